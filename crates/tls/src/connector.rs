@@ -1,0 +1,134 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::{ClientConfig, HandshakeKind};
+use rustls_pki_types::{ServerName, UnixTime};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::connect_error::ConnectorSetupError;
+use crate::crypto_profile::{ALPN, VERSIONS, provider};
+use crate::server_verifier::ServerVerifier;
+use crate::{ConnectError, ConnectedStream, Identity, IdentityError, ServerDistrust, ServerTrust};
+
+/// What a [`Connector`] works by.
+pub struct ConnectorConfig {
+    /// By what the server is recognised.
+    pub trust: ServerTrust,
+    /// What the client proves itself with, if it has anything (D78, D81).
+    pub identity: Option<Identity>,
+    /// For the TLS handshake alone; connecting the socket is the caller's.
+    pub handshake_timeout: Duration,
+}
+
+impl ConnectorConfig {
+    /// No client certificate, 10 s for the handshake.
+    #[must_use]
+    pub const fn new(trust: ServerTrust) -> Self {
+        Self {
+            trust,
+            identity: None,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The same with a client certificate.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+}
+
+/// The client's side. One connector stands for one credential and one trust (D78): sessions are resumed within it
+/// alone, never across credentials.
+#[derive(Clone)]
+pub struct Connector {
+    tls: TlsConnector,
+    verifier: Arc<ServerVerifier>,
+    handshake_timeout: Duration,
+}
+
+impl Connector {
+    /// Sets the client side up.
+    ///
+    /// # Errors
+    /// [`ConnectorSetupError`] where the identity or a CRL cannot be used.
+    pub fn new(config: ConnectorConfig) -> Result<Self, ConnectorSetupError> {
+        let verifier = Arc::new(ServerVerifier::new(config.trust)?);
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .map_err(IdentityError::Unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
+        let mut client = match &config.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain().to_vec(), identity.private_key()?)
+                .map_err(IdentityError::Unusable)?,
+        };
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Self {
+            tls: TlsConnector::from(Arc::new(client)),
+            verifier,
+            handshake_timeout: config.handshake_timeout,
+        })
+    }
+
+    /// Performs the handshake with a server that should bear this name: the host of the URI, a DNS name or an IP
+    /// address without brackets.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; where the server is not trusted, nothing but the alert was sent to it.
+    pub async fn connect(
+        &self,
+        stream: TcpStream,
+        server_name: &str,
+    ) -> Result<ConnectedStream, ConnectError> {
+        let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
+            return Err(ConnectError::InvalidServerName(server_name.to_owned()));
+        };
+        let handshake = self.tls.connect(name.clone(), stream);
+        let stream = match timeout(self.handshake_timeout, handshake).await {
+            Err(_elapsed) => {
+                return Err(ConnectError::Timeout {
+                    after: self.handshake_timeout,
+                });
+            }
+            Ok(established) => established.map_err(ConnectError::of)?,
+        };
+        self.check_resumed(&stream, &name)?;
+        Ok(stream)
+    }
+
+    /// A resumed handshake carries no certificate; the one of the first handshake is checked again, since it may have
+    /// expired in between.
+    fn check_resumed(
+        &self,
+        stream: &ConnectedStream,
+        name: &ServerName<'_>,
+    ) -> Result<(), ConnectError> {
+        let (_, connection) = stream.get_ref();
+        if connection.handshake_kind() != Some(HandshakeKind::Resumed) {
+            return Ok(());
+        }
+        let chain = connection.peer_certificates().unwrap_or_default();
+        let Some((leaf, intermediates)) = chain.split_first() else {
+            return Err(ConnectError::ServerNotTrusted(
+                ServerDistrust::UnknownIssuer,
+            ));
+        };
+        match self
+            .verifier
+            .verify_server_cert(leaf, intermediates, name, &[], UnixTime::now())
+        {
+            Ok(_) => Ok(()),
+            Err(rustls::Error::InvalidCertificate(cause)) => {
+                Err(ConnectError::ServerNotTrusted(ServerDistrust::of(cause)))
+            }
+            Err(cause) => Err(ConnectError::Protocol(cause)),
+        }
+    }
+}
