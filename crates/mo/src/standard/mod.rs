@@ -1,0 +1,61 @@
+//! The management objects of DM 2.0 itself (`dm20.md` §12), and the register of every MO type that an end knows.
+
+pub mod dac;
+pub mod dev_info;
+pub mod dm_acc;
+pub mod session_info;
+
+mod registry;
+#[cfg(test)]
+mod tables;
+mod view;
+
+pub use dev_info::DevInfo;
+pub use dm_acc::{DmAcc, DmAccError};
+pub use registry::{MoRegistry, RegistryError};
+pub use view::{ViewError, ViewFault};
+
+use std::sync::LazyLock;
+
+use crate::Moid;
+use crate::ddf::Ddf;
+
+/// Where OMA publishes its DDFs (§12).
+const DDF_BASE: &str = "http://www.openmobilealliance.org/tech/omna/dm_mo/";
+
+/// One of the four objects of §12, built in.
+struct Standard {
+    moid: &'static str,
+    root_name: &'static str,
+    file: &'static str,
+    xml: &'static str,
+}
+
+/// In the order of §12.
+const STANDARD: [Standard; 4] = [
+    dm_acc::STANDARD,
+    dev_info::STANDARD,
+    dac::STANDARD,
+    session_info::STANDARD,
+];
+
+impl Standard {
+    #[expect(clippy::expect_used, reason = "a constant, read by the tests")]
+    fn moid(&self) -> Moid {
+        Moid::parse(self.moid).expect("a MOID of §12")
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "embedded at build time, read by the tests"
+    )]
+    fn ddf(&self) -> Ddf {
+        Ddf::read(self.xml)
+            .expect("an embedded DDF")
+            .with_url(format!("{DDF_BASE}{}", self.file))
+    }
+}
+
+/// The four built-in DDFs, read once.
+static REGISTRY: LazyLock<MoRegistry> =
+    LazyLock::new(|| MoRegistry::of(STANDARD.iter().map(|mo| (mo.moid(), mo.ddf()))));
