@@ -1,0 +1,1 @@
+//! DM bootstrap: profile, package, plan, preview, apply, provenance, completion.

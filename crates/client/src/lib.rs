@@ -1,0 +1,1 @@
+//! The DM Client: tree store, policy, retry, HTTPS, ManagedObject plug-ins.

@@ -1,0 +1,1 @@
+//! Scenarios that run both ends: the demo, the benchmark arms.

@@ -1,0 +1,1 @@
+//! The DM Server: device and operator listeners, stores, bootstrap and session services.

@@ -1,0 +1,1 @@
+//! The DM session, client and server mirrored: sans-I/O machine and reducer.
