@@ -1,1 +1,29 @@
-//! DM bootstrap: profile, package, plan, preview, apply, provenance, completion.
+//! DM bootstrap: from an authored profile to document bytes, and from a delivered document to a changed DM tree.
+//!
+//! The way of a document on the device is `dm20.md` §14.6.1: provenance, policy, parse, plan, preview, apply. [`plan::plan_bootstrap`] is that way up to
+//! the [`plan::TreePlan`]; [`plan::apply`] carries a plan out inside one transaction of whatever store there is.
+
+pub mod plan;
+pub mod profile;
+
+mod account;
+mod cause;
+mod completion;
+mod event_id;
+mod memory_device;
+mod method;
+mod package;
+mod policy;
+mod provenance;
+mod time;
+
+pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
+pub use cause::{BootstrapFailureCause, Fault, Refusal};
+pub use completion::{BootstrapComplete, OwedCompletion, RetrySchedule};
+pub use event_id::EventId;
+pub use memory_device::MemoryDevice;
+pub use method::{BootstrapKind, BootstrapMethod, CompletionState, ProfileFormat};
+pub use package::{BootstrapPackage, PayloadHash};
+pub use policy::{BootstrapPolicy, MethodPolicy};
+pub use provenance::{BootstrapSource, ChannelSecurity, Provenance};
+pub use time::Utc;

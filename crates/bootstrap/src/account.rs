@@ -1,0 +1,149 @@
+use omadm_mo::{Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
+use serde::{Deserialize, Serialize};
+
+use crate::{CompletionState, OwedCompletion, Provenance};
+
+/// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// The server.
+    #[serde(with = "srv_id")]
+    pub srv_id: SrvId,
+    /// The account's instance.
+    #[serde(with = "miid")]
+    pub miid: Miid,
+    /// The Perm list: the MOIDs this server may manage, in the document's order.
+    #[serde(with = "moids")]
+    pub perm: Vec<Moid>,
+    /// How it came to be.
+    pub provenance: Provenance,
+    /// The instances the same document brought (D75).
+    pub provided: Vec<ProvidedInstance>,
+    /// The completion, while the server has not acknowledged it (D60).
+    pub owed: Option<OwedCompletion>,
+}
+
+/// An instance that an item of a bootstrap produced: delivered again from the same source, the item replaces it (D75).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProvidedInstance {
+    /// The item's MOID.
+    #[serde(with = "moid")]
+    pub moid: Moid,
+    /// Its position among that MOID's items in the document, from 0.
+    pub position: usize,
+    /// The instance.
+    #[serde(with = "miid")]
+    pub miid: Miid,
+}
+
+/// The DM tree together with what the client knows about its accounts.
+pub trait DeviceView: TreeView {
+    /// All accounts, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn accounts(&self) -> Result<Vec<Account>, TreeError>;
+
+    /// The DM Server that created an instance; none for the device itself.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError>;
+
+    /// The account of a server.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn account(&self, srv_id: &SrvId) -> Result<Option<Account>, TreeError> {
+        Ok(self
+            .accounts()?
+            .into_iter()
+            .find(|account| account.srv_id == *srv_id))
+    }
+}
+
+/// A device's tree and accounts inside one transaction.
+pub trait DeviceWrite: TreeWrite + DeviceView {
+    /// Adds an account or replaces the one of the same SrvID.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn put_account(&mut self, account: &Account) -> Result<(), TreeError>;
+
+    /// Takes an account away. None there is no error.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError>;
+
+    /// Remembers who created an instance.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn set_creator(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        creator: Option<&SrvId>,
+    ) -> Result<(), TreeError>;
+}
+
+impl Account {
+    /// Whether the completion is owed or was acknowledged.
+    #[must_use]
+    pub const fn state(&self) -> CompletionState {
+        if self.owed.is_some() {
+            CompletionState::Pending
+        } else {
+            CompletionState::Acked
+        }
+    }
+}
+
+/// A module by which serde writes a parsed text type as its text.
+macro_rules! as_text {
+    ($module:ident, $type:ty) => {
+        mod $module {
+            use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+            pub(super) fn serialize<S: Serializer>(
+                value: &$type,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(value.as_str())
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<$type, D::Error> {
+                <$type>::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+as_text!(srv_id, omadm_mo::SrvId);
+as_text!(miid, omadm_mo::Miid);
+as_text!(moid, omadm_mo::Moid);
+
+mod moids {
+    use omadm_mo::Moid;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &[Moid],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(value.iter().map(Moid::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Moid>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts
+            .iter()
+            .map(|text| Moid::parse(text).map_err(D::Error::custom))
+            .collect()
+    }
+}

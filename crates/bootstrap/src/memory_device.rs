@@ -1,0 +1,129 @@
+use std::collections::BTreeMap;
+
+use omadm_mo::{
+    CacheValidator, MemoryTree, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
+    TreeError, TreeVersion, TreeView, TreeWrite, Value,
+};
+
+use crate::plan::{ApplyError, TreePlan, apply};
+use crate::{Account, DeviceView, DeviceWrite};
+
+/// A device's tree and accounts in memory: for the simulator, for virtual-time tests and for previews.
+#[derive(Clone, Debug)]
+pub struct MemoryDevice {
+    tree: MemoryTree,
+    accounts: Vec<Account>,
+    creators: BTreeMap<(Moid, Miid), SrvId>,
+}
+
+impl MemoryDevice {
+    /// A device that knows nothing.
+    #[must_use]
+    pub const fn new(epoch: u32) -> Self {
+        Self {
+            tree: MemoryTree::new(epoch),
+            accounts: Vec::new(),
+            creators: BTreeMap::new(),
+        }
+    }
+
+    /// Applies a plan as one transaction: as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`ApplyError`] where the plan is stale.
+    pub fn apply(&mut self, plan: &TreePlan) -> Result<TreeVersion, ApplyError> {
+        let mut next = self.clone();
+        apply(plan, &mut next)?;
+        *self = next;
+        Ok(self.tree.commit())
+    }
+
+    /// The tree alone.
+    #[must_use]
+    pub const fn tree(&self) -> &MemoryTree {
+        &self.tree
+    }
+}
+
+impl TreeView for MemoryDevice {
+    fn version(&self) -> TreeVersion {
+        self.tree.version()
+    }
+    fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
+        self.tree.instances(moid)
+    }
+    fn kind(&self, at: &NodeAddress) -> Result<Option<NodeKind>, TreeError> {
+        self.tree.kind(at)
+    }
+    fn leaf(&self, at: &NodeAddress) -> Result<Option<Value>, TreeError> {
+        self.tree.leaf(at)
+    }
+    fn children(
+        &self,
+        at: &NodeAddress,
+        after: Option<&NodeName>,
+    ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
+        self.tree.children(at, after)
+    }
+    fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {
+        self.tree.validator(moid, miid)
+    }
+    fn counted_miids(&self, moid: &Moid) -> Result<u64, TreeError> {
+        self.tree.counted_miids(moid)
+    }
+}
+
+impl DeviceView for MemoryDevice {
+    fn accounts(&self) -> Result<Vec<Account>, TreeError> {
+        Ok(self.accounts.clone())
+    }
+    fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError> {
+        Ok(self.creators.get(&(moid.clone(), miid.clone())).cloned())
+    }
+}
+
+impl TreeWrite for MemoryDevice {
+    fn put(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
+        self.tree.put(at, node)
+    }
+    fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        if at.path.is_root() {
+            self.creators.remove(&(at.moid.clone(), at.miid.clone()));
+        }
+        self.tree.remove(at)
+    }
+    fn count_miids(&mut self, moid: &Moid, highest: u64) -> Result<(), TreeError> {
+        self.tree.count_miids(moid, highest)
+    }
+}
+
+impl DeviceWrite for MemoryDevice {
+    fn put_account(&mut self, account: &Account) -> Result<(), TreeError> {
+        match self
+            .accounts
+            .iter_mut()
+            .find(|old| old.srv_id == account.srv_id)
+        {
+            Some(old) => *old = account.clone(),
+            None => self.accounts.push(account.clone()),
+        }
+        Ok(())
+    }
+    fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
+        self.accounts.retain(|account| account.srv_id != *srv_id);
+        Ok(())
+    }
+    fn set_creator(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        creator: Option<&SrvId>,
+    ) -> Result<(), TreeError> {
+        let key = (moid.clone(), miid.clone());
+        match creator {
+            Some(creator) => self.creators.insert(key, creator.clone()),
+            None => self.creators.remove(&key),
+        };
+        Ok(())
+    }
+}

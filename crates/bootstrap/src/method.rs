@@ -1,0 +1,140 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The four ways a DM Bootstrap reaches a device (`dm20.md` §14.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootstrapMethod {
+    /// Preloaded at manufacture.
+    Factory,
+    /// Read from the card.
+    Smartcard,
+    /// Fetched by the client from a URL it knows.
+    ClientInitiated,
+    /// Pushed by the server, or announced by a Notification.
+    ServerInitiated,
+}
+
+/// Whether an account is bootstrapped for the first time (`dm1x.md` §6.2); the node `Ext/Bootstrap/Kind`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BootstrapKind {
+    /// The device had no account of this SrvID.
+    First,
+    /// An account of this SrvID was replaced.
+    Re,
+    /// The first one after a factory reset.
+    Reset,
+}
+
+/// Where the completion of a bootstrap stands; the node `Ext/Bootstrap/State`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompletionState {
+    /// Owed to the server.
+    Pending,
+    /// Acknowledged by the server.
+    Acked,
+}
+
+/// The form of the bootstrap document; the node `Ext/Bootstrap/Profile`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileFormat {
+    /// MO serialization of DM 2.0.
+    Dm2,
+}
+
+impl BootstrapMethod {
+    /// All four, in the order of the standard.
+    pub const ALL: [Self; 4] = [
+        Self::Factory,
+        Self::Smartcard,
+        Self::ClientInitiated,
+        Self::ServerInitiated,
+    ];
+
+    /// The value of `Ext/Bootstrap/Method` (§12.2).
+    #[must_use]
+    pub const fn node_value(self) -> &'static str {
+        match self {
+            Self::Factory => "factory",
+            Self::Smartcard => "smartcard",
+            Self::ClientInitiated => "client",
+            Self::ServerInitiated => "server",
+        }
+    }
+
+    /// Reads the value of `Ext/Bootstrap/Method`.
+    #[must_use]
+    pub fn from_node_value(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|method| method.node_value() == text)
+    }
+
+    /// The method's name for people and for `--json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Factory => "factory",
+            Self::Smartcard => "smartcard",
+            Self::ClientInitiated => "client-initiated",
+            Self::ServerInitiated => "server-initiated",
+        }
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+}
+
+impl BootstrapKind {
+    /// The value of `Ext/Bootstrap/Kind`.
+    #[must_use]
+    pub const fn node_value(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Re => "re",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// Reads the value of `Ext/Bootstrap/Kind`.
+    #[must_use]
+    pub fn from_node_value(text: &str) -> Option<Self> {
+        [Self::First, Self::Re, Self::Reset]
+            .into_iter()
+            .find(|kind| kind.node_value() == text)
+    }
+}
+
+impl CompletionState {
+    /// The value of `Ext/Bootstrap/State`.
+    #[must_use]
+    pub const fn node_value(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Acked => "acked",
+        }
+    }
+}
+
+impl ProfileFormat {
+    /// The value of `Ext/Bootstrap/Profile`.
+    #[must_use]
+    pub const fn node_value(self) -> &'static str {
+        match self {
+            Self::Dm2 => "dm2",
+        }
+    }
+}
+
+impl fmt::Display for BootstrapMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

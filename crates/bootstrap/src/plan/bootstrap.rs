@@ -1,0 +1,533 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::dm_acc::{SecMode, names};
+use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dm_acc};
+use omadm_mo::{
+    Miid, Moid, Node, NodeAddress, NodePath, Secret, ServerUri, SrvId, TreeError, Value,
+};
+
+use super::document::{BoundItem, Document};
+use super::{
+    Placement, PlacementError, PlanStep, SkippedItem, TreePlan, merge_permanent, new_miid,
+};
+use crate::{
+    Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
+    BootstrapSource, ChannelSecurity, DeviceView, EventId, OwedCompletion, PayloadHash,
+    ProfileFormat, Provenance, ProvidedInstance, Refusal, Utc,
+};
+
+/// A document as it reached the device, with what is known of its way.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// The bytes.
+    pub document: &'a [u8],
+    /// By which method.
+    pub method: BootstrapMethod,
+    /// From whom; authenticated by whoever received it.
+    pub source: BootstrapSource,
+    /// Over which channel.
+    pub channel: ChannelSecurity,
+    /// When; none without a clock.
+    pub at: Option<Utc>,
+    /// Names the event; 16 fresh random octets.
+    pub event_id: EventId,
+    /// Whether a person agreed to this very document.
+    pub consent: bool,
+    /// Whether it is the first since a factory reset.
+    pub after_reset: bool,
+    /// Bounds of the document.
+    pub limits: JsonLimits,
+}
+
+/// Whether this build can use a credential (D87); answered by the rim that owns TLS.
+pub trait CredentialCheck {
+    /// Whether this is a DER certificate and its PKCS#8 private key.
+    fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool;
+}
+
+/// What is to be done with a delivered document.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BootstrapPlan {
+    /// Apply this.
+    Apply(Planned),
+    /// The bytes last applied, and their completion is still owed: nothing to apply (D88).
+    AlreadyApplied,
+}
+
+/// A plan with what there is to say about it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Planned {
+    /// What changes.
+    pub plan: TreePlan,
+    /// The servers that are owed a BootstrapComplete afterwards, in the document's order.
+    pub servers: Vec<SrvId>,
+    /// Items that were passed over.
+    pub skipped: Vec<SkippedItem>,
+}
+
+/// Plans a delivered document by the common processing of `dm20.md` §14.6.1, steps 2 to 10.
+///
+/// # Errors
+/// [`Refusal`] with cause, item and node; the tree stays as it is.
+pub fn plan_bootstrap(
+    view: &dyn DeviceView,
+    registry: &MoRegistry,
+    policy: &BootstrapPolicy,
+    credentials: &dyn CredentialCheck,
+    delivery: &Delivery<'_>,
+) -> Result<BootstrapPlan, Refusal> {
+    check_policy(policy, delivery)?;
+    let payload_hash = PayloadHash::of(delivery.document);
+    let accounts = view.accounts().map_err(storage)?;
+    if accounts.iter().any(|a| {
+        a.owed.is_some()
+            && a.provenance.payload_hash == payload_hash
+            && a.provenance.source == delivery.source
+    }) {
+        return Ok(BootstrapPlan::AlreadyApplied);
+    }
+    let document = Document::read(delivery.document, delivery.limits, registry)?;
+    let (account_items, others): (Vec<_>, Vec<_>) = document
+        .items
+        .into_iter()
+        .partition(|i| i.moid == dm_acc::moid());
+    let mut planner = Planner {
+        view,
+        registry,
+        delivery,
+        payload_hash,
+        existing: accounts,
+        plan: TreePlan::at(view.version()),
+        taken: BTreeMap::new(),
+    };
+    for item in account_items {
+        planner.plan_account(item, policy, credentials)?;
+    }
+    planner.plan_others(others)?;
+    if planner.existing.len() + planner.added_accounts() > policy.max_accounts {
+        return Err(Cause::TooManyAccounts
+            .refusal()
+            .because(format!("at most {}", policy.max_accounts)));
+    }
+    let servers = planner
+        .plan
+        .accounts
+        .iter()
+        .map(|account| account.srv_id.clone())
+        .collect();
+    Ok(BootstrapPlan::Apply(Planned {
+        plan: planner.plan,
+        servers,
+        skipped: document.skipped,
+    }))
+}
+
+fn check_policy(policy: &BootstrapPolicy, delivery: &Delivery<'_>) -> Result<(), Refusal> {
+    let rules = policy.method(delivery.method);
+    if !rules.enabled {
+        return Err(Cause::MethodDisabled.refusal().because(delivery.method));
+    }
+    if delivery.channel == ChannelSecurity::Open {
+        return Err(Cause::ChannelNotSecure.refusal());
+    }
+    if rules.require_user_consent && !delivery.consent {
+        return Err(Cause::ConsentRefused.refusal());
+    }
+    Ok(())
+}
+
+struct Planner<'a> {
+    view: &'a dyn DeviceView,
+    registry: &'a MoRegistry,
+    delivery: &'a Delivery<'a>,
+    payload_hash: PayloadHash,
+    existing: Vec<Account>,
+    plan: TreePlan,
+    taken: BTreeMap<Moid, BTreeSet<Miid>>,
+}
+
+impl Planner<'_> {
+    fn added_accounts(&self) -> usize {
+        self.plan
+            .accounts
+            .iter()
+            .filter(|new| !self.existing.iter().any(|old| old.srv_id == new.srv_id))
+            .count()
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(
+            self.delivery.method,
+            BootstrapMethod::Factory | BootstrapMethod::Smartcard
+        )
+    }
+
+    fn plan_account(
+        &mut self,
+        item: BoundItem,
+        policy: &BootstrapPolicy,
+        credentials: &dyn CredentialCheck,
+    ) -> Result<(), Refusal> {
+        let at = item.at.clone();
+        let read = read_account(&item)?;
+        if self
+            .plan
+            .accounts
+            .iter()
+            .any(|account| account.srv_id == read.srv_id)
+        {
+            return Err(Cause::DuplicateSrvId.refusal().at(at).on(&read.srv_id));
+        }
+        check_credentials(&read, credentials, &at)?;
+        check_cap(&read, policy, &at)?;
+        let old = self
+            .existing
+            .iter()
+            .find(|account| account.srv_id == read.srv_id)
+            .cloned();
+        let moid = dm_acc::moid();
+        let miid = match &old {
+            Some(account) => account.miid.clone(),
+            None => self.new_miid(&moid, item.miid.as_ref())?,
+        };
+        let root = NodeAddress::root(moid.clone(), miid.clone());
+        let mut node = item.node;
+        let before = match &old {
+            Some(account) => {
+                let before = self
+                    .view
+                    .subtree(&root)
+                    .map_err(storage)?
+                    .unwrap_or_else(Node::empty);
+                self.guard(account, &before, &node, &at)?;
+                node = merge_permanent(
+                    node,
+                    Some(&before),
+                    self.registry.get(&moid).map(omadm_mo::ddf::Ddf::root),
+                );
+                Some(before)
+            }
+            None => None,
+        };
+        let account = self.account(read, miid.clone(), old.as_ref());
+        node.remove(&names::path(&[names::PERM]));
+        write_bootstrap_type(&mut node, &account.provenance);
+        self.plan.steps.push(match before {
+            Some(_) => PlanStep::Replace { at: root, node },
+            None => PlanStep::Add {
+                moid,
+                miid,
+                root: node,
+                creator: Some(account.srv_id.clone()),
+            },
+        });
+        self.plan.accounts.push(account);
+        Ok(())
+    }
+
+    fn account(&self, read: DmAcc, miid: Miid, old: Option<&Account>) -> Account {
+        let delivery = self.delivery;
+        let kind = match old {
+            _ if delivery.after_reset => BootstrapKind::Reset,
+            Some(_) => BootstrapKind::Re,
+            None => BootstrapKind::First,
+        };
+        Account {
+            srv_id: read.srv_id,
+            miid,
+            perm: read.perm,
+            provenance: Provenance {
+                method: delivery.method,
+                format: ProfileFormat::Dm2,
+                kind,
+                seq: old
+                    .map_or(0, |account| account.provenance.seq)
+                    .saturating_add(1),
+                at: delivery.at,
+                event_id: delivery.event_id.clone(),
+                payload_hash: self.payload_hash,
+                source: delivery.source.clone(),
+                channel: delivery.channel,
+            },
+            provided: Vec::new(),
+            owed: Some(OwedCompletion::fresh()),
+        }
+    }
+
+    /// Step 7: B-17 without exception for servers, then D58.
+    fn guard(
+        &self,
+        account: &Account,
+        before: &Node,
+        after: &Node,
+        at: &str,
+    ) -> Result<(), Refusal> {
+        if self.is_local() {
+            return Ok(());
+        }
+        let own_source = account.provenance.source == self.delivery.source;
+        let path = [names::AUTH, names::BOOTSTRAP];
+        if let Some(guarded) = before.find(&path)
+            && after.find(&path) != Some(guarded)
+        {
+            let uri = guarded
+                .find(&[names::SERVER_URI])
+                .and_then(Node::value)
+                .and_then(Value::as_text);
+            let bootstrap_server = uri
+                .and_then(|uri| ServerUri::parse(uri).ok())
+                .map(|uri| uri.origin().to_string());
+            if bootstrap_server.map(BootstrapSource::Server).as_ref() != Some(&self.delivery.source)
+            {
+                return Err(Cause::BootstrapCredentialGuard
+                    .refusal()
+                    .at(at)
+                    .on(&account.srv_id));
+            }
+        }
+        if !own_source && !self.delivery.consent {
+            return Err(Cause::ForeignAccount.refusal().at(at).on(&account.srv_id));
+        }
+        Ok(())
+    }
+
+    /// D15 and D75 for the items that are no DM Account; they belong to the first account of the document, or to one the source owns (D57).
+    fn plan_others(&mut self, items: Vec<BoundItem>) -> Result<(), Refusal> {
+        if self.plan.accounts.is_empty() {
+            let mut own = self
+                .existing
+                .iter()
+                .filter(|account| account.provenance.source == self.delivery.source);
+            let owner = own
+                .next()
+                .or_else(|| self.existing.first().filter(|_| self.is_local()));
+            let Some(owner) = owner.filter(|_| !items.is_empty()).cloned() else {
+                return Err(Cause::NoAccount.refusal());
+            };
+            let mut again = owner.clone();
+            again.provenance.seq = again.provenance.seq.saturating_add(1);
+            again.provenance.event_id = self.delivery.event_id.clone();
+            again.provenance.payload_hash = self.payload_hash;
+            again.provenance.kind = BootstrapKind::Re;
+            again.provenance.at = self.delivery.at;
+            again.owed = Some(OwedCompletion::fresh());
+            again.provided = Vec::new();
+            let root = NodeAddress::root(dm_acc::moid(), again.miid.clone());
+            let mut node = self
+                .view
+                .subtree(&root)
+                .map_err(storage)?
+                .unwrap_or_else(Node::empty);
+            write_bootstrap_type(&mut node, &again.provenance);
+            self.plan.steps.push(PlanStep::Replace { at: root, node });
+            self.plan.accounts.push(again);
+        }
+        let owner = self.plan.accounts[0].srv_id.clone();
+        let before: Vec<_> = self
+            .existing
+            .iter()
+            .find(|account| {
+                account.srv_id == owner && account.provenance.source == self.delivery.source
+            })
+            .map(|account| account.provided.clone())
+            .unwrap_or_default();
+        let mut provided: Vec<ProvidedInstance> = Vec::new();
+        for item in items {
+            let position = provided.iter().filter(|p| p.moid == item.moid).count();
+            let again = before
+                .iter()
+                .find(|p| p.moid == item.moid && p.position == position);
+            let miid = self.plan_other(&item, again.map(|p| &p.miid), &owner)?;
+            provided.push(ProvidedInstance {
+                moid: item.moid,
+                position,
+                miid,
+            });
+        }
+        for gone in before.iter().filter(|old| {
+            !provided
+                .iter()
+                .any(|new| new.moid == old.moid && new.miid == old.miid)
+        }) {
+            self.plan.steps.push(PlanStep::Remove {
+                at: NodeAddress::root(gone.moid.clone(), gone.miid.clone()),
+            });
+        }
+        self.plan.accounts[0].provided = provided;
+        Ok(())
+    }
+
+    fn plan_other(
+        &mut self,
+        item: &BoundItem,
+        again: Option<&Miid>,
+        owner: &SrvId,
+    ) -> Result<Miid, Refusal> {
+        let Some(ddf) = self.registry.get(&item.moid) else {
+            return Err(Cause::UnknownNode.refusal().at(&*item.at).on(&item.moid));
+        };
+        let taken = self.taken.entry(item.moid.clone()).or_default();
+        let exists = again
+            .map(|miid| {
+                self.view
+                    .instances(&item.moid)
+                    .map(|all| all.contains(miid))
+            })
+            .transpose();
+        let placement = match again
+            .filter(|_| exists.as_ref().is_ok_and(|exists| *exists == Some(true)))
+        {
+            Some(miid) => Placement::Replace(miid.clone()),
+            None => Placement::decide(self.view, ddf, &item.moid, item.miid.as_ref(), owner, taken)
+                .map_err(|e| match e {
+                    PlacementError::Foreign(address) => {
+                        Cause::ForeignInstance.refusal().at(&*item.at).on(address)
+                    }
+                    PlacementError::Tree(error) => storage(error),
+                })?,
+        };
+        exists.map_err(storage)?;
+        taken.insert(placement.miid().clone());
+        let root = NodeAddress::root(item.moid.clone(), placement.miid().clone());
+        self.plan.steps.push(match &placement {
+            Placement::Replace(_) => {
+                let before = self.view.subtree(&root).map_err(storage)?;
+                let node = merge_permanent(item.node.clone(), before.as_ref(), Some(ddf.root()));
+                PlanStep::Replace { at: root, node }
+            }
+            Placement::Add(miid) => PlanStep::Add {
+                moid: item.moid.clone(),
+                miid: miid.clone(),
+                root: item.node.clone(),
+                creator: Some(owner.clone()),
+            },
+        });
+        Ok(placement.miid().clone())
+    }
+
+    fn new_miid(&mut self, moid: &Moid, proposed: Option<&Miid>) -> Result<Miid, Refusal> {
+        let taken = self.taken.entry(moid.clone()).or_default();
+        let miid = new_miid(self.view, moid, proposed, taken).map_err(storage)?;
+        taken.insert(miid.clone());
+        Ok(miid)
+    }
+}
+
+/// Reads an account and gives what is wrong with it its own cause (step 5).
+fn read_account(item: &BoundItem) -> Result<DmAcc, Refusal> {
+    let place = |path: &NodePath| format!("{}/{path}", item.moid);
+    let account = DmAcc::from_node(&item.node).map_err(|error| {
+        let missing_uri = error.path.is(&[names::SRV_URI]) && error.fault == ViewFault::Missing;
+        let cause = if missing_uri {
+            Cause::MissingSrvUri
+        } else {
+            Cause::InvalidAccount
+        };
+        cause
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    account.require_https().map_err(|error| {
+        let is_srv_uri = error.path.is(&[names::SRV_URI]);
+        let cause = if is_srv_uri {
+            Cause::InsecureSrvUri
+        } else {
+            Cause::InvalidAccount
+        };
+        cause
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    account.require_perm().map_err(|error| {
+        Cause::MissingPerm
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    if let Err(violations) = dm_acc::ddf().validate(&item.node)
+        && let Some(first) = violations.first()
+    {
+        return Err(Cause::InvalidAccount
+            .refusal()
+            .at(&*item.at)
+            .on(place(&first.path))
+            .because(first.kind));
+    }
+    Ok(account)
+}
+
+fn check_credentials(
+    account: &DmAcc,
+    check: &dyn CredentialCheck,
+    at: &str,
+) -> Result<(), Refusal> {
+    let unusable = |path: &[&str], why: &str| {
+        Cause::UnusableCredential
+            .refusal()
+            .at(at)
+            .on(names::path(path))
+            .because(why)
+    };
+    if let Some(bootstrap) = &account.bootstrap {
+        let path = [names::AUTH, names::BOOTSTRAP];
+        if bootstrap.sec_mode != SecMode::X509 {
+            return Err(unusable(&path, "this build uses X.509 credentials only"));
+        }
+        if !check.is_usable(&bootstrap.client_pub_key, &bootstrap.client_secret_key) {
+            return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+        }
+    }
+    if let Some(trsp) = &account.trsp
+        && !check.is_usable(&trsp.data, &trsp.secret)
+    {
+        let path = [names::AUTH, names::TRSP];
+        return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+    }
+    Ok(())
+}
+
+fn check_cap(account: &DmAcc, policy: &BootstrapPolicy, at: &str) -> Result<(), Refusal> {
+    let Some(allowed) = &policy.allowed_moids else {
+        return Ok(());
+    };
+    match account.perm.iter().find(|moid| !allowed.contains(moid)) {
+        Some(moid) => Err(Cause::PermissionRefused.refusal().at(at).on(moid)),
+        None => Ok(()),
+    }
+}
+
+/// Writes `Ext/Bootstrap` as the client alone does; what a document delivers there is ignored (§12.2).
+fn write_bootstrap_type(account: &mut Node, provenance: &Provenance) {
+    let mut values = Node::empty();
+    let mut put = |name: &str, value: Value| values.put(&names::path(&[name]), value.into());
+    put(names::METHOD, Value::chr(provenance.method.node_value()));
+    put(names::PROFILE, Value::chr(provenance.format.node_value()));
+    put(names::KIND, Value::chr(provenance.kind.node_value()));
+    put(names::SEQ, Value::Int(i64::from(provenance.seq)));
+    put(
+        names::TIME,
+        Value::chr(provenance.at.map(Utc::to_basic).unwrap_or_default()),
+    );
+    put(names::EVENT_ID, Value::chr(provenance.event_id.as_str()));
+    put(
+        names::PAYLOAD_HASH,
+        Value::chr(provenance.payload_hash.to_hex()),
+    );
+    put(names::STATE, Value::chr("pending"));
+    account.put(&names::bootstrap_type(), values);
+}
+
+fn storage(error: TreeError) -> Refusal {
+    let cause = if error == TreeError::NoRoom {
+        Cause::NoRoom
+    } else {
+        Cause::StorageFailed
+    };
+    cause.refusal().because(error)
+}

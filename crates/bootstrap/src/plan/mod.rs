@@ -1,0 +1,15 @@
+//! From a delivered document to a changed DM tree: plan, preview, apply.
+
+mod apply;
+mod bootstrap;
+mod document;
+mod placement;
+mod preview;
+mod tree_plan;
+
+pub use apply::{ApplyError, apply};
+pub use bootstrap::{BootstrapPlan, CredentialCheck, Delivery, Planned, plan_bootstrap};
+pub use document::{SkippedItem, SkippedReason};
+pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
+pub use preview::{Preview, PreviewAction, PreviewLine, preview};
+pub use tree_plan::{PlanStep, TreePlan};

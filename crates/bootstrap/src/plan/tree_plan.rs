@@ -1,0 +1,74 @@
+use omadm_mo::{Miid, Moid, Node, NodeAddress, SrvId, TreeVersion};
+
+use crate::Account;
+
+/// A change of the DM tree as data: printed, previewed, compared, and applied or refused as a whole.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TreePlan {
+    /// The version it was made for; at any other it is refused.
+    pub expected: TreeVersion,
+    /// What changes in the tree, in this order.
+    pub steps: Vec<PlanStep>,
+    /// Accounts as they are afterwards: provenance, Perm list, owed completion, shadow.
+    pub accounts: Vec<Account>,
+    /// Accounts that are no more.
+    pub removed_accounts: Vec<SrvId>,
+}
+
+/// One change of the tree.
+#[derive(Clone, PartialEq, Debug)]
+pub enum PlanStep {
+    /// A new instance.
+    Add {
+        /// Type of the management object.
+        moid: Moid,
+        /// Its instance identifier; never given before (D72).
+        miid: Miid,
+        /// The whole instance.
+        root: Node,
+        /// Who created it; none for the device itself.
+        creator: Option<SrvId>,
+    },
+    /// A node in place of another, or a new node below an existing parent.
+    Replace {
+        /// Where.
+        at: NodeAddress,
+        /// The node with all below it.
+        node: Node,
+    },
+    /// A node with all below it goes; at a root the instance goes.
+    Remove {
+        /// Where.
+        at: NodeAddress,
+    },
+}
+
+impl TreePlan {
+    /// A plan that changes nothing yet.
+    #[must_use]
+    pub const fn at(expected: TreeVersion) -> Self {
+        Self {
+            expected,
+            steps: Vec::new(),
+            accounts: Vec::new(),
+            removed_accounts: Vec::new(),
+        }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.accounts.is_empty() && self.removed_accounts.is_empty()
+    }
+}
+
+impl PlanStep {
+    /// The node this step is about.
+    #[must_use]
+    pub fn address(&self) -> NodeAddress {
+        match self {
+            Self::Add { moid, miid, .. } => NodeAddress::root(moid.clone(), miid.clone()),
+            Self::Replace { at, .. } | Self::Remove { at } => at.clone(),
+        }
+    }
+}
