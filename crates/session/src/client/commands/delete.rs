@@ -1,0 +1,44 @@
+use omadm_bootstrap::plan::{PlanStep, TreePlan};
+use omadm_dm2::StatusCode;
+use omadm_mo::ddf::{AccessTypes, Scope};
+use omadm_mo::standard::dm_acc;
+use omadm_mo::{ClientUri, NodeAddress, Rights};
+
+use super::{MakeEffect, Need, Progress, done, resolve};
+use crate::client::rights::ServerSight;
+
+/// DELETE: every node the ClientURI names, all or nothing. A DM Account goes by bootstrap only (D74), a permanent node never (405).
+pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
+    let nodes = match resolve(sight, uri) {
+        Ok(nodes) => nodes,
+        Err(code) => return done(code),
+    };
+    if let Some(code) = nodes.iter().find_map(|at| refused(sight, at)) {
+        return done(code);
+    }
+    let mut plan = TreePlan::at(sight.view.version());
+    plan.steps = nodes
+        .into_iter()
+        .map(|at| PlanStep::Remove { at })
+        .collect();
+    Progress::Wait(MakeEffect::Apply(plan), Need::Deleted)
+}
+
+/// The order of D48: instance right, access type, permanence.
+fn refused(sight: &ServerSight<'_>, at: &NodeAddress) -> Option<StatusCode> {
+    if !sight.rights(&at.moid, &at.miid).has(Rights::WRITE)
+        || (at.moid == dm_acc::moid() && at.path.is_root())
+    {
+        return Some(StatusCode::FORBIDDEN);
+    }
+    let described = sight
+        .registry
+        .get(&at.moid)
+        .and_then(|ddf| ddf.governing(&at.path));
+    let Some(described) = described else {
+        return Some(StatusCode::NOT_FOUND);
+    };
+    let fixed =
+        described.scope() == Scope::Permanent || !described.access().has(AccessTypes::DELETE);
+    fixed.then_some(StatusCode::NOT_ALLOWED)
+}

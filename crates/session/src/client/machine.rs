@@ -1,0 +1,482 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use omadm_bootstrap::plan::{PlanStep, TreePlan};
+use omadm_bootstrap::{Account, CompletionState, DeviceView};
+use omadm_dm2::{Alert, Command, CommandError, Package2, Package3, Status, StatusCode, media_type};
+use omadm_mo::json::{Json, JsonLimits};
+use omadm_mo::standard::MoRegistry;
+use omadm_mo::standard::dm_acc::{self, names};
+use omadm_mo::{Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeError, Value};
+
+use super::commands::{self, Answer, Need, Progress};
+use super::effect::{Cause, Effect, EffectId, Input, Outcome, Request, Response, SessionEvent};
+use super::live::LiveOverlay;
+use super::opening;
+use super::rights::ServerSight;
+
+/// What a session begins with.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The server; its account is read from the tree.
+    pub server: SrvId,
+    /// Alerts that wait for it; delivered when the Package#1 gets 2xx (D25).
+    pub alerts: Vec<Alert>,
+    /// Whether BootstrapComplete tells the bootstrap type (D27).
+    pub report_type: bool,
+    /// MOIDs whose values live outside the store.
+    pub live: BTreeSet<Moid>,
+    /// Bounds of the server's packages and of fetched documents.
+    pub limits: JsonLimits,
+}
+
+/// One DM session of the client: fed with inputs, drained of effects. Reads the tree through a snapshot lent for one call.
+#[derive(Debug)]
+pub struct ClientSession {
+    opening: Opening,
+    registry: MoRegistry,
+    state: State,
+    to: Option<ServerUri>,
+    cookie: Option<String>,
+    redirects: u8,
+    answered: bool,
+    next_id: u64,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A package is out; the last request, for a redirect.
+    Sent(Request),
+    /// The completion was acknowledged; its flag is being cleared before the commands run.
+    Clearing(EffectId, PackageRead, u8),
+    Running(Run),
+    Over,
+}
+
+#[derive(Debug)]
+struct Run {
+    commands: VecDeque<Result<Command, CommandError>>,
+    statuses: Vec<Status>,
+    ends: bool,
+    waits: Option<Wait>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    id: EffectId,
+    need: Need,
+    live: BTreeMap<(Moid, Miid), Node>,
+    replans: u8,
+}
+
+/// The Package#2 that was answered, or what is wrong with it (D11).
+type PackageRead = Result<Package2, String>;
+
+/// How often a plan is made again because the tree changed under it.
+const REPLANS: u8 = 3;
+/// D08.
+const REDIRECTS: u8 = 3;
+
+impl ClientSession {
+    /// Begins a session: the first effect is the Package#1.
+    #[must_use]
+    pub fn start(opening: Opening, registry: MoRegistry, view: &dyn DeviceView) -> Self {
+        let mut session = Self {
+            opening,
+            registry,
+            state: State::Over,
+            to: None,
+            cookie: None,
+            redirects: 0,
+            answered: false,
+            next_id: 0,
+            effects: VecDeque::new(),
+        };
+        match session.open(view) {
+            Ok(Some(())) => {}
+            Ok(None) | Err(_) => session.finish(Outcome::NoAccount),
+        }
+        session
+    }
+
+    fn open(&mut self, view: &dyn DeviceView) -> Result<Option<()>, TreeError> {
+        let Some(account) = view.account(&self.opening.server)? else {
+            return Ok(None);
+        };
+        let Some(srv_uri) = srv_uri(view, &account)? else {
+            return Ok(None);
+        };
+        let sight = ServerSight {
+            view,
+            account: &account,
+            registry: &self.registry,
+        };
+        let package = opening::package1(
+            &sight,
+            self.opening.report_type,
+            self.opening.alerts.clone(),
+        )?;
+        self.report(SessionEvent::Started {
+            server: account.srv_id.clone(),
+            bootstrap_complete: account.owed.is_some(),
+        });
+        self.to = Some(srv_uri);
+        self.send(media_type::PACKAGE1, &package.write());
+        Ok(Some(()))
+    }
+
+    /// The next thing to do; none until the next input.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Whether [`Effect::Finish`] was given out or waits to be.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Takes an input. `view` is the tree as it is now. An answer to an effect that nobody waits for is passed over.
+    pub fn handle_input(&mut self, view: &dyn DeviceView, input: Input) {
+        match (std::mem::replace(&mut self.state, State::Over), input) {
+            (State::Over, _) => {}
+            (_, Input::Cancel) => self.finish(Outcome::Cancelled),
+            (State::Sent(_), Input::SendFailed(cause)) => self.finish(Outcome::Lost(cause)),
+            (State::Sent(request), Input::Response(response)) => {
+                self.answered(view, request, response)
+            }
+            (State::Clearing(id, package, tries), Input::ApplyDone(done, result)) if id == done => {
+                self.cleared(view, package, tries, result);
+            }
+            (State::Running(mut run), input) => {
+                if let Some(wait) = run.waits.take() {
+                    match answer_to(wait.id, input) {
+                        Some(answer) => self.resume(view, &mut run, wait, answer),
+                        None => run.waits = Some(wait),
+                    }
+                }
+                self.go_on(view, run);
+            }
+            (state, _) => self.state = state,
+        }
+    }
+
+    fn answered(&mut self, view: &dyn DeviceView, mut request: Request, response: Response) {
+        if matches!(response.status, 307 | 308) && self.redirects < REDIRECTS {
+            let next = response
+                .location
+                .as_deref()
+                .and_then(|location| request.to.join(location).ok());
+            if let Some(next) = next.filter(|next| next.scheme() == request.to.scheme()) {
+                self.redirects += 1;
+                request.to = next;
+                self.effects.push_back(Effect::Send(request.clone()));
+                self.state = State::Sent(request);
+                return;
+            }
+        }
+        if !(200..300).contains(&response.status) {
+            let text = String::from_utf8_lossy(&response.body);
+            let cut = text
+                .char_indices()
+                .take_while(|(at, _)| *at < 512)
+                .map(|(_, c)| c)
+                .collect();
+            return self.finish(Outcome::Refused {
+                status: response.status,
+                retry_after: response.retry_after,
+                detail: cut,
+                after_first_answer: self.answered,
+            });
+        }
+        self.cookie = response.set_cookie.or_else(|| self.cookie.take());
+        let first = !std::mem::replace(&mut self.answered, true);
+        let package = read_package2(&response.body, self.opening.limits);
+        if first {
+            let count = self.opening.alerts.len();
+            self.report(SessionEvent::AlertsDelivered { count });
+            // 2xx acknowledges the completion whatever the body holds (D60).
+            self.acknowledge(view, package, 0);
+        } else {
+            self.run(view, package);
+        }
+    }
+
+    /// D60: the owed flag goes when the Package#1 got 2xx, durably and before anything else happens.
+    fn acknowledge(&mut self, view: &dyn DeviceView, package: PackageRead, tries: u8) {
+        let account = view
+            .account(&self.opening.server)
+            .ok()
+            .flatten()
+            .filter(|account| account.owed.is_some());
+        let Some(mut account) = account else {
+            return self.run(view, package);
+        };
+        account.owed = None;
+        let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
+        let state = names::path(&[names::EXT, names::BOOTSTRAP, names::STATE]);
+        let acked = Node::Leaf(Value::chr(CompletionState::Acked.node_value()));
+        let mut plan = TreePlan::at(view.version());
+        plan.steps.push(PlanStep::Replace {
+            at: root.with_path(state),
+            node: acked,
+        });
+        plan.accounts.push(account);
+        let id = self.id();
+        self.effects.push_back(Effect::Apply(id, plan));
+        self.state = State::Clearing(id, package, tries);
+    }
+
+    fn cleared(
+        &mut self,
+        view: &dyn DeviceView,
+        package: PackageRead,
+        tries: u8,
+        result: Result<omadm_mo::TreeVersion, Cause>,
+    ) {
+        match result {
+            Ok(_) => {
+                let server = self.opening.server.clone();
+                self.report(SessionEvent::CompletionAcknowledged { server });
+                self.run(view, package);
+            }
+            Err(Cause::Stale) if tries < REPLANS => self.acknowledge(view, package, tries + 1),
+            // The flag stays: the completion is reported once more in the next session.
+            Err(_) => self.run(view, package),
+        }
+    }
+
+    fn run(&mut self, view: &dyn DeviceView, package: PackageRead) {
+        let package = match package {
+            Ok(package) => package,
+            Err(problem) => return self.finish(Outcome::Unparsable(problem)),
+        };
+        let ends = package.has_end();
+        let commands = package
+            .commands
+            .into_iter()
+            .filter(|command| !matches!(command, Ok(Command::End)));
+        let run = Run {
+            commands: commands.collect(),
+            statuses: Vec::new(),
+            ends,
+            waits: None,
+        };
+        self.go_on(view, run);
+    }
+
+    /// Processes commands in list order until one has to wait, then answers with a Package#3, or not at all after END (D20).
+    fn go_on(&mut self, view: &dyn DeviceView, mut run: Run) {
+        while run.waits.is_none() {
+            let Some(command) = run.commands.front().cloned() else {
+                if run.ends || run.statuses.is_empty() {
+                    return self.finish(Outcome::Ended);
+                }
+                let package = Package3 {
+                    statuses: run.statuses,
+                    alerts: Vec::new(),
+                    stray_items: Vec::new(),
+                };
+                self.send(media_type::PACKAGE3, &package.write());
+                return;
+            };
+            match command {
+                Err(error) => self.done(&mut run, Status::new(error.status())),
+                Ok(command) => {
+                    let live = self.live_instances(view, &command);
+                    if live.is_empty() {
+                        let progress = self.begin(view, &BTreeMap::new(), &command);
+                        self.advance(&mut run, BTreeMap::new(), 0, progress);
+                    } else {
+                        let id = self.id();
+                        self.effects.push_back(Effect::ReadLive(id, live));
+                        run.waits = Some(Wait {
+                            id,
+                            need: Need::Live,
+                            live: BTreeMap::new(),
+                            replans: 0,
+                        });
+                    }
+                }
+            }
+        }
+        self.state = State::Running(run);
+    }
+
+    fn begin(
+        &mut self,
+        view: &dyn DeviceView,
+        live: &BTreeMap<(Moid, Miid), Node>,
+        command: &Command,
+    ) -> Progress {
+        let overlay = LiveOverlay::new(view, live);
+        let Ok(Some(account)) = view.account(&self.opening.server) else {
+            return Progress::Done(Status::new(StatusCode::FAILED));
+        };
+        let sight = ServerSight {
+            view: &overlay,
+            account: &account,
+            registry: &self.registry,
+        };
+        commands::begin(&sight, command, self.to.as_ref(), self.opening.limits)
+    }
+
+    fn resume(&mut self, view: &dyn DeviceView, run: &mut Run, wait: Wait, answer: Answer) {
+        let Some(Ok(command)) = run.commands.front().cloned() else {
+            return;
+        };
+        let Wait {
+            need,
+            mut live,
+            replans,
+            ..
+        } = wait;
+        let progress = match (need, answer) {
+            (Need::Live, Answer::Live(Ok(instances))) => {
+                live.extend(
+                    instances
+                        .into_iter()
+                        .map(|(at, node)| ((at.moid, at.miid), node)),
+                );
+                self.begin(view, &live, &command)
+            }
+            (need, answer) => {
+                let stale = matches!(answer, Answer::Applied(Err(Cause::Stale)));
+                if stale && replans >= REPLANS {
+                    Progress::Done(Status::new(StatusCode::CONFLICT))
+                } else {
+                    let overlay = LiveOverlay::new(view, &live);
+                    match view.account(&self.opening.server) {
+                        Ok(Some(account)) => {
+                            let sight = ServerSight {
+                                view: &overlay,
+                                account: &account,
+                                registry: &self.registry,
+                            };
+                            commands::resume(&sight, &command, need, answer, self.opening.limits)
+                        }
+                        _ => Progress::Done(Status::new(StatusCode::FAILED)),
+                    }
+                }
+            }
+        };
+        self.advance(run, live, replans + 1, progress);
+    }
+
+    fn advance(
+        &mut self,
+        run: &mut Run,
+        live: BTreeMap<(Moid, Miid), Node>,
+        replans: u8,
+        progress: Progress,
+    ) {
+        match progress {
+            Progress::Done(status) => self.done(run, status),
+            Progress::Continue(to) => {
+                self.to = Some(to);
+                self.done(run, Status::new(StatusCode::OK));
+            }
+            Progress::Wait(make, need) => {
+                let id = self.id();
+                self.effects.push_back(make.with(id));
+                run.waits = Some(Wait {
+                    id,
+                    need,
+                    live,
+                    replans,
+                });
+            }
+        }
+    }
+
+    fn done(&mut self, run: &mut Run, status: Status) {
+        if let Some(command) = run.commands.pop_front() {
+            let (name, text) = match &command {
+                Ok(command) => (Some(command.name()), command.write().join(" ")),
+                Err(error) => (None, error.to_string()),
+            };
+            self.report(SessionEvent::Command {
+                name,
+                text,
+                status: status.code,
+            });
+        }
+        run.statuses.push(status);
+    }
+
+    /// Instances the command may look at whose values live outside the store.
+    fn live_instances(&self, view: &dyn DeviceView, command: &Command) -> Vec<NodeAddress> {
+        let moids: BTreeSet<&Moid> = commands::client_uris(command)
+            .map(|uri| &uri.moid)
+            .filter(|moid| self.opening.live.contains(moid))
+            .collect();
+        let roots = moids.into_iter().flat_map(|moid| {
+            let instances = view.instances(moid).unwrap_or_default();
+            instances
+                .into_iter()
+                .map(|miid| NodeAddress::root(moid.clone(), miid))
+        });
+        roots.collect()
+    }
+
+    fn send(&mut self, content_type: &'static str, body: &Json) {
+        let Some(to) = self.to.clone() else {
+            return self.finish(Outcome::NoAccount);
+        };
+        let body = body.to_compact().into_bytes();
+        let request = Request {
+            to,
+            content_type,
+            accept: media_type::PACKAGE2,
+            cookie: self.cookie.clone(),
+            body,
+        };
+        self.effects.push_back(Effect::Send(request.clone()));
+        self.state = State::Sent(request);
+    }
+
+    fn report(&mut self, event: SessionEvent) {
+        self.effects.push_back(Effect::Report(event));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.state = State::Over;
+        self.report(SessionEvent::Ended(outcome.clone()));
+        self.effects.push_back(Effect::Finish(outcome));
+    }
+
+    const fn id(&mut self) -> EffectId {
+        self.next_id += 1;
+        EffectId(self.next_id)
+    }
+}
+
+/// The `SrvURI` of an account, as the tree has it now.
+fn srv_uri(view: &dyn DeviceView, account: &Account) -> Result<Option<ServerUri>, TreeError> {
+    let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
+    let value = view.leaf(&root.with_path(names::path(&[names::SRV_URI])))?;
+    Ok(value
+        .as_ref()
+        .and_then(Value::as_text)
+        .and_then(|text| ServerUri::parse(text).ok()))
+}
+
+/// An empty body is END (D11).
+fn read_package2(body: &[u8], limits: JsonLimits) -> PackageRead {
+    if body.is_empty() {
+        return Ok(Package2::end());
+    }
+    let json = Json::read(body, limits).map_err(|error| error.to_string())?;
+    Package2::read(&json).map_err(|error| error.to_string())
+}
+
+fn answer_to(id: EffectId, input: Input) -> Option<Answer> {
+    match input {
+        Input::FetchDone(done, result) if done == id => Some(Answer::Fetched(result)),
+        Input::UploadDone(done, result) if done == id => Some(Answer::Uploaded(result)),
+        Input::ReadLiveDone(done, result) if done == id => Some(Answer::Live(result)),
+        Input::ApplyDone(done, result) if done == id => Some(Answer::Applied(result.map(|_| ()))),
+        Input::ExecDone(done, result) if done == id => Some(Answer::Executed(result)),
+        _ => None,
+    }
+}

@@ -1,0 +1,15 @@
+//! The client's end of a DM session: a machine that reads a tree snapshot and asks for effects.
+
+mod commands;
+mod effect;
+mod live;
+mod machine;
+mod opening;
+mod rights;
+
+pub use effect::{
+    Cause, Effect, EffectId, Fetched, Input, Outcome, Request, Response, SessionEvent, UploadMethod,
+};
+pub use live::LiveOverlay;
+pub use machine::{ClientSession, Opening};
+pub use rights::ServerSight;
