@@ -200,7 +200,7 @@ impl Planner<'_> {
                     .subtree(&root)
                     .map_err(storage)?
                     .unwrap_or_else(Node::empty);
-                self.guard(account, &before, &node, &at)?;
+                self.guard(account, &before, &mut node, &at)?;
                 node = merge_permanent(
                     node,
                     Some(&before),
@@ -255,41 +255,51 @@ impl Planner<'_> {
         }
     }
 
-    /// Step 7: B-17 without exception for servers, then D58.
+    /// Step 7: B-17 without exception for servers, then D58. A server that may not change `Auth/Bootstrap` keeps it by leaving it out.
     fn guard(
         &self,
         account: &Account,
         before: &Node,
-        after: &Node,
+        after: &mut Node,
         at: &str,
     ) -> Result<(), Refusal> {
         if self.is_local() {
             return Ok(());
         }
-        let own_source = account.provenance.source == self.delivery.source;
         let path = [names::AUTH, names::BOOTSTRAP];
         if let Some(guarded) = before.find(&path)
-            && after.find(&path) != Some(guarded)
+            && !self.is_bootstrap_server_of(guarded)
         {
-            let uri = guarded
-                .find(&[names::SERVER_URI])
-                .and_then(Node::value)
-                .and_then(Value::as_text);
-            let bootstrap_server = uri
-                .and_then(|uri| ServerUri::parse(uri).ok())
-                .map(|uri| uri.origin().to_string());
-            if bootstrap_server.map(BootstrapSource::Server).as_ref() != Some(&self.delivery.source)
-            {
-                return Err(Cause::BootstrapCredentialGuard
-                    .refusal()
-                    .at(at)
-                    .on(&account.srv_id));
+            match after.find(&path) {
+                None => {
+                    after.put(&names::path(&path), guarded.clone());
+                }
+                Some(delivered) if delivered != guarded => {
+                    return Err(Cause::BootstrapCredentialGuard
+                        .refusal()
+                        .at(at)
+                        .on(&account.srv_id));
+                }
+                Some(_) => {}
             }
         }
+        let own_source = account.provenance.source == self.delivery.source;
         if !own_source && !self.delivery.consent {
             return Err(Cause::ForeignAccount.refusal().at(at).on(&account.srv_id));
         }
         Ok(())
+    }
+
+    /// Whether the document comes from the server that an account's `Auth/Bootstrap` names.
+    fn is_bootstrap_server_of(&self, auth_bootstrap: &Node) -> bool {
+        let uri = auth_bootstrap
+            .find(&[names::SERVER_URI])
+            .and_then(Node::value)
+            .and_then(Value::as_text);
+        let origin = uri
+            .and_then(|uri| ServerUri::parse(uri).ok())
+            .map(|uri| uri.origin().to_string());
+        origin.map(BootstrapSource::Server).as_ref() == Some(&self.delivery.source)
     }
 
     /// D15 and D75 for the items that are no DM Account; they belong to the first account of the document, or to one the source owns (D57).
@@ -384,6 +394,11 @@ impl Planner<'_> {
                     PlacementError::Foreign(address) => {
                         Cause::ForeignInstance.refusal().at(&*item.at).on(address)
                     }
+                    PlacementError::Second(_) => Cause::InvalidInstance
+                        .refusal()
+                        .at(&*item.at)
+                        .on(&item.moid)
+                        .because(e),
                     PlacementError::Tree(error) => storage(error),
                 })?,
         };

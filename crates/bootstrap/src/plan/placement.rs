@@ -20,10 +20,16 @@ pub enum PlacementError {
     /// The instance belongs to another server or to the device (D49, D75).
     #[error("the instance {0} was created by somebody else")]
     Foreign(NodeAddress),
+    /// The DDF allows one instance, and there would be a second (D87).
+    #[error("{0} occurs at most once, and there would be a second instance")]
+    Second(Moid),
     /// The tree could not be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
+
+/// Highest number that a proposed MIID may have. Local limit.
+const HIGHEST_PROPOSAL: u64 = u32::MAX as u64;
 
 impl Placement {
     /// Decides for a server: a MIID that exists is replaced; an MO that occurs at most once is replaced where it exists; anything else is added.
@@ -57,6 +63,9 @@ impl Placement {
                 moid.clone(),
                 miid,
             ))),
+            None if single && !(instances.is_empty() && taken.is_empty()) => {
+                Err(PlacementError::Second(moid.clone()))
+            }
             None => Ok(Self::Add(new_miid(view, moid, proposed, taken)?)),
         }
     }
@@ -83,7 +92,11 @@ pub fn new_miid(
     let instances = view.instances(moid)?;
     let counted = view.counted_miids(moid)?;
     let is_free = |miid: &Miid| !instances.contains(miid) && !taken.contains(miid);
-    let was_given = |miid: &Miid| miid.as_str().parse::<u64>().is_ok_and(|n| n <= counted);
+    // A number beyond this would leave the counter no room to go on.
+    let was_given = |miid: &Miid| {
+        let number = miid.as_str().parse::<u128>();
+        number.is_ok_and(|n| n <= u128::from(counted) || n > u128::from(HIGHEST_PROPOSAL))
+    };
     if let Some(miid) = proposed
         && miid.is_assignable()
         && is_free(miid)
