@@ -1,0 +1,105 @@
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
+
+use super::RecordId;
+
+/// One credential of one device (D71, D83).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Credential {
+    /// The device it belongs to.
+    pub dev_id: DevId,
+    /// By what it is recognised.
+    pub proof: CredentialProof,
+    /// What it opens.
+    pub scope: CredentialScope,
+    /// Which generation it is.
+    pub generation: Generation,
+    /// The bootstrap record it was issued for; none for one that the operator registered.
+    pub record: Option<RecordId>,
+    /// When it was made known.
+    pub added_at: Utc,
+    /// After this it is refused; none for the certificate's own validity alone.
+    pub expires_at: Option<Utc>,
+    /// When it was revoked.
+    pub revoked_at: Option<Utc>,
+    /// Wrong tries left (bootstrap codes, D81); none where they are not counted.
+    pub tries_left: Option<u8>,
+}
+
+/// By what a credential is recognised. Holds nothing that opens a door by itself, so it has a `Debug`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CredentialProof {
+    /// SHA-256 of the leaf certificate's DER.
+    Certificate([u8; 32]),
+    /// A bootstrap code (D81), kept as salted SHA-256: HTTP user = DevID, password = the code.
+    BootstrapCode {
+        /// 16 random octets.
+        salt: [u8; 16],
+        /// SHA-256 of salt and code.
+        hash: [u8; 32],
+    },
+}
+
+/// What a credential opens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CredentialScope {
+    /// The bootstrap URI; the session URI only where the issued account has no `Auth/Trsp` (D83).
+    Bootstrap,
+    /// The session URI.
+    Session,
+    /// Both: what the operator registers.
+    Device,
+}
+
+/// Generations of a secret (DESIGN §4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Generation {
+    /// As provisioned.
+    Boot,
+    /// In use.
+    Current,
+    /// Sent, not used yet.
+    Pending,
+}
+
+impl CredentialScope {
+    /// Every scope there is.
+    pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Session, Self::Device];
+
+    /// The stable name in store and API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::Session => "session",
+            Self::Device => "device",
+        }
+    }
+
+    /// The scope of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+impl Generation {
+    /// Every generation there is.
+    pub const ALL: [Self; 3] = [Self::Boot, Self::Current, Self::Pending];
+
+    /// The stable name in store and API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Current => "current",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// The generation of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|generation| generation.name() == name)
+    }
+}

@@ -1,0 +1,114 @@
+use omadm_bootstrap::{BootstrapMethod, Utc};
+use omadm_mo::DevId;
+
+use super::{
+    BootstrapRecord, Credential, CredentialProof, DeviceEpoch, Event, Generation, RecordId, SessionRow,
+};
+
+/// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExchangeDelta {
+    /// The device.
+    pub dev_id: DevId,
+    /// The epoch the delta was made at; none registers a device that must not exist yet.
+    pub expected: Option<DeviceEpoch>,
+    /// When: stamps the events and `last_seen_at`.
+    pub at: Utc,
+    /// Changes of the device's own row, in order.
+    pub device: Vec<DeviceChange>,
+    /// Changes of its credentials, in order.
+    pub credentials: Vec<CredentialChange>,
+    /// Changes of its bootstrap records, in order.
+    pub bootstraps: Vec<BootstrapChange>,
+    /// What becomes of the running session.
+    pub session: SessionChange,
+    /// What happened; numbered densely by device inside this commit.
+    pub events: Vec<Event>,
+}
+
+/// A change of the device's own row.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeviceChange {
+    /// A package or fetch of the device was answered.
+    Seen,
+    /// A bootstrap completed by this method.
+    Bootstrapped(BootstrapMethod),
+    /// DevInfo was read: a JSON object.
+    DevInfo(String),
+}
+
+/// A change of a credential.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CredentialChange {
+    /// A new one. One that is registered for any device is a conflict of its own, see `CommitError::CredentialTaken`.
+    Add(Credential),
+    /// Its generation moved on.
+    Promote(CredentialProof, Generation),
+    /// It opens nothing any more.
+    Revoke(CredentialProof),
+    /// A wrong bootstrap code was tried: one try less for every code of the device.
+    WrongCode,
+}
+
+/// A change of a bootstrap record.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BootstrapChange {
+    /// A new record with its sealed document.
+    Create(Box<BootstrapRecord>, Vec<u8>),
+    /// The record as it is now; its document stays.
+    Update(Box<BootstrapRecord>),
+}
+
+/// What becomes of the device's running session.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SessionChange {
+    /// It stays as it is.
+    Keep,
+    /// This is it now, in place of any other.
+    Set(SessionRow),
+    /// There is none.
+    End,
+}
+
+/// A mark that nobody waits for: rides on the device's next commit, or leaves within a second (DESIGN §5). May be lost with the process; then the
+/// state is the earlier one.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeferredMark {
+    /// The record's document left to the device.
+    Fetched {
+        /// The device.
+        dev_id: DevId,
+        /// The record.
+        record: RecordId,
+        /// When.
+        at: Utc,
+        /// The event to append if this is the record's first fetch.
+        event: Event,
+    },
+    /// A request was refused before any session; the event alone.
+    Refused {
+        /// The device the refusal is about, where a record names it.
+        dev_id: Option<DevId>,
+        /// When.
+        at: Utc,
+        /// What happened.
+        event: Event,
+    },
+}
+
+impl ExchangeDelta {
+    /// A delta that changes nothing yet.
+    #[must_use]
+    pub const fn new(dev_id: DevId, expected: Option<DeviceEpoch>, at: Utc) -> Self {
+        Self {
+            dev_id,
+            expected,
+            at,
+            device: Vec::new(),
+            credentials: Vec::new(),
+            bootstraps: Vec::new(),
+            session: SessionChange::Keep,
+            events: Vec::new(),
+        }
+    }
+}

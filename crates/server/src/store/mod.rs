@@ -1,0 +1,157 @@
+//! The store: reads in the words of the domain, one write. Back ends lie in folders of their own and pass one battery.
+
+#[cfg(test)]
+pub(crate) mod battery;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
+
+use crate::model::{
+    BootstrapRecord, Credential, CredentialProof, DeferredMark, Device, DeviceEpoch, ExchangeDelta,
+    RecordId, SessionRow, StoredEvent,
+};
+
+/// Reads devices and their credentials.
+#[async_trait]
+pub trait Devices {
+    /// The device of this DevID.
+    async fn device(&self, dev_id: &DevId) -> Result<Option<Device>, StoreError>;
+    /// A page of devices in the order of their DevIDs, after one.
+    async fn devices(&self, after: Option<&DevId>, limit: usize)
+    -> Result<Vec<Device>, StoreError>;
+    /// The credential a proof is registered under, revoked ones included. Certificates only: a code is found by its device.
+    async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError>;
+    /// All credentials of a device, oldest first.
+    async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError>;
+}
+
+/// Reads bootstrap records.
+#[async_trait]
+pub trait Bootstraps {
+    /// The record of this id.
+    async fn bootstrap(&self, id: &RecordId) -> Result<Option<BootstrapRecord>, StoreError>;
+    /// All records of a device, newest first.
+    async fn bootstraps_of(&self, dev_id: &DevId) -> Result<Vec<BootstrapRecord>, StoreError>;
+    /// A page of records, newest first, before one.
+    async fn bootstraps(
+        &self,
+        before: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<BootstrapRecord>, StoreError>;
+    /// The sealed document of a record.
+    async fn sealed_document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Records that are not terminal and whose time is over, for the sweep.
+    async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
+}
+
+/// Reads running sessions.
+#[async_trait]
+pub trait Sessions {
+    /// The running session of a device.
+    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError>;
+}
+
+/// Reads the event log.
+#[async_trait]
+pub trait Events {
+    /// Events after a global position, in order; those without a position yet are not among them.
+    async fn events_after(
+        &self,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+    /// A device's events after a number, in order.
+    async fn events_of(
+        &self,
+        dev_id: &DevId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// The one way to write.
+#[async_trait]
+pub trait Commit {
+    /// Commits a delta as a whole. Once submitted it finishes even if the caller is dropped. `Committed` means durable.
+    async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError>;
+    /// Hands over a mark that nobody waits for.
+    fn defer(&self, mark: DeferredMark);
+    /// Writes out what was deferred and waits for it: on shutdown.
+    async fn flush(&self) -> Result<(), StoreError>;
+    /// How many durable commits there were since the start, deferred marks that left alone included.
+    fn commits(&self) -> CommitCounts;
+    /// How many deltas wait to be written: `Retry-After` grows with it.
+    fn backlog(&self) -> usize;
+}
+
+/// A back end.
+pub trait Store: Devices + Bootstraps + Sessions + Events + Commit + Send + Sync {}
+
+impl<T: Devices + Bootstraps + Sessions + Events + Commit + Send + Sync> Store for T {}
+
+/// A delta is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed {
+    /// The device's epoch now.
+    pub epoch: DeviceEpoch,
+}
+
+/// Counts of durable commits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CommitCounts {
+    /// Deltas that were committed.
+    pub deltas: u64,
+    /// Deferred marks that changed something without riding on a delta of their device.
+    pub deferred: u64,
+    /// Commits of the database: one may carry many deltas.
+    pub transactions: u64,
+}
+
+/// Why a delta was not committed. Nothing of it was.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The device moved on since the delta was made: reload and decide again.
+    #[error("the device changed in the meantime")]
+    Conflict,
+    /// The device that was to be registered exists.
+    #[error("the device exists already")]
+    DeviceExists,
+    /// The certificate is registered, for this device or another.
+    #[error("the credential is registered already")]
+    CredentialTaken,
+    /// The delta contradicts itself or the store: it names a credential or record that the device does not have, or adds one that exists. Its maker is
+    /// at fault; trying again does not help.
+    #[error("the delta contradicts the store: {0}")]
+    Contradiction(&'static str),
+    /// More deltas wait than the queue holds: the measured capacity (503).
+    #[error("the store is at its capacity")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store failed. The environment is at fault.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room is left.
+    #[error("the store has no room left ({0})")]
+    NoRoom(String),
+    /// Another process holds the file.
+    #[error("{0} is in use by another process")]
+    Locked(String),
+    /// The file is no store of this program, or damaged. It is never recreated.
+    #[error("{0} is not a sound store: {1}")]
+    Corrupt(String, String),
+    /// A newer program made it.
+    #[error("{0} was made by a newer version (schema {1})")]
+    Newer(String, i64),
+    /// The operating system or database failed.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
