@@ -1,0 +1,240 @@
+//! The store battery: what every back end has to pass. A back end implements [`BackEnd`] and calls `battery!`, which makes each case a test of its own.
+
+pub(crate) mod deltas;
+pub(crate) mod events;
+pub(crate) mod marks;
+pub(crate) mod values;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_mo::{DevId, SrvId};
+
+use super::{CommitError, Committed, Store};
+use crate::model::{
+    BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
+    CredentialProof, CredentialScope, DeferredMark, DeviceEpoch, Event, EventKind, ExchangeDelta,
+    Generation, RecordId,
+};
+
+/// One database that a test has to itself; it is empty at first, and lasts as long as the value.
+pub(crate) trait BackEnd: Send + Sync {
+    /// Opens the database, which no other store has open.
+    fn open(&self, settings: Settings) -> impl Future<Output = Arc<dyn Store>> + Send;
+}
+
+/// What a case needs of the store.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    /// Deltas that may wait.
+    pub(crate) queue: usize,
+    /// When a mark leaves at the latest.
+    pub(crate) defer_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            queue: 1024,
+            defer_interval: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Makes every case of the battery a test on the back end that the expression makes.
+macro_rules! battery {
+    ($back_end:expr) => {
+        battery! { $back_end;
+            deltas {
+                a_device_is_registered_once
+                a_delta_commits_at_its_epoch_only
+                of_many_writers_at_one_epoch_one_wins
+                a_failing_delta_harms_no_other
+                a_failing_delta_leaves_nothing_behind
+                a_certificate_belongs_to_one_device
+                a_delta_finishes_though_its_caller_is_gone
+                a_full_queue_refuses_and_loses_nothing
+                what_a_delta_names_must_exist
+                a_reopened_store_has_everything
+                commits_are_counted
+            }
+            values {
+                every_value_comes_back_as_it_was_written
+                a_record_and_its_document_come_back
+                credentials_come_back_oldest_first
+                wrong_codes_count_down_to_death
+                promotion_and_revocation_are_kept
+                a_session_is_set_replaced_and_ended
+                changes_of_the_device_row_are_kept
+                devices_come_in_pages
+                records_come_in_pages_newest_first
+                overdue_are_records_that_are_open_and_whose_time_is_over
+            }
+            events {
+                every_kind_of_event_comes_back
+                events_are_dense_by_device
+                positions_are_dense_over_concurrent_writers
+                a_consumer_resumes_after_its_position
+                a_refused_delta_takes_no_number_and_no_position
+            }
+            marks {
+                a_mark_rides_on_the_next_delta_of_its_device
+                a_mark_leaves_within_the_interval
+                marks_cause_no_conflict
+                a_mark_is_not_undone_by_a_delta_made_before_it
+                fetched_moves_open_records_once
+                fetched_moves_no_terminal_record
+                refusals_are_numbered_with_and_without_a_device
+                flush_writes_what_was_deferred
+                a_mark_is_written_though_the_delta_it_rides_on_is_refused
+            }
+        }
+    };
+    ($back_end:expr; $($room:ident { $($case:ident)* })*) => {
+        $(mod $room {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::store::battery::$room::$case(&$back_end).await;
+            })*
+        })*
+    };
+}
+pub(crate) use battery;
+
+/// When everything in the battery begins.
+pub(crate) const START: Utc = Utc(1_700_000_000_000);
+
+pub(crate) fn dev(number: usize) -> DevId {
+    DevId::parse(&format!("IMEI:{number:015}")).unwrap()
+}
+
+pub(crate) fn record_id(number: u32) -> RecordId {
+    let mut entropy = [0xa5; 16];
+    entropy[12..].copy_from_slice(&number.to_be_bytes());
+    RecordId(EventId::of(entropy))
+}
+
+pub(crate) fn record(dev_id: &DevId, number: u32) -> BootstrapRecord {
+    BootstrapRecord {
+        id: record_id(number),
+        dev_id: dev_id.clone(),
+        profile: "minimal".into(),
+        srv_id: SrvId::parse("dms1.example.com").unwrap(),
+        method: BootstrapMethod::ClientInitiated,
+        has_trsp: true,
+        state: BootstrapState::Drafted,
+        cause: None,
+        payload_hash: PayloadHash::of(&number.to_be_bytes()),
+        event_id: None,
+        kind: None,
+        created_at: START.plus_secs(number.into()),
+        expires_at: START.plus_secs(86_400),
+        fetched_at: None,
+        ended_at: None,
+    }
+}
+
+pub(crate) fn certificate(dev_id: &DevId, octet: u8) -> Credential {
+    Credential {
+        dev_id: dev_id.clone(),
+        proof: CredentialProof::Certificate([octet; 32]),
+        scope: CredentialScope::Device,
+        generation: Generation::Boot,
+        record: None,
+        added_at: START,
+        expires_at: None,
+        revoked_at: None,
+        tries_left: None,
+    }
+}
+
+pub(crate) fn event(kind: EventKind) -> Event {
+    Event {
+        kind,
+        correlation: "00112233aabbccdd".into(),
+    }
+}
+
+pub(crate) fn fetched(dev_id: &DevId, number: u32, at: Utc) -> DeferredMark {
+    let kind = EventKind::BootstrapFetched {
+        bootstrap: record_id(number).to_string(),
+    };
+    DeferredMark::Fetched {
+        dev_id: dev_id.clone(),
+        record: record_id(number),
+        at,
+        event: event(kind),
+    }
+}
+
+/// A delta that registers the device, with its event.
+pub(crate) fn registration(dev_id: &DevId) -> ExchangeDelta {
+    let mut delta = ExchangeDelta::new(dev_id.clone(), None, START);
+    delta.events.push(event(EventKind::DeviceRegistered));
+    delta
+}
+
+/// A delta at this epoch with one event.
+pub(crate) fn exchange(dev_id: &DevId, epoch: u64) -> ExchangeDelta {
+    let mut delta = ExchangeDelta::new(
+        dev_id.clone(),
+        Some(DeviceEpoch(epoch)),
+        START.plus_secs(60),
+    );
+    delta.events.push(event(EventKind::SessionEnded));
+    delta
+}
+
+/// A registered device with one drafted record.
+pub(crate) async fn drafted(store: &dyn Store, dev_id: &DevId, number: u32) -> BootstrapRecord {
+    let record = record(dev_id, number);
+    let mut delta = registration(dev_id);
+    delta.bootstraps.push(BootstrapChange::Create(
+        Box::new(record.clone()),
+        b"sealed".to_vec(),
+    ));
+    store.commit(delta).await.unwrap();
+    record
+}
+
+/// A delta that adds a credential.
+pub(crate) fn adding(credential: &Credential, epoch: u64) -> ExchangeDelta {
+    let mut delta = exchange(&credential.dev_id, epoch);
+    delta
+        .credentials
+        .push(CredentialChange::Add(credential.clone()));
+    delta
+}
+
+/// Commits all of them at once.
+pub(crate) async fn commit_together(
+    store: &Arc<dyn Store>,
+    deltas: Vec<ExchangeDelta>,
+) -> Vec<Result<Committed, CommitError>> {
+    let tasks: Vec<_> = deltas
+        .into_iter()
+        .map(|delta| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.commit(delta).await })
+        })
+        .collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
+/// Polls a future once and drops it.
+pub(crate) async fn abandon(future: impl Future) {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+}

@@ -1,0 +1,332 @@
+use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId};
+
+use super::{
+    BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, record, record_id,
+    registration,
+};
+use crate::model::{
+    BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
+    CredentialScope, DeviceChange, Generation, SessionChange, SessionRow,
+};
+
+pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let mut delta = registration(&dev(1));
+    let mut records = Vec::new();
+    let causes = BootstrapFailureCause::ALL
+        .iter()
+        .copied()
+        .map(Some)
+        .chain([None]);
+    let kinds = [
+        None,
+        Some(BootstrapKind::First),
+        Some(BootstrapKind::Re),
+        Some(BootstrapKind::Reset),
+    ];
+    for (number, cause) in (0..).zip(causes) {
+        let mut record = record(&dev(1), number);
+        let place = number as usize;
+        record.cause = cause;
+        record.state = BootstrapState::ALL[place % BootstrapState::ALL.len()];
+        record.method = BootstrapMethod::ALL[place % BootstrapMethod::ALL.len()];
+        record.kind = kinds[place % kinds.len()];
+        record.has_trsp = number % 2 == 0;
+        records.push(record);
+    }
+    let changes = records
+        .iter()
+        .map(|record| BootstrapChange::Create(Box::new(record.clone()), vec![]));
+    delta.bootstraps.extend(changes);
+    let mut credentials = Vec::new();
+    for (number, scope) in (0..).zip(CredentialScope::ALL) {
+        for generation in Generation::ALL {
+            let mut credential = certificate(&dev(1), number * 3 + generation as u8);
+            (credential.scope, credential.generation) = (scope, generation);
+            credentials.push(credential);
+        }
+    }
+    delta
+        .credentials
+        .extend(credentials.iter().cloned().map(CredentialChange::Add));
+    store.commit(delta).await.unwrap();
+    records.reverse();
+    assert_eq!(store.bootstraps_of(&dev(1)).await.unwrap(), records);
+    assert_eq!(store.credentials(&dev(1)).await.unwrap(), credentials);
+
+    for (epoch, method) in (1..).zip(BootstrapMethod::ALL) {
+        let mut delta = exchange(&dev(1), epoch);
+        delta.device.push(DeviceChange::Bootstrapped(method));
+        store.commit(delta).await.unwrap();
+        let device = store.device(&dev(1)).await.unwrap().unwrap();
+        assert_eq!(device.bootstrapped, Some((method, START.plus_secs(60))));
+    }
+}
+
+pub(crate) async fn a_record_and_its_document_come_back(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let document: Vec<u8> = (0..20_000_u32).map(|number| (number % 251) as u8).collect();
+    let mut written = record(&dev(1), 1);
+    let mut delta = registration(&dev(1));
+    delta.bootstraps.push(BootstrapChange::Create(
+        Box::new(written.clone()),
+        document.clone(),
+    ));
+    store.commit(delta).await.unwrap();
+    assert_eq!(
+        store.bootstrap(&record_id(1)).await.unwrap(),
+        Some(written.clone())
+    );
+    assert_eq!(
+        store.sealed_document(&record_id(1)).await.unwrap(),
+        Some(document.clone())
+    );
+    assert_eq!(store.bootstrap(&record_id(2)).await.unwrap(), None);
+    assert_eq!(store.sealed_document(&record_id(2)).await.unwrap(), None);
+
+    written.state = BootstrapState::Completed;
+    written.event_id = Some(EventId::of([3; 16]));
+    written.kind = Some(BootstrapKind::Re);
+    written.method = BootstrapMethod::Factory;
+    written.fetched_at = Some(START.plus_millis(1));
+    written.ended_at = Some(START.plus_millis(2));
+    let mut delta = exchange(&dev(1), 1);
+    delta
+        .bootstraps
+        .push(BootstrapChange::Update(Box::new(written.clone())));
+    store.commit(delta).await.unwrap();
+    assert_eq!(store.bootstrap(&record_id(1)).await.unwrap(), Some(written));
+    assert_eq!(
+        store.sealed_document(&record_id(1)).await.unwrap(),
+        Some(document)
+    );
+}
+
+fn code(octet: u8, tries: u8) -> Credential {
+    let mut credential = certificate(&dev(1), 0);
+    credential.proof = CredentialProof::BootstrapCode {
+        salt: [octet; 16],
+        hash: [!octet; 32],
+    };
+    credential.scope = CredentialScope::Bootstrap;
+    credential.tries_left = Some(tries);
+    credential.expires_at = Some(START.plus_secs(86_400));
+    credential
+}
+
+pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    drafted(&*store, &dev(1), 1).await;
+    let mut of_record = certificate(&dev(1), 200);
+    of_record.record = Some(record_id(1));
+    of_record.revoked_at = Some(START);
+    let written = [
+        certificate(&dev(1), 9),
+        code(4, 5),
+        of_record,
+        certificate(&dev(1), 1),
+        code(3, 5),
+    ];
+    for (epoch, credential) in (1..).zip(&written) {
+        store.commit(adding(credential, epoch)).await.unwrap();
+    }
+    assert_eq!(store.credentials(&dev(1)).await.unwrap(), written);
+    assert_eq!(
+        store.credential(&written[2].proof).await.unwrap().as_ref(),
+        Some(&written[2])
+    );
+    assert_eq!(
+        store.credential(&written[1].proof).await.unwrap(),
+        None,
+        "a code is found by its device"
+    );
+    assert_eq!(store.credentials(&dev(2)).await.unwrap(), []);
+}
+
+pub(crate) async fn wrong_codes_count_down_to_death(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let mut delta = registration(&dev(1));
+    let credentials = [code(1, 5), certificate(&dev(1), 9), code(2, 2)];
+    delta
+        .credentials
+        .extend(credentials.map(CredentialChange::Add));
+    store.commit(delta).await.unwrap();
+    let mut seen = Vec::new();
+    for epoch in 1..=6 {
+        let mut delta = exchange(&dev(1), epoch);
+        delta.credentials.push(CredentialChange::WrongCode);
+        store.commit(delta).await.unwrap();
+        let tries: Vec<_> = store
+            .credentials(&dev(1))
+            .await
+            .unwrap()
+            .iter()
+            .map(|found| found.tries_left)
+            .collect();
+        assert_eq!(tries[1], None);
+        seen.push((tries[0].unwrap(), tries[2].unwrap()));
+    }
+    assert_eq!(seen, [(4, 1), (3, 0), (2, 0), (1, 0), (0, 0), (0, 0)]);
+}
+
+pub(crate) async fn promotion_and_revocation_are_kept(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let proof = CredentialProof::Certificate([1; 32]);
+    let mut delta = registration(&dev(1));
+    delta
+        .credentials
+        .push(CredentialChange::Add(certificate(&dev(1), 1)));
+    delta
+        .credentials
+        .push(CredentialChange::Add(certificate(&dev(1), 2)));
+    store.commit(delta).await.unwrap();
+    let mut delta = exchange(&dev(1), 1);
+    delta.credentials.push(CredentialChange::Promote(
+        proof.clone(),
+        Generation::Current,
+    ));
+    delta
+        .credentials
+        .push(CredentialChange::Revoke(proof.clone()));
+    store.commit(delta).await.unwrap();
+    let mut again = exchange(&dev(1), 2);
+    again.at = START.plus_secs(999);
+    again
+        .credentials
+        .push(CredentialChange::Revoke(proof.clone()));
+    store.commit(again).await.unwrap();
+    let found = store.credential(&proof).await.unwrap().unwrap();
+    assert_eq!(
+        (found.generation, found.revoked_at),
+        (Generation::Current, Some(START.plus_secs(60)))
+    );
+    let other = store
+        .credential(&CredentialProof::Certificate([2; 32]))
+        .await
+        .unwrap();
+    assert_eq!(other, Some(certificate(&dev(1), 2)));
+}
+
+pub(crate) async fn a_session_is_set_replaced_and_ended(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    store.commit(registration(&dev(1))).await.unwrap();
+    let session = |number: i64| SessionRow {
+        state: format!("{{\"n\":{number}}}"),
+        expires_at: START.plus_secs(number),
+    };
+    let steps = [
+        (SessionChange::Set(session(1)), Some(session(1))),
+        (SessionChange::Keep, Some(session(1))),
+        (SessionChange::Set(session(2)), Some(session(2))),
+        (SessionChange::End, None),
+        (SessionChange::End, None),
+    ];
+    for (epoch, (change, expected)) in (1..).zip(steps) {
+        let mut delta = exchange(&dev(1), epoch);
+        delta.session = change;
+        store.commit(delta).await.unwrap();
+        assert_eq!(store.session(&dev(1)).await.unwrap(), expected);
+    }
+}
+
+pub(crate) async fn changes_of_the_device_row_are_kept(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    store.commit(registration(&dev(1))).await.unwrap();
+    let mut delta = exchange(&dev(1), 1);
+    delta.device = vec![
+        DeviceChange::DevInfo("{\"Man\":\"old\"}".into()),
+        DeviceChange::Seen,
+        DeviceChange::DevInfo("{\"Man\":\"ü\"}".into()),
+    ];
+    store.commit(delta).await.unwrap();
+    store.commit(exchange(&dev(1), 2)).await.unwrap();
+    let device = store.device(&dev(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (device.dev_info.as_deref(), device.last_seen_at),
+        (Some("{\"Man\":\"ü\"}"), Some(START.plus_secs(60)))
+    );
+}
+
+pub(crate) async fn devices_come_in_pages(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in [4, 0, 3, 1, 2] {
+        store.commit(registration(&dev(number))).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    loop {
+        let page = store.devices(seen.last(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|device| device.dev_id));
+    }
+    assert_eq!(seen, (0..5).map(dev).collect::<Vec<_>>());
+}
+
+pub(crate) async fn records_come_in_pages_newest_first(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in 0..7_u32 {
+        let mut made = record(&dev(number as usize), number);
+        // Two and two of one age: the id decides.
+        made.created_at = START.plus_secs((number / 2).into());
+        let mut delta = registration(&made.dev_id);
+        delta
+            .bootstraps
+            .push(BootstrapChange::Create(Box::new(made), vec![]));
+        store.commit(delta).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    loop {
+        let page = store.bootstraps(seen.last(), 3).await.unwrap();
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|record| record.id));
+    }
+    assert_eq!(seen, (0..7).rev().map(record_id).collect::<Vec<_>>());
+    assert_eq!(store.bootstraps(Some(&record_id(99)), 3).await.unwrap(), []);
+}
+
+pub(crate) async fn overdue_are_records_that_are_open_and_whose_time_is_over(
+    back_end: &impl BackEnd,
+) {
+    let store = back_end.open(Settings::default()).await;
+    let mut delta = registration(&dev(1));
+    for (number, state) in (0..).zip(BootstrapState::ALL) {
+        for (late, expires_at) in [(100, START), (0, START.plus_millis(1))] {
+            let mut made = record(&dev(1), number + late);
+            (made.state, made.expires_at) = (
+                state,
+                expires_at.plus_millis(-i64::from(number) * i64::from(late)),
+            );
+            delta
+                .bootstraps
+                .push(BootstrapChange::Create(Box::new(made), vec![]));
+        }
+    }
+    store.commit(delta).await.unwrap();
+    let overdue = store.overdue(START, 100).await.unwrap();
+    let open: Vec<_> = BootstrapState::ALL
+        .into_iter()
+        .filter(|state| !state.is_terminal())
+        .rev()
+        .collect();
+    assert_eq!(
+        overdue
+            .iter()
+            .map(|record| record.state)
+            .collect::<Vec<_>>(),
+        open
+    );
+    assert_eq!(store.overdue(START, 2).await.unwrap(), overdue[..2]);
+    assert_eq!(
+        store
+            .overdue(START.plus_millis(1), 100)
+            .await
+            .unwrap()
+            .len(),
+        10
+    );
+}
