@@ -1,0 +1,214 @@
+use std::ops::Bound;
+
+use omadm_bootstrap::{Account, DeviceView};
+use omadm_mo::{
+    CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId, TreeError,
+    TreeVersion, TreeView, Value,
+};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
+
+use super::instance_row::InstanceRow;
+use super::storage_error::{damaged, tree_error};
+use super::{facts, node_key, node_value};
+
+/// All tables have octet strings as keys and as values.
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+pub(super) const FACTS: Definition = TableDefinition::new("facts");
+pub(super) const NODES: Definition = TableDefinition::new("nodes");
+pub(super) const INSTANCES: Definition = TableDefinition::new("instances");
+pub(super) const COUNTED: Definition = TableDefinition::new("counted");
+pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
+pub(super) const ALERTS: Definition = TableDefinition::new("alerts");
+
+/// Children in a page.
+const PAGE: usize = 64;
+
+/// The tables of one transaction. Has no `Debug`: any leaf may be a secret.
+pub struct DeviceTables<T> {
+    pub(super) epoch: u32,
+    pub(super) version: TreeVersion,
+    pub(super) facts: T,
+    pub(super) nodes: T,
+    pub(super) instances: T,
+    pub(super) counted: T,
+    pub(super) accounts: T,
+    pub(super) alerts: T,
+}
+
+/// The device as it was after one commit; later commits do not show. Keep it for one call: while it lives, the store's file cannot reuse old pages.
+pub type Snapshot = DeviceTables<ReadOnlyTable<&'static [u8], &'static [u8]>>;
+
+impl Snapshot {
+    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, TreeError> {
+        let table = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
+        Self {
+            epoch: 0,
+            version: TreeVersion(0),
+            facts: table(FACTS)?,
+            nodes: table(NODES)?,
+            instances: table(INSTANCES)?,
+            counted: table(COUNTED)?,
+            accounts: table(ACCOUNTS)?,
+            alerts: table(ALERTS)?,
+        }
+        .at_its_version()
+    }
+}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
+    pub(super) fn at_its_version(mut self) -> Result<Self, TreeError> {
+        self.epoch =
+            facts::read_u32(&self.facts, facts::EPOCH)?.ok_or_else(|| damaged(facts::EPOCH))?;
+        self.version = TreeVersion(facts::read_u64(&self.facts, facts::VERSION)?);
+        Ok(self)
+    }
+
+    pub(super) fn instance(
+        &self,
+        moid: &Moid,
+        miid: &Miid,
+    ) -> Result<Option<InstanceRow>, TreeError> {
+        let key = node_key::of_instance(moid, miid);
+        let Some(stored) = self.instances.get(key.as_slice()).map_err(tree_error)? else {
+            return Ok(None);
+        };
+        let row = InstanceRow::decode(stored.value());
+        row.map(Some)
+            .ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))
+    }
+
+    /// Every account with its key in the table.
+    pub(super) fn stored_accounts(&self) -> Result<Vec<(Vec<u8>, Account)>, TreeError> {
+        let mut found = Vec::new();
+        for entry in self.accounts.iter().map_err(tree_error)? {
+            let (key, stored) = entry.map_err(tree_error)?;
+            let account =
+                serde_json::from_slice(stored.value()).map_err(|_| damaged("a DM Account"))?;
+            found.push((key.value().to_vec(), account));
+        }
+        Ok(found)
+    }
+
+    fn stored<R>(
+        &self,
+        at: &NodeAddress,
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Result<Option<R>, TreeError> {
+        let key = node_key::of_node(at);
+        let Some(stored) = self.nodes.get(key.as_slice()).map_err(tree_error)? else {
+            return Ok(None);
+        };
+        read(stored.value()).map(Some).ok_or_else(|| damaged(at))
+    }
+}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T> {
+    fn version(&self) -> TreeVersion {
+        self.version
+    }
+
+    fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
+        let prefix = node_key::of_moid(moid);
+        let behind = node_key::behind(&prefix);
+        let mut found = Vec::new();
+        for entry in self
+            .instances
+            .range(prefix.as_slice()..behind.as_slice())
+            .map_err(tree_error)?
+        {
+            let (key, row) = entry.map_err(tree_error)?;
+            let text = key
+                .value()
+                .get(prefix.len()..)
+                .and_then(<[u8]>::split_last)
+                .and_then(|(_, text)| str::from_utf8(text).ok());
+            let miid = text.and_then(|text| Miid::parse(text).ok());
+            let (miid, row) = miid
+                .zip(InstanceRow::decode(row.value()))
+                .ok_or_else(|| damaged(moid))?;
+            found.push((row.born, miid));
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, miid)| miid).collect())
+    }
+
+    fn kind(&self, at: &NodeAddress) -> Result<Option<NodeKind>, TreeError> {
+        self.stored(at, node_value::kind)
+    }
+
+    fn leaf(&self, at: &NodeAddress) -> Result<Option<Value>, TreeError> {
+        Ok(match self.stored(at, node_value::decode)? {
+            Some(Node::Leaf(value)) => Some(value),
+            Some(Node::Interior(_)) | None => None,
+        })
+    }
+
+    fn children(
+        &self,
+        at: &NodeAddress,
+        after: Option<&NodeName>,
+    ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
+        let prefix = node_key::of_level(at, node_key::depth(&at.path).saturating_add(1));
+        let behind = node_key::behind(&prefix);
+        let mut first = prefix.clone();
+        let lower = match after {
+            Some(name) => {
+                first.extend_from_slice(name.as_str().as_bytes());
+                Bound::Excluded(first.as_slice())
+            }
+            None => Bound::Included(first.as_slice()),
+        };
+        let mut page = Vec::new();
+        for entry in self
+            .nodes
+            .range::<&[u8]>((lower, Bound::Excluded(behind.as_slice())))
+            .map_err(tree_error)?
+            .take(PAGE)
+        {
+            let (key, stored) = entry.map_err(tree_error)?;
+            let text = key
+                .value()
+                .get(prefix.len()..)
+                .and_then(|text| str::from_utf8(text).ok());
+            let name = text.and_then(|text| NodeName::parse(text).ok());
+            page.push(
+                name.zip(node_value::kind(stored.value()))
+                    .ok_or_else(|| damaged(at))?,
+            );
+        }
+        Ok(page)
+    }
+
+    fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {
+        let row = self.instance(moid, miid)?;
+        Ok(row.map(|row| CacheValidator::of_commit(self.epoch, row.touched)))
+    }
+
+    fn counted_miids(&self, moid: &Moid) -> Result<u64, TreeError> {
+        let stored = self
+            .counted
+            .get(moid.as_str().as_bytes())
+            .map_err(tree_error)?;
+        let Some(stored) = stored else { return Ok(0) };
+        stored
+            .value()
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| damaged(moid))
+    }
+}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables<T> {
+    fn accounts(&self) -> Result<Vec<Account>, TreeError> {
+        Ok(self
+            .stored_accounts()?
+            .into_iter()
+            .map(|(_, account)| account)
+            .collect())
+    }
+
+    fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError> {
+        Ok(self.instance(moid, miid)?.and_then(|row| row.creator))
+    }
+}

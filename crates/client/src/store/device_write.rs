@@ -1,0 +1,231 @@
+use omadm_bootstrap::{Account, DeviceWrite};
+use omadm_mo::{
+    Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion, TreeView as _,
+    TreeWrite,
+};
+use redb::{Table, WriteTransaction};
+
+use super::device_tables::{
+    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES,
+};
+use super::instance_row::InstanceRow;
+use super::storage_error::{damaged, tree_error};
+use super::{alerts, facts, node_key, node_value};
+
+/// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
+pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
+
+impl<'t> WriteTxn<'t> {
+    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, TreeError> {
+        Self::opened(transaction)?.at_its_version()
+    }
+
+    /// Makes the tables of a new store.
+    pub(super) fn create(
+        transaction: &'t WriteTransaction,
+        format: u32,
+        epoch: u32,
+    ) -> Result<(), TreeError> {
+        let mut tables = Self::opened(transaction)?;
+        facts::write(&mut tables.facts, facts::FORMAT, &format.to_be_bytes())?;
+        facts::write(&mut tables.facts, facts::EPOCH, &epoch.to_be_bytes())
+    }
+
+    fn opened(transaction: &'t WriteTransaction) -> Result<Self, TreeError> {
+        let table = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
+        Ok(Self {
+            epoch: 0,
+            version: TreeVersion(0),
+            facts: table(FACTS)?,
+            nodes: table(NODES)?,
+            instances: table(INSTANCES)?,
+            counted: table(COUNTED)?,
+            accounts: table(ACCOUNTS)?,
+            alerts: table(ALERTS)?,
+        })
+    }
+
+    /// The version that the commit of this transaction makes.
+    pub(super) const fn next_version(&self) -> TreeVersion {
+        TreeVersion(self.version.0.saturating_add(1))
+    }
+
+    /// Counts the commit. The caller commits next.
+    pub(super) fn count_commit(&mut self) -> Result<TreeVersion, TreeError> {
+        let next = self.next_version();
+        facts::write(&mut self.facts, facts::VERSION, &next.0.to_be_bytes())?;
+        Ok(next)
+    }
+
+    /// Empties every table; of the facts, those of the client.
+    pub(super) fn clear(&mut self) -> Result<(), TreeError> {
+        self.facts
+            .retain(|name, _| !name.starts_with(facts::CLIENT.as_bytes()))
+            .map_err(tree_error)?;
+        for table in [
+            &mut self.nodes,
+            &mut self.instances,
+            &mut self.counted,
+            &mut self.accounts,
+            &mut self.alerts,
+        ] {
+            table.retain(|_, _| false).map_err(tree_error)?;
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, moid: &Moid, miid: &Miid) -> Result<(), TreeError> {
+        let touched = self.next_version();
+        let row = match self.instance(moid, miid)? {
+            Some(row) => InstanceRow { touched, ..row },
+            None => InstanceRow {
+                born: facts::count(&mut self.facts, facts::BORN)?,
+                touched,
+                creator: None,
+            },
+        };
+        self.put_instance(moid, miid, &row)
+    }
+
+    fn put_instance(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        row: &InstanceRow,
+    ) -> Result<(), TreeError> {
+        let key = node_key::of_instance(moid, miid);
+        self.instances
+            .insert(key.as_slice(), row.encode().as_slice())
+            .map_err(tree_error)?;
+        Ok(())
+    }
+
+    fn store(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
+        let key = node_key::of_node(at);
+        self.nodes
+            .insert(key.as_slice(), node_value::encode(node).expose())
+            .map_err(tree_error)?;
+        for (name, child) in node.children().into_iter().flatten() {
+            self.store(&at.child(name.clone()), child)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the interior nodes above a node; a leaf on the way gives way.
+    fn make_way(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        let names = at.path.names();
+        for depth in 0..names.len() {
+            let above = at.with_path(names.iter().take(depth).cloned().collect::<NodePath>());
+            if self.kind(&above)? != Some(omadm_mo::NodeKind::Interior) {
+                self.store(&above, &Node::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a node and, level by level, all below it away.
+    fn clear_subtree(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        let key = node_key::of_node(at);
+        self.nodes.remove(key.as_slice()).map_err(tree_error)?;
+        for depth in node_key::depth(&at.path).saturating_add(1)..u32::MAX {
+            let level = node_key::of_level(at, depth);
+            let mut gone = false;
+            let behind = node_key::behind(&level);
+            self.nodes
+                .retain_in(level.as_slice()..behind.as_slice(), |_, _| {
+                    gone = true;
+                    false
+                })
+                .map_err(tree_error)?;
+            if !gone {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TreeWrite for WriteTxn<'_> {
+    fn put(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
+        self.touch(&at.moid, &at.miid)?;
+        self.make_way(at)?;
+        self.clear_subtree(at)?;
+        self.store(at, node)
+    }
+
+    fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        if at.path.is_root() {
+            let key = node_key::of_instance(&at.moid, &at.miid);
+            self.instances.remove(key.as_slice()).map_err(tree_error)?;
+        } else if self.instance(&at.moid, &at.miid)?.is_some() {
+            self.touch(&at.moid, &at.miid)?;
+        }
+        self.clear_subtree(at)
+    }
+
+    fn count_miids(&mut self, moid: &Moid, highest: u64) -> Result<(), TreeError> {
+        if highest > self.counted_miids(moid)? {
+            self.counted
+                .insert(moid.as_str().as_bytes(), highest.to_be_bytes().as_slice())
+                .map_err(tree_error)?;
+        }
+        Ok(())
+    }
+}
+
+impl DeviceWrite for WriteTxn<'_> {
+    fn put_account(&mut self, account: &Account) -> Result<(), TreeError> {
+        let stored = self.stored_accounts()?;
+        let place = stored
+            .iter()
+            .find(|(_, other)| other.srv_id == account.srv_id)
+            .or_else(|| stored.last());
+        let key = match place {
+            Some((key, other)) if other.srv_id == account.srv_id => key.clone(),
+            Some((last, _)) => {
+                let last = last
+                    .as_slice()
+                    .try_into()
+                    .map(u64::from_be_bytes)
+                    .map_err(|_| damaged("a DM Account"))?;
+                last.saturating_add(1).to_be_bytes().to_vec()
+            }
+            None => 1u64.to_be_bytes().to_vec(),
+        };
+        let json = serde_json::to_vec(account)
+            .map_err(|why| TreeError::Storage(why.to_string().into()))?;
+        self.accounts
+            .insert(key.as_slice(), json.as_slice())
+            .map_err(tree_error)?;
+        Ok(())
+    }
+
+    /// The alerts that wait for this server go too.
+    fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
+        for (key, account) in self.stored_accounts()? {
+            if account.srv_id == *srv_id {
+                self.accounts.remove(key.as_slice()).map_err(tree_error)?;
+            }
+        }
+        alerts::drop_up_to(&mut self.alerts, srv_id, u64::MAX)
+    }
+
+    fn set_creator(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        creator: Option<&SrvId>,
+    ) -> Result<(), TreeError> {
+        let Some(row) = self.instance(moid, miid)? else {
+            return Ok(());
+        };
+        self.put_instance(
+            moid,
+            miid,
+            &InstanceRow {
+                creator: creator.cloned(),
+                ..row
+            },
+        )
+    }
+}

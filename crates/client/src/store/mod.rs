@@ -1,0 +1,28 @@
+//! The tree store: DM tree, DM Accounts, owed completions and queued alerts in one redb file, every change one durable transaction (DESIGN §6).
+//!
+//! Tables, all of octet strings: `nodes` (see `node_key`, `node_value`), `instances` (order of creation, last commit that touched it, creator), `counted`
+//! (highest MIID per MOID, D72), `accounts` (in the order in which they were added), `alerts` (per server and number), `facts`.
+
+mod alerts;
+mod completion;
+mod device_tables;
+mod device_write;
+mod facts;
+mod instance_row;
+mod node_key;
+mod node_value;
+mod open;
+mod storage_error;
+mod tree_store;
+
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod power_cut_tests;
+#[cfg(test)]
+mod tests;
+
+pub use alerts::QueuedAlert;
+pub use device_tables::{DeviceTables, Snapshot};
+pub use open::StoreOpenError;
+pub use tree_store::TreeStore;
