@@ -1,0 +1,100 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapPolicy, BootstrapSource};
+use omadm_mo::ServerUri;
+use omadm_mo::json::JsonLimits;
+
+use super::{PolicyError, policy_file};
+
+/// The rules of a DM Client, as its policy file gives them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClientPolicy {
+    /// `[bootstrap]`: which methods are on, and what a document may bring.
+    pub bootstrap: BootstrapPolicy,
+    /// `[[source]]`: the bootstrap servers that the device trusts, in the order in which it asks them.
+    pub sources: Vec<ConfiguredSource>,
+    /// `[trust]`: the local anchors (D78).
+    pub trust: LocalTrust,
+    /// `[limits]`: bounds of a bootstrap document.
+    pub limits: JsonLimits,
+    /// `[report] bootstrap_type`: whether the BootstrapComplete alert tells the bootstrap type (D27).
+    pub report_bootstrap_type: bool,
+    /// `[timeouts] connect_seconds` (D01).
+    pub connect_timeout: Duration,
+    /// `[timeouts] read_seconds` (D01).
+    pub read_timeout: Duration,
+}
+
+/// A bootstrap server that the device trusts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfiguredSource {
+    /// Its name; a Notification calls it `bs:` and this (D84).
+    pub id: String,
+    /// Where its document is fetched; always `https`.
+    pub url: ServerUri,
+    /// What it is checked against.
+    pub trust: SourceTrust,
+}
+
+/// What a configured source is checked against (D78).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SourceTrust {
+    /// The local anchors of [`ClientPolicy::trust`].
+    Local,
+    /// The CA certificates in these PEM files, and no others.
+    Anchors(Vec<PathBuf>),
+    /// The very certificate in this PEM file.
+    Pin(PathBuf),
+}
+
+/// The local anchors.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LocalTrust {
+    /// PEM files with CA certificates.
+    pub anchors: Vec<PathBuf>,
+    /// Whether the system's anchors count too.
+    pub system: bool,
+}
+
+impl ClientPolicy {
+    /// A policy file with every key in a comment; as it stands it is the default policy.
+    pub const TEMPLATE: &'static str = include_str!("template.toml");
+
+    /// Reads a policy file. Relative file names count from `base`, the folder of the policy file; no file that is named is opened.
+    ///
+    /// # Errors
+    /// [`PolicyError`] with line, column and a caret under the place; unknown keys are errors.
+    pub fn read(toml: &str, base: &Path) -> Result<Self, PolicyError> {
+        policy_file::read(toml, base)
+    }
+
+    /// The source of this id.
+    #[must_use]
+    pub fn source(&self, id: &str) -> Option<&ConfiguredSource> {
+        self.sources.iter().find(|source| source.id == id)
+    }
+}
+
+impl ConfiguredSource {
+    /// The source as provenance names it: its origin, authenticated.
+    #[must_use]
+    pub fn bootstrap_source(&self) -> BootstrapSource {
+        BootstrapSource::Server(self.url.origin().to_string())
+    }
+}
+
+impl Default for ClientPolicy {
+    /// Every method on, no source, no anchor.
+    fn default() -> Self {
+        Self {
+            bootstrap: BootstrapPolicy::default(),
+            sources: Vec::new(),
+            trust: LocalTrust::default(),
+            limits: JsonLimits::default(),
+            report_bootstrap_type: true,
+            connect_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(300),
+        }
+    }
+}

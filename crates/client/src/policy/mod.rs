@@ -1,0 +1,11 @@
+//! The policy file of a DM Client (`dm20.md` §14.8, D61): which bootstraps it accepts, from whom, and whom it trusts. Closed by default: no source, no anchor.
+
+mod client_policy;
+mod policy_error;
+mod policy_file;
+
+#[cfg(test)]
+mod tests;
+
+pub use client_policy::{ClientPolicy, ConfiguredSource, LocalTrust, SourceTrust};
+pub use policy_error::{PolicyError, PolicyFault};

@@ -1,0 +1,250 @@
+//! The policy file as it is written.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
+use omadm_mo::json::JsonLimits;
+use omadm_mo::{Moid, Scheme, ServerUri};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ClientPolicy, ConfiguredSource, LocalTrust, PolicyError, PolicyFault, SourceTrust};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PolicyFile {
+    bootstrap: BootstrapTable,
+    source: Vec<Spanned<SourceTable>>,
+    trust: TrustTable,
+    limits: LimitsTable,
+    report: ReportTable,
+    timeouts: TimeoutsTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct BootstrapTable {
+    factory: MethodTable,
+    smartcard: MethodTable,
+    client_initiated: MethodTable,
+    server_initiated: MethodTable,
+    max_accounts: Option<Spanned<u64>>,
+    allowed_moids: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct MethodTable {
+    enabled: Option<bool>,
+    require_user_consent: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceTable {
+    id: Spanned<String>,
+    url: Spanned<String>,
+    ca_files: Option<Spanned<Vec<PathBuf>>>,
+    pin_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TrustTable {
+    anchors: Vec<PathBuf>,
+    system: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    document_octets: Option<Spanned<u64>>,
+    document_depth: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ReportTable {
+    bootstrap_type: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TimeoutsTable {
+    connect_seconds: Option<Spanned<u64>>,
+    read_seconds: Option<Spanned<u64>>,
+}
+
+/// Most accounts that a policy may allow.
+const MOST_ACCOUNTS: u64 = 256;
+/// Largest document that a policy may allow, in octets.
+const MOST_OCTETS: u64 = 64 << 20;
+/// Deepest document that a policy may allow; the reader goes one call deeper for each level.
+const MOST_DEPTH: u64 = 128;
+/// Longest timeout in seconds.
+const MOST_SECONDS: u64 = 3600;
+
+pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError> {
+    let file: PolicyFile = toml::from_str(text).map_err(|why| {
+        PolicyError::at(
+            text,
+            why.span().unwrap_or(0..0),
+            PolicyFault::Form(why.message().to_owned()),
+        )
+    })?;
+    let reader = Reader { text, base };
+    let default = ClientPolicy::default();
+    let trust = LocalTrust {
+        anchors: reader.files(&file.trust.anchors),
+        system: file.trust.system,
+    };
+    let limits = JsonLimits {
+        octets: reader.size(
+            file.limits.document_octets,
+            default.limits.octets,
+            MOST_OCTETS,
+        )?,
+        depth: reader.size(file.limits.document_depth, default.limits.depth, MOST_DEPTH)?,
+    };
+    Ok(ClientPolicy {
+        bootstrap: reader.bootstrap(&file.bootstrap)?,
+        sources: reader.sources(&file.source, &trust)?,
+        trust,
+        limits,
+        report_bootstrap_type: file
+            .report
+            .bootstrap_type
+            .unwrap_or(default.report_bootstrap_type),
+        connect_timeout: reader.seconds(file.timeouts.connect_seconds, default.connect_timeout)?,
+        read_timeout: reader.seconds(file.timeouts.read_seconds, default.read_timeout)?,
+    })
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    base: &'a Path,
+}
+
+impl Reader<'_> {
+    fn bootstrap(&self, table: &BootstrapTable) -> Result<BootstrapPolicy, PolicyError> {
+        let default = BootstrapPolicy::default();
+        let moids = table.allowed_moids.as_ref().map(|moids| {
+            let parse = |moid: &Spanned<String>| {
+                Moid::parse(moid.get_ref()).map_err(|why| self.wrong(moid, PolicyFault::Moid(why)))
+            };
+            moids.iter().map(parse).collect::<Result<Vec<_>, _>>()
+        });
+        Ok(BootstrapPolicy {
+            factory: method(&table.factory, default.factory),
+            smartcard: method(&table.smartcard, default.smartcard),
+            client_initiated: method(&table.client_initiated, default.client_initiated),
+            server_initiated: method(&table.server_initiated, default.server_initiated),
+            max_accounts: self.size(
+                table.max_accounts.clone(),
+                default.max_accounts,
+                MOST_ACCOUNTS,
+            )?,
+            allowed_moids: moids.transpose()?,
+        })
+    }
+
+    fn sources(
+        &self,
+        tables: &[Spanned<SourceTable>],
+        local: &LocalTrust,
+    ) -> Result<Vec<ConfiguredSource>, PolicyError> {
+        let mut sources: Vec<ConfiguredSource> = Vec::new();
+        for table in tables {
+            let table = table.get_ref();
+            let id = table.id.get_ref();
+            if !is_source_id(id) {
+                return Err(self.wrong(&table.id, PolicyFault::SourceId));
+            }
+            if sources.iter().any(|source| source.id == *id) {
+                return Err(self.wrong(&table.id, PolicyFault::SourceTwice));
+            }
+            let url = ServerUri::parse(table.url.get_ref())
+                .map_err(|why| self.wrong(&table.url, PolicyFault::Url(why)))?;
+            if url.scheme() != Scheme::Https {
+                return Err(self.wrong(&table.url, PolicyFault::PlainHttp));
+            }
+            let trust = match (&table.ca_files, &table.pin_file) {
+                (Some(_), Some(pin)) => return Err(self.wrong(pin, PolicyFault::TwoTrusts)),
+                (Some(files), None) if files.get_ref().is_empty() => {
+                    return Err(self.wrong(files, PolicyFault::Empty));
+                }
+                (Some(files), None) => SourceTrust::Anchors(self.files(files.get_ref())),
+                (None, Some(pin)) => SourceTrust::Pin(self.base.join(pin.get_ref())),
+                (None, None) if local.anchors.is_empty() && !local.system => {
+                    return Err(self.wrong(&table.id, PolicyFault::NoTrust));
+                }
+                (None, None) => SourceTrust::Local,
+            };
+            sources.push(ConfiguredSource {
+                id: id.clone(),
+                url,
+                trust,
+            });
+        }
+        Ok(sources)
+    }
+
+    fn files(&self, names: &[PathBuf]) -> Vec<PathBuf> {
+        names.iter().map(|name| self.base.join(name)).collect()
+    }
+
+    fn size(
+        &self,
+        number: Option<Spanned<u64>>,
+        default: usize,
+        most: u64,
+    ) -> Result<usize, PolicyError> {
+        let Some(number) = number else {
+            return Ok(default);
+        };
+        let wrong = || self.wrong(&number, PolicyFault::Range { least: 1, most });
+        let size = Some(*number.get_ref()).filter(|number| (1..=most).contains(number));
+        size.and_then(|size| size.try_into().ok()).ok_or_else(wrong)
+    }
+
+    fn seconds(
+        &self,
+        number: Option<Spanned<u64>>,
+        default: Duration,
+    ) -> Result<Duration, PolicyError> {
+        match number {
+            None => Ok(default),
+            Some(number) if (1..=MOST_SECONDS).contains(number.get_ref()) => {
+                Ok(Duration::from_secs(*number.get_ref()))
+            }
+            Some(number) => Err(self.wrong(
+                &number,
+                PolicyFault::Range {
+                    least: 1,
+                    most: MOST_SECONDS,
+                },
+            )),
+        }
+    }
+
+    fn wrong<T>(&self, place: &Spanned<T>, fault: PolicyFault) -> PolicyError {
+        PolicyError::at(self.text, place.span(), fault)
+    }
+}
+
+fn method(table: &MethodTable, default: MethodPolicy) -> MethodPolicy {
+    MethodPolicy {
+        enabled: table.enabled.unwrap_or(default.enabled),
+        require_user_consent: table
+            .require_user_consent
+            .unwrap_or(default.require_user_consent),
+    }
+}
+
+fn is_source_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}

@@ -1,0 +1,233 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapMethod, BootstrapSource, MethodPolicy};
+
+use super::{ClientPolicy, PolicyError, PolicyFault, SourceTrust};
+
+fn read(toml: &str) -> Result<ClientPolicy, PolicyError> {
+    ClientPolicy::read(toml, Path::new("/etc/device"))
+}
+
+fn wrong(toml: &str) -> PolicyError {
+    read(toml).unwrap_err()
+}
+
+#[test]
+fn an_empty_file_and_the_template_are_the_closed_default_d61() {
+    let policy = read("").unwrap();
+    assert_eq!(policy, ClientPolicy::default());
+    assert_eq!(read(ClientPolicy::TEMPLATE).unwrap(), policy);
+    assert!(policy.sources.is_empty() && policy.trust.anchors.is_empty() && !policy.trust.system);
+    assert_eq!(
+        (policy.connect_timeout, policy.read_timeout),
+        (Duration::from_secs(30), Duration::from_secs(300))
+    );
+}
+
+#[test]
+fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
+    let free: String = ClientPolicy::TEMPLATE
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let policy = read(&free).unwrap();
+    let default = ClientPolicy::default();
+    assert_eq!(
+        policy.bootstrap.allowed_moids.as_ref().map(Vec::len),
+        Some(2)
+    );
+    assert_eq!(policy.trust.anchors, [PathBuf::from("/etc/device/ca.pem")]);
+    let ids: Vec<_> = policy
+        .sources
+        .iter()
+        .map(|source| source.id.as_str())
+        .collect();
+    assert_eq!(ids, ["boot", "pinned"]);
+    assert_eq!(
+        policy.source("pinned").unwrap().trust,
+        SourceTrust::Pin("/etc/device/boot2.pem".into())
+    );
+    let mut told = policy;
+    told.bootstrap.allowed_moids = None;
+    told.sources.clear();
+    told.trust.anchors.clear();
+    assert_eq!(told, default);
+}
+
+#[test]
+fn every_key_has_its_effect() {
+    let policy = read(
+        r#"
+        [bootstrap]
+        smartcard = { enabled = false }
+        server_initiated.require_user_consent = true
+        max_accounts = 2
+        allowed_moids = []
+        [[source]]
+        id = "a"
+        url = "https://Boot.example.com/x"
+        [trust]
+        system = true
+        [limits]
+        document_octets = 10
+        document_depth = 3
+        [report]
+        bootstrap_type = false
+        [timeouts]
+        connect_seconds = 1
+        read_seconds = 2
+        "#,
+    )
+    .unwrap();
+    assert_eq!(
+        policy.bootstrap.method(BootstrapMethod::Smartcard),
+        MethodPolicy {
+            enabled: false,
+            require_user_consent: false
+        }
+    );
+    assert_eq!(
+        policy.bootstrap.method(BootstrapMethod::ServerInitiated),
+        MethodPolicy {
+            enabled: true,
+            require_user_consent: true
+        }
+    );
+    assert_eq!(
+        (
+            policy.bootstrap.max_accounts,
+            policy.bootstrap.allowed_moids
+        ),
+        (2, Some(Vec::new()))
+    );
+    assert_eq!(policy.sources[0].trust, SourceTrust::Local);
+    assert_eq!(
+        policy.sources[0].bootstrap_source(),
+        BootstrapSource::Server(policy.sources[0].url.origin().to_string())
+    );
+    assert!(policy.trust.system && !policy.report_bootstrap_type);
+    assert_eq!((policy.limits.octets, policy.limits.depth), (10, 3));
+    assert_eq!(
+        (
+            policy.connect_timeout.as_secs(),
+            policy.read_timeout.as_secs()
+        ),
+        (1, 2)
+    );
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_line_column_and_caret() {
+    let why = wrong("[bootstrap]\nmax_accounts = 3\nfactory = { enabld = true }\n");
+    assert_eq!((why.key.as_str(), why.line, why.column), ("enabld", 3, 13));
+    let shown = why.to_string();
+    assert!(
+        shown.starts_with("line 3, column 13, `enabld`: unknown field `enabld`"),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with("\n  |\n3 | factory = { enabld = true }\n  |             ^^^^^^"),
+        "{shown}"
+    );
+    for (toml, key, line) in [
+        ("a = 1", "a", 1),
+        ("\n[[source]]\nid='a'\nurl='https://x'\npin='p'", "pin", 5),
+        ("[trust]\nsytem=true", "sytem", 2),
+    ] {
+        let why = wrong(toml);
+        assert_eq!((why.key.as_str(), why.line), (key, line), "{why}");
+    }
+    assert_eq!(wrong("[nonsense]\nx = 1").key, "nonsense");
+}
+
+#[test]
+fn wrong_values_are_shown_where_they_stand() {
+    let source = |rest: &str| format!("[trust]\nsystem = true\n[[source]]\n{rest}");
+    let plain = wrong(&source("id = 'a'\nurl = 'http://x/'"));
+    assert_eq!(
+        (&plain.fault, plain.key.as_str(), plain.line, plain.column),
+        (&PolicyFault::PlainHttp, "url", 5, 7)
+    );
+    let twice = wrong(&source(
+        "id = 'a'\nurl = 'https://x/'\n[[source]]\nid = 'a'\nurl = 'https://y/'",
+    ));
+    assert_eq!((&twice.fault, twice.line), (&PolicyFault::SourceTwice, 7));
+    let faults = [
+        (
+            source("id = 'a b'\nurl = 'https://x/'"),
+            PolicyFault::SourceId,
+        ),
+        (
+            source("id = 'a'\nurl = 'https://x/'\nca_files = ['a']\npin_file = 'b'"),
+            PolicyFault::TwoTrusts,
+        ),
+        (
+            source("id = 'a'\nurl = 'https://x/'\nca_files = []"),
+            PolicyFault::Empty,
+        ),
+        (
+            "[[source]]\nid = 'a'\nurl = 'https://x/'".to_owned(),
+            PolicyFault::NoTrust,
+        ),
+        (
+            "bootstrap.max_accounts = 0".to_owned(),
+            PolicyFault::Range {
+                least: 1,
+                most: 256,
+            },
+        ),
+        (
+            "limits.document_depth = 129".to_owned(),
+            PolicyFault::Range {
+                least: 1,
+                most: 128,
+            },
+        ),
+        (
+            "timeouts.read_seconds = 3601".to_owned(),
+            PolicyFault::Range {
+                least: 1,
+                most: 3600,
+            },
+        ),
+    ];
+    for (toml, fault) in faults {
+        assert_eq!(wrong(&toml).fault, fault, "{toml}");
+    }
+    let moid = wrong("[bootstrap]\nallowed_moids = ['urn:a', 'urn:ü b']");
+    assert!(
+        matches!(moid.fault, PolicyFault::Moid(_)) && (moid.line, moid.column) == (2, 27),
+        "{moid}"
+    );
+    assert!(matches!(
+        wrong(&source("id = 'a'\nurl = 'https://'")).fault,
+        PolicyFault::Url(_)
+    ));
+}
+
+#[test]
+fn a_missing_key_a_wrong_type_and_broken_toml_have_their_line() {
+    let why = wrong("\n[[source]]\nid = 'a'\n");
+    assert!(
+        why.line == 2 && why.to_string().contains("missing field `url`"),
+        "{why}"
+    );
+    let why = wrong("[limits]\ndocument_octets = 'many'\n");
+    assert_eq!(
+        (why.key.as_str(), why.line, why.column),
+        ("document_octets", 2, 19)
+    );
+    assert_eq!(
+        wrong("bootstrap.factory = { enabled = true, require_user_consent = 3 }").key,
+        "require_user_consent"
+    );
+    let why = wrong("[limits\nx = ü");
+    assert!(
+        matches!(why.fault, PolicyFault::Form(_)) && why.line == 1,
+        "{why}"
+    );
+    let why = wrong("ü = \n");
+    assert!(matches!(why.fault, PolicyFault::Form(_)), "{why}");
+}
