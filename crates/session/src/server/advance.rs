@@ -1,0 +1,216 @@
+use omadm_bootstrap::{BootstrapComplete, Utc};
+use omadm_dm2::{Alert, AlertType, Command, Package1, Package2, Package3, SessionCause};
+use omadm_mo::json::{Json, JsonLimits};
+
+use super::state::{cookie_hash, fingerprint};
+use super::{
+    CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SentCommand, SessionDelta,
+    SessionEvent, SessionState, Step, dev_info,
+};
+
+/// Advances a device's session by one package. A package that is refused leaves the session as it is.
+///
+/// The caller has authenticated the sender and answers only when state and delta are durable: that answer acknowledges what the package reported (D25,
+/// D60). It calls again with what is stored then where the store says that the device moved on in between.
+#[must_use]
+pub fn advance(
+    now: Utc,
+    state: Option<SessionState>,
+    device: &DeviceFacts,
+    package: PackageIn<'_>,
+    limits: JsonLimits,
+) -> Step {
+    let step = match package {
+        PackageIn::Package1 { body } => initiation(now, state.as_ref(), device, body, limits),
+        PackageIn::Package3 { body, cookie } => match running(state.as_ref(), cookie) {
+            Some(state) => response(now, state, device, body, limits),
+            None => Err(Refusal::NoSession),
+        },
+    };
+    step.unwrap_or_else(|refusal| Step {
+        state,
+        delta: SessionDelta::default(),
+        reply: Reply::Refused(refusal),
+    })
+}
+
+/// The session a Package#3 belongs to: without cookie the newest one, which is the only one that is kept; with the cookie of an older one none (D02).
+fn running<'a>(state: Option<&'a SessionState>, cookie: Option<&str>) -> Option<&'a SessionState> {
+    state.filter(|state| cookie.is_none_or(|cookie| cookie_hash(cookie) == state.cookie_hash))
+}
+
+fn initiation(
+    now: Utc,
+    older: Option<&SessionState>,
+    device: &DeviceFacts,
+    body: &[u8],
+    limits: JsonLimits,
+) -> Result<Step, Refusal> {
+    let cookie = format!("{:032x}", u128::from_be_bytes(device.entropy));
+    let request = fingerprint(1, body);
+    if let Some(state) = older.filter(|state| is_repeated_initiation(state, &request)) {
+        let mut state = state.clone();
+        // The cookie is not kept, so a repeated answer brings a new one, and the one that was lost is void.
+        state.cookie_hash = cookie_hash(&cookie);
+        state.sent_at = now;
+        return Ok(answer_again(state, Some(cookie)));
+    }
+    let package = Package1::read(&Json::read(body, limits)?)?;
+    let causes = package.session_causes();
+    if causes.is_empty() {
+        return Err(Refusal::NoSessionCause);
+    }
+    let mut delta = SessionDelta {
+        completions: causes.iter().filter_map(completion).collect(),
+        ..SessionDelta::default()
+    };
+    delta.events.extend(older.map(superseded));
+    delta.events.push(SessionEvent::Started {
+        causes: causes.iter().map(urn).collect(),
+    });
+    let others = package.alerts.iter();
+    let others = others.filter(|alert| SessionCause::of(alert).is_none());
+    delta
+        .events
+        .extend(others.cloned().map(SessionEvent::Alert));
+
+    let mut commands = Vec::new();
+    if device.read_dev_info && !delta.completions.is_empty() && dev_info::is_offered(&package) {
+        commands.push(dev_info::get());
+    }
+    let unknown = older.map_or(&[][..], |older| &older.sent);
+    let may_be_sent = |command: &Command| {
+        let command = SentCommand::of(command);
+        !(command.is_exec() && unknown.contains(&command))
+    };
+    commands.extend(wanted(device).filter(|command| may_be_sent(command)));
+    let state = SessionState::begin(now, &cookie);
+    Ok(go_on(now, state, request, &commands, delta, Some(cookie)))
+}
+
+/// Whether the answer to this Package#1 was lost on its way, or a proxy asked twice: the same answer does, nothing is recorded anew. Once a Package#3 came
+/// it is another session of the same cause. So it is where an EXEC was sent: a device that was restarted by it opens its next session with the same bytes,
+/// and the EXEC must not be repeated by itself (D02).
+fn is_repeated_initiation(state: &SessionState, request: &str) -> bool {
+    state.last_request == request && !state.sent.iter().any(SentCommand::is_exec)
+}
+
+fn response(
+    now: Utc,
+    state: &SessionState,
+    device: &DeviceFacts,
+    body: &[u8],
+    limits: JsonLimits,
+) -> Result<Step, Refusal> {
+    let package = Package3::read(&Json::read(body, limits)?)?;
+    let request = fingerprint(3, body);
+    let (expected, found) = (state.sent.len(), package.statuses.len());
+    if expected != found {
+        // The last Package#3 once more. Where the number fits the commands that are due, equal bytes are their answer: a status says nothing of its
+        // command, `{"Status":[{"sc":200}]}` answers many a Package#2, a client never sends a package again (D02), and taking the answer for a repeated
+        // one would have the device run the same commands for ever. For a last Package#3, which got END, there is no session any more: 409 is right for
+        // the same reason, since nobody who keeps to D02 sends it, and what it reported is recorded.
+        if state.last_request == request {
+            return Ok(answer_again(state.clone(), None));
+        }
+        return Err(Refusal::StatusCount { expected, found });
+    }
+    let duration_ms = u64::try_from(now.millis_since(state.sent_at)).unwrap_or_default();
+    let answered = state.sent.iter().zip(&package.statuses);
+    let answered = answered.map(|(command, status)| {
+        SessionEvent::Answered(CommandOutcome {
+            command: command.words.clone(),
+            status: status.code,
+            duration_ms,
+        })
+    });
+    // A session cause causes a session in Package#1 only (§2); here it is an alert like others.
+    let alerts = package.alerts.iter().cloned().map(SessionEvent::Alert);
+    let delta = SessionDelta {
+        completions: Vec::new(),
+        dev_info: dev_info::read(&package, &state.sent),
+        events: answered.chain(alerts).collect(),
+    };
+    let mut answered = state.sent.clone();
+    let is_due = |command: &Command| {
+        let sent = SentCommand::of(command);
+        let answer = answered.iter().position(|answered| *answered == sent);
+        answer.map(|n| answered.swap_remove(n)).is_none()
+    };
+    let commands: Vec<_> = wanted(device).filter(is_due).collect();
+    Ok(go_on(now, state.clone(), request, &commands, delta, None))
+}
+
+/// Sends the commands, or END where there are none; then the session is over at once, since no Package#3 follows.
+fn go_on(
+    now: Utc,
+    mut state: SessionState,
+    request: String,
+    commands: &[Command],
+    mut delta: SessionDelta,
+    cookie: Option<String>,
+) -> Step {
+    if commands.is_empty() {
+        delta.events.push(SessionEvent::Ended);
+        let body = Package2::write(&[Command::End]).to_compact();
+        return Step {
+            state: None,
+            delta,
+            reply: package2(body, None),
+        };
+    }
+    let body = Package2::write(commands).to_compact();
+    state.send(now, request, commands, &body);
+    Step {
+        state: Some(state),
+        delta,
+        reply: package2(body, cookie),
+    }
+}
+
+fn answer_again(state: SessionState, cookie: Option<String>) -> Step {
+    Step {
+        reply: package2(state.last_reply.clone(), cookie),
+        state: Some(state),
+        delta: SessionDelta::default(),
+    }
+}
+
+fn package2(body: String, set_cookie: Option<String>) -> Reply {
+    Reply::Package2 {
+        body: body.into_bytes(),
+        set_cookie,
+    }
+}
+
+fn wanted(device: &DeviceFacts) -> impl Iterator<Item = Command> {
+    let wanted = device.wanted.iter().cloned();
+    wanted.filter(|command| *command != Command::End)
+}
+
+fn superseded(older: &SessionState) -> SessionEvent {
+    let commands = older.sent.iter();
+    SessionEvent::Superseded {
+        outcome_unknown: commands.map(|command| command.words.join(" ")).collect(),
+    }
+}
+
+fn completion(cause: &SessionCause<'_>) -> Option<BootstrapComplete> {
+    let alert: Option<&Alert> = match cause {
+        SessionCause::BootstrapComplete(alert) => Some(alert),
+        _ => None,
+    };
+    alert.map(BootstrapComplete::read)
+}
+
+fn urn(cause: &SessionCause<'_>) -> String {
+    let alert_type = match cause {
+        SessionCause::BootstrapComplete(_) => AlertType::BOOTSTRAP_COMPLETE,
+        SessionCause::ServerInitiatedMgmt { .. } => AlertType::SERVER_INITIATED_MGMT,
+        SessionCause::ClientInitiatedMgmt => AlertType::CLIENT_INITIATED_MGMT,
+    };
+    alert_type.as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+use omadm_bootstrap::{PayloadHash, Utc};
+use omadm_dm2::{Command, CommandName};
+use serde::{Deserialize, Serialize};
+
+/// A running session as the store keeps it: everything a node needs to answer the next package (DESIGN §3).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Version of this form.
+    version: u32,
+    /// SHA-256 of the cookie, in hex; the cookie itself is not kept.
+    pub(super) cookie_hash: String,
+    /// When it began.
+    pub started_at: Utc,
+    /// The commands of the last Package#2, whose statuses are due.
+    pub sent: Vec<SentCommand>,
+    /// When that Package#2 was made; where the same Package#1 came again: when it was given again.
+    pub sent_at: Utc,
+    /// Fingerprint of the last package that was accepted.
+    pub(super) last_request: String,
+    /// The answer it got: given again when the same package comes again.
+    pub(super) last_reply: String,
+}
+
+/// A command the server sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SentCommand {
+    /// The command as it was sent: name and parameters.
+    pub words: Vec<String>,
+}
+
+/// A stored session that cannot be read: made by another version. The session is over, the device opens a new one.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the stored session has version {found:?}, this program reads {}",
+    SessionState::VERSION
+)]
+pub struct SessionStateError {
+    /// The version found, where one was.
+    pub found: Option<u32>,
+}
+
+/// SHA-256 in hex, after the number of the package: #1 and #3 are told apart by media type, so the same bytes can be either.
+pub(super) fn fingerprint(package: u8, body: &[u8]) -> String {
+    format!("{package}:{}", PayloadHash::of(body).to_hex())
+}
+
+/// What is kept of a cookie.
+pub(super) fn cookie_hash(cookie: &str) -> String {
+    PayloadHash::of(cookie.as_bytes()).to_hex()
+}
+
+impl SentCommand {
+    pub(super) fn of(command: &Command) -> Self {
+        Self {
+            words: command.write(),
+        }
+    }
+
+    /// Whether it is not to be repeated by itself once its outcome is unknown (D02).
+    pub(super) fn is_exec(&self) -> bool {
+        self.words
+            .first()
+            .is_some_and(|name| name == CommandName::Exec.as_str())
+    }
+}
+
+impl SessionState {
+    /// The version this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// A session that begins now. Nothing is sent yet.
+    pub(super) fn begin(now: Utc, cookie: &str) -> Self {
+        Self {
+            version: Self::VERSION,
+            cookie_hash: cookie_hash(cookie),
+            started_at: now,
+            sent: Vec::new(),
+            sent_at: now,
+            last_request: String::new(),
+            last_reply: String::new(),
+        }
+    }
+
+    /// Holds the commands that answer this request, and the answer.
+    pub(super) fn send(&mut self, now: Utc, request: String, commands: &[Command], reply: &str) {
+        self.sent = commands.iter().map(SentCommand::of).collect();
+        self.sent_at = now;
+        self.last_request = request;
+        reply.clone_into(&mut self.last_reply);
+    }
+
+    /// Writes it for the store.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    /// [`SessionStateError`] where another version wrote it, or it is damaged.
+    pub fn from_text(text: &str) -> Result<Self, SessionStateError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let found = serde_json::from_str::<Version>(text)
+            .ok()
+            .map(|head| head.version);
+        let state = serde_json::from_str::<Self>(text)
+            .ok()
+            .filter(|state| state.version == Self::VERSION);
+        state.ok_or(SessionStateError { found })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_bootstrap::Utc;
+    use omadm_dm2::Command;
+
+    use super::{SessionState, SessionStateError, fingerprint};
+
+    fn state() -> SessionState {
+        let get = Command::read(&["GET", "urn:oma:mo:m:1.0//A"]).unwrap();
+        let mut state = SessionState::begin(Utc(5), "c00c1e");
+        state.send(Utc(6), fingerprint(1, b"{}"), &[get], "{\"CMD\":[]}");
+        state
+    }
+
+    #[test]
+    fn a_stored_session_is_read_as_it_was_written() {
+        assert_eq!(SessionState::from_text(&state().to_text()), Ok(state()));
+    }
+
+    #[test]
+    fn a_session_of_another_version_is_refused_with_the_version_it_has() {
+        let later = state()
+            .to_text()
+            .replacen(r#""version":1"#, r#""version":2"#, 1);
+        let refused = |found| Err(SessionStateError { found });
+        assert_eq!(SessionState::from_text(&later), refused(Some(2)));
+        let reshaped = r#"{"version":7,"anything":[]}"#;
+        assert_eq!(SessionState::from_text(reshaped), refused(Some(7)));
+        for damaged in ["", "{}", "[]", r#"{"version":"1"}"#] {
+            assert_eq!(
+                SessionState::from_text(damaged),
+                refused(None),
+                "{damaged:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cookie_itself_is_not_kept() {
+        let text = state().to_text();
+        assert!(!text.contains("c00c1e"), "{text}");
+    }
+
+    #[test]
+    fn the_same_bytes_are_another_request_as_another_package() {
+        assert_ne!(fingerprint(1, b"{}"), fingerprint(3, b"{}"));
+    }
+}

@@ -1,0 +1,140 @@
+use omadm_bootstrap::BootstrapComplete;
+use omadm_dm2::{Alert, Command, StatusCode};
+use omadm_mo::json::Json;
+
+use super::SessionState;
+
+/// What the reducer is told about the device beside the session itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeviceFacts {
+    /// Commands the server wants answered in this session, in order, as they stand before this package; sent in one Package#2 as long as there are any.
+    /// Those that a Package#3 answers are passed over, one for each answer, so the caller may take them off when the answer is durable. END is passed
+    /// over too: the reducer sends it.
+    pub wanted: Vec<Command>,
+    /// Whether DevInfo is to be read in a session that reports BootstrapComplete.
+    pub read_dev_info: bool,
+    /// 16 fresh random octets: the cookie of a session that begins now.
+    pub entropy: [u8; 16],
+}
+
+/// A package as it reached the session URI. The sender was authenticated before.
+#[derive(Clone, Copy, Debug)]
+pub enum PackageIn<'a> {
+    /// Package#1, told by its `Content-Type`.
+    Package1 {
+        /// The body.
+        body: &'a [u8],
+    },
+    /// Package#3, told by its `Content-Type`.
+    Package3 {
+        /// The body.
+        body: &'a [u8],
+        /// The cookie it came with; none where the client keeps none (D02).
+        cookie: Option<&'a str>,
+    },
+}
+
+/// What one package leads to. The reply leaves only after the delta and the state are durable.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// The session from now on; none where it ended.
+    pub state: Option<SessionState>,
+    /// What became known.
+    pub delta: SessionDelta,
+    /// What to answer.
+    pub reply: Reply,
+}
+
+/// What became known by a package.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct SessionDelta {
+    /// BootstrapComplete alerts: each completes a record, accepted once or many times (D27).
+    pub completions: Vec<BootstrapComplete>,
+    /// DevInfo's leaves as a JSON object, where they were read.
+    pub dev_info: Option<Json>,
+    /// What happened, in order.
+    pub events: Vec<SessionEvent>,
+}
+
+/// What happened in a session.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SessionEvent {
+    /// It began with these session-cause alerts.
+    Started {
+        /// Their URNs.
+        causes: Vec<String>,
+    },
+    /// An older one of the same device was over with it.
+    Superseded {
+        /// Commands of the older session whose outcome is unknown (D02): name and parameters with one blank between them, which none of them holds.
+        outcome_unknown: Vec<String>,
+    },
+    /// A command was answered.
+    Answered(CommandOutcome),
+    /// An alert came that is no session cause.
+    Alert(Alert),
+    /// It ended by END.
+    Ended,
+}
+
+/// A command with its status.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CommandOutcome {
+    /// The command as it was sent.
+    pub command: Vec<String>,
+    /// Its status.
+    pub status: StatusCode,
+    /// From the package that carried it to its answer.
+    pub duration_ms: u64,
+}
+
+/// What to answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// 200 with this Package#2.
+    Package2 {
+        /// The body.
+        body: Vec<u8>,
+        /// Value for the cookie `omadm-session`, where it has to be set.
+        set_cookie: Option<String>,
+    },
+    /// An HTTP error; nothing changes but what the delta says.
+    Refused(Refusal),
+}
+
+/// Why a package is refused (D70). The device is at fault.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Not JSON within the limits; 400.
+    #[error("the body is not acceptable JSON: {0}")]
+    Json(#[from] omadm_mo::json::JsonError),
+    /// JSON, but not the package that the media type says; 400.
+    #[error("the package violates its schema: {0}")]
+    Package(#[from] omadm_dm2::PackageError),
+    /// A Package#1 without session-cause alert; 400.
+    #[error("the Package#1 carries no session-cause alert")]
+    NoSessionCause,
+    /// As many statuses as commands are due; 400.
+    #[error("the Package#3 has {found} statuses for {expected} commands")]
+    StatusCount {
+        /// Commands that were sent.
+        expected: usize,
+        /// Statuses that came.
+        found: usize,
+    },
+    /// A Package#3 without a running session, or of an older one; 409.
+    #[error("no session is running that this Package#3 could belong to")]
+    NoSession,
+}
+
+impl Refusal {
+    /// The HTTP status (D70).
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::Json(omadm_mo::json::JsonError::TooLarge { .. }) => 413,
+            Self::NoSession => 409,
+            _ => 400,
+        }
+    }
+}
