@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use omadm_bootstrap::plan::{PlanStep, TreePlan};
-use omadm_bootstrap::{Account, CompletionState, DeviceView};
+use omadm_bootstrap::{Account, CompletionState, DeviceView, EventId};
 use omadm_dm2::{Alert, Command, CommandError, Package2, Package3, Status, StatusCode, media_type};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::MoRegistry;
@@ -36,6 +36,8 @@ pub struct ClientSession {
     registry: MoRegistry,
     state: State,
     to: Option<ServerUri>,
+    /// The bootstrap that the Package#1 reports complete.
+    reported: Option<EventId>,
     cookie: Option<String>,
     redirects: u8,
     answered: bool,
@@ -86,6 +88,7 @@ impl ClientSession {
             registry,
             state: State::Over,
             to: None,
+            reported: None,
             cookie: None,
             redirects: 0,
             answered: false,
@@ -120,6 +123,10 @@ impl ClientSession {
             server: account.srv_id.clone(),
             bootstrap_complete: account.owed.is_some(),
         });
+        self.reported = account
+            .owed
+            .is_some()
+            .then(|| account.provenance.event_id.clone());
         self.to = Some(srv_uri);
         self.send(media_type::PACKAGE1, &package.write());
         Ok(Some(()))
@@ -143,10 +150,10 @@ impl ClientSession {
             (_, Input::Cancel) => self.finish(Outcome::Cancelled),
             (State::Sent(_), Input::SendFailed(cause)) => self.finish(Outcome::Lost(cause)),
             (State::Sent(request), Input::Response(response)) => {
-                self.answered(view, request, response)
+                self.answered(view, request, response);
             }
             (State::Clearing(id, package, tries), Input::ApplyDone(done, result)) if id == done => {
-                self.cleared(view, package, tries, result);
+                self.cleared(view, package, tries, &result);
             }
             (State::Running(mut run), input) => {
                 if let Some(wait) = run.waits.take() {
@@ -202,13 +209,15 @@ impl ClientSession {
         }
     }
 
-    /// D60: the owed flag goes when the Package#1 got 2xx, durably and before anything else happens.
+    /// D60: the owed flag goes when the Package#1 got 2xx, durably and before anything else happens. Only for the event it reported: another
+    /// bootstrap may have been applied meanwhile.
     fn acknowledge(&mut self, view: &dyn DeviceView, package: PackageRead, tries: u8) {
         let account = view
             .account(&self.opening.server)
             .ok()
             .flatten()
-            .filter(|account| account.owed.is_some());
+            .filter(|account| account.owed.is_some())
+            .filter(|account| Some(&account.provenance.event_id) == self.reported.as_ref());
         let Some(mut account) = account else {
             return self.run(view, package);
         };
@@ -232,7 +241,7 @@ impl ClientSession {
         view: &dyn DeviceView,
         package: PackageRead,
         tries: u8,
-        result: Result<omadm_mo::TreeVersion, Cause>,
+        result: &Result<omadm_mo::TreeVersion, Cause>,
     ) {
         match result {
             Ok(_) => {
@@ -331,6 +340,7 @@ impl ClientSession {
             replans,
             ..
         } = wait;
+        let stale = matches!(answer, Answer::Applied(Err(Cause::Stale)));
         let progress = match (need, answer) {
             (Need::Live, Answer::Live(Ok(instances))) => {
                 live.extend(
@@ -341,7 +351,6 @@ impl ClientSession {
                 self.begin(view, &live, &command)
             }
             (need, answer) => {
-                let stale = matches!(answer, Answer::Applied(Err(Cause::Stale)));
                 if stale && replans >= REPLANS {
                     Progress::Done(Status::new(StatusCode::CONFLICT))
                 } else {
@@ -360,7 +369,7 @@ impl ClientSession {
                 }
             }
         };
-        self.advance(run, live, replans + 1, progress);
+        self.advance(run, live, replans + u8::from(stale), progress);
     }
 
     fn advance(
@@ -424,6 +433,7 @@ impl ClientSession {
             return self.finish(Outcome::NoAccount);
         };
         let body = body.to_compact().into_bytes();
+        self.redirects = 0;
         let request = Request {
             to,
             content_type,

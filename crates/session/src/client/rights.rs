@@ -21,6 +21,16 @@ impl ServerSight<'_> {
         self.account.perm.contains(moid)
     }
 
+    /// Whether the server has Write on a node: that on the instance, but for the parts of its own account that only the client writes (D49).
+    #[must_use]
+    pub fn may_write(&self, at: &NodeAddress) -> bool {
+        let kept = at.moid == dm_acc::moid()
+            && dm_acc::names::kept_by_client()
+                .iter()
+                .any(|kept| at.path.is_within(kept));
+        !kept && self.rights(&at.moid, &at.miid).has(Rights::WRITE)
+    }
+
     /// The server's rights on an instance (D49). A tree that cannot be read gives none.
     #[must_use]
     pub fn rights(&self, moid: &Moid, miid: &Miid) -> Rights {

@@ -2,7 +2,7 @@ use omadm_bootstrap::plan::{PlanStep, TreePlan};
 use omadm_dm2::StatusCode;
 use omadm_mo::ddf::{AccessTypes, Scope};
 use omadm_mo::standard::dm_acc;
-use omadm_mo::{ClientUri, NodeAddress, Rights};
+use omadm_mo::{ClientUri, NodeAddress};
 
 use super::{MakeEffect, Need, Progress, done, resolve};
 use crate::client::rights::ServerSight;
@@ -26,9 +26,7 @@ pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
 
 /// The order of D48: instance right, access type, permanence.
 fn refused(sight: &ServerSight<'_>, at: &NodeAddress) -> Option<StatusCode> {
-    if !sight.rights(&at.moid, &at.miid).has(Rights::WRITE)
-        || (at.moid == dm_acc::moid() && at.path.is_root())
-    {
+    if !sight.may_write(at) || (at.moid == dm_acc::moid() && at.path.is_root()) {
         return Some(StatusCode::FORBIDDEN);
     }
     let described = sight

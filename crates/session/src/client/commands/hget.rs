@@ -9,9 +9,7 @@ use omadm_mo::ddf::{AccessTypes, Ddf};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::MoItem;
 use omadm_mo::standard::{DmAcc, dm_acc};
-use omadm_mo::{
-    ClientUri, Format, Miid, Moid, Node, NodeAddress, NodePath, Rights, Value,
-};
+use omadm_mo::{ClientUri, Format, Miid, Moid, Node, NodeAddress, NodePath, Value};
 
 use super::{MakeEffect, Need, Progress, done, tree_status};
 use crate::client::effect::Fetched;
@@ -124,6 +122,7 @@ impl<'a> Storing<'a> {
         let placement = Placement::decide(self.sight.view, ddf, &uri.moid, proposed, owner, taken)
             .map_err(|e| match e {
                 PlacementError::Foreign(_) => StatusCode::FORBIDDEN,
+                PlacementError::Second(_) => StatusCode::BAD_REQUEST,
                 PlacementError::Tree(error) => tree_status(&error),
             })?;
         match placement {
@@ -159,6 +158,12 @@ impl<'a> Storing<'a> {
             };
             let node = self.bind(ddf, item, &path, &uri.moid, proposed)?;
             let taken = BTreeSet::new();
+            let instances = self.sight.view.instances(&uri.moid);
+            let there = instances.map_err(|error| tree_status(&error))?.len();
+            let most = ddf.root().occurrence().at_most();
+            if most.is_some_and(|most| there >= usize::try_from(most).unwrap_or(usize::MAX)) {
+                return Err(StatusCode::FORBIDDEN);
+            }
             let miid = new_miid(self.sight.view, &uri.moid, proposed, &taken)
                 .map_err(|error| tree_status(&error))?;
             return self.add(uri.moid.clone(), miid, node).map(|at| (at, true));
@@ -196,8 +201,11 @@ impl<'a> Storing<'a> {
         if !described.access().has(AccessTypes::ADD) && !described.is_open() {
             return Err(StatusCode::NOT_ALLOWED);
         }
-        let node = self.bind(ddf, item, path, &at.moid, Some(&at.miid))?;
+        let mut node = self.bind(ddf, item, path, &at.moid, Some(&at.miid))?;
         self.check(ddf, path, &node)?;
+        if at.moid == dm_acc::moid() {
+            self.keep_guarded(&at, None, &mut node)?;
+        }
         self.plan.steps.push(PlanStep::Replace {
             at: at.clone(),
             node,
@@ -210,7 +218,13 @@ impl<'a> Storing<'a> {
         let ddf = self.ddf(&uri.moid)?;
         let found = uri
             .resolve(self.sight.view, self.sight)
-            .map_err(|_| StatusCode::NOT_FOUND)?;
+            .map_err(|error| match error {
+                ResolveError::SeveralInstances | ResolveError::SeveralNodes(_) => {
+                    StatusCode::BAD_REQUEST
+                }
+                ResolveError::Tree(error) => tree_status(&error),
+                ResolveError::NoInstance | ResolveError::NoNode => StatusCode::NOT_FOUND,
+            })?;
         let [at] = found.as_slice() else {
             return Err(StatusCode::BAD_REQUEST);
         };
@@ -242,7 +256,7 @@ impl<'a> Storing<'a> {
             .sight
             .registry
             .root_name(moid)
-            .or(miid.map(Miid::as_str))
+            .or_else(|| miid.map(Miid::as_str))
             .unwrap_or("MO");
         let name = path.names().last().map_or(root, |name| name.as_str());
         item.bind(ddf, path, name)
@@ -288,13 +302,10 @@ impl<'a> Storing<'a> {
         let mut node = merge_permanent(delivered, before.as_ref(), ddf.node(&at.path));
         if at.moid == dm_acc::moid() {
             self.keep_guarded(&at, before.as_ref(), &mut node)?;
+            self.check_account(&at, &node)?;
         }
         if at.moid != dm_acc::moid() || !at.path.is_root() {
             self.check(ddf, &at.path, &node)?;
-        } else {
-            DmAcc::from_node(&node)
-                .and_then(|account| account.require_https())
-                .map_err(|_| StatusCode::BAD_REQUEST)?;
         }
         self.plan.steps.push(PlanStep::Replace {
             at: at.clone(),
@@ -311,9 +322,6 @@ impl<'a> Storing<'a> {
         node: &mut Node,
     ) -> Result<(), StatusCode> {
         for kept in dm_acc::names::kept_by_client() {
-            if at.path.is_within(&kept) {
-                return Err(StatusCode::FORBIDDEN);
-            }
             if !kept.is_within(&at.path) {
                 continue;
             }
@@ -344,9 +352,21 @@ impl<'a> Storing<'a> {
         Ok(())
     }
 
+    /// With the node in place the account still is one, and names an https server: no delivery cuts the device off.
+    fn check_account(&self, at: &NodeAddress, node: &Node) -> Result<(), StatusCode> {
+        let root = NodeAddress::root(at.moid.clone(), at.miid.clone());
+        let before = self.sight.view.subtree(&root);
+        let mut account = before
+            .map_err(|error| tree_status(&error))?
+            .unwrap_or_else(Node::empty);
+        account.put(&at.path, node.clone());
+        DmAcc::from_node(&account)
+            .and_then(|account| account.require_https())
+            .map_err(|_| StatusCode::BAD_REQUEST)
+    }
+
     fn writable(&self, at: &NodeAddress) -> Result<(), StatusCode> {
-        let rights = self.sight.rights(&at.moid, &at.miid);
-        if rights.has(Rights::WRITE) {
+        if self.sight.may_write(at) {
             Ok(())
         } else {
             Err(StatusCode::FORBIDDEN)
