@@ -1,0 +1,17 @@
+//! Both ends of a DM session in one value: a device in memory, the server's reducer with what it made durable, a lossy link and virtual time.
+//!
+//! For tests and for the simulator. A [`FaultPlan`] says what goes wrong and when; it is a value, so a failing run is repeated by printing it.
+
+mod bed;
+mod device_end;
+mod fault;
+mod fixed_object;
+mod seed;
+mod server_end;
+
+pub use bed::{Delivered, Pair, Settled, Violation};
+pub use device_end::{DeviceEnd, Repository, Upload};
+pub use fault::{Fault, FaultPlan, Moment};
+pub use fixed_object::FixedObject;
+pub use seed::Seed;
+pub use server_end::ServerEnd;
