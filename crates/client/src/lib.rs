@@ -1,1 +1,19 @@
 //! The DM Client: tree store, policy, retry, HTTPS, ManagedObject plug-ins.
+//!
+//! [`Client::builder`] is the way in for device makers; the binary's `omadm client` is built on it alone.
+
+pub mod policy;
+pub mod store;
+
+mod client;
+mod dev_info;
+mod device_dir;
+mod engine;
+mod https;
+mod observer;
+
+pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
+pub use dev_info::DevInfoObject;
+pub use device_dir::{DeviceDir, DeviceDirError};
+pub use engine::{Bootstrapped, LastRefusal, NoBootstrap, SessionReport};
+pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};

@@ -1,0 +1,480 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use omadm_bootstrap::plan::ApplyError;
+use omadm_bootstrap::{
+    Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, ChannelSecurity, DeviceView as _,
+    Refusal, Utc,
+};
+use omadm_dm2::Alert;
+use omadm_mo::ddf::Ddf;
+use omadm_mo::json::JsonLimits;
+use omadm_mo::serialization::{readable, write_item};
+use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dm_acc};
+use omadm_mo::{
+    ClientUri, ManagedObject, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _,
+};
+use omadm_tls::pem::{self, PemError};
+use omadm_tls::{CertificateDer, Identity};
+use tokio::sync::watch;
+
+use crate::dev_info::DevInfoObject;
+use crate::engine::{
+    Bootstrapped, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, SessionReport, Source,
+    entropy,
+};
+use crate::https::{Credential, Https, HttpsOptions, Trust};
+use crate::observer::{ClientObserver, Unobserved};
+use crate::policy::{ClientPolicy, SourceTrust};
+use crate::store::{StoreOpenError, TreeStore};
+
+/// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
+pub struct Client {
+    engine: Arc<Engine>,
+}
+
+/// Collects what a [`Client`] is made of. Closed by default: no source, no anchor.
+pub struct ClientBuilder {
+    dev_info: DevInfo,
+    store: PathBuf,
+    policy: BootstrapPolicy,
+    sources: Vec<Source>,
+    anchors: Vec<CertificateDer<'static>>,
+    report_type: bool,
+    limits: JsonLimits,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    identity: Option<Identity>,
+    bootstrap_code: Option<Secret>,
+    ddfs: Vec<Ddf>,
+    objects: Vec<Box<dyn ManagedObject>>,
+    observer: Arc<dyn ClientObserver>,
+    clock: Arc<dyn Fn() -> Utc + Send + Sync>,
+}
+
+/// Why a client was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientBuildError {
+    /// The store's file. The environment is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The store was opened, but its tree cannot be used. The environment is at fault.
+    #[error(transparent)]
+    Tree(#[from] ApplyError),
+    /// A DDF without MOID. The configuration is at fault.
+    #[error(transparent)]
+    Ddf(#[from] RegistryError),
+    /// No random octets to be had. The environment is at fault.
+    #[error(transparent)]
+    Entropy(#[from] std::io::Error),
+}
+
+/// Why a file that the policy names cannot be used. The configuration is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyFileError {
+    /// It cannot be read.
+    #[error("{}: {cause}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// It holds no certificate in PEM.
+    #[error("{}: {cause}", file.display())]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PemError,
+    },
+    /// The system's anchors were asked for.
+    #[error(
+        "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"
+    )]
+    SystemTrust,
+}
+
+impl ClientBuilder {
+    /// Takes everything a policy file says; the files it names are read now.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`] naming the file that cannot be used.
+    pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
+        self.policy = policy.bootstrap.clone();
+        self.limits = policy.limits;
+        self.report_type = policy.report_bootstrap_type;
+        (self.connect_timeout, self.read_timeout) = (policy.connect_timeout, policy.read_timeout);
+        if policy.trust.system {
+            return Err(PolicyFileError::SystemTrust);
+        }
+        self.anchors.extend(certificates(&policy.trust.anchors)?);
+        for source in &policy.sources {
+            let trust = match &source.trust {
+                SourceTrust::Local => Trust {
+                    anchors: self.anchors.clone(),
+                    server_key: None,
+                },
+                SourceTrust::Anchors(files) => Trust {
+                    anchors: certificates(files)?,
+                    server_key: None,
+                },
+                SourceTrust::Pin(file) => {
+                    let pin = certificates(std::slice::from_ref(file))?.into_iter().next();
+                    Trust {
+                        anchors: Vec::new(),
+                        server_key: pin,
+                    }
+                }
+            };
+            self.sources.push(Source {
+                url: source.url.clone(),
+                trust,
+            });
+        }
+        Ok(self)
+    }
+
+    /// What the device accepts as a bootstrap.
+    #[must_use]
+    pub fn bootstrap_policy(mut self, policy: BootstrapPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Adds a bootstrap source, asked in the order of adding: its URL and the CA certificates (DER) that its server has to chain to.
+    #[must_use]
+    pub fn source(mut self, url: ServerUri, anchors: Vec<CertificateDer<'static>>) -> Self {
+        self.sources.push(Source {
+            url,
+            trust: Trust {
+                anchors,
+                server_key: None,
+            },
+        });
+        self
+    }
+
+    /// Adds CA certificates (DER) that DM Servers may chain to (D80).
+    #[must_use]
+    pub fn anchors(mut self, anchors: Vec<CertificateDer<'static>>) -> Self {
+        self.anchors.extend(anchors);
+        self
+    }
+
+    /// Whether BootstrapComplete tells the bootstrap type (D27). On by default.
+    #[must_use]
+    pub const fn report_bootstrap_type(mut self, report: bool) -> Self {
+        self.report_type = report;
+        self
+    }
+
+    /// Bounds of every body that is read.
+    #[must_use]
+    pub const fn limits(mut self, limits: JsonLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Timeouts of HTTP (D01): connect 30 s and read 300 s by default.
+    #[must_use]
+    pub const fn timeouts(mut self, connect: Duration, read: Duration) -> Self {
+        self.connect_timeout = connect;
+        self.read_timeout = read;
+        self
+    }
+
+    /// The device's own certificate and key (D78).
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// A bootstrap code (D81), for a device without certificate.
+    #[must_use]
+    pub fn bootstrap_code(mut self, code: Secret) -> Self {
+        self.bootstrap_code = Some(code);
+        self
+    }
+
+    /// Adds an MO that lives in the tree store, by its DDF alone.
+    #[must_use]
+    pub fn mo(mut self, ddf: Ddf) -> Self {
+        self.ddfs.push(ddf);
+        self
+    }
+
+    /// Adds an MO whose content a plug-in holds.
+    #[must_use]
+    pub fn managed_object(mut self, object: impl ManagedObject + 'static) -> Self {
+        self.objects.push(Box::new(object));
+        self
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn ClientObserver>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The clock, where the system's is not to be used.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Utc + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the store and makes the client.
+    ///
+    /// # Errors
+    /// [`ClientBuildError`]; an existing store is left as it was.
+    pub fn build(mut self) -> Result<Client, ClientBuildError> {
+        let dev_id = self.dev_info.dev_id.clone();
+        self.objects
+            .push(Box::new(DevInfoObject::new(&self.dev_info)));
+        let mut registry = MoRegistry::default();
+        registry.insert(dm_acc::ddf().clone())?;
+        for ddf in self.ddfs {
+            registry.insert(ddf)?;
+        }
+        let mut objects: BTreeMap<Moid, Box<dyn ManagedObject>> = BTreeMap::new();
+        for object in self.objects {
+            objects.insert(registry.insert(object.ddf().clone())?, object);
+        }
+        let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?;
+        let host = Host::new(store, registry.clone(), objects)?;
+        let options = HttpsOptions {
+            connect_timeout: self.connect_timeout,
+            read_timeout: self.read_timeout,
+            body_limit: self.limits.octets,
+        };
+        let https = Https::new(options, registry, Arc::clone(&self.observer));
+        let config = EngineConfig {
+            dev_id,
+            policy: self.policy,
+            sources: self.sources,
+            anchors: Trust {
+                anchors: self.anchors,
+                server_key: None,
+            },
+            report_type: self.report_type,
+            limits: self.limits,
+            identity: self
+                .identity
+                .map(|identity| Arc::new(Credential::new(identity))),
+            bootstrap_code: self.bootstrap_code,
+        };
+        let engine = Engine {
+            config,
+            host,
+            https,
+            observer: self.observer,
+            clock: self.clock,
+        };
+        Ok(Client {
+            engine: Arc::new(engine),
+        })
+    }
+}
+
+impl Client {
+    /// Begins a client for the device that these values describe; `store` is the file of its tree.
+    #[must_use]
+    pub fn builder(dev_info: DevInfo, store: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder {
+            dev_info,
+            store: store.into(),
+            policy: BootstrapPolicy::default(),
+            sources: Vec::new(),
+            anchors: Vec::new(),
+            report_type: true,
+            limits: JsonLimits::default(),
+            connect_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(300),
+            identity: None,
+            bootstrap_code: None,
+            ddfs: Vec::new(),
+            objects: Vec::new(),
+            observer: Arc::new(Unobserved),
+            clock: Arc::new(system_clock),
+        }
+    }
+
+    /// Client-initiated bootstrap: fetches from the sources in order, installs, and leaves the completion owed. [`Self::settle`] reports it.
+    ///
+    /// # Errors
+    /// [`NoBootstrap`]; the tree is as it was.
+    pub async fn bootstrap(&self) -> Result<Bootstrapped, NoBootstrap> {
+        self.engine.bootstrap().await
+    }
+
+    /// Installs a document that reached the device some other way. The caller vouches for source and channel.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the tree is as it was.
+    pub async fn deliver(
+        &self,
+        document: Vec<u8>,
+        method: BootstrapMethod,
+        source: BootstrapSource,
+        channel: ChannelSecurity,
+    ) -> Result<Bootstrapped, Refusal> {
+        self.engine.deliver(document, method, source, channel).await
+    }
+
+    /// One DM session with a server.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
+        self.engine.session(server).await
+    }
+
+    /// One DM session with every server that is owed a completion, whether its time has come or not.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn settle(&self) -> Result<Vec<SessionReport>, TreeError> {
+        let mut reports = Vec::new();
+        for server in self.engine.owed().await? {
+            reports.push(self.engine.session(&server).await?);
+        }
+        Ok(reports)
+    }
+
+    /// Runs as a daemon until `stop` holds true: reports what is owed by its schedule, asks for a bootstrap while there is no account.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn run(&self, stop: watch::Receiver<bool>) -> Result<(), TreeError> {
+        self.engine.run(stop).await
+    }
+
+    /// The accounts, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn accounts(&self) -> Result<Vec<Account>, TreeError> {
+        self.engine.host.store().snapshot()?.accounts()
+    }
+
+    /// The tree as a server with every right could read it: one serialized item an instance. Secrets and Perm lists are not among it.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn readable_tree(&self) -> Result<Vec<omadm_mo::json::Json>, TreeError> {
+        let live = self.engine.host.live().clone();
+        self.engine
+            .host
+            .run(move |host| {
+                let view = host.store.snapshot()?;
+                let mut items = Vec::new();
+                for (moid, ddf) in host.registry.iter() {
+                    for miid in view.instances(moid)? {
+                        let at = NodeAddress::root(moid.clone(), miid);
+                        let node = if live.contains(moid) {
+                            host.read_live(std::slice::from_ref(&at))
+                                .ok()
+                                .and_then(|mut read| read.pop())
+                                .map(|(_, node)| node)
+                        } else {
+                            view.subtree(&at)?
+                        };
+                        let Some(node) = node.and_then(|node| readable(&node, Some(ddf.root())))
+                        else {
+                            continue;
+                        };
+                        let name = host
+                            .registry
+                            .root_name(moid)
+                            .unwrap_or_else(|| at.miid.as_str());
+                        let cv = view
+                            .validator(moid, &at.miid)?
+                            .filter(|_| !live.contains(moid));
+                        items.push(write_item(
+                            &ClientUri::of(&at),
+                            name,
+                            &node,
+                            Some(ddf.root()),
+                            ddf.url(),
+                            cv.as_ref(),
+                        ));
+                    }
+                }
+                Ok(items)
+            })
+            .await
+    }
+
+    /// Alerts that wait for a server, as JSON.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn queued_alerts(&self, server: &SrvId) -> Result<Vec<String>, TreeError> {
+        Ok(self
+            .engine
+            .host
+            .store()
+            .queued_alerts(server)?
+            .into_iter()
+            .map(|alert| alert.json)
+            .collect())
+    }
+
+    /// Queues an alert for the next session with a server (D25). False where the device has no account of it.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn queue_alert(&self, server: &SrvId, alert: &Alert) -> Result<bool, TreeError> {
+        Ok(self
+            .engine
+            .host
+            .store()
+            .queue_alert(server, &alert.write().to_compact())?
+            .is_some())
+    }
+
+    /// Why the last bootstrap was refused; none once one was applied.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn last_refusal(&self) -> Result<Option<LastRefusal>, TreeError> {
+        let fact = self.engine.host.store().fact(LastRefusal::FACT)?;
+        Ok(fact.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    /// TLS connections opened and HTTP exchanges made so far.
+    pub async fn counts(&self) -> (u64, u64) {
+        self.engine.https.counts().await
+    }
+}
+
+fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, PolicyFileError> {
+    let mut all = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|error| PolicyFileError::Read {
+            file: file.clone(),
+            cause: error,
+        })?;
+        all.extend(
+            pem::certificates(&text).map_err(|error| PolicyFileError::Pem {
+                file: file.clone(),
+                cause: error,
+            })?,
+        );
+    }
+    Ok(all)
+}
+
+fn system_clock() -> Utc {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Utc(elapsed.as_millis().try_into().unwrap_or(i64::MAX))
+}

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+
+use omadm_bootstrap::Account;
+use omadm_mo::standard::{DmAcc, dm_acc};
+use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
+use omadm_tls::{CertificateDer, Identity};
+
+use super::EngineConfig;
+use crate::https::{Credential, Target, Trust};
+
+/// Who the client is and whom it believes on the connections of one account's session (D78, D80).
+#[derive(Clone)]
+pub(super) struct AccountTarget {
+    /// Origin of `SrvURI`.
+    pub(super) home: Origin,
+    credential: Option<Arc<Credential>>,
+    trust: Trust,
+    /// Origin and certificate of the bootstrap server: the certificate counts at that origin alone.
+    server_key: Option<(Origin, CertificateDer<'static>)>,
+    /// HTTP user and password (D45).
+    pub(super) basic: Option<(String, Secret)>,
+}
+
+impl AccountTarget {
+    /// Reads what the account says now; none where the account's nodes are not there or not usable.
+    pub(super) fn of(
+        tree: &dyn TreeView,
+        account: &Account,
+        config: &EngineConfig,
+    ) -> Result<Option<Self>, TreeError> {
+        let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
+        let Some(node) = tree.subtree(&root)? else {
+            return Ok(None);
+        };
+        let Ok(read) = DmAcc::from_node(&node) else {
+            return Ok(None);
+        };
+        let home = read.srv_uri.origin();
+        let bootstrap = read
+            .bootstrap
+            .as_ref()
+            .map(|bootstrap| (bootstrap.server_uri.origin(), bootstrap));
+        let issued = read
+            .trsp
+            .as_ref()
+            .map(|trsp| identity(&trsp.data, &trsp.secret));
+        let basic = read
+            .http_auth
+            .map(|auth| (auth.user, auth.password))
+            .filter(|_| issued.is_none());
+        let fallback = || {
+            let same = bootstrap.as_ref().filter(|(origin, _)| *origin == home);
+            same.and_then(|(_, keys)| identity(&keys.client_pub_key, &keys.client_secret_key))
+        };
+        let credential = match issued {
+            Some(issued) => issued,
+            None => config.identity.clone().or_else(fallback),
+        };
+        let mut trust = config.anchors.clone();
+        trust
+            .anchors
+            .extend(read.trust.into_iter().map(CertificateDer::from));
+        let server_key = bootstrap
+            .map(|(origin, keys)| (origin, CertificateDer::from(keys.server_pub_key.clone())));
+        Ok(Some(Self {
+            home,
+            credential,
+            trust,
+            server_key,
+            basic,
+        }))
+    }
+
+    /// The target of a package: the account's credential wherever the session goes (D78).
+    pub(super) fn session(&self, origin: Origin) -> Target {
+        Target {
+            trust: self.trust_at(&origin),
+            credential: self.credential.clone(),
+            origin,
+        }
+    }
+
+    /// The target of HGET, HPUT and HPOST: the account's credential at home, none elsewhere.
+    pub(super) fn repository(&self, origin: Origin) -> Target {
+        let credential = self.credential.clone().filter(|_| origin == self.home);
+        Target {
+            trust: self.trust_at(&origin),
+            credential,
+            origin,
+        }
+    }
+
+    fn trust_at(&self, origin: &Origin) -> Trust {
+        let mut trust = self.trust.clone();
+        trust.server_key = self
+            .server_key
+            .as_ref()
+            .filter(|(at, _)| at == origin)
+            .map(|(_, key)| key.clone());
+        trust
+    }
+}
+
+/// A DER certificate and its PKCS#8 key; none where they do not belong together.
+pub(crate) fn identity(certificate: &[u8], key: &Secret) -> Option<Arc<Credential>> {
+    let chain = vec![CertificateDer::from(certificate.to_vec())];
+    Identity::new(chain, key.clone())
+        .ok()
+        .map(|identity| Arc::new(Credential::new(identity)))
+}

@@ -1,0 +1,326 @@
+use http::Method;
+use omadm_bootstrap::plan::{BootstrapPlan, CredentialCheck, Delivery, plan_bootstrap};
+use omadm_bootstrap::{
+    BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
+    Refusal,
+};
+use omadm_dm2::media_type;
+use omadm_mo::json::{Json, JsonLimits};
+use omadm_mo::{Secret, ServerUri, SrvId, TreeError};
+use omadm_session::client::{Cause, Response};
+
+use super::account_target::identity;
+use super::{Engine, LastRefusal, Source, entropy};
+use crate::https::{Call, Target, accept_mo};
+use crate::observer::ClientEvent;
+
+/// A bootstrap that was applied, or had been before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bootstrapped {
+    /// The servers that are owed a BootstrapComplete.
+    pub servers: Vec<SrvId>,
+}
+
+/// Why there is no bootstrap now.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoBootstrap {
+    /// No source is configured.
+    #[error("no bootstrap source is configured; name one in the policy file or with --url")]
+    NoSource,
+    /// The server has none for this device now.
+    #[error("the bootstrap server has nothing for this device now")]
+    Nothing {
+        /// When to ask again, in seconds, where it said so.
+        retry_after: Option<u32>,
+    },
+    /// It could not be had, or was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// How often a plan is made again because the tree changed under it.
+const REPLANS: u8 = 3;
+/// D08.
+const REDIRECTS: u8 = 3;
+
+struct TlsCredentials;
+
+impl CredentialCheck for TlsCredentials {
+    fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool {
+        identity(certificate, private_key).is_some()
+    }
+}
+
+impl Engine {
+    /// Client-initiated bootstrap (`dm20.md` §14.5, D55): asks the sources in order until one has a document, and applies it.
+    pub(crate) async fn bootstrap(&self) -> Result<Bootstrapped, NoBootstrap> {
+        let mut last = NoBootstrap::NoSource;
+        for source in &self.config.sources {
+            match self.fetch(source).await {
+                Ok((document, channel)) => {
+                    let origin = BootstrapSource::Server(source.url.origin().to_string());
+                    return Ok(self
+                        .deliver(document, BootstrapMethod::ClientInitiated, origin, channel)
+                        .await?);
+                }
+                Err(problem) => last = problem,
+            }
+        }
+        if let NoBootstrap::Refused(refusal) = &last {
+            self.remember(refusal, BootstrapMethod::ClientInitiated)
+                .await;
+            self.tell(&ClientEvent::Refused(refusal.clone()));
+        }
+        Err(last)
+    }
+
+    async fn fetch(&self, source: &Source) -> Result<(Vec<u8>, ChannelSecurity), NoBootstrap> {
+        self.tell(&ClientEvent::Fetching {
+            url: source.url.to_string(),
+        });
+        let code = self
+            .config
+            .bootstrap_code
+            .clone()
+            .filter(|_| self.config.identity.is_none());
+        let channel = if code.is_some() {
+            ChannelSecurity::TlsWithBootstrapCode
+        } else {
+            ChannelSecurity::MutualTls
+        };
+        let mut url = source.url.clone();
+        for _ in 0..=REDIRECTS {
+            let target = Target {
+                origin: url.origin(),
+                credential: self.config.identity.clone(),
+                trust: source.trust.clone(),
+            };
+            let call = Call {
+                method: Method::GET,
+                url: url.clone(),
+                content_type: None,
+                accept: accept_mo(),
+                dev_id: Some(self.config.dev_id.clone()),
+                cookie: None,
+                basic: code
+                    .clone()
+                    .map(|code| (self.config.dev_id.to_string(), code)),
+                body: Vec::new(),
+            };
+            let response = self
+                .https
+                .call(&target, &call)
+                .await
+                .map_err(|cause| unreachable(cause, &url))?;
+            match response.status {
+                307 | 308 => url = self.redirected(&url, &response)?,
+                200 if is_document(&response) => return Ok((response.body, channel)),
+                204 | 202 => {
+                    let retry_after = response.retry_after;
+                    self.tell(&ClientEvent::NothingThere {
+                        url: url.to_string(),
+                        retry_after,
+                    });
+                    return Err(NoBootstrap::Nothing { retry_after });
+                }
+                _ => return Err(refused(&response, &url).into()),
+            }
+        }
+        Err(Failure::PeerMisbehaved
+            .refusal()
+            .on(&source.url)
+            .because("too many redirects")
+            .into())
+    }
+
+    /// D08, D55: a redirect is followed to a configured source only.
+    fn redirected(&self, from: &ServerUri, response: &Response) -> Result<ServerUri, Refusal> {
+        let location = response.location.as_deref().unwrap_or_default();
+        let to = from.join(location).map_err(|error| {
+            Failure::PeerMisbehaved
+                .refusal()
+                .on(from)
+                .because(format!("redirect: {error}"))
+        })?;
+        if self
+            .config
+            .sources
+            .iter()
+            .any(|source| source.url.origin() == to.origin())
+        {
+            Ok(to)
+        } else {
+            Err(Failure::SourceNotTrusted
+                .refusal()
+                .on(to)
+                .because("redirected there"))
+        }
+    }
+
+    /// The common processing of a delivered document (§14.6.1), whatever the method.
+    pub(crate) async fn deliver(
+        &self,
+        document: Vec<u8>,
+        method: BootstrapMethod,
+        source: BootstrapSource,
+        channel: ChannelSecurity,
+    ) -> Result<Bootstrapped, Refusal> {
+        self.tell(&ClientEvent::Delivered {
+            method,
+            octets: document.len(),
+        });
+        let outcome = self
+            .process(Secret::new(document), method, source, channel)
+            .await;
+        match &outcome {
+            Ok(_) => {
+                if let Err(error) = self
+                    .host
+                    .run(|host| host.store.set_fact(LastRefusal::FACT, None))
+                    .await
+                {
+                    tracing::warn!(%error, "the last refusal could not be forgotten");
+                }
+            }
+            Err(refusal) => {
+                self.remember(refusal, method).await;
+                self.tell(&ClientEvent::Refused(refusal.clone()));
+            }
+        }
+        outcome
+    }
+
+    async fn process(
+        &self,
+        document: Secret,
+        method: BootstrapMethod,
+        source: BootstrapSource,
+        channel: ChannelSecurity,
+    ) -> Result<Bootstrapped, Refusal> {
+        let event_id = EventId::of(
+            entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
+        );
+        let (policy, limits, at) = (self.config.policy.clone(), self.config.limits, self.now());
+        for _ in 0..=REPLANS {
+            let (document, policy, source, event_id) = (
+                document.clone(),
+                policy.clone(),
+                source.clone(),
+                event_id.clone(),
+            );
+            let planned = self.host.run(move |host| {
+                let view = host.store.snapshot()?;
+                let delivery = Delivery {
+                    document: document.expose(),
+                    method,
+                    source,
+                    channel,
+                    at: Some(at),
+                    event_id,
+                    consent: false,
+                    after_reset: host.store.is_after_factory_reset()?,
+                    limits,
+                };
+                Ok(plan_bootstrap(
+                    &view,
+                    &host.registry,
+                    &policy,
+                    &TlsCredentials,
+                    &delivery,
+                ))
+            });
+            let planned = match planned.await.map_err(storage)?? {
+                BootstrapPlan::AlreadyApplied => {
+                    self.tell(&ClientEvent::AlreadyApplied);
+                    return Ok(Bootstrapped {
+                        servers: self.owed().await.map_err(storage)?,
+                    });
+                }
+                BootstrapPlan::Apply(planned) => planned,
+            };
+            for item in planned.skipped {
+                self.tell(&ClientEvent::Skipped(item));
+            }
+            match self.host.apply(planned.plan).await {
+                Ok(_) => {
+                    self.tell(&ClientEvent::Applied {
+                        servers: planned.servers.clone(),
+                    });
+                    return Ok(Bootstrapped {
+                        servers: planned.servers,
+                    });
+                }
+                Err(Cause::Stale) => {}
+                Err(Cause::Tree(error)) => return Err(storage(error)),
+                Err(cause) => return Err(Failure::InvalidInstance.refusal().because(cause)),
+            }
+        }
+        Err(Failure::StorageFailed
+            .refusal()
+            .because("the tree kept changing"))
+    }
+
+    async fn remember(&self, refusal: &Refusal, method: BootstrapMethod) {
+        let record = LastRefusal::of(refusal, method, self.now());
+        let kept = self.host.run(move |host| {
+            let text = serde_json::to_vec(&record)
+                .map_err(|error| TreeError::Storage(error.to_string().into()))?;
+            host.store.set_fact(LastRefusal::FACT, Some(&text))
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "the refusal could not be kept");
+        }
+    }
+}
+
+/// The bytes have to be there and of a type of D09; a server that names no type is believed.
+fn is_document(response: &Response) -> bool {
+    response
+        .content_type
+        .as_deref()
+        .is_none_or(media_type::is_mo)
+}
+
+fn storage(error: TreeError) -> Refusal {
+    let cause = if error == TreeError::NoRoom {
+        Failure::NoRoom
+    } else {
+        Failure::StorageFailed
+    };
+    cause.refusal().because(error)
+}
+
+fn unreachable(cause: Cause, url: &ServerUri) -> Refusal {
+    let failure = match cause {
+        Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
+        Cause::HandshakeRefused(_) => Failure::HandshakeRefused,
+        Cause::TooLarge(_) => Failure::Unparsable,
+        Cause::Forbidden => Failure::ChannelNotSecure,
+        _ => Failure::ServerUnreachable,
+    };
+    failure.refusal().on(url).because(cause)
+}
+
+/// An error answer: the cause that our server names in its problem document, else what the status says.
+fn refused(response: &Response, url: &ServerUri) -> Refusal {
+    let problem = Json::read(&response.body, JsonLimits::default()).ok();
+    let member = |name: &str| {
+        problem
+            .as_ref()
+            .and_then(|problem| problem.member(name))
+            .and_then(Json::as_text)
+    };
+    let named = member("cause").and_then(Failure::from_code);
+    let cause = named.unwrap_or(match response.status {
+        401 => Failure::CredentialMissing,
+        403 => Failure::CredentialRefused,
+        200 => Failure::PeerMisbehaved,
+        status if status >= 500 => Failure::ServerFailed,
+        _ => Failure::ServerRefused,
+    });
+    let detail = member("detail").map_or_else(String::new, |detail| format!(": {detail}"));
+    cause
+        .refusal()
+        .on(url)
+        .because(format!("HTTP {}{detail}", response.status))
+}

@@ -1,0 +1,70 @@
+//! The client at work: fetches and applies bootstraps, runs DM sessions, retries what is owed.
+
+mod account_target;
+mod bootstrap;
+mod daemon;
+mod host;
+mod refusal;
+mod session;
+
+use std::sync::Arc;
+
+use omadm_bootstrap::{BootstrapPolicy, Utc};
+use omadm_mo::json::JsonLimits;
+use omadm_mo::{DevId, Secret, ServerUri};
+
+use crate::https::{Credential, Https, Trust};
+use crate::observer::{ClientEvent, ClientObserver};
+
+pub use bootstrap::{Bootstrapped, NoBootstrap};
+pub use refusal::LastRefusal;
+pub use session::SessionReport;
+
+pub(crate) use host::Host;
+
+/// What a client is told at its start and keeps until its end.
+#[derive(Clone)]
+pub(crate) struct EngineConfig {
+    pub(crate) dev_id: DevId,
+    pub(crate) policy: BootstrapPolicy,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) anchors: Trust,
+    pub(crate) report_type: bool,
+    pub(crate) limits: JsonLimits,
+    pub(crate) identity: Option<Arc<Credential>>,
+    pub(crate) bootstrap_code: Option<Secret>,
+}
+
+/// A configured bootstrap source (D84): where to fetch, and whom to believe there.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) url: ServerUri,
+    pub(crate) trust: Trust,
+}
+
+/// A running client.
+pub(crate) struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) host: Host,
+    pub(crate) https: Https,
+    pub(crate) observer: Arc<dyn ClientObserver>,
+    pub(crate) clock: Arc<dyn Fn() -> Utc + Send + Sync>,
+}
+
+impl Engine {
+    fn now(&self) -> Utc {
+        (self.clock)()
+    }
+
+    fn tell(&self, event: &ClientEvent) {
+        self.observer.event(event);
+    }
+}
+
+/// Random octets of the operating system. Where it gives none the process cannot make secrets and says so.
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], std::io::Error> {
+    let mut octets = [0; N];
+    aws_lc_rs::rand::fill(&mut octets)
+        .map_err(|_| std::io::Error::other("the operating system gives no random octets"))?;
+    Ok(octets)
+}

@@ -1,0 +1,243 @@
+use http::Method;
+use omadm_bootstrap::DeviceView as _;
+use omadm_dm2::{Alert, media_type};
+use omadm_mo::json::Json;
+use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError};
+use omadm_session::client::{
+    Cause, ClientSession, Effect, Fetched, Input, Opening, Outcome, Request, SessionEvent,
+    UploadMethod,
+};
+
+use super::account_target::AccountTarget;
+use super::{Engine, entropy};
+use crate::https::{Call, accept_mo};
+use crate::observer::ClientEvent;
+
+/// How a session went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionReport {
+    /// The server.
+    pub server: SrvId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether a completion is still owed to that server.
+    pub still_owed: bool,
+}
+
+impl Engine {
+    /// The servers that are owed a BootstrapComplete, in the order of their accounts.
+    pub(crate) async fn owed(&self) -> Result<Vec<SrvId>, TreeError> {
+        let accounts = self
+            .host
+            .run(|host| host.store.snapshot()?.accounts())
+            .await?;
+        Ok(accounts
+            .into_iter()
+            .filter(|account| account.owed.is_some())
+            .map(|account| account.srv_id)
+            .collect())
+    }
+
+    /// One DM session with a server, from Package#1 to its end. What stays owed afterwards gets its next time (D60).
+    pub(crate) async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
+        let (id, config, live) = (
+            server.clone(),
+            self.config.clone(),
+            self.host.live().clone(),
+        );
+        let opened = self.host.run(move |host| {
+            let view = host.store.snapshot()?;
+            let Some(account) = view.account(&id)? else {
+                return Ok(None);
+            };
+            let Some(target) = AccountTarget::of(&view, &account, &config)? else {
+                return Ok(None);
+            };
+            let queued = host.store.queued_alerts(&id)?;
+            let alerts = queued
+                .iter()
+                .filter_map(|alert| read_alert(&alert.json, &config))
+                .collect();
+            let opening = Opening {
+                server: id,
+                alerts,
+                report_type: config.report_type,
+                live,
+                limits: config.limits,
+            };
+            let session = ClientSession::start(opening, host.registry.clone(), &view);
+            Ok(Some((
+                session,
+                target,
+                account.provenance.event_id,
+                queued.last().map(|alert| alert.number),
+            )))
+        });
+        let Some((mut session, target, event_id, last_alert)) = opened.await? else {
+            return Ok(SessionReport {
+                server: server.clone(),
+                outcome: Outcome::NoAccount,
+                still_owed: false,
+            });
+        };
+        let mut retry_after = None;
+        let outcome = loop {
+            let Some(effect) = session.poll_effect() else {
+                break Outcome::Cancelled;
+            };
+            let input = match effect {
+                Effect::Finish(outcome) => break outcome,
+                Effect::Report(event) => {
+                    if let (SessionEvent::AlertsDelivered { .. }, Some(last)) = (&event, last_alert)
+                    {
+                        let id = server.clone();
+                        self.host
+                            .run(move |host| host.store.drop_alerts(&id, last))
+                            .await?;
+                    }
+                    self.tell(&ClientEvent::Session(event));
+                    continue;
+                }
+                Effect::Send(request) => self.send(&target, request).await,
+                Effect::Fetch(id, from) => Input::FetchDone(id, self.get(&target, from).await),
+                Effect::Upload(id, method, to, body) => {
+                    Input::UploadDone(id, self.upload(&target, method, to, body).await)
+                }
+                Effect::ReadLive(id, roots) => {
+                    let read = self.host.run(move |host| Ok(host.read_live(&roots))).await;
+                    Input::ReadLiveDone(id, read.map_err(Cause::from).and_then(|read| read))
+                }
+                Effect::Apply(id, plan) => Input::ApplyDone(id, self.host.apply(plan).await),
+                Effect::Exec(id, at) => Input::ExecDone(id, self.exec(at).await),
+            };
+            if let Input::Response(response) = &input {
+                retry_after = response.retry_after;
+            }
+            session = self
+                .host
+                .run(move |host| {
+                    session.handle_input(&host.store.snapshot()?, input);
+                    Ok(session)
+                })
+                .await?;
+        };
+        let [jitter] = entropy().unwrap_or([128]);
+        let (id, now) = (server.clone(), self.now());
+        let owed = self
+            .host
+            .run(move |host| {
+                host.store
+                    .completion_failed(&id, &event_id, now, jitter, retry_after)
+            })
+            .await?;
+        if let Some(next) = owed.as_ref().and_then(|owed| owed.not_before) {
+            self.tell(&ClientEvent::RetryIn {
+                server: server.clone(),
+                millis: next.millis_since(now),
+            });
+        }
+        Ok(SessionReport {
+            server: server.clone(),
+            outcome,
+            still_owed: owed.is_some(),
+        })
+    }
+
+    async fn send(&self, account: &AccountTarget, request: Request) -> Input {
+        let origin = request.to.origin();
+        let call = Call {
+            method: Method::POST,
+            url: request.to,
+            content_type: Some(request.content_type),
+            accept: request.accept.to_owned(),
+            dev_id: Some(self.config.dev_id.clone()),
+            cookie: request.cookie,
+            basic: account.basic.clone().filter(|_| origin == account.home),
+            body: request.body,
+        };
+        match self.https.call(&account.session(origin), &call).await {
+            Ok(response) => Input::Response(response),
+            Err(cause) => Input::SendFailed(cause),
+        }
+    }
+
+    async fn get(&self, account: &AccountTarget, from: ServerUri) -> Result<Fetched, Cause> {
+        let call = self.repository_call(account, Method::GET, from, None, Vec::new());
+        let response = self
+            .https
+            .call(&account.repository(call.url.origin()), &call)
+            .await?;
+        match response.status {
+            200..300 => Ok(Fetched {
+                content_type: response.content_type,
+                body: response.body,
+            }),
+            status => Err(Cause::Status(status)),
+        }
+    }
+
+    async fn upload(
+        &self,
+        account: &AccountTarget,
+        method: UploadMethod,
+        to: ServerUri,
+        body: Vec<u8>,
+    ) -> Result<(), Cause> {
+        let method = if method == UploadMethod::Put {
+            Method::PUT
+        } else {
+            Method::POST
+        };
+        let call = self.repository_call(account, method, to, Some(media_type::MO), body);
+        let response = self
+            .https
+            .call(&account.repository(call.url.origin()), &call)
+            .await?;
+        if (200..300).contains(&response.status) {
+            Ok(())
+        } else {
+            Err(Cause::Status(response.status))
+        }
+    }
+
+    /// D05: the DevID goes to the host of `SrvURI` alone.
+    fn repository_call(
+        &self,
+        account: &AccountTarget,
+        method: Method,
+        url: ServerUri,
+        content_type: Option<&'static str>,
+        body: Vec<u8>,
+    ) -> Call {
+        let at_home = url.origin() == account.home;
+        let dev_id = (url.host() == account.home.host).then(|| self.config.dev_id.clone());
+        let basic = account.basic.clone().filter(|_| at_home);
+        Call {
+            method,
+            url,
+            content_type,
+            accept: format!("{}, */*;q=0.1", accept_mo()),
+            dev_id,
+            cookie: None,
+            basic,
+            body,
+        }
+    }
+
+    async fn exec(&self, at: NodeAddress) -> Result<omadm_mo::ExecOutcome, Cause> {
+        let done = self.host.run(move |host| Ok(host.exec(&at))).await;
+        done.map_err(Cause::from)?
+    }
+}
+
+/// A queued alert as it was stored; one that cannot be read any more is passed over, and dropped with the others.
+fn read_alert(text: &str, config: &super::EngineConfig) -> Option<Alert> {
+    let json = Json::read(text.as_bytes(), config.limits).ok()?;
+    match Alert::read(&json, "$") {
+        Ok(alert) => Some(alert),
+        Err(error) => {
+            tracing::warn!(%error, "a queued alert cannot be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! HTTPS of the client: one connection at a time, kept while origin, credential and trust stay what they were (D79).
+
+mod connection;
+mod pool;
+mod target;
+
+pub(crate) use target::{Credential, Target, Trust};
+
+pub(crate) use pool::{Call, Https, HttpsOptions, accept_mo};

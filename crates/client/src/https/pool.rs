@@ -1,0 +1,242 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderName, Method, Request};
+use http_body_util::Full;
+use omadm_dm2::{Document, header, mask, media_type};
+use omadm_mo::json::{Json, JsonLimits};
+use omadm_mo::standard::MoRegistry;
+use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_session::client::{Cause, Response};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::target::Target;
+use crate::observer::{ClientObserver, Exchange};
+
+/// The client's HTTPS: sends one request at a time and keeps at most one connection open.
+pub(crate) struct Https {
+    options: HttpsOptions,
+    registry: MoRegistry,
+    observer: Arc<dyn ClientObserver>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpsOptions {
+    /// D01: connect 30 s.
+    pub(crate) connect_timeout: Duration,
+    /// D01: read 300 s.
+    pub(crate) read_timeout: Duration,
+    /// Largest answer in octets.
+    pub(crate) body_limit: usize,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<Connection>,
+    connections: u64,
+    exchanges: u64,
+}
+
+/// A request before it is bound to a connection.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: ServerUri,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) accept: String,
+    /// `OMADM-DevID`, where D05 allows it.
+    pub(crate) dev_id: Option<DevId>,
+    pub(crate) cookie: Option<String>,
+    /// HTTP Basic user and password (D81), sent once a challenge came.
+    pub(crate) basic: Option<(String, Secret)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Https {
+    pub(crate) fn new(
+        options: HttpsOptions,
+        registry: MoRegistry,
+        observer: Arc<dyn ClientObserver>,
+    ) -> Self {
+        Self {
+            options,
+            registry,
+            observer,
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Connections opened and exchanges made so far.
+    pub(crate) async fn counts(&self) -> (u64, u64) {
+        let state = self.state.lock().await;
+        (state.connections, state.exchanges)
+    }
+
+    /// Closes the connection, if one is open.
+    pub(crate) async fn close(&self) {
+        self.state.lock().await.open = None;
+    }
+
+    /// Sends a request. A 401 challenge is answered once where the call has a password (D70).
+    pub(crate) async fn call(&self, target: &Target, call: &Call) -> Result<Response, Cause> {
+        let first = self.once(target, call, None).await?;
+        match &call.basic {
+            Some((user, password)) if first.status == 401 => {
+                self.once(target, call, Some((user, password))).await
+            }
+            _ => Ok(first),
+        }
+    }
+
+    async fn once(
+        &self,
+        target: &Target,
+        call: &Call,
+        basic: Option<(&String, &Secret)>,
+    ) -> Result<Response, Cause> {
+        let mut state = self.state.lock().await;
+        let reusable = match &mut state.open {
+            Some(open) => target.may_use(&open.target) && open.is_ready().await,
+            None => false,
+        };
+        if !reusable {
+            state.open = None;
+            let number = state.connections + 1;
+            state.open =
+                Some(Connection::open(target, number, self.options.connect_timeout).await?);
+            state.connections = number;
+        }
+        let request = build(call, basic)?;
+        state.exchanges += 1;
+        let number = state.exchanges;
+        let Some(open) = &mut state.open else {
+            return Err(Cause::Unreachable("the connection is gone".to_owned()));
+        };
+        let connection = open.number;
+        let answer = match timeout(
+            self.options.read_timeout,
+            open.exchange(request, self.options.body_limit),
+        )
+        .await
+        {
+            Err(_) => Err(Cause::Unreachable(format!(
+                "no answer within {:?}",
+                self.options.read_timeout
+            ))),
+            Ok(answer) => answer,
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(cause) => {
+                state.open = None;
+                return Err(cause);
+            }
+        };
+        drop(state);
+        let response = read(answer);
+        self.observer.exchange(&Exchange {
+            connection,
+            number,
+            method: call.method.to_string(),
+            url: call.url.to_string(),
+            request: self.shown(call.content_type, &call.body),
+            status: response.status,
+            response: self.shown(response.content_type.as_deref(), &response.body),
+        });
+        Ok(response)
+    }
+
+    /// A body for people: decoded, its secrets masked. What is not JSON is told by its length alone, since anything may be in it.
+    fn shown(&self, content_type: Option<&str>, body: &[u8]) -> Option<String> {
+        if body.is_empty() {
+            return None;
+        }
+        let limits = JsonLimits {
+            octets: self.options.body_limit,
+            ..JsonLimits::default()
+        };
+        if let Ok(document) = Document::read(body, limits) {
+            return Some(document.masked(&self.registry));
+        }
+        Some(Json::read(body, limits).map_or_else(
+            |_| {
+                format!(
+                    "{} octets of {}",
+                    body.len(),
+                    content_type.unwrap_or("no type")
+                )
+            },
+            |json| mask(&json, &self.registry).to_pretty(),
+        ))
+    }
+}
+
+fn build(call: &Call, basic: Option<(&String, &Secret)>) -> Result<Request<Full<Bytes>>, Cause> {
+    use base64::Engine as _;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(call.url.path_and_query())
+        .header(HOST, call.url.authority())
+        .header(ACCEPT, &call.accept);
+    if let Some(content_type) = call.content_type {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    if let Some(dev_id) = &call.dev_id {
+        request = request.header(header::DEV_ID, dev_id.as_str());
+    }
+    if let Some(cookie) = &call.cookie {
+        request = request.header(COOKIE, format!("{}={cookie}", header::SESSION_COOKIE));
+    }
+    if let Some((user, password)) = basic {
+        let mut pair = zeroize::Zeroizing::new(format!("{user}:").into_bytes());
+        pair.extend_from_slice(password.expose());
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair.as_slice());
+        let mut value = http::HeaderValue::try_from(format!("Basic {encoded}"))
+            .map_err(|error| Cause::Unreachable(error.to_string()))?;
+        value.set_sensitive(true);
+        request = request.header(http::header::AUTHORIZATION, value);
+    }
+    request
+        .body(Full::new(Bytes::from(call.body.clone())))
+        .map_err(|error| Cause::Unreachable(format!("the request cannot be written: {error}")))
+}
+
+fn read(answer: http::Response<Bytes>) -> Response {
+    let (head, body) = answer.into_parts();
+    let text = |name: HeaderName| {
+        head.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    Response {
+        status: head.status.as_u16(),
+        set_cookie: session_cookie(&head.headers),
+        location: text(LOCATION),
+        // The date form of Retry-After is not read: the schedule of D60 serves then.
+        retry_after: text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()),
+        content_type: text(CONTENT_TYPE),
+        body: body.to_vec(),
+    }
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.trim().split_once('='));
+    pairs
+        .filter(|(name, _)| *name == header::SESSION_COOKIE)
+        .map(|(_, value)| value.to_owned())
+        .next_back()
+}
+
+/// The `Accept` of a bootstrap fetch and of an HGET: the types of D09.
+pub(crate) fn accept_mo() -> String {
+    media_type::MO_READ.join(", ")
+}

@@ -1,0 +1,84 @@
+use omadm_bootstrap::plan::SkippedItem;
+use omadm_bootstrap::{BootstrapMethod, Refusal};
+use omadm_mo::SrvId;
+use omadm_session::client::SessionEvent;
+
+/// Watches a DM Client: the demo's timeline, the daemon's log, an embedder's own hook. Called in the order in which things happen.
+pub trait ClientObserver: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &ClientEvent);
+
+    /// An HTTP exchange is over. Bodies hold no secret any more.
+    fn exchange(&self, _exchange: &Exchange) {}
+}
+
+/// What happens on the client, in the words of the standard.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ClientEvent {
+    /// The DM Bootstrap is asked for.
+    Fetching {
+        /// The bootstrap URL.
+        url: String,
+    },
+    /// The bootstrap server has none now.
+    NothingThere {
+        /// The bootstrap URL.
+        url: String,
+        /// When to ask again, where it said so, in seconds.
+        retry_after: Option<u32>,
+    },
+    /// A document is here and about to be processed.
+    Delivered {
+        /// How it came.
+        method: BootstrapMethod,
+        /// Its length in octets.
+        octets: usize,
+    },
+    /// An item was passed over.
+    Skipped(SkippedItem),
+    /// The document was refused; the tree is as it was.
+    Refused(Refusal),
+    /// It was applied and its completion is owed, durably.
+    Applied {
+        /// The servers it brought.
+        servers: Vec<SrvId>,
+    },
+    /// It was applied before, and its completion is still owed (D88).
+    AlreadyApplied,
+    /// Something in a DM session.
+    Session(SessionEvent),
+    /// An owed completion waits.
+    RetryIn {
+        /// For which server.
+        server: SrvId,
+        /// Milliseconds.
+        millis: i64,
+    },
+}
+
+/// One HTTP exchange.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    /// The connection, from 1.
+    pub connection: u64,
+    /// The exchange on this client, from 1.
+    pub number: u64,
+    /// `GET`, `POST`, `PUT`.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The request's body, decoded and masked; none where it has none.
+    pub request: Option<String>,
+    /// The answer's status.
+    pub status: u16,
+    /// The answer's body, decoded and masked; none where it has none.
+    pub response: Option<String>,
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl ClientObserver for Unobserved {
+    fn event(&self, _: &ClientEvent) {}
+}
