@@ -1,0 +1,20 @@
+//! The bootstrap profile: what an operator writes once, and every carrier's bytes are built from (DESIGN §4).
+//!
+//! A profile is TOML; [`BootstrapProfile::read`] refuses keys it does not know with their place. What differs from device to device stands as
+//! `{dev_id}` and `{server}` in texts, or as a credential that is to be issued: [`BootstrapProfile::needs`] lists what the caller has to bring.
+
+mod build;
+mod mo_data;
+mod model;
+mod read;
+mod template;
+mod validate;
+
+pub use build::{BuildError, IssuedCredential, NotificationSecret, ProfileInputs};
+pub use model::{
+    AccountProfile, BootstrapProfile, BootstrapServerProfile, CredentialSlot, MoProfile, Need,
+    NotiProfile, PushProfile, TrspProfile,
+};
+pub use read::ProfileError;
+pub use template::{Template, template};
+pub use validate::{Finding, Severity, size_limit, validate};

@@ -1,0 +1,145 @@
+use serde::Deserialize;
+
+/// What a DM Bootstrap is to hold, the same for every device that gets it.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootstrapProfile {
+    /// The DM Account.
+    pub account: AccountProfile,
+    /// Further management objects, in the order in which they are delivered.
+    #[serde(default)]
+    pub mo: Vec<MoProfile>,
+}
+
+/// The DM Account (`dm20.md` §12.2).
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountProfile {
+    /// `SrvID`
+    pub srv_id: String,
+    /// `SrvURI`
+    pub srv_uri: String,
+    /// `Name`
+    pub name: String,
+    /// `Perm/<x>/MOID`. Left out: the standard objects and those the profile delivers (D85).
+    pub perm: Option<Vec<String>>,
+    /// `Auth/Bootstrap`
+    pub bootstrap: Option<BootstrapServerProfile>,
+    /// `Auth/Noti`
+    pub noti: Option<NotiProfile>,
+    /// `Auth/Trsp`
+    pub trsp: Option<TrspProfile>,
+    /// `Push/GCM`
+    pub push: Option<PushProfile>,
+    /// Whether `Ext/Trust` brings the server's CA to the device (D80).
+    #[serde(default)]
+    pub trust_server_ca: bool,
+}
+
+/// `Auth/Bootstrap`: the certificate and key by which the device fetches further bootstraps; issued for each device.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootstrapServerProfile {
+    /// `ServerURI`
+    pub server_uri: String,
+}
+
+/// `Auth/Noti`: made for each device, at least 16 random octets.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotiProfile {
+    /// `Type` (D42); 1, SHA256-DIGEST, is the only one.
+    #[serde(rename = "type", default = "one")]
+    pub kind: i64,
+}
+
+/// `Auth/Trsp`: a certificate and key issued for each device.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrspProfile {}
+
+/// `Push/GCM`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushProfile {
+    /// `SenderID`
+    pub sender_id: String,
+    /// `RegURI`
+    pub reg_uri: String,
+    /// `UnRegURI`
+    pub un_reg_uri: String,
+    /// `RegParams`
+    #[serde(default)]
+    pub reg_params: String,
+}
+
+/// A management object that the bootstrap delivers beside the account (§14.2).
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoProfile {
+    /// Its MOID.
+    pub moid: String,
+    /// File of its DDF, relative to the profile's; none for an object that is known anyway.
+    pub ddf: Option<String>,
+    /// Its nodes, typed by the DDF.
+    pub data: toml::Table,
+}
+
+/// For which part of the account a credential is issued.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CredentialSlot {
+    /// `Auth/Bootstrap`
+    Bootstrap,
+    /// `Auth/Trsp`
+    Trsp,
+}
+
+/// Something a build takes that no profile holds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Need {
+    /// The text of a DDF file.
+    Ddf(String),
+    /// A certificate and key made for the device.
+    Credential(CredentialSlot),
+    /// 32 random octets and 8 octets of authentication data.
+    NotificationSecret,
+    /// The certificate of the server's CA.
+    ServerCa,
+}
+
+impl BootstrapProfile {
+    /// What the caller of a build has to bring, each once.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need> {
+        let mut needs: Vec<_> = self
+            .mo
+            .iter()
+            .filter_map(|mo| mo.ddf.clone())
+            .map(Need::Ddf)
+            .collect();
+        let account = &self.account;
+        needs.extend(
+            account
+                .bootstrap
+                .is_some()
+                .then_some(Need::Credential(CredentialSlot::Bootstrap)),
+        );
+        needs.extend(
+            account
+                .trsp
+                .is_some()
+                .then_some(Need::Credential(CredentialSlot::Trsp)),
+        );
+        needs.extend(account.noti.is_some().then_some(Need::NotificationSecret));
+        needs.extend(
+            (account.trust_server_ca || account.bootstrap.is_some()).then_some(Need::ServerCa),
+        );
+        needs.sort();
+        needs.dedup();
+        needs
+    }
+}
+
+const fn one() -> i64 {
+    1
+}

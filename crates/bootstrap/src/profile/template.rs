@@ -1,0 +1,17 @@
+/// Which profile `omadm bootstrap new` writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Template {
+    /// The DM Account alone: the device's own certificate serves for everything.
+    Minimal,
+    /// The DM Account with every optional part.
+    Full,
+}
+
+/// The text of a new profile, with a comment for each key. It reads and validates as it is.
+#[must_use]
+pub fn template(kind: Template) -> &'static str {
+    match kind {
+        Template::Minimal => include_str!("../../../../profiles/minimal.toml"),
+        Template::Full => include_str!("../../../../profiles/full.toml"),
+    }
+}

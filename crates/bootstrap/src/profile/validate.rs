@@ -1,0 +1,229 @@
+use std::fmt;
+
+use omadm_mo::standard::{MoRegistry, ViewFault, dm_acc};
+use omadm_mo::{Scheme, ServerUri};
+
+use super::{BootstrapProfile, BuildError, ProfileInputs};
+use crate::{BootstrapFailureCause as Cause, BootstrapMethod};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// Works, but not as its author may think.
+    Warning,
+    /// No device will accept it, or nothing can be built.
+    Error,
+}
+
+/// Something that is wrong or doubtful in a profile.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// The key or node.
+    pub at: String,
+    /// The cause by which a device would refuse it, where one would.
+    pub cause: Option<Cause>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// Largest document that a carrier takes, in octets: the card's file (`dm20.md` §15.1), and our own default for every other.
+#[must_use]
+pub const fn size_limit(method: BootstrapMethod) -> usize {
+    match method {
+        BootstrapMethod::Smartcard => 32 * 1024,
+        BootstrapMethod::Factory
+        | BootstrapMethod::ClientInitiated
+        | BootstrapMethod::ServerInitiated => 1 << 20,
+    }
+}
+
+/// Checks a profile as it would be built with these inputs: what devices refuse is an error, what they accept to the operator's harm a warning.
+#[must_use]
+pub fn validate(
+    profile: &BootstrapProfile,
+    inputs: &ProfileInputs,
+    registry: &MoRegistry,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    check_account(profile, inputs, &mut findings);
+    for mo in &profile.mo {
+        let checked = profile
+            .described(mo, inputs, registry)
+            .and_then(|(moid, ddf)| {
+                profile
+                    .mo_node(mo, &moid, &ddf, inputs)
+                    .map(|node| (moid, ddf, node))
+            });
+        match checked {
+            Err(error) => findings.push(Finding::of_build(&error)),
+            Ok((moid, ddf, node)) => {
+                let violations = ddf.validate(&node).err().unwrap_or_default();
+                findings.extend(violations.into_iter().map(|violation| Finding {
+                    severity: Severity::Error,
+                    at: format!("{moid}/{}", violation.path),
+                    cause: Some(Cause::InvalidInstance),
+                    message: violation.kind.to_string(),
+                    advice: Cause::InvalidInstance.action().to_owned(),
+                }));
+            }
+        }
+    }
+    if findings
+        .iter()
+        .all(|finding| finding.severity == Severity::Warning)
+        && let Ok(package) = profile.build(inputs, registry)
+    {
+        check_size(package.document().len(), &mut findings);
+    }
+    findings
+}
+
+fn check_account(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &mut Vec<Finding>) {
+    let account = match profile.dm_acc(inputs) {
+        Ok(account) => account,
+        Err(error) => return findings.push(Finding::of_build(&error)),
+    };
+    if let Err(error) = account.require_https() {
+        let insecure =
+            error.path.is(&[dm_acc::names::SRV_URI]) && error.fault == ViewFault::PlainHttp;
+        let cause = if insecure {
+            Cause::InsecureSrvUri
+        } else {
+            Cause::InvalidAccount
+        };
+        findings.push(Finding::error(error.path.to_string(), cause, error.fault));
+    }
+    if let Err(error) = account.require_perm() {
+        findings.push(Finding::error(
+            "account.perm".to_owned(),
+            Cause::MissingPerm,
+            error.fault,
+        ));
+    } else if !account.perm.contains(&dm_acc::moid()) {
+        findings.push(Finding::warning(
+            "account.perm",
+            format!("{} is not in the list: the server can neither rotate secrets nor read Ext/Bootstrap (D85)", dm_acc::moid()),
+            "Add it, or leave `perm` out.",
+        ));
+    }
+    if account.name.trim().is_empty() {
+        findings.push(Finding::warning(
+            "account.name",
+            "the name is empty; people see it".to_owned(),
+            "Name the server.",
+        ));
+    }
+    if let Some(noti) = &account.noti {
+        if !noti.is_sha256_digest() {
+            findings.push(Finding::warning(
+                "account.noti.type",
+                format!(
+                    "type {} is none the device can check; its Notifications are ignored (D42)",
+                    noti.kind
+                ),
+                "Use type 1.",
+            ));
+        }
+        if noti.secret.len() < 16 {
+            findings.push(Finding::error(
+                "account.noti".to_owned(),
+                Cause::InvalidAccount,
+                "the secret has fewer than 16 octets",
+            ));
+        }
+    }
+    for (key, uri) in [("account.push.reg_uri", 0), ("account.push.un_reg_uri", 1)] {
+        let Some(gcm) = &account.gcm else { break };
+        let text = if uri == 0 {
+            &gcm.reg_uri
+        } else {
+            &gcm.un_reg_uri
+        };
+        if !ServerUri::parse(text).is_ok_and(|uri| uri.scheme() == Scheme::Https) {
+            findings.push(Finding::warning(
+                key,
+                format!("{text} is no https address"),
+                "Use an https address.",
+            ));
+        }
+    }
+    for (n, moid) in account.perm.iter().enumerate() {
+        if account.perm[..n].contains(moid) {
+            findings.push(Finding::warning(
+                "account.perm",
+                format!("{moid} is listed twice"),
+                "List it once.",
+            ));
+        }
+    }
+}
+
+fn check_size(octets: usize, findings: &mut Vec<Finding>) {
+    for method in BootstrapMethod::ALL {
+        let limit = size_limit(method);
+        if octets > limit {
+            findings.push(Finding::warning(
+                "the document",
+                format!("{octets} octets are more than a {method} bootstrap takes ({limit})"),
+                "Deliver less, or by another method.",
+            ));
+        }
+    }
+}
+
+impl Finding {
+    fn error(at: String, cause: Cause, message: impl fmt::Display) -> Self {
+        let advice = cause.action().to_owned();
+        Self {
+            severity: Severity::Error,
+            at,
+            cause: Some(cause),
+            message: message.to_string(),
+            advice,
+        }
+    }
+
+    fn warning(at: &str, message: String, advice: &str) -> Self {
+        Self {
+            severity: Severity::Warning,
+            at: at.to_owned(),
+            cause: None,
+            message,
+            advice: advice.to_owned(),
+        }
+    }
+
+    fn of_build(error: &BuildError) -> Self {
+        let cause = match error {
+            BuildError::Data { .. } | BuildError::Undescribed(_) => Some(Cause::UnknownNode),
+            BuildError::SrvId(_) | BuildError::Uri { .. } | BuildError::Moid { .. } => {
+                Some(Cause::InvalidAccount)
+            }
+            _ => None,
+        };
+        let advice = "Correct the key in the profile.".to_owned();
+        Self {
+            severity: Severity::Error,
+            at: "the profile".to_owned(),
+            cause,
+            message: error.to_string(),
+            advice,
+        }
+    }
+}
+
+/// One line: severity, place, message, advice.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.severity == Severity::Error {
+            "error"
+        } else {
+            "warning"
+        };
+        write!(f, "{word}: {}: {} {}", self.at, self.message, self.advice)
+    }
+}
