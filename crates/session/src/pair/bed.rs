@@ -3,12 +3,10 @@ use omadm_bootstrap::{
     BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView as _, EventId, Refusal, Utc,
 };
 use omadm_dm2::Alert;
-use omadm_mo::{SrvId, TreeError, TreeView as _};
+use omadm_mo::{SrvId, TreeView as _};
 
 use super::{DeviceEnd, Fault, FaultPlan, Moment, Seed, ServerEnd};
-use crate::client::{
-    Cause, ClientSession, Effect, Input, Opening, Outcome, Request, Response, SessionEvent,
-};
+use crate::client::{Cause, ClientSession, Effect, Input, Opening, Outcome, SessionEvent};
 
 /// A device and its server, the link between them, and the time.
 pub struct Pair {
@@ -26,10 +24,10 @@ pub struct Pair {
     pub violations: Vec<Violation>,
     /// Alerts for the next session; they wait until they were delivered.
     pub alerts: Vec<Alert>,
-    seed: Seed,
-    requests: u32,
+    pub(super) seed: Seed,
+    pub(super) requests: u32,
     effects: u32,
-    applies: u32,
+    pub(super) applies: u32,
 }
 
 /// What a delivery led to.
@@ -266,55 +264,6 @@ impl Pair {
         Ok(answer)
     }
 
-    fn exchange(&mut self, request: &Request) -> Result<Response, Cause> {
-        let n = self.requests;
-        self.requests += 1;
-        let lost = |what: &str| Err(Cause::Unreachable(what.to_owned()));
-        if self.faults.has(Fault::DropRequest(n)) {
-            return lost("the request was lost");
-        }
-        let prepared = self.server.prepare(self.now, request, &mut self.seed);
-        if self.faults.has(Fault::ServerDies(Moment::Before, n)) {
-            return lost("the server died before its commit");
-        }
-        let mut response = self.server.commit(prepared);
-        if self.faults.has(Fault::DuplicateRequest(n)) {
-            let again = self.server.prepare(self.now, request, &mut self.seed);
-            response = self.server.commit(again);
-        }
-        if self.faults.has(Fault::ServerDies(Moment::After, n)) {
-            return lost("the server died after its commit");
-        }
-        if self.faults.has(Fault::DropReply(n)) {
-            return lost("the answer was lost");
-        }
-        let delay = self.faults.delay(n);
-        let waited = delay.min(Self::READ_TIMEOUT_MILLIS);
-        self.now = self.now.plus_millis(waited.into());
-        if delay > Self::READ_TIMEOUT_MILLIS {
-            return lost("the answer came too late");
-        }
-        if self.faults.has(Fault::TruncateReply(n)) {
-            response.body.truncate(response.body.len() / 2);
-        }
-        Ok(response)
-    }
-
-    fn apply(&mut self, plan: &TreePlan) -> Result<(), Cause> {
-        let n = self.applies;
-        self.applies += 1;
-        if self.faults.has(Fault::TreeChanges(n)) {
-            self.end.change_by_itself()?;
-        }
-        if self.faults.has(Fault::Stale(n)) {
-            return Err(Cause::Stale);
-        }
-        if self.faults.has(Fault::NoRoom(n)) {
-            return Err(Cause::Tree(TreeError::NoRoom));
-        }
-        self.end.apply(plan).map(|_| ())
-    }
-
     const fn count_effect(&mut self) -> u32 {
         self.effects += 1;
         self.effects - 1
@@ -334,5 +283,53 @@ impl Pair {
                 self.violations.push(violation);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_bootstrap::plan::TreePlan;
+    use omadm_bootstrap::{DeviceView as _, MemoryDevice};
+    use omadm_mo::TreeView as _;
+
+    use super::{Delivered, Pair, Settled, Violation};
+    use crate::pair::FaultPlan;
+
+    const DOCUMENT: &str = r#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"a","SrvURI":"https://a/","Name":"A",
+        "Perm":{"1":{"MOID":"urn:oma:mo:oma-dm-dmacc:1.2"}}}}}]"#;
+
+    fn clear(device: &mut MemoryDevice) {
+        let mut plan = TreePlan::at(device.version());
+        plan.accounts = device.accounts().unwrap();
+        plan.accounts[0].owed = None;
+        device.apply(&plan).unwrap();
+    }
+
+    #[test]
+    fn a_completion_cleared_before_the_server_has_it_is_noticed() {
+        let mut pair = Pair::new(FaultPlan::none());
+        assert!(matches!(
+            pair.deliver(DOCUMENT.as_bytes(), "https://a:443"),
+            Delivered::Applied(..)
+        ));
+        pair.watch();
+        assert_eq!(pair.violations, []);
+        clear(&mut pair.end.device);
+        pair.watch();
+        pair.watch();
+        assert!(matches!(
+            pair.violations.as_slice(),
+            [Violation::ClearedEarly(..)]
+        ));
+    }
+
+    #[test]
+    fn a_refused_document_says_why() {
+        let mut pair = Pair::new(FaultPlan::none());
+        assert!(matches!(
+            pair.deliver(b"[]", "https://a:443"),
+            Delivered::Refused(_)
+        ));
+        assert_eq!(pair.settle(3), Settled::Acknowledged(0));
     }
 }

@@ -6,6 +6,7 @@ mod bed;
 mod device_end;
 mod fault;
 mod fixed_object;
+mod link;
 mod seed;
 mod server_end;
 
