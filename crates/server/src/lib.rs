@@ -1,5 +1,30 @@
 //! The DM Server: device and operator listeners, stores, bootstrap and session services.
 
+pub mod config;
 pub mod model;
+pub mod operator;
 pub mod seal;
+pub mod state_dir;
 pub mod store;
+
+mod bootstrap_service;
+mod capacity;
+mod clock;
+mod device;
+mod entropy;
+mod identity;
+mod listener;
+mod node;
+mod observer;
+mod problem;
+mod profiles;
+mod server;
+mod session_service;
+
+pub use clock::{Clock, SystemClock};
+pub use device::{BOOTSTRAP_PATH, REPOSITORY_PATH, SESSION_PATH};
+pub use entropy::NoRandomness;
+pub use observer::{ExchangeObserver, ObservedExchange};
+pub use problem::ProblemBody;
+pub use profiles::ProfileLibraryError;
+pub use server::{DmServer, Running, StartError, TrafficCounts};

@@ -1,0 +1,127 @@
+//! From a profile to the final bytes for one device: makes what the profile needs, and builds.
+
+use std::collections::BTreeMap;
+
+use omadm_bootstrap::Utc;
+use omadm_bootstrap::profile::{
+    BuildError, CredentialSlot, IssuedCredential, Need, NotificationSecret, ProfileInputs,
+};
+use omadm_mo::{DevId, Secret, SrvId};
+use omadm_tls::IssuedCertificate;
+
+use crate::entropy::{NoRandomness, random};
+use crate::model::CredentialScope;
+use crate::node::Node;
+use crate::profiles::Profile;
+use crate::state_dir::StateDirError;
+
+/// A document with what became known while it was built.
+pub(super) struct Built {
+    pub(super) document: Secret,
+    pub(super) srv_id: SrvId,
+    pub(super) has_trsp: bool,
+    pub(super) issued: Vec<Issued>,
+}
+
+/// A certificate that the document brings.
+pub(super) struct Issued {
+    pub(super) certificate: IssuedCertificate,
+    pub(super) scope: CredentialScope,
+}
+
+/// Why a document was not built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DocumentError {
+    /// The profile is at fault.
+    #[error("profile {profile}: {cause}")]
+    Profile {
+        /// Its name.
+        profile: String,
+        /// What is wrong with it.
+        #[source]
+        cause: Box<BuildError>,
+    },
+    /// The CA failed.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoRandomness),
+}
+
+impl DocumentError {
+    /// Whether the profile's author has to act.
+    pub(crate) const fn is_of_profile(&self) -> bool {
+        matches!(self, Self::Profile { .. })
+    }
+}
+
+/// Builds the document of one device; certificates and secrets in it are made here, each for this document alone.
+pub(super) fn build(
+    node: &Node,
+    profile: &Profile,
+    dev_id: &DevId,
+    now: Utc,
+) -> Result<Built, DocumentError> {
+    let mut inputs = ProfileInputs {
+        dev_id: dev_id.clone(),
+        server: node.public_server.clone(),
+        credentials: BTreeMap::new(),
+        notification: None,
+        server_ca: None,
+        ddfs: profile.ddfs.clone(),
+    };
+    let mut issued = Vec::new();
+    for need in profile.content.needs() {
+        match need {
+            // Read with the profile.
+            Need::Ddf(_) => {}
+            Need::Credential(slot) => {
+                let (certificate, identity) = node.state.issue_for_generated_key(
+                    dev_id,
+                    now,
+                    node.config.certificate_lifetime,
+                )?;
+                let credential = IssuedCredential {
+                    certificate: certificate.der.to_vec(),
+                    key: identity.key().clone(),
+                };
+                inputs.credentials.insert(slot, credential);
+                issued.push(Issued {
+                    certificate,
+                    scope: scope(slot),
+                });
+            }
+            Need::NotificationSecret => {
+                let (secret, data) = (random::<32>()?, random::<8>()?);
+                inputs.notification = Some(NotificationSecret {
+                    data: data.to_vec(),
+                    secret: Secret::new(secret.to_vec()),
+                });
+            }
+            Need::ServerCa => inputs.server_ca = Some(node.state.ca_certificate().to_vec()),
+        }
+    }
+    let wrong = |cause| DocumentError::Profile {
+        profile: profile.name.clone(),
+        cause: Box::new(cause),
+    };
+    let account = profile.content.dm_acc(&inputs).map_err(wrong)?;
+    let package = profile
+        .content
+        .build(&inputs, &node.registry)
+        .map_err(wrong)?;
+    Ok(Built {
+        document: Secret::new(package.document().to_vec()),
+        srv_id: account.srv_id,
+        has_trsp: account.trsp.is_some(),
+        issued,
+    })
+}
+
+const fn scope(slot: CredentialSlot) -> CredentialScope {
+    match slot {
+        CredentialSlot::Bootstrap => CredentialScope::Bootstrap,
+        CredentialSlot::Trsp => CredentialScope::Session,
+    }
+}

@@ -1,0 +1,168 @@
+//! Makes a bootstrap: document and secrets are stored, sealed, before they can leave (DESIGN §4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash};
+use omadm_mo::Secret;
+
+use super::document::{self, DocumentError, Issued};
+use super::end::end_into;
+use crate::entropy::{NoRandomness, random};
+use crate::model::{
+    BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
+    CredentialProof, EventKind, ExchangeDelta, Generation, RecordId,
+};
+use crate::node::{Node, event};
+use crate::profiles::Profile;
+use crate::seal::SealError;
+use crate::store::StoreError;
+
+/// A bootstrap to be made.
+pub(crate) struct Draft {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) method: BootstrapMethod,
+    pub(crate) expires_in: Duration,
+}
+
+/// A bootstrap that stands in a delta.
+pub(crate) struct Drafted {
+    pub(crate) record: BootstrapRecord,
+    pub(crate) document: Secret,
+}
+
+/// Why no bootstrap was made. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DraftError {
+    /// The document could not be built; the profile or the CA is at fault.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The document could not be sealed.
+    #[error("the document could not be sealed: {0}")]
+    Seal(#[from] SealError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoRandomness),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Adds a new bootstrap to a delta of its device: record, sealed document, the credentials it brings; an older open record of the same account ends.
+pub(crate) async fn draft_into(
+    node: &Node,
+    delta: &mut ExchangeDelta,
+    draft: &Draft,
+    correlation: &str,
+) -> Result<Drafted, DraftError> {
+    let built = document::build(node, &draft.profile, &delta.dev_id, delta.at)?;
+    let id = RecordId(EventId::of(random()?));
+    let record = BootstrapRecord {
+        id: id.clone(),
+        dev_id: delta.dev_id.clone(),
+        profile: draft.profile.name.clone(),
+        srv_id: built.srv_id,
+        method: draft.method,
+        has_trsp: built.has_trsp,
+        state: if draft.method == BootstrapMethod::ClientInitiated {
+            BootstrapState::Queued
+        } else {
+            BootstrapState::Drafted
+        },
+        cause: None,
+        payload_hash: PayloadHash::of(built.document.expose()),
+        event_id: None,
+        kind: None,
+        created_at: delta.at,
+        expires_at: delta
+            .at
+            .plus_millis(i64::try_from(draft.expires_in.as_millis()).unwrap_or(i64::MAX)),
+        fetched_at: None,
+        ended_at: None,
+    };
+    let sealed = node
+        .sealing
+        .seal(&super::seal_context(&record), &built.document)?;
+    supersede(node, delta, &record, correlation).await?;
+    for issued in &built.issued {
+        add_issued(delta, issued, &record, correlation);
+    }
+    delta.events.push(event(
+        EventKind::BootstrapDrafted {
+            bootstrap: id.to_string(),
+            profile: record.profile.clone(),
+            method: record.method.name().to_owned(),
+        },
+        correlation,
+    ));
+    delta
+        .bootstraps
+        .push(BootstrapChange::Create(Box::new(record.clone()), sealed));
+    Ok(Drafted {
+        record,
+        document: built.document,
+    })
+}
+
+async fn supersede(
+    node: &Node,
+    delta: &mut ExchangeDelta,
+    newer: &BootstrapRecord,
+    correlation: &str,
+) -> Result<(), DraftError> {
+    if delta.expected.is_none() {
+        return Ok(());
+    }
+    let records = node.store.bootstraps_of(&newer.dev_id).await?;
+    let older: Vec<_> = records
+        .into_iter()
+        .filter(|record| record.srv_id == newer.srv_id && !record.state.is_terminal())
+        .collect();
+    if older.is_empty() {
+        return Ok(());
+    }
+    let credentials = node.store.credentials(&newer.dev_id).await?;
+    for record in older {
+        end_into(
+            delta,
+            record,
+            &credentials,
+            BootstrapState::Superseded,
+            correlation,
+        );
+    }
+    Ok(())
+}
+
+/// A certificate inside a document is `pending` until it is used; `boot` where a card or an image can replay it (D83).
+fn add_issued(
+    delta: &mut ExchangeDelta,
+    issued: &Issued,
+    record: &BootstrapRecord,
+    correlation: &str,
+) {
+    let replayable = matches!(
+        record.method,
+        BootstrapMethod::Factory | BootstrapMethod::Smartcard
+    );
+    delta.credentials.push(CredentialChange::Add(Credential {
+        dev_id: record.dev_id.clone(),
+        proof: CredentialProof::Certificate(*issued.certificate.fingerprint.octets()),
+        scope: issued.scope,
+        generation: if replayable {
+            Generation::Boot
+        } else {
+            Generation::Pending
+        },
+        record: Some(record.id.clone()),
+        added_at: delta.at,
+        expires_at: None,
+        revoked_at: None,
+        tries_left: None,
+    }));
+    let kind = EventKind::CredentialAdded {
+        proof: "certificate".to_owned(),
+        fingerprint: Some(issued.certificate.fingerprint.to_string()),
+    };
+    delta.events.push(event(kind, correlation));
+}

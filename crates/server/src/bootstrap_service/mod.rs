@@ -1,0 +1,173 @@
+//! The bootstrap service: makes bootstraps, hands their documents out, and sees each to its end (DESIGN §4).
+
+mod document;
+mod draft;
+mod end;
+mod sweep;
+
+use http::StatusCode;
+use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod};
+use omadm_mo::Secret;
+
+pub(crate) use draft::{Draft, DraftError, draft_into};
+pub(crate) use end::end;
+pub(crate) use sweep::sweep;
+
+use crate::config::ReBootstrap;
+use crate::device::{Head, Refusal, of_commit};
+use crate::identity::BootstrapDevice;
+use crate::model::{
+    BootstrapRecord, BootstrapState, CredentialProof, DeferredMark, EventKind, ExchangeDelta,
+    RecordId,
+};
+use crate::node::{Node, event};
+
+/// What a fetch gives.
+pub(crate) enum Fetched {
+    /// The document's bytes.
+    Document(Secret),
+    /// There is nothing for the device now.
+    Nothing,
+}
+
+/// Hands the device its document: the newest open record's, the same bytes until the record ends (D55). Waits for no commit where the record exists.
+pub(crate) async fn fetch(
+    node: &Node,
+    head: &Head,
+    device: &BootstrapDevice,
+) -> Result<Fetched, Refusal> {
+    let dev_id = device.dev_id();
+    let records = node.store.bootstraps_of(dev_id).await?;
+    let code = device
+        .credential()
+        .filter(|credential| matches!(credential.proof, CredentialProof::BootstrapCode { .. }));
+    let bound_to = code.and_then(|code| code.record.as_ref());
+    let fetchable = |record: &&BootstrapRecord| {
+        matches!(
+            record.method,
+            BootstrapMethod::ClientInitiated | BootstrapMethod::ServerInitiated
+        ) && bound_to.is_none_or(|id| record.id == *id)
+    };
+    let (mut open, mut overdue) = (None, Vec::new());
+    for record in records
+        .iter()
+        .filter(fetchable)
+        .filter(|record| !record.state.is_terminal())
+    {
+        if record.expires_at <= head.now {
+            overdue.push(record);
+        } else if open.is_none() {
+            open = Some(record);
+        }
+    }
+    for record in overdue {
+        end(node, record, BootstrapState::Expired, &head.correlation).await?;
+    }
+    if let Some(record) = open {
+        return document(node, head, record).await;
+    }
+    match records.iter().find(fetchable) {
+        Some(last) if last.state == BootstrapState::Completed => {
+            again(node, head, device, last).await
+        }
+        Some(_) if code.is_some() => {
+            let detail = "the bootstrap that this code was issued for has ended";
+            Err(Refusal::of(
+                StatusCode::FORBIDDEN,
+                Cause::Expired,
+                Some(dev_id),
+                detail,
+            ))
+        }
+        _ => Ok(Fetched::Nothing),
+    }
+}
+
+/// A completed device that fetches again (D55): refused, or bootstrapped anew by policy.
+async fn again(
+    node: &Node,
+    head: &Head,
+    device: &BootstrapDevice,
+    last: &BootstrapRecord,
+) -> Result<Fetched, Refusal> {
+    let dev_id = device.dev_id();
+    if node.config.re_bootstrap == ReBootstrap::Refuse {
+        let detail = format!(
+            "bootstrap {} of this device is completed, and a further fetch is refused by policy",
+            last.id
+        );
+        return Err(Refusal::of(StatusCode::FORBIDDEN, Cause::NothingForDevice, Some(dev_id), detail)
+            .advising("Start a new bootstrap for the device, or let completed devices fetch again by the setting `re_bootstrap`."));
+    }
+    let draft = Draft {
+        profile: node.profiles.get(&last.profile).ok_or_else(|| {
+            let detail = format!(
+                "the profile {:?} of the completed bootstrap is no longer there",
+                last.profile
+            );
+            Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, detail).by(dev_id)
+        })?,
+        method: last.method,
+        expires_in: node.config.bootstrap_lifetime,
+    };
+    let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
+    let drafted = draft_into(node, &mut delta, &draft, &head.correlation)
+        .await
+        .map_err(|error| {
+            tracing::error!(device = %dev_id, %error, "no new bootstrap could be made");
+            Refusal::plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "no new bootstrap could be made; the server's log tells why",
+            )
+            .by(dev_id)
+        })?;
+    node.store
+        .commit(delta)
+        .await
+        .map_err(|error| of_commit(node, error))?;
+    mark_fetched(node, head, &drafted.record);
+    Ok(Fetched::Document(drafted.document))
+}
+
+async fn document(node: &Node, head: &Head, record: &BootstrapRecord) -> Result<Fetched, Refusal> {
+    let Some(sealed) = node.store.sealed_document(&record.id).await? else {
+        tracing::error!(bootstrap = %record.id, device = %record.dev_id, "a record has no document");
+        return Err(Refusal::plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the record has no document",
+        )
+        .by(&record.dev_id));
+    };
+    let document = node.sealing.open(&seal_context(record), &sealed).map_err(|error| {
+        tracing::error!(bootstrap = %record.id, device = %record.dev_id, %error, "a document could not be opened");
+        Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "the document could not be opened; the server's log tells why").by(&record.dev_id)
+    })?;
+    if record.fetched_at.is_none() {
+        mark_fetched(node, head, record);
+    }
+    tracing::info!(correlation = head.correlation, device = %record.dev_id, bootstrap = %record.id, "bootstrap fetched");
+    Ok(Fetched::Document(document))
+}
+
+fn mark_fetched(node: &Node, head: &Head, record: &BootstrapRecord) {
+    node.store.defer(DeferredMark::Fetched {
+        dev_id: record.dev_id.clone(),
+        record: record.id.clone(),
+        at: head.now,
+        event: event(
+            EventKind::BootstrapFetched {
+                bootstrap: record.id.to_string(),
+            },
+            &head.correlation,
+        ),
+    });
+}
+
+/// What a document is sealed for: this record of this device.
+fn seal_context(record: &BootstrapRecord) -> Vec<u8> {
+    context(record.dev_id.as_str(), &record.id)
+}
+
+fn context(dev_id: &str, id: &RecordId) -> Vec<u8> {
+    format!("bootstrap\0{dev_id}\0{id}").into_bytes()
+}

@@ -1,0 +1,102 @@
+//! What a DM Server is started with. Every limit has its default here.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of a DM Server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The state directory: CA, server certificate, keys, store. Made on first start.
+    pub state_dir: PathBuf,
+    /// DNS names and IP addresses that the server certificate made on first start is for.
+    pub names: Vec<String>,
+    /// Host and port under which devices reach the server: `{server}` in profiles. None: the first of the names, and the device listener's port.
+    pub public_server: Option<String>,
+    /// Where the device listener listens. Port 0 takes a free one.
+    pub device_listen: SocketAddr,
+    /// Where the operator listener listens. Port 0 takes a free one.
+    pub operator_listen: SocketAddr,
+    /// Lets the operator listener speak HTTP without TLS, which shows the token to everybody on the way: on loopback only.
+    pub operator_plain: bool,
+    /// Folder of bootstrap profiles (`*.toml`), by their file names.
+    pub profiles_dir: Option<PathBuf>,
+    /// What becomes of a completed device that fetches again.
+    pub re_bootstrap: ReBootstrap,
+    /// How long a bootstrap may take until it expires, unless its start says otherwise.
+    pub bootstrap_lifetime: Duration,
+    /// How long a device certificate of the development CA is valid.
+    pub certificate_lifetime: Duration,
+    /// Limits of both listeners.
+    pub limits: Limits,
+}
+
+/// What becomes of a device whose bootstrap is completed and that fetches again (D55).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReBootstrap {
+    /// 403 and an event for the operator.
+    #[default]
+    Refuse,
+    /// A new bootstrap from the profile of the completed one.
+    Allow,
+}
+
+/// Bounds of what peers may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest request body in octets; 1 MiB.
+    pub body_octets: usize,
+    /// Deepest nesting of a JSON body; 64.
+    pub json_depth: usize,
+    /// For the request's head, and for a connection between two requests; 60 s.
+    pub header_timeout: Duration,
+    /// For the request's body; 30 s.
+    pub body_timeout: Duration,
+    /// Connections open at once on a listener; 4096. Further ones wait to be accepted.
+    pub connections: usize,
+    /// Sessions and fetches being begun at once; 1024. Further ones get 503.
+    pub beginnings: usize,
+    /// Longest object of the data repository in octets; 1 MiB.
+    pub repository_object_octets: usize,
+    /// Objects the data repository keeps for one device; 64.
+    pub repository_objects: usize,
+    /// How long a running exchange may go on after the shutdown began; 10 s.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_octets: 1 << 20,
+            json_depth: 64,
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+            connections: 4096,
+            beginnings: 1024,
+            repository_object_octets: 1 << 20,
+            repository_objects: 64,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// A server on free ports of loopback, for `localhost` and 127.0.0.1, closed to every device that is not named later.
+    #[must_use]
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            state_dir: state_dir.into(),
+            names: vec!["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()],
+            public_server: None,
+            device_listen: loopback,
+            operator_listen: loopback,
+            operator_plain: false,
+            profiles_dir: None,
+            re_bootstrap: ReBootstrap::default(),
+            bootstrap_lifetime: Duration::from_secs(7 * 86_400),
+            certificate_lifetime: Duration::from_secs(365 * 86_400),
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The device listener's HTTP: `/dm/2.0` sessions, `/bootstrap/…`, `/repo/…`, answered as D70 says, row by row.
+
+mod inbound;
+mod refusal;
+mod repository;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
+use omadm_dm2::media_type::{MO, PACKAGE2, PackageType};
+use omadm_dm2::{Document, media_type};
+use tracing::info;
+
+pub(crate) use inbound::{Claim, Head};
+pub(crate) use refusal::{Refusal, of_commit};
+
+use crate::bootstrap_service::{self, Fetched};
+use crate::identity::{BootstrapDevice, SessionDevice};
+use crate::node::Node;
+use crate::observer::ObservedExchange;
+use crate::session_service;
+
+/// The path of DM sessions.
+pub const SESSION_PATH: &str = "/dm/2.0";
+/// The path of client-initiated bootstrap; anything may follow it.
+pub const BOOTSTRAP_PATH: &str = "/bootstrap";
+/// The path of the data repository.
+pub const REPOSITORY_PATH: &str = "/repo";
+
+/// An answer that is no refusal.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) const fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            content_type: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    pub(crate) const fn ok(content_type: &'static str, body: Bytes) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: Some(content_type),
+            headers: Vec::new(),
+            body,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Room {
+    Session,
+    Bootstrap,
+    Repository,
+    Nowhere,
+}
+
+/// The router of the device listener.
+pub(crate) fn router(node: Arc<Node>) -> Router {
+    let room = |room| {
+        any(
+            move |State(node): State<Arc<Node>>, request: Request<Body>| {
+                exchange(node, request, room)
+            },
+        )
+    };
+    Router::new()
+        .route(SESSION_PATH, room(Room::Session))
+        .route(BOOTSTRAP_PATH, room(Room::Bootstrap))
+        .route(
+            &format!("{BOOTSTRAP_PATH}/{{*rest}}"),
+            room(Room::Bootstrap),
+        )
+        .route(
+            &format!("{REPOSITORY_PATH}/{{*rest}}"),
+            room(Room::Repository),
+        )
+        .fallback(room(Room::Nowhere))
+        .with_state(node)
+}
+
+async fn exchange(node: Arc<Node>, request: Request<Body>, room: Room) -> Response {
+    let (head, body) = Head::read(&node, request);
+    let mut request_body = Bytes::new();
+    let outcome = match room {
+        Room::Session => session(&node, &head, body, &mut request_body).await,
+        Room::Bootstrap => bootstrap(&node, &head, body).await,
+        Room::Repository => repository::exchange(&node, &head, body, &mut request_body).await,
+        Room::Nowhere => Err(Refusal::plain(
+            StatusCode::NOT_FOUND,
+            format!("there is nothing at {}", head.path),
+        )),
+    };
+    let (response, answer_body) = match outcome {
+        Ok(answer) => respond(answer),
+        Err(refusal) => {
+            let event = refusal.event(&head);
+            info!(
+                correlation = head.correlation,
+                device = refusal.about.as_ref().map(tracing::field::display),
+                claimed = head.claim.text(),
+                method = %head.method,
+                path = head.path,
+                status = refusal.problem.status.as_u16(),
+                cause = refusal.problem.cause.map(|cause| cause.code()),
+                "request refused: {}", refusal.problem.detail
+            );
+            let body =
+                serde_json::to_vec(&refusal.problem.body(&head.correlation)).unwrap_or_default();
+            let response = refusal.problem.answer(&head.correlation);
+            if refusal.recorded {
+                node.refused(refusal.about, event, &head.correlation);
+            }
+            (response, Bytes::from(body))
+        }
+    };
+    observe(&node, &head, &request_body, &response, &answer_body);
+    response
+}
+
+async fn session(
+    node: &Node,
+    head: &Head,
+    body: Body,
+    kept: &mut Bytes,
+) -> Result<Answer, Refusal> {
+    head.allow(&[Method::POST], "POST")?;
+    let package = PackageType::of(head.content_type());
+    let _place = if package == Some(PackageType::Package3) {
+        None
+    } else {
+        Some(node.enter()?)
+    };
+    let body = head
+        .read_body(node, body, node.config.limits.body_octets)
+        .await?;
+    kept.clone_from(&body);
+    let mut device = SessionDevice::of(node, head).await?;
+    let dev_id = device.dev_id().clone();
+    let checked = head.acceptable(PACKAGE2).and_then(|()| match package {
+        Some(PackageType::Package1) => Ok(session_service::Package::Initiation),
+        Some(PackageType::Package3) => Ok(session_service::Package::Response),
+        Some(PackageType::Package2) | None => Err(Refusal::plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!(
+                "{:?} is neither {} nor {}",
+                head.content_type(),
+                media_type::PACKAGE1,
+                media_type::PACKAGE3
+            ),
+        )),
+    });
+    let package = checked.map_err(|refusal| refusal.by(&dev_id))?;
+    for _again in 0..session_service::RETRIES {
+        match session_service::exchange(node, head, &device, package, &body).await? {
+            session_service::Outcome::Answered(answer) => return Ok(answer),
+            // What the identity was judged by may be what changed.
+            session_service::Outcome::Conflict => device = SessionDevice::of(node, head).await?,
+        }
+    }
+    match session_service::exchange(node, head, &device, package, &body).await? {
+        session_service::Outcome::Answered(answer) => Ok(answer),
+        session_service::Outcome::Conflict => {
+            Err(of_commit(node, crate::store::CommitError::Conflict))
+        }
+    }
+}
+
+async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refusal> {
+    head.allow(&[Method::GET, Method::POST], "GET, POST")?;
+    let _place = node.enter()?;
+    let _ignored = head
+        .read_body(node, body, node.config.limits.body_octets)
+        .await?;
+    let device = BootstrapDevice::of(node, head).await?;
+    head.acceptable(MO)
+        .map_err(|refusal| refusal.by(device.dev_id()))?;
+    match bootstrap_service::fetch(node, head, &device).await? {
+        Fetched::Document(document) => {
+            let mut answer = Answer::ok(MO, Bytes::copy_from_slice(document.expose()));
+            answer
+                .headers
+                .push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+            Ok(answer)
+        }
+        Fetched::Nothing => Ok(Answer::empty(StatusCode::NO_CONTENT)),
+    }
+}
+
+fn respond(answer: Answer) -> (Response, Bytes) {
+    let mut response = Response::new(Body::from(answer.body.clone()));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    if let Some(content_type) = answer.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in answer.headers {
+        headers.append(name, value);
+    }
+    (response, answer.body)
+}
+
+fn observe(node: &Node, head: &Head, request: &Bytes, response: &Response, answer: &Bytes) {
+    let Some(observer) = &node.observer else {
+        return;
+    };
+    let decoded = |body: &Bytes| {
+        let document = Document::read(body, node.json_limits()).ok()?;
+        Some(document.masked(&node.registry))
+    };
+    let response_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let plain = response_type == Some(media_type::PROBLEM);
+    let response_body = if plain {
+        Some(String::from_utf8_lossy(answer).into_owned())
+    } else {
+        decoded(answer)
+    };
+    observer.exchange(&ObservedExchange {
+        connection: head.connection,
+        method: head.method.to_string(),
+        path: head.path.clone(),
+        claimed: head.claim.text(),
+        request_type: Some(head.content_type().to_owned()).filter(|text| !text.is_empty()),
+        request: decoded(request),
+        status: response.status().as_u16(),
+        response_type: response_type.map(str::to_owned),
+        response: response_body,
+        correlation: head.correlation.clone(),
+        took: head.began.elapsed(),
+    });
+}

@@ -1,0 +1,143 @@
+//! Bootstrap codes (D81): HTTP Basic over TLS, compared in constant time, wrong tries counted durably before the answer.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use omadm_bootstrap::{BootstrapFailureCause as Cause, Utc};
+use omadm_mo::DevId;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::{Admitted, Basic, challenge, forbidden};
+use crate::device::{Head, Refusal, of_commit};
+use crate::model::{
+    Credential, CredentialChange, CredentialProof, Device, EventKind, ExchangeDelta,
+};
+use crate::node::{Node, event};
+use crate::store::CommitError;
+
+/// How often a wrong try is counted again after other commits of the device came between.
+const RETRIES: usize = 8;
+
+/// A right code that is alive.
+pub(super) struct RightCode {
+    pub(super) device: Device,
+    pub(super) credential: Credential,
+}
+
+impl From<RightCode> for Admitted {
+    fn from(code: RightCode) -> Self {
+        Self {
+            device: code.device,
+            credential: Some(code.credential),
+        }
+    }
+}
+
+/// SHA-256 of salt and code, as it is kept.
+pub(crate) fn hash(salt: &[u8; 16], code: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(salt);
+    context.update(code);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// Checks a code. 401 where it is wrong, and the try is counted; 403 where it is right but its time is over.
+pub(super) async fn check(node: &Node, head: &Head, basic: &Basic) -> Result<RightCode, Refusal> {
+    if head.peer.is_none() {
+        return Err(challenge("bootstrap codes are taken over TLS alone"));
+    }
+    let Ok(dev_id) = DevId::parse(&basic.user) else {
+        return Err(challenge("the user of a bootstrap code is the DevID"));
+    };
+    let _one_by_one = node.code_gate.lock().await;
+    for _again in 0..RETRIES {
+        let Some(device) = node.store.device(&dev_id).await? else {
+            let _same_work = hash(&[0; 16], basic.password.expose());
+            return Err(challenge("wrong bootstrap code"));
+        };
+        let codes = node.store.credentials(&dev_id).await?;
+        if let Some(credential) = matching(&codes, basic.password.expose()) {
+            return alive(head.now, device, credential.clone());
+        }
+        if !codes
+            .iter()
+            .any(|code| is_code(code) && is_alive(code, head.now))
+        {
+            return Err(challenge("wrong bootstrap code"));
+        }
+        match node.store.commit(wrong_try(head, &device, &codes)).await {
+            Ok(_) => return Err(challenge("wrong bootstrap code")),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(of_commit(node, error)),
+        }
+    }
+    Err(of_commit(node, CommitError::Conflict))
+}
+
+fn matching<'a>(codes: &'a [Credential], password: &[u8]) -> Option<&'a Credential> {
+    let mut found = None;
+    for credential in codes {
+        if let CredentialProof::BootstrapCode { salt, hash: kept } = &credential.proof {
+            let equal: Choice = hash(salt, password).ct_eq(kept);
+            if bool::from(equal) {
+                found = Some(credential);
+            }
+        }
+    }
+    found
+}
+
+fn alive(now: Utc, device: Device, credential: Credential) -> Result<RightCode, Refusal> {
+    let holder = Some(&device.dev_id);
+    if credential.tries_left == Some(0) {
+        return Err(forbidden(
+            Cause::CredentialRevoked,
+            holder,
+            "the bootstrap code was tried wrongly too often",
+        ));
+    }
+    if credential.revoked_at.is_some() {
+        return Err(forbidden(
+            Cause::CredentialRevoked,
+            holder,
+            "the bootstrap code has served; it ended with the completion, or the operator revoked it",
+        ));
+    }
+    if credential.expires_at.is_some_and(|end| end <= now) {
+        return Err(forbidden(
+            Cause::Expired,
+            holder,
+            "the bootstrap code's time is over",
+        ));
+    }
+    Ok(RightCode { device, credential })
+}
+
+fn wrong_try(head: &Head, device: &Device, codes: &[Credential]) -> ExchangeDelta {
+    let mut delta = ExchangeDelta::new(device.dev_id.clone(), Some(device.epoch), head.now);
+    delta.credentials.push(CredentialChange::WrongCode);
+    let refusal = challenge("wrong bootstrap code");
+    delta
+        .events
+        .push(event(refusal.event(head), &head.correlation));
+    if codes
+        .iter()
+        .any(|code| is_code(code) && is_alive(code, head.now) && code.tries_left == Some(1))
+    {
+        delta.events.push(event(
+            EventKind::CredentialRevoked { fingerprint: None },
+            &head.correlation,
+        ));
+    }
+    delta
+}
+
+const fn is_code(credential: &Credential) -> bool {
+    matches!(credential.proof, CredentialProof::BootstrapCode { .. })
+}
+
+fn is_alive(credential: &Credential, now: Utc) -> bool {
+    credential.revoked_at.is_none()
+        && credential.tries_left != Some(0)
+        && credential.expires_at.is_none_or(|end| end > now)
+}

@@ -1,0 +1,206 @@
+//! An accept loop of our own: TLS, the peer's identity on every request, bounded connections, graceful drain (DESIGN §7).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use omadm_tls::{AcceptError, Acceptor, PeerIdentity};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tower::ServiceExt as _;
+use tracing::{debug, info, warn};
+
+use crate::config::Limits;
+
+/// Longest head of a request in octets.
+const HEAD_OCTETS: usize = 32 * 1024;
+/// After an accept that failed (too many open files, for instance).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The connection a request came on: an extension of the request.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    /// Counted from 1 for each listener.
+    pub(crate) number: u64,
+    /// Who is at the other end, judged at the handshake; none without TLS. To be judged again for each request.
+    pub(crate) peer: Option<PeerIdentity>,
+}
+
+/// How many came.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    pub(crate) connections: AtomicU64,
+    pub(crate) exchanges: AtomicU64,
+}
+
+/// A running listener.
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) traffic: Arc<Traffic>,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Serves a router until `stop` becomes true; then finishes what runs, up to the limit of the drain.
+    pub(crate) fn start(
+        name: &'static str,
+        socket: TcpListener,
+        acceptor: Option<Acceptor>,
+        router: Router,
+        limits: Limits,
+        stop: watch::Receiver<bool>,
+    ) -> std::io::Result<Self> {
+        let address = socket.local_addr()?;
+        let traffic = Arc::new(Traffic::default());
+        let serving = Serving {
+            name,
+            acceptor,
+            router,
+            limits,
+            traffic: Arc::clone(&traffic),
+            stop,
+        };
+        Ok(Self {
+            address,
+            traffic,
+            task: tokio::spawn(serving.run(socket)),
+        })
+    }
+
+    /// Waits until the drain is over.
+    pub(crate) async fn ended(self) {
+        let _joined = self.task.await;
+    }
+}
+
+#[derive(Clone)]
+struct Serving {
+    name: &'static str,
+    acceptor: Option<Acceptor>,
+    router: Router,
+    limits: Limits,
+    traffic: Arc<Traffic>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Serving {
+    async fn run(self, socket: TcpListener) {
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let mut running = JoinSet::new();
+        let mut stop = self.stop.clone();
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                () = stopped(&mut stop) => break,
+            };
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            match accepted {
+                Ok((stream, from)) => {
+                    let number = self.traffic.connections.fetch_add(1, Ordering::Relaxed) + 1;
+                    let serving = self.clone();
+                    running.spawn(async move {
+                        serving.connection(stream, from, number).await;
+                        drop(place);
+                    });
+                }
+                Err(cause) => {
+                    warn!(listener = self.name, %cause, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            while running.try_join_next().is_some() {}
+        }
+        drop(socket);
+        let all = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.limits.drain, all).await.is_err() {
+            warn!(
+                listener = self.name,
+                left = running.len(),
+                "exchanges still ran at the end of the drain and were cut off"
+            );
+            running.shutdown().await;
+        }
+        info!(listener = self.name, "listener closed");
+    }
+
+    async fn connection(self, stream: TcpStream, from: SocketAddr, number: u64) {
+        let _nagle = stream.set_nodelay(true);
+        let Some(acceptor) = self.acceptor.clone() else {
+            return self.serve(stream, Connection { number, peer: None }).await;
+        };
+        let mut stop = self.stop.clone();
+        let handshake = tokio::select! {
+            handshake = acceptor.accept(stream) => handshake,
+            () = stopped(&mut stop) => return,
+        };
+        match handshake {
+            Ok(accepted) => {
+                debug!(listener = self.name, %from, connection = number, resumed = accepted.resumed, verdict = accepted.peer.verdict().code(), "connection");
+                self.serve(
+                    accepted.stream,
+                    Connection {
+                        number,
+                        peer: Some(accepted.peer),
+                    },
+                )
+                .await;
+            }
+            Err(AcceptError::Closed) => {
+                debug!(listener = self.name, %from, "closed during the handshake");
+            }
+            Err(cause) => {
+                info!(listener = self.name, %from, %cause, "no TLS connection came about");
+            }
+        }
+    }
+
+    async fn serve(
+        mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        connection: Connection,
+    ) {
+        let (router, traffic) = (self.router, self.traffic);
+        let service = service_fn(move |request: Request<Incoming>| {
+            traffic.exchanges.fetch_add(1, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(connection.clone());
+            let router = router.clone();
+            router.oneshot(request)
+        });
+        let mut running = std::pin::pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.limits.header_timeout)
+                .max_buf_size(HEAD_OCTETS)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let ended = tokio::select! {
+            ended = running.as_mut() => ended,
+            () = stopped(&mut self.stop) => {
+                running.as_mut().graceful_shutdown();
+                running.await
+            }
+        };
+        if let Err(cause) = ended {
+            debug!(listener = self.name, %cause, "connection ended");
+        }
+    }
+}
+
+/// Ends when the server is to stop, or nobody holds the switch any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _guard = stop.wait_for(|stop| *stop).await.map(|_| ());
+}

@@ -1,0 +1,130 @@
+//! What every exchange of one server node works with. Holds no session: any node answers any package (DESIGN §5).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
+use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::MoRegistry;
+use omadm_tls::LiveClientTrust;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::capacity::Capacity;
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+use crate::model::{DeferredMark, Event, EventKind};
+use crate::observer::ExchangeObserver;
+use crate::problem::Problem;
+use crate::profiles::ProfileLibrary;
+use crate::seal::SealingKeys;
+use crate::state_dir::{StateDir, StateDirError};
+use crate::store::Store;
+
+/// One node of a DM Server.
+pub(crate) struct Node {
+    pub(crate) config: ServerConfig,
+    pub(crate) state: StateDir,
+    /// Host and port under which devices reach the server.
+    pub(crate) public_server: String,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealing: SealingKeys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) trust: Arc<LiveClientTrust>,
+    pub(crate) profiles: ProfileLibrary,
+    pub(crate) registry: MoRegistry,
+    pub(crate) capacity: Capacity,
+    pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
+    /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
+    pub(crate) code_gate: tokio::sync::Mutex<()>,
+    /// One at a time puts the trust anew.
+    trust_gate: Mutex<()>,
+}
+
+/// What a node is made of.
+pub(crate) struct NodeParts {
+    pub(crate) config: ServerConfig,
+    pub(crate) public_server: String,
+    pub(crate) state: StateDir,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealing: SealingKeys,
+    pub(crate) profiles: ProfileLibrary,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
+}
+
+impl Node {
+    pub(crate) fn new(parts: NodeParts) -> Result<Self, StateDirError> {
+        let NodeParts {
+            config,
+            public_server,
+            state,
+            store,
+            sealing,
+            profiles,
+            clock,
+            observer,
+        } = parts;
+        Ok(Self {
+            trust: Arc::new(LiveClientTrust::new(state.client_trust()?)),
+            registry: profiles.registry().clone(),
+            capacity: Capacity::new(config.limits.beginnings),
+            config,
+            public_server,
+            state,
+            store,
+            sealing,
+            clock,
+            profiles,
+            observer,
+            code_gate: tokio::sync::Mutex::new(()),
+            trust_gate: Mutex::new(()),
+        })
+    }
+
+    /// The 503 of one who finds no place here or in the store.
+    pub(crate) fn over_capacity(&self) -> Problem {
+        self.capacity.refuse(self.store.backlog())
+    }
+
+    /// A place for an exchange that begins something, until the permit is dropped; the 503 where there is none.
+    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.capacity.enter().ok_or_else(|| self.over_capacity())
+    }
+
+    pub(crate) fn now(&self) -> Utc {
+        self.clock.now()
+    }
+
+    pub(crate) const fn json_limits(&self) -> JsonLimits {
+        JsonLimits {
+            depth: self.config.limits.json_depth,
+            octets: self.config.limits.body_octets,
+        }
+    }
+
+    /// Puts CA and CRL in force as they stand in the state directory now: on open and on resumed connections too.
+    pub(crate) fn reload_trust(&self) -> Result<(), StateDirError> {
+        let _one = self
+            .trust_gate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.trust.replace(self.state.client_trust()?);
+        Ok(())
+    }
+
+    /// Records a refusal; nobody waits for it.
+    pub(crate) fn refused(&self, about: Option<DevId>, kind: EventKind, correlation: &str) {
+        self.store.defer(DeferredMark::Refused {
+            dev_id: about,
+            at: self.now(),
+            event: event(kind, correlation),
+        });
+    }
+}
+
+pub(crate) fn event(kind: EventKind, correlation: &str) -> Event {
+    Event {
+        kind,
+        correlation: correlation.to_owned(),
+    }
+}

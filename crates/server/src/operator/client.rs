@@ -1,0 +1,295 @@
+//! A client of `/api/v1`, for `omadm device …` and for tests.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use omadm_mo::Secret;
+use omadm_tls::{
+    CertificateDer, ConnectError, Connector, ConnectorConfig, ConnectorSetupError, ServerTrust,
+    ServerTrustError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::types::{
+    BootstrapBody, BootstrapPage, CredentialAdded, DeviceAdded, DeviceDetail, DevicePage,
+    EventPage, NewBootstrap, NewCredential, NewDevice, ProfileBody,
+};
+use crate::problem::ProblemBody;
+
+/// Longest answer that is read, in octets.
+const ANSWER_OCTETS: usize = 16 << 20;
+
+/// A client of one server's operator API.
+pub struct ApiClient {
+    connector: Option<Connector>,
+    host: String,
+    port: u16,
+    authorization: HeaderValue,
+}
+
+/// Why a request had no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The token holds characters that no header can carry. The caller is at fault.
+    #[error("the admin token has characters that no header carries")]
+    Token,
+    /// The CA certificate cannot be used. The caller is at fault.
+    #[error("the server's CA certificate cannot be used: {0}")]
+    Trust(#[from] ServerTrustError),
+    /// The TLS client could not be set up.
+    #[error(transparent)]
+    Setup(#[from] ConnectorSetupError),
+    /// No connection to this address.
+    #[error("cannot connect to {0}: {1}")]
+    Unreachable(String, #[source] std::io::Error),
+    /// TLS failed.
+    #[error("no TLS connection to the server: {0}")]
+    Tls(#[from] ConnectError),
+    /// The server broke HTTP or the connection broke.
+    #[error("the connection to the server failed: {0}")]
+    Http(#[from] hyper::Error),
+    /// A value of the request cannot stand in an HTTP request. The caller is at fault.
+    #[error("the request cannot be written: {0}")]
+    Request(#[from] http::Error),
+    /// The server refused.
+    #[error("{}{}", .0.detail, .0.action.as_deref().map(|action| format!(" ({action})")).unwrap_or_default())]
+    Refused(Box<ProblemBody>),
+    /// The answer is not what this API answers. The server, or what stands between, is at fault.
+    #[error("the server's answer (status {0}) is not one of this API: {1}")]
+    Answer(u16, String),
+}
+
+impl ApiClient {
+    /// A client over TLS; the server is checked against its CA certificate and the host's name.
+    ///
+    /// # Errors
+    /// [`ApiError`] where certificate or token cannot be used.
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        ca: &CertificateDer<'_>,
+        token: &Secret,
+    ) -> Result<Self, ApiError> {
+        let trust = ServerTrust::anchors(std::slice::from_ref(ca))?;
+        let connector = Connector::new(ConnectorConfig::new(trust))?;
+        Ok(Self {
+            connector: Some(connector),
+            host: host.into(),
+            port,
+            authorization: bearer(token)?,
+        })
+    }
+
+    /// A client without TLS, for an operator listener that was opened so on loopback.
+    ///
+    /// # Errors
+    /// [`ApiError::Token`].
+    pub fn plain(host: impl Into<String>, port: u16, token: &Secret) -> Result<Self, ApiError> {
+        Ok(Self {
+            connector: None,
+            host: host.into(),
+            port,
+            authorization: bearer(token)?,
+        })
+    }
+
+    /// Registers a device.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn add_device(&self, new: &NewDevice) -> Result<DeviceAdded, ApiError> {
+        self.post("/api/v1/devices", new).await
+    }
+
+    /// A page of devices after a DevID.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn devices(&self, after: Option<&str>) -> Result<DevicePage, ApiError> {
+        self.get(&format!("/api/v1/devices{}", query("after", after)))
+            .await
+    }
+
+    /// A device with all that belongs to it.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn device(&self, dev_id: &str) -> Result<DeviceDetail, ApiError> {
+        self.get(&format!("/api/v1/devices/{}", encoded(dev_id)))
+            .await
+    }
+
+    /// Adds a credential to a device.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn add_credential(
+        &self,
+        dev_id: &str,
+        new: &NewCredential,
+    ) -> Result<CredentialAdded, ApiError> {
+        self.post(
+            &format!("/api/v1/devices/{}/credentials", encoded(dev_id)),
+            new,
+        )
+        .await
+    }
+
+    /// Revokes a credential by the id that [`Self::device`] tells.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn revoke_credential(&self, dev_id: &str, id: &str) -> Result<(), ApiError> {
+        let path = format!(
+            "/api/v1/devices/{}/credentials/{}/revoke",
+            encoded(dev_id),
+            encoded(id)
+        );
+        self.send(Method::POST, &path, None).await.map(|_| ())
+    }
+
+    /// Starts a bootstrap.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn start_bootstrap(&self, new: &NewBootstrap) -> Result<BootstrapBody, ApiError> {
+        self.post("/api/v1/bootstraps", new).await
+    }
+
+    /// A bootstrap.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn bootstrap(&self, id: &str) -> Result<BootstrapBody, ApiError> {
+        self.get(&format!("/api/v1/bootstraps/{}", encoded(id)))
+            .await
+    }
+
+    /// A page of bootstraps, newest first, before one.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn bootstraps(&self, before: Option<&str>) -> Result<BootstrapPage, ApiError> {
+        self.get(&format!("/api/v1/bootstraps{}", query("before", before)))
+            .await
+    }
+
+    /// Events after a position.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn events(&self, after: u64) -> Result<EventPage, ApiError> {
+        self.get(&format!("/api/v1/events?after={after}")).await
+    }
+
+    /// The server's profiles.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ApiError> {
+        self.get("/api/v1/profiles").await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        let (status, body) = self.send(Method::GET, path, None).await?;
+        serde_json::from_slice(&body).map_err(|cause| ApiError::Answer(status, cause.to_string()))
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        new: &(impl Serialize + Sync),
+    ) -> Result<T, ApiError> {
+        let new =
+            serde_json::to_vec(new).map_err(|cause| ApiError::Answer(0, cause.to_string()))?;
+        let (status, body) = self.send(Method::POST, path, Some(new)).await?;
+        serde_json::from_slice(&body).map_err(|cause| ApiError::Answer(status, cause.to_string()))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(u16, Bytes), ApiError> {
+        let authority = if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &authority)
+            .header(AUTHORIZATION, &self.authorization);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|cause| ApiError::Unreachable(authority, cause))?;
+        match &self.connector {
+            Some(connector) => {
+                exchange(connector.connect(stream, &self.host).await?, request).await
+            }
+            None => exchange(stream, request).await,
+        }
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(u16, Bytes), ApiError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), ANSWER_OCTETS)
+        .collect()
+        .await;
+    drop(sender);
+    driver.abort();
+    let body = body
+        .map_err(|cause| ApiError::Answer(status.as_u16(), cause.to_string()))?
+        .to_bytes();
+    if status.is_success() {
+        return Ok((status.as_u16(), body));
+    }
+    match serde_json::from_slice(&body) {
+        Ok(problem) => Err(ApiError::Refused(Box::new(problem))),
+        Err(cause) => Err(ApiError::Answer(status.as_u16(), cause.to_string())),
+    }
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, ApiError> {
+    let line = [b"Bearer ", token.expose()].concat();
+    let mut value = HeaderValue::from_bytes(&line).map_err(|_| ApiError::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn query(name: &str, value: Option<&str>) -> String {
+    value
+        .map(|value| format!("?{name}={}", encoded(value)))
+        .unwrap_or_default()
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, octet| {
+        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+            out.push(char::from(octet));
+        } else {
+            out.push_str(&format!("%{octet:02X}"));
+        }
+        out
+    })
+}

@@ -1,0 +1,279 @@
+//! Credentials of devices: issue, register, revoke. No answer holds a secret but a bootstrap code, once.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use omadm_mo::DevId;
+use omadm_tls::{CertificateRequest, Fingerprint, pem};
+
+use super::answer::{JsonBody, Refused};
+use super::devices::{dev_id, unknown};
+use super::types::{CredentialAdded, CredentialBody, NewCredential};
+use crate::entropy::{bootstrap_code, correlation, random};
+use crate::identity::{code_hash, fingerprint_of};
+use crate::model::{
+    Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
+    Generation, RecordId,
+};
+use crate::node::{Node, event};
+use crate::problem::ProblemBody;
+use crate::store::CommitError;
+
+/// A bootstrap code lives for so long (D81).
+const CODE_SECS: i64 = 24 * 3600;
+/// Wrong tries a bootstrap code survives, less one (D81).
+const CODE_TRIES: u8 = 5;
+/// How often a change is made again after other commits of the device came between.
+const RETRIES: usize = 8;
+
+/// What is to be issued or registered.
+#[derive(Clone, Copy)]
+pub(super) struct Issue<'a> {
+    pub(super) csr: Option<&'a str>,
+    pub(super) certificate: Option<&'a str>,
+    pub(super) code: bool,
+}
+
+/// Adds a credential to a device: a certificate for a request, a certificate from elsewhere, or a bootstrap code.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials", tag = "credentials", params(("dev_id" = String, Path)), request_body = NewCredential,
+    responses((status = 201, body = CredentialAdded), (status = "default", body = ProblemBody)))]
+pub(super) async fn add(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    JsonBody(new): JsonBody<NewCredential>,
+) -> Result<(StatusCode, Json<CredentialAdded>), Refused> {
+    let (dev_id, correlation) = (dev_id(&id)?, correlation());
+    let issue = Issue {
+        csr: new.csr.as_deref(),
+        certificate: new.certificate.as_deref(),
+        code: new.code,
+    };
+    if issue.csr.is_none() && issue.certificate.is_none() && !issue.code {
+        return Err(Refused::bad(
+            "say which credential: `csr`, `certificate` or `code`",
+        ));
+    }
+    for _again in 0..RETRIES {
+        let device = node
+            .store
+            .device(&dev_id)
+            .await?
+            .ok_or_else(|| unknown(&dev_id))?;
+        let open = node
+            .store
+            .bootstraps_of(&dev_id)
+            .await?
+            .into_iter()
+            .find(|record| !record.state.is_terminal());
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let added = issue_into(
+            &node,
+            &mut delta,
+            issue,
+            open.map(|record| record.id).as_ref(),
+            &correlation,
+        )?;
+        match node.store.commit(delta).await {
+            Ok(_) => return Ok((StatusCode::CREATED, Json(added))),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Revokes a credential: it opens nothing from now on, on open connections too; a certificate of the server's CA is put on its CRL.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials/{id}/revoke", tag = "credentials",
+    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, or `code-…`")),
+    responses((status = 204), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn revoke(
+    State(node): State<Arc<Node>>,
+    Path((device, id)): Path<(String, String)>,
+) -> Result<StatusCode, Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let wanted = id.parse::<Fingerprint>().map_or(id, |print| print.to_hex());
+    for _again in 0..RETRIES {
+        let device = node
+            .store
+            .device(&dev_id)
+            .await?
+            .ok_or_else(|| unknown(&dev_id))?;
+        let credentials = node.store.credentials(&dev_id).await?;
+        let Some(credential) = credentials
+            .into_iter()
+            .find(|credential| name(&credential.proof) == wanted)
+        else {
+            return Err(Refused::missing(format!(
+                "{dev_id} has no credential {wanted}"
+            )));
+        };
+        let print = fingerprint_of(&credential.proof);
+        if credential.revoked_at.is_none() {
+            let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+            delta
+                .credentials
+                .push(CredentialChange::Revoke(credential.proof.clone()));
+            let kind = EventKind::CredentialRevoked {
+                fingerprint: print.map(|print| print.to_string()),
+            };
+            delta.events.push(event(kind, &correlation));
+            match node.store.commit(delta).await {
+                Ok(_) => {}
+                Err(CommitError::Conflict) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(print) = print {
+            put_on_crl(Arc::clone(&node), print).await?;
+        }
+        tracing::info!(correlation, device = %dev_id, credential = wanted, "credential revoked");
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(CommitError::Conflict.into())
+}
+
+async fn put_on_crl(node: Arc<Node>, print: Fingerprint) -> Result<(), Refused> {
+    let signed = tokio::task::spawn_blocking(move || {
+        if node.state.put_on_crl(print, node.now())? {
+            node.reload_trust()?;
+        }
+        Ok::<_, crate::state_dir::StateDirError>(())
+    });
+    match signed.await {
+        Ok(done) => Ok(done?),
+        Err(_cut) => Err(Refused::from(crate::problem::Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the CRL was not signed",
+        ))),
+    }
+}
+
+/// Adds what is asked for to a delta; the certificate and code come back to be shown once.
+pub(super) fn issue_into(
+    node: &Node,
+    delta: &mut ExchangeDelta,
+    issue: Issue<'_>,
+    record: Option<&RecordId>,
+    correlation: &str,
+) -> Result<CredentialAdded, Refused> {
+    let mut added = CredentialAdded {
+        certificate: None,
+        code: None,
+    };
+    if let Some(csr) = issue.csr {
+        let request = CertificateRequest::from_pem(csr)
+            .map_err(|cause| Refused::bad(format!("csr: {cause}")))?;
+        let issued = node.state.issue_from_csr(
+            &request,
+            &delta.dev_id,
+            delta.at,
+            node.config.certificate_lifetime,
+        )?;
+        added.certificate = Some(issued.to_pem() + &node.state.ca_pem());
+        add_certificate(delta, issued.fingerprint, correlation);
+    }
+    if let Some(certificate) = issue.certificate {
+        let chain = pem::certificates(certificate)
+            .map_err(|cause| Refused::bad(format!("certificate: {cause}")))?;
+        let leaf = chain
+            .first()
+            .filter(|der| omadm_tls::Leaf::parse(der).is_some());
+        let leaf = leaf.ok_or_else(|| Refused::bad("certificate: it is no X.509 certificate"))?;
+        add_certificate(delta, Fingerprint::of(leaf), correlation);
+    }
+    if issue.code {
+        let code = bootstrap_code()?;
+        let salt = random()?;
+        let proof = CredentialProof::BootstrapCode {
+            salt,
+            hash: code_hash(&salt, code.expose()),
+        };
+        let mut credential = credential(&delta.dev_id, proof, CredentialScope::Bootstrap, delta);
+        credential.record = record.cloned();
+        credential.expires_at = Some(delta.at.plus_secs(CODE_SECS));
+        credential.tries_left = Some(CODE_TRIES);
+        delta.credentials.push(CredentialChange::Add(credential));
+        let kind = EventKind::CredentialAdded {
+            proof: "bootstrap-code".to_owned(),
+            fingerprint: None,
+        };
+        delta.events.push(event(kind, correlation));
+        added.code = Some(String::from_utf8_lossy(code.expose()).into_owned());
+    }
+    Ok(added)
+}
+
+fn add_certificate(delta: &mut ExchangeDelta, print: Fingerprint, correlation: &str) {
+    let proof = CredentialProof::Certificate(*print.octets());
+    let credential = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
+    delta.credentials.push(CredentialChange::Add(credential));
+    let kind = EventKind::CredentialAdded {
+        proof: "certificate".to_owned(),
+        fingerprint: Some(print.to_string()),
+    };
+    delta.events.push(event(kind, correlation));
+}
+
+fn credential(
+    dev_id: &DevId,
+    proof: CredentialProof,
+    scope: CredentialScope,
+    delta: &ExchangeDelta,
+) -> Credential {
+    Credential {
+        dev_id: dev_id.clone(),
+        proof,
+        scope,
+        generation: Generation::Current,
+        record: None,
+        added_at: delta.at,
+        expires_at: None,
+        revoked_at: None,
+        tries_left: None,
+    }
+}
+
+/// What names a credential in the API.
+fn name(proof: &CredentialProof) -> String {
+    match proof {
+        CredentialProof::Certificate(octets) => Fingerprint::from_octets(*octets).to_hex(),
+        CredentialProof::BootstrapCode { salt, .. } => {
+            let digits: String = salt
+                .iter()
+                .take(8)
+                .map(|octet| format!("{octet:02x}"))
+                .collect();
+            format!("code-{digits}")
+        }
+    }
+}
+
+pub(super) fn body(credential: &Credential) -> CredentialBody {
+    let proof = match credential.proof {
+        CredentialProof::Certificate(_) => "certificate",
+        CredentialProof::BootstrapCode { .. } => "bootstrap-code",
+    };
+    let scope = match credential.scope {
+        CredentialScope::Bootstrap => "bootstrap",
+        CredentialScope::Session => "session",
+        CredentialScope::Device => "device",
+    };
+    let generation = match credential.generation {
+        Generation::Boot => "boot",
+        Generation::Current => "current",
+        Generation::Pending => "pending",
+    };
+    CredentialBody {
+        id: name(&credential.proof),
+        proof: proof.to_owned(),
+        scope: scope.to_owned(),
+        generation: generation.to_owned(),
+        bootstrap: credential.record.as_ref().map(ToString::to_string),
+        added_at: credential.added_at.to_string(),
+        expires_at: credential.expires_at.map(|at| at.to_string()),
+        revoked_at: credential.revoked_at.map(|at| at.to_string()),
+        tries_left: credential.tries_left,
+    }
+}

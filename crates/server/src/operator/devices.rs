@@ -1,0 +1,191 @@
+//! Devices: register, list, show.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use omadm_bootstrap::BootstrapMethod;
+use omadm_mo::DevId;
+use serde::Deserialize;
+
+use super::answer::{JsonBody, Parameters, Refused};
+use super::bootstraps::{body as bootstrap_body, draft_refused};
+use super::credentials::{Issue, body as credential_body, issue_into};
+use super::events::body as event_body;
+use super::types::{DeviceAdded, DeviceDetail, DevicePage, DeviceSummary, NewDevice};
+use crate::bootstrap_service::{Draft, draft_into};
+use crate::entropy::correlation;
+use crate::model::{Device, EventKind, ExchangeDelta};
+use crate::node::{Node, event};
+use crate::problem::{Problem, ProblemBody};
+
+/// Most items of a page, and how many it has unless the query says otherwise.
+pub(super) const PAGE: usize = 100;
+/// Events shown with a device.
+const EVENTS: u64 = 50;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Lists devices in the order of their DevIDs.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices",
+    params(("after" = Option<String>, Query, description = "the DevID before the page"), ("limit" = Option<usize>, Query, description = "1 to 100")),
+    responses((status = 200, body = DevicePage), (status = "default", body = ProblemBody)))]
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<DevicePage>, Refused> {
+    let after = query.after.as_deref().map(dev_id).transpose()?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let found = node.store.devices(after.as_ref(), limit).await?;
+    let next = if found.len() == limit {
+        found.last().map(|device| device.dev_id.to_string())
+    } else {
+        None
+    };
+    Ok(Json(DevicePage {
+        devices: found.iter().map(summary).collect(),
+        next,
+    }))
+}
+
+/// Registers a device, issues its certificate or bootstrap code, and starts its bootstrap: all or nothing.
+#[utoipa::path(post, path = "/api/v1/devices", tag = "devices", request_body = NewDevice,
+    responses((status = 201, body = DeviceAdded), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn add(
+    State(node): State<Arc<Node>>,
+    JsonBody(new): JsonBody<NewDevice>,
+) -> Result<(StatusCode, Json<DeviceAdded>), Refused> {
+    let (dev_id, correlation) = (dev_id(&new.dev_id)?, correlation());
+    if node.store.device(&dev_id).await?.is_some() {
+        return Err(crate::store::CommitError::DeviceExists.into());
+    }
+    let mut delta = ExchangeDelta::new(dev_id.clone(), None, node.now());
+    delta
+        .events
+        .push(event(EventKind::DeviceRegistered, &correlation));
+    let bootstrap = match &new.profile {
+        None => None,
+        Some(name) => {
+            let profile = node
+                .profiles
+                .get(name)
+                .ok_or_else(|| unknown_profile(name))?;
+            if new.code && new.csr.is_none() && new.certificate.is_none() && !profile.has_trsp() {
+                let detail = format!(
+                    "profile {name:?} gives no Auth/Trsp: a device that has only a bootstrap code could not open its session"
+                );
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+                    .advising("Add `[account.trsp]` to the profile, or register a certificate of the device.")
+                    .into());
+            }
+            let draft = Draft {
+                profile,
+                method: BootstrapMethod::ClientInitiated,
+                expires_in: node.config.bootstrap_lifetime,
+            };
+            Some(
+                draft_into(&node, &mut delta, &draft, &correlation)
+                    .await
+                    .map_err(draft_refused)?
+                    .record,
+            )
+        }
+    };
+    let issue = Issue {
+        csr: new.csr.as_deref(),
+        certificate: new.certificate.as_deref(),
+        code: new.code,
+    };
+    let issued = issue_into(
+        &node,
+        &mut delta,
+        issue,
+        bootstrap.as_ref().map(|record| &record.id),
+        &correlation,
+    )?;
+    node.store.commit(delta).await?;
+    tracing::info!(correlation, device = %dev_id, "device registered");
+    let device = node
+        .store
+        .device(&dev_id)
+        .await?
+        .ok_or_else(|| unknown(&dev_id))?;
+    let added = DeviceAdded {
+        device: summary(&device),
+        certificate: issued.certificate,
+        code: issued.code,
+        bootstrap: bootstrap.as_ref().map(bootstrap_body),
+    };
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+/// Shows a device with its credentials, bootstraps and latest events.
+#[utoipa::path(get, path = "/api/v1/devices/{dev_id}", tag = "devices", params(("dev_id" = String, Path)),
+    responses((status = 200, body = DeviceDetail), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+) -> Result<Json<DeviceDetail>, Refused> {
+    let dev_id = dev_id(&id)?;
+    let device = node
+        .store
+        .device(&dev_id)
+        .await?
+        .ok_or_else(|| unknown(&dev_id))?;
+    let after = device.next_event_seq.saturating_sub(EVENTS + 1);
+    let events = node.store.events_of(&dev_id, after, PAGE).await?;
+    Ok(Json(DeviceDetail {
+        device: summary(&device),
+        credentials: node
+            .store
+            .credentials(&dev_id)
+            .await?
+            .iter()
+            .map(credential_body)
+            .collect(),
+        bootstraps: node
+            .store
+            .bootstraps_of(&dev_id)
+            .await?
+            .iter()
+            .map(bootstrap_body)
+            .collect(),
+        events: events.iter().map(event_body).collect(),
+    }))
+}
+
+pub(super) fn dev_id(text: &str) -> Result<DevId, Refused> {
+    DevId::parse(text).map_err(|cause| Refused::bad(format!("{text:?} is no DevID: {cause}")))
+}
+
+pub(super) fn unknown(dev_id: &DevId) -> Refused {
+    Refused::missing(format!("no device {dev_id} is registered"))
+}
+
+pub(super) fn unknown_profile(name: &str) -> Refused {
+    Refused::bad(format!(
+        "the server has no profile {name:?}; GET /api/v1/profiles lists those it has"
+    ))
+}
+
+fn summary(device: &Device) -> DeviceSummary {
+    DeviceSummary {
+        dev_id: device.dev_id.to_string(),
+        registered_at: device.registered_at.to_string(),
+        last_seen_at: device.last_seen_at.map(|at| at.to_string()),
+        bootstrapped_by: device
+            .bootstrapped
+            .map(|(method, _)| method.name().to_owned()),
+        bootstrapped_at: device.bootstrapped.map(|(_, at)| at.to_string()),
+        dev_info: device
+            .dev_info
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok()),
+    }
+}

@@ -1,0 +1,49 @@
+//! The OpenAPI document of `/api/v1`.
+
+use axum::Json;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{bootstraps, credentials, devices, events, profiles};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "omadm operator API", description = "Devices, bootstraps and events of a DM Server. Errors are application/problem+json."),
+    paths(
+        devices::list,
+        devices::add,
+        devices::show,
+        credentials::add,
+        credentials::revoke,
+        bootstraps::list,
+        bootstraps::start,
+        bootstraps::show,
+        events::list,
+        profiles::list,
+        document,
+    ),
+    modifiers(&Token)
+)]
+struct Api;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme =
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        api.components
+            .get_or_insert_default()
+            .add_security_scheme("token", scheme);
+        api.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "api", responses((status = 200, description = "OpenAPI 3.1")))]
+pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Api::openapi())
+}

@@ -1,0 +1,228 @@
+//! Bodies of `/api/v1`, for server and client alike. No answer holds a secret but [`DeviceAdded`] and [`CredentialAdded`]: a code, once.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A device to be registered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// Its DevID, for example `IMEI:493005100592800`.
+    pub dev_id: String,
+    /// A certificate request (PEM) whose key the device holds: a certificate is issued for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+    /// A certificate (PEM) that the device has from elsewhere: it is registered by its fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Whether a bootstrap code is issued (D81).
+    #[serde(default)]
+    pub code: bool,
+    /// Name of the profile of a bootstrap that is started with it (client-initiated).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
+/// A credential to be added to a device: exactly one of the three.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCredential {
+    /// A certificate request (PEM): a certificate is issued for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+    /// A certificate (PEM) from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Whether a bootstrap code is issued; for the device's newest open bootstrap where there is one.
+    #[serde(default)]
+    pub code: bool,
+}
+
+/// What a registration brought.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceAdded {
+    /// The device.
+    pub device: DeviceSummary,
+    /// The certificate that was issued (PEM), leaf first, with the CA's.
+    pub certificate: Option<String>,
+    /// The bootstrap code. Shown this once.
+    pub code: Option<String>,
+    /// The bootstrap that was started.
+    pub bootstrap: Option<BootstrapBody>,
+}
+
+/// What an added credential brought.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialAdded {
+    /// The certificate that was issued (PEM), leaf first, with the CA's.
+    pub certificate: Option<String>,
+    /// The bootstrap code. Shown this once.
+    pub code: Option<String>,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceSummary {
+    /// Its DevID.
+    pub dev_id: String,
+    /// When it was registered (RFC 3339).
+    pub registered_at: String,
+    /// When it was last heard of.
+    pub last_seen_at: Option<String>,
+    /// The method of its last completed bootstrap.
+    pub bootstrapped_by: Option<String>,
+    /// When that completed.
+    pub bootstrapped_at: Option<String>,
+    /// DevInfo as it was read last.
+    #[schema(value_type = Option<Object>)]
+    pub dev_info: Option<serde_json::Value>,
+}
+
+/// A page of devices in the order of their DevIDs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DevicePage {
+    /// The devices.
+    pub devices: Vec<DeviceSummary>,
+    /// `after` of the next page; none at the end.
+    pub next: Option<String>,
+}
+
+/// A device with all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceDetail {
+    /// The device.
+    pub device: DeviceSummary,
+    /// Its credentials, oldest first.
+    pub credentials: Vec<CredentialBody>,
+    /// Its bootstraps, newest first.
+    pub bootstraps: Vec<BootstrapBody>,
+    /// Its latest events, oldest first.
+    pub events: Vec<EventBody>,
+}
+
+/// A credential, without anything that opens a door.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialBody {
+    /// Names it in this API: the certificate's SHA-256 in hexadecimal, or `code-…`.
+    pub id: String,
+    /// `certificate` or `bootstrap-code`.
+    pub proof: String,
+    /// `bootstrap`, `session` or `device` (both).
+    pub scope: String,
+    /// `boot`, `current` or `pending`.
+    pub generation: String,
+    /// The bootstrap it was issued for.
+    pub bootstrap: Option<String>,
+    /// When it was made known.
+    pub added_at: String,
+    /// After this it is refused.
+    pub expires_at: Option<String>,
+    /// When it was revoked.
+    pub revoked_at: Option<String>,
+    /// Wrong tries left.
+    pub tries_left: Option<u8>,
+}
+
+/// A bootstrap to be started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBootstrap {
+    /// The device's DevID.
+    pub device: String,
+    /// Name of a profile of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// A profile's text (TOML), in place of a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_toml: Option<String>,
+    /// `factory`, `smartcard`, `client-initiated` (default) or `server-initiated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Seconds until it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+/// A bootstrap record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BootstrapBody {
+    /// Names it.
+    pub id: String,
+    /// The device's DevID.
+    pub device: String,
+    /// The profile it was built from.
+    pub profile: String,
+    /// The server whose account it brings (SrvID).
+    pub srv_id: String,
+    /// The method.
+    pub method: String,
+    /// `drafted`, `queued`, `sent`, `delivered`, `fetched`, `completed`, `failed`, `expired` or `superseded`.
+    pub state: String,
+    /// The cause's code where it did not complete.
+    pub cause: Option<String>,
+    /// What happened, as a sentence.
+    pub cause_sentence: Option<String>,
+    /// What to do next.
+    pub action: Option<String>,
+    /// SHA-256 of the document.
+    pub payload_hash: String,
+    /// The device's name for the event.
+    pub event_id: Option<String>,
+    /// `first`, `re` or `reset`, as the device reported.
+    pub kind: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it expires unless it completes.
+    pub expires_at: String,
+    /// When its document first left.
+    pub fetched_at: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+}
+
+/// A page of bootstraps, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BootstrapPage {
+    /// The bootstraps.
+    pub bootstraps: Vec<BootstrapBody>,
+    /// `before` of the next page; none at the end.
+    pub next: Option<String>,
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventBody {
+    /// Its place in the log of all devices; none until it is given.
+    pub position: Option<u64>,
+    /// The device; none where no record names it.
+    pub device: Option<String>,
+    /// Its number among the device's events.
+    pub seq: u64,
+    /// When.
+    pub at: String,
+    /// Ties the events of one exchange together.
+    pub correlation: String,
+    /// What happened: `event` names it, further members tell more.
+    #[schema(value_type = Object)]
+    pub what: serde_json::Value,
+}
+
+/// A page of events in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<EventBody>,
+    /// `after` of the next page, also once more events have come.
+    pub next: u64,
+}
+
+/// A profile of the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProfileBody {
+    /// Its name.
+    pub name: String,
+    /// The server whose account it brings (SrvID).
+    pub srv_id: String,
+    /// Whether the account has an `Auth/Trsp` of its own.
+    pub has_trsp: bool,
+}

@@ -1,0 +1,316 @@
+//! A DM Server in this process: state directory, store, two listeners, the sweep; and its graceful end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use omadm_tls::{
+    Acceptor, AcceptorConfig, CertificateDer, ClientTrust, ClientTrustError, Fingerprint,
+    IdentityError, LiveClientTrust,
+};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::bootstrap_service::sweep;
+use crate::clock::{Clock, SystemClock};
+use crate::config::ServerConfig;
+use crate::device;
+use crate::listener::{Listener, Traffic};
+use crate::node::{Node, NodeParts};
+use crate::observer::ExchangeObserver;
+use crate::operator;
+use crate::profiles::{ProfileLibrary, ProfileLibraryError};
+use crate::seal::{KeyError, SealingKey, SealingKeys};
+use crate::state_dir::{FirstStart, StateDir, StateDirError};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{CommitCounts, Store, StoreError};
+
+/// How often overdue bootstraps are looked for.
+const SWEEP: Duration = Duration::from_secs(3);
+
+/// A DM Server that is to be started.
+pub struct DmServer {
+    config: ServerConfig,
+    clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn ExchangeObserver>>,
+    store: Option<Arc<dyn Store>>,
+}
+
+/// A DM Server that runs. Dropping it stops the listeners without waiting; [`Running::shutdown`] waits.
+pub struct Running {
+    /// Where devices come in.
+    pub device_addr: SocketAddr,
+    /// Where operators come in.
+    pub operator_addr: SocketAddr,
+    /// SHA-256 of the development CA's certificate.
+    pub ca_fingerprint: Fingerprint,
+    /// What the first start made; none on a later one.
+    pub first_start: Option<FirstStart>,
+    node: Arc<Node>,
+    stop: watch::Sender<bool>,
+    listeners: [Listener; 2],
+    sweeper: JoinHandle<()>,
+}
+
+/// How many connections and exchanges the device listener had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrafficCounts {
+    /// TCP connections that were accepted.
+    pub connections: u64,
+    /// HTTP exchanges.
+    pub exchanges: u64,
+}
+
+/// Why a server did not start. Nothing of it runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The store cannot be opened; it was not made anew.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealing key cannot be used.
+    #[error("the sealing key cannot be used: {0}")]
+    SealingKey(#[from] KeyError),
+    /// A profile cannot be used.
+    #[error(transparent)]
+    Profiles(#[from] ProfileLibraryError),
+    /// The server certificate cannot be used.
+    #[error("the server certificate cannot be used: {0}")]
+    Identity(#[from] IdentityError),
+    /// No trust could be set up.
+    #[error(transparent)]
+    Trust(#[from] ClientTrustError),
+    /// The address is taken or not of this machine.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// HTTP without TLS for operators was asked for on an address that others reach.
+    #[error(
+        "the operator listener speaks HTTP without TLS on loopback alone, {0} is not; leave TLS on"
+    )]
+    PlainBeyondLoopback(SocketAddr),
+}
+
+impl DmServer {
+    /// A server with the system's clock and an SQLite store in its state directory.
+    #[must_use]
+    pub fn new(config: ServerConfig) -> Self {
+        Self {
+            config,
+            clock: Arc::new(SystemClock),
+            observer: None,
+            store: None,
+        }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The same with somebody who sees every exchange of devices.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn ExchangeObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The same with another store.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Starts it: on an empty state directory everything is made first. The ports are bound when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(self) -> Result<Running, StartError> {
+        let Self {
+            config,
+            clock,
+            observer,
+            store,
+        } = self;
+        if config.operator_plain && !config.operator_listen.ip().is_loopback() {
+            return Err(StartError::PlainBeyondLoopback(config.operator_listen));
+        }
+        let profiles = ProfileLibrary::open(config.profiles_dir.as_deref())?;
+        let (state, first_start) =
+            StateDir::open_or_create(&config.state_dir, &config.names, clock.now())?;
+        let sealing = SealingKeys::new(SealingKey::from_octets(state.sealing_key())?, Vec::new());
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(SqliteStore::open(
+                state.store_path(),
+                &SqliteOptions::default(),
+            )?),
+        };
+        let devices = bind(config.device_listen).await?;
+        let operators = bind(config.operator_listen).await?;
+        let (limits, plain) = (config.limits, config.operator_plain);
+        let port = devices
+            .local_addr()
+            .map_err(|cause| StartError::Listen {
+                address: config.device_listen,
+                cause,
+            })?
+            .port();
+        let public_server =
+            config
+                .public_server
+                .clone()
+                .unwrap_or_else(|| match config.names.first() {
+                    Some(name) if name.contains(':') => format!("[{name}]:{port}"),
+                    Some(name) => format!("{name}:{port}"),
+                    None => format!("localhost:{port}"),
+                });
+        let node = Arc::new(Node::new(NodeParts {
+            config,
+            public_server,
+            state,
+            store,
+            sealing,
+            profiles,
+            clock,
+            observer,
+        })?);
+        let identity = node.state.identity();
+        let device_acceptor = Acceptor::new(AcceptorConfig::new(
+            identity.clone(),
+            Arc::clone(&node.trust),
+        ))?;
+        let nobody = Arc::new(LiveClientTrust::new(ClientTrust::new(
+            &[] as &[CertificateDer<'_>],
+            &[],
+        )?));
+        let operator_acceptor = if plain {
+            None
+        } else {
+            Some(Acceptor::new(AcceptorConfig::new(
+                identity.clone(),
+                nobody,
+            ))?)
+        };
+        let (stop, stopping) = watch::channel(false);
+        let start = |name, socket, acceptor, router, address| {
+            Listener::start(name, socket, acceptor, router, limits, stopping.clone())
+                .map_err(|cause| StartError::Listen { address, cause })
+        };
+        let listeners = [
+            start(
+                "device",
+                devices,
+                Some(device_acceptor),
+                device::router(Arc::clone(&node)),
+                node.config.device_listen,
+            )?,
+            start(
+                "operator",
+                operators,
+                operator_acceptor,
+                operator::router(Arc::clone(&node)),
+                node.config.operator_listen,
+            )?,
+        ];
+        let [devices, operators] = &listeners;
+        tracing::info!(devices = %devices.address, operators = %operators.address, ca = %node.state.ca_fingerprint(), "DM Server runs");
+        Ok(Running {
+            device_addr: devices.address,
+            operator_addr: operators.address,
+            ca_fingerprint: node.state.ca_fingerprint(),
+            first_start,
+            sweeper: tokio::spawn(sweep_until(Arc::clone(&node), stopping.clone())),
+            node,
+            stop,
+            listeners,
+        })
+    }
+}
+
+impl Running {
+    /// The development CA's certificate, for clients to trust.
+    #[must_use]
+    pub fn ca_certificate(&self) -> &CertificateDer<'static> {
+        self.node.state.ca_certificate()
+    }
+
+    /// The development CA's certificate as PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.node.state.ca_pem()
+    }
+
+    /// What the server remembers.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.node.store
+    }
+
+    /// Durable commits since the start.
+    #[must_use]
+    pub fn commits(&self) -> CommitCounts {
+        self.node.store.commits()
+    }
+
+    /// What the device listener had to do since the start.
+    #[must_use]
+    pub fn traffic(&self) -> TrafficCounts {
+        let [devices, _] = &self.listeners;
+        let read = |traffic: &Traffic| TrafficCounts {
+            connections: traffic.connections.load(Ordering::Relaxed),
+            exchanges: traffic.exchanges.load(Ordering::Relaxed),
+        };
+        read(&devices.traffic)
+    }
+
+    /// Puts the CRL in force as it stands in the state directory now, on open connections too.
+    ///
+    /// # Errors
+    /// [`StateDirError`] where it cannot be used; the former one then stays in force.
+    pub fn reload_trust(&self) -> Result<(), StateDirError> {
+        self.node.reload_trust()
+    }
+
+    /// Ends it gracefully: accepts nothing more, lets running exchanges end up to the limit of the drain, writes out what was deferred.
+    ///
+    /// # Errors
+    /// [`StoreError`] where deferred marks could not be written; everything acknowledged is durable all the same.
+    pub async fn shutdown(self) -> Result<(), StoreError> {
+        self.stop.send_replace(true);
+        let [devices, operators] = self.listeners;
+        tokio::join!(devices.ended(), operators.ended());
+        let _joined = self.sweeper.await;
+        self.node.store.flush().await
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| StartError::Listen { address, cause })
+}
+
+async fn sweep_until(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = sweep(&node).await {
+            tracing::error!(%error, "the sweep over overdue bootstraps failed");
+        }
+    }
+}

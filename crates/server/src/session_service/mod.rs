@@ -1,0 +1,141 @@
+//! The session service: one package in, one durable delta, one answer out. The session itself is the core's (`omadm_session::server`).
+
+mod completion;
+mod delta;
+mod generation;
+
+use axum::body::Bytes;
+use http::StatusCode;
+use http::header::{HeaderValue, SET_COOKIE};
+use omadm_dm2::header::SESSION_COOKIE;
+use omadm_dm2::media_type::PACKAGE2;
+use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
+
+use crate::device::{Answer, Head, Refusal, SESSION_PATH, of_commit};
+use crate::entropy::random;
+use crate::identity::SessionDevice;
+use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange};
+use crate::node::{Node, event};
+use crate::store::CommitError;
+
+/// How often a package is advanced again after another commit of the device came between (DESIGN §3).
+pub(crate) const RETRIES: usize = 3;
+
+/// Which package came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Package {
+    /// Package#1.
+    Initiation,
+    /// Package#3.
+    Response,
+}
+
+/// What became of a package.
+pub(crate) enum Outcome {
+    /// It is durable, and this is the answer.
+    Answered(Answer),
+    /// The device moved on in between; nothing was kept. To be tried again from the identity on.
+    Conflict,
+}
+
+/// Advances the device's session by one package. The answer is given only once the delta is durable.
+pub(crate) async fn exchange(
+    node: &Node,
+    head: &Head,
+    device: &SessionDevice,
+    package: Package,
+    body: &[u8],
+) -> Result<Outcome, Refusal> {
+    let dev_id = device.dev_id();
+    let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
+    let before = running(node, device, &mut delta, head).await?;
+    let entropy = random()
+        .map_err(|error| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let facts = DeviceFacts {
+        wanted: Vec::new(),
+        read_dev_info: true,
+        entropy,
+    };
+    let package = match package {
+        Package::Initiation => PackageIn::Package1 { body },
+        Package::Response => PackageIn::Package3 {
+            body,
+            cookie: head.session_cookie(),
+        },
+    };
+    let step = advance(
+        head.now,
+        before.clone(),
+        &facts,
+        package,
+        node.json_limits(),
+    );
+    generation::used(node, device, &step.delta, &mut delta, &head.correlation).await?;
+    let (body, set_cookie) = match step.reply {
+        Reply::Package2 { body, set_cookie } => (body, set_cookie),
+        Reply::Refused(refusal) => {
+            let status =
+                StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+            return Err(Refusal::plain(status, refusal.to_string()).by(dev_id));
+        }
+    };
+    let nothing_new = delta.credentials.is_empty()
+        && delta.events.is_empty()
+        && step.delta == omadm_session::server::SessionDelta::default();
+    if nothing_new && step.state == before {
+        return Ok(Outcome::Answered(answer(body, set_cookie)));
+    }
+    delta::describe(&step.delta, &mut delta, &head.correlation);
+    completion::complete(node, &step.delta.completions, &mut delta, &head.correlation).await?;
+    delta.device.push(DeviceChange::Seen);
+    delta.session = delta::session(step.state, head.now);
+    log(head, &delta);
+    match node.store.commit(delta).await {
+        Ok(_) => Ok(Outcome::Answered(answer(body, set_cookie))),
+        Err(CommitError::Conflict) => Ok(Outcome::Conflict),
+        Err(error) => Err(of_commit(node, error)),
+    }
+}
+
+/// The session that runs, unless its time is over or another version of this program wrote it.
+async fn running(
+    node: &Node,
+    device: &SessionDevice,
+    delta: &mut ExchangeDelta,
+    head: &Head,
+) -> Result<Option<SessionState>, Refusal> {
+    let Some(row) = node.store.session(device.dev_id()).await? else {
+        return Ok(None);
+    };
+    let reason = if row.expires_at <= head.now {
+        "no package came for 15 minutes".to_owned()
+    } else {
+        match SessionState::from_text(&row.state) {
+            Ok(state) => return Ok(Some(state)),
+            Err(error) => error.to_string(),
+        }
+    };
+    delta.session = SessionChange::End;
+    delta.events.push(event(
+        EventKind::SessionAborted { reason },
+        &head.correlation,
+    ));
+    Ok(None)
+}
+
+fn answer(body: Vec<u8>, set_cookie: Option<String>) -> Answer {
+    let mut answer = Answer::ok(PACKAGE2, Bytes::from(body));
+    let cookie = set_cookie
+        .map(|value| format!("{SESSION_COOKIE}={value}; Path={SESSION_PATH}; Secure; HttpOnly"));
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        answer.headers.push((SET_COOKIE, cookie));
+    }
+    answer
+}
+
+fn log(head: &Head, delta: &ExchangeDelta) {
+    for event in &delta.events {
+        let text = serde_json::to_string(&event.kind).unwrap_or_default();
+        tracing::info!(correlation = head.correlation, device = %delta.dev_id, event = text, "session");
+    }
+}

@@ -1,0 +1,367 @@
+//! The state directory of a DM Server: development CA, server certificate, sealing key, hash of the admin token, CRL, and the store's file.
+//!
+//! Made as a whole on the first start; what is damaged or half made is refused with the file's name and never made anew.
+
+mod files;
+mod revocations;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use omadm_bootstrap::Utc;
+use omadm_mo::{DevId, Secret};
+use omadm_tls::{
+    CertificateRequest, CertificateValidity, ClientTrust, ClientTrustError, DevelopmentCa,
+    DevelopmentCaError, Fingerprint, Identity, IdentityError, IssuedCertificate, pem,
+};
+
+use self::files::Mode;
+use crate::clock::unix_time;
+use crate::entropy::{NoRandomness, random, token};
+
+const CA_CERTIFICATE: &str = "ca.crt";
+const CA_KEY: &str = "ca.key";
+const SERVER_CERTIFICATE: &str = "server.crt";
+const SERVER_KEY: &str = "server.key";
+const SEALING_KEY: &str = "sealing.key";
+const TOKEN_HASH: &str = "admin-token.sha256";
+const CRL: &str = "devices.crl";
+const REVOCATIONS: &str = "revocations.json";
+const ISSUED: &str = "issued.log";
+const STORE: &str = "server.sqlite";
+const REPOSITORY: &str = "repository";
+/// Written last: a directory without it was not made to its end.
+const MARKER: &str = "omadm-state";
+const MARKER_TEXT: &str = "omadm state 1\n";
+
+const CA_NAME: &str = "omadm development CA";
+const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
+const SERVER_LIFETIME: Duration = Duration::from_secs(2 * 365 * 86_400);
+
+/// An open state directory.
+pub struct StateDir {
+    path: PathBuf,
+    ca: DevelopmentCa,
+    identity: Identity,
+    sealing_key: Secret,
+    token_hash: [u8; 32],
+    /// One at a time writes the CA's book.
+    book: Mutex<()>,
+}
+
+/// What came into being on the first start. The token is kept nowhere; it is to be printed once.
+pub struct FirstStart {
+    /// SHA-256 of the development CA's certificate.
+    pub ca_fingerprint: Fingerprint,
+    /// The admin token: base64url of 32 random octets.
+    pub token: Secret,
+}
+
+/// Why a state directory cannot be used. The operator or the environment is at fault; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// The operating system failed on a file.
+    #[error("{}: {cause}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A file is missing.
+    #[error("{} is missing; put it back from a backup, or start on an empty directory", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file does not hold what it has to.
+    #[error("{} is damaged: {problem}; put it back from a backup, or start on an empty directory", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The directory holds something, but is no state directory, or its first start was cut short.
+    #[error("{} is neither empty nor a complete state directory ({found} stands there, {MARKER} does not); name another or empty it", path.display())]
+    NotAStateDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// One file found in it.
+        found: String,
+    },
+    /// Another version of this program made it.
+    #[error("{} is of another version ({found:?})", path.display())]
+    OtherVersion {
+        /// The marker.
+        path: PathBuf,
+        /// What stands in it.
+        found: String,
+    },
+    /// The CA could not be made or did not sign.
+    #[error("the development CA failed: {0}")]
+    Ca(#[from] DevelopmentCaError),
+    /// Anchors or CRL cannot be used.
+    #[error("the CRL or the device CA cannot be used: {0}")]
+    Trust(#[from] ClientTrustError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoRandomness),
+}
+
+impl StateDir {
+    /// Opens a state directory; makes one where the path does not exist or is empty. `names` are for the server certificate then.
+    ///
+    /// # Errors
+    /// [`StateDirError`], which names the file.
+    pub fn open_or_create(
+        path: &Path,
+        names: &[String],
+        now: Utc,
+    ) -> Result<(Self, Option<FirstStart>), StateDirError> {
+        fs::create_dir_all(path).map_err(|cause| StateDirError::Io {
+            path: path.to_owned(),
+            cause,
+        })?;
+        if path.join(MARKER).exists() {
+            return Ok((Self::open(path)?, None));
+        }
+        if let Some(found) = files::entries(path)?.first() {
+            let found = found
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            return Err(StateDirError::NotAStateDirectory {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        let token = Self::create(path, names, now)?;
+        let opened = Self::open(path)?;
+        let first = FirstStart {
+            ca_fingerprint: opened.ca.fingerprint(),
+            token,
+        };
+        Ok((opened, Some(first)))
+    }
+
+    fn create(path: &Path, names: &[String], now: Utc) -> Result<Secret, StateDirError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|cause| {
+            StateDirError::Io {
+                path: path.to_owned(),
+                cause,
+            }
+        })?;
+        let now = unix_time(now);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let ca = DevelopmentCa::create(CA_NAME, CertificateValidity::starting(now, CA_LIFETIME))?;
+        let server =
+            ca.issue_server(&names, CertificateValidity::starting(now, SERVER_LIFETIME))?;
+        let token = token()?;
+        let sealing_key = Secret::new(random::<32>()?.to_vec());
+        let hash: String = digest(&SHA256, token.expose())
+            .as_ref()
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        files::write(path, CA_KEY, ca.key_pem().expose(), Mode::Private)?;
+        files::write(
+            path,
+            CA_CERTIFICATE,
+            ca.certificate_pem().as_bytes(),
+            Mode::Public,
+        )?;
+        files::write(
+            path,
+            SERVER_KEY,
+            pem::encode_private_key(server.key()).expose(),
+            Mode::Private,
+        )?;
+        files::write(
+            path,
+            SERVER_CERTIFICATE,
+            server.chain_pem().as_bytes(),
+            Mode::Public,
+        )?;
+        files::write(path, SEALING_KEY, sealing_key.expose(), Mode::Private)?;
+        files::write(
+            path,
+            TOKEN_HASH,
+            format!("{hash}\n").as_bytes(),
+            Mode::Private,
+        )?;
+        revocations::write_empty(path, &ca, now)?;
+        files::write(path, MARKER, MARKER_TEXT.as_bytes(), Mode::Public)?;
+        Ok(token)
+    }
+
+    fn open(path: &Path) -> Result<Self, StateDirError> {
+        let marker = files::read_text(path, MARKER)?;
+        if marker != MARKER_TEXT {
+            return Err(StateDirError::OtherVersion {
+                path: path.join(MARKER),
+                found: marker,
+            });
+        }
+        let certificate = files::read_text(path, CA_CERTIFICATE)?;
+        let key = Secret::from(files::read_text(path, CA_KEY)?);
+        let ca = DevelopmentCa::from_pem(&certificate, text(&key)).map_err(|cause| {
+            files::damaged(path, &format!("{CA_CERTIFICATE} or {CA_KEY}"), cause)
+        })?;
+        let chain = files::read_text(path, SERVER_CERTIFICATE)?;
+        let key = Secret::from(files::read_text(path, SERVER_KEY)?);
+        let identity = Identity::from_pem(&chain, text(&key)).map_err(|cause: IdentityError| {
+            files::damaged(
+                path,
+                &format!("{SERVER_CERTIFICATE} or {SERVER_KEY}"),
+                cause,
+            )
+        })?;
+        let sealing_key = Secret::new(files::read(path, SEALING_KEY)?);
+        if sealing_key.len() != 32 {
+            return Err(files::damaged(
+                path,
+                SEALING_KEY,
+                "a sealing key has 32 octets",
+            ));
+        }
+        let hash = files::read_text(path, TOKEN_HASH)?;
+        let token_hash = *hash
+            .trim_end()
+            .parse::<Fingerprint>()
+            .map_err(|_| files::damaged(path, TOKEN_HASH, "it holds no SHA-256"))?
+            .octets();
+        revocations::check(path)?;
+        let opened = Self {
+            path: path.to_owned(),
+            ca,
+            identity,
+            sealing_key,
+            token_hash,
+            book: Mutex::new(()),
+        };
+        opened.client_trust()?;
+        Ok(opened)
+    }
+
+    /// What the server proves itself with on both listeners.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The development CA's certificate as PEM, for devices and operators to trust.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        self.ca.certificate_pem()
+    }
+
+    /// The development CA's certificate.
+    #[must_use]
+    pub const fn ca_certificate(&self) -> &omadm_tls::CertificateDer<'static> {
+        self.ca.certificate()
+    }
+
+    /// SHA-256 of the development CA's certificate.
+    #[must_use]
+    pub fn ca_fingerprint(&self) -> Fingerprint {
+        self.ca.fingerprint()
+    }
+
+    /// The key under which documents are sealed: 32 octets.
+    #[must_use]
+    pub const fn sealing_key(&self) -> &Secret {
+        &self.sealing_key
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.path.join(STORE)
+    }
+
+    /// The folder of the data repository's objects.
+    #[must_use]
+    pub fn repository_path(&self) -> PathBuf {
+        self.path.join(REPOSITORY)
+    }
+
+    /// Whether this is the admin token; compared in constant time.
+    #[must_use]
+    pub fn is_admin_token(&self, token: &[u8]) -> bool {
+        let hash = digest(&SHA256, token);
+        subtle::ConstantTimeEq::ct_eq(hash.as_ref(), self.token_hash.as_slice()).into()
+    }
+
+    /// The device CA and its CRL as they stand in the directory now.
+    ///
+    /// # Errors
+    /// [`StateDirError`] where the CRL cannot be read.
+    pub fn client_trust(&self) -> Result<ClientTrust, StateDirError> {
+        let crls = pem::revocation_lists(&files::read_text(&self.path, CRL)?)
+            .map_err(|cause| files::damaged(&self.path, CRL, cause))?;
+        Ok(ClientTrust::new(&[self.ca.certificate().clone()], &crls)?)
+    }
+
+    /// Issues a device certificate for the key of a request.
+    ///
+    /// # Errors
+    /// [`StateDirError`] where the CA fails or its book cannot be written.
+    pub fn issue_from_csr(
+        &self,
+        request: &CertificateRequest,
+        dev_id: &DevId,
+        now: Utc,
+        lifetime: Duration,
+    ) -> Result<IssuedCertificate, StateDirError> {
+        let issued = self.ca.issue_from_csr(
+            request,
+            dev_id,
+            CertificateValidity::starting(unix_time(now), lifetime),
+        )?;
+        revocations::note_issued(&self.path, &issued)?;
+        Ok(issued)
+    }
+
+    /// Makes a key for a device and issues its certificate, where a profile carries it by design (D81).
+    ///
+    /// # Errors
+    /// [`StateDirError`] where the CA fails or its book cannot be written.
+    pub fn issue_for_generated_key(
+        &self,
+        dev_id: &DevId,
+        now: Utc,
+        lifetime: Duration,
+    ) -> Result<(IssuedCertificate, Identity), StateDirError> {
+        let issued = self.ca.issue_for_generated_key(
+            dev_id,
+            CertificateValidity::starting(unix_time(now), lifetime),
+        )?;
+        revocations::note_issued(&self.path, &issued.0)?;
+        Ok(issued)
+    }
+
+    /// Puts a certificate on the CRL; false where the development CA did not issue it or it is there already. The caller puts the new
+    /// [`StateDir::client_trust`] in force.
+    ///
+    /// # Errors
+    /// [`StateDirError`] where the CRL could not be signed or written.
+    pub fn put_on_crl(&self, fingerprint: Fingerprint, now: Utc) -> Result<bool, StateDirError> {
+        let _one = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        revocations::revoke(&self.path, &self.ca, fingerprint, unix_time(now))
+    }
+}
+
+fn text(secret: &Secret) -> &str {
+    std::str::from_utf8(secret.expose()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
