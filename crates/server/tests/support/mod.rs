@@ -1,0 +1,372 @@
+//! A DM Server over loopback, and devices that speak raw HTTP to it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_mo::{DevId, Secret, SrvId};
+use omadm_server::config::ServerConfig;
+use omadm_server::model::{
+    BootstrapChange, BootstrapRecord, BootstrapState, EventKind, ExchangeDelta, RecordId,
+    StoredEvent,
+};
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::{NewCredential, NewDevice};
+use omadm_server::seal::{SealingKey, SealingKeys};
+use omadm_server::store::Store;
+use omadm_server::{Clock as _, DmServer, Running, SystemClock};
+use omadm_tls::{Connector, ConnectorConfig, DeviceKey, Identity, ServerTrust, pem};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+pub(crate) const DEVICE: &str = "IMEI:493005100592800";
+pub(crate) const DOCUMENT: &[u8] =
+    br#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"dms"}}}]"#;
+pub(crate) const PACKAGE1: &str = "application/vnd.oma.dm.initiation+json";
+pub(crate) const PACKAGE2: &str = "application/vnd.oma.dm.request+json";
+pub(crate) const PACKAGE3: &str = "application/vnd.oma.dm.response+json";
+
+/// A running server with its state directory, token and clock.
+pub(crate) struct Rig {
+    pub(crate) server: Running,
+    pub(crate) dir: TempDir,
+    pub(crate) token: Secret,
+    pub(crate) api: ApiClient,
+    shift: Arc<AtomicI64>,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A connection, and whether its TLS session was resumed.
+pub(crate) struct Wire(SendRequest<Full<Bytes>>, pub(crate) bool);
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, |server| server).await
+    }
+
+    pub(crate) async fn with(
+        settings: impl FnOnce(&mut ServerConfig),
+        parts: impl FnOnce(DmServer) -> DmServer,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = ServerConfig::new(dir.path().join("state"));
+        settings(&mut config);
+        let shift = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&shift);
+        let server = DmServer::new(config)
+            .with_clock(move || SystemClock.now().plus_millis(clock.load(Ordering::SeqCst)));
+        let mut server = parts(server).start().await.unwrap();
+        let token = server.first_start.take().unwrap().token;
+        let api = ApiClient::new(
+            "127.0.0.1",
+            server.operator_addr.port(),
+            server.ca_certificate(),
+            &token,
+        )
+        .unwrap();
+        Self {
+            server,
+            dir,
+            token,
+            api,
+            shift,
+        }
+    }
+
+    pub(crate) fn jump(&self, seconds: i64) {
+        self.shift.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Utc {
+        SystemClock
+            .now()
+            .plus_millis(self.shift.load(Ordering::SeqCst))
+    }
+
+    /// Registers a device with a certificate of the server's CA.
+    pub(crate) async fn device(&self, dev_id: &str) -> Identity {
+        let key = DeviceKey::generate().unwrap();
+        let csr = key
+            .certificate_request(&DevId::parse(dev_id).unwrap())
+            .unwrap()
+            .to_pem();
+        let new = NewDevice {
+            dev_id: dev_id.to_owned(),
+            csr: Some(csr),
+            ..NewDevice::default()
+        };
+        let added = self.api.add_device(&new).await.unwrap();
+        let chain = pem::certificates(&added.certificate.unwrap()).unwrap();
+        key.identity(chain.into_iter().take(1).collect()).unwrap()
+    }
+
+    /// Issues a bootstrap code for a registered device.
+    pub(crate) async fn code(&self, dev_id: &str) -> String {
+        let new = NewCredential {
+            code: true,
+            ..NewCredential::default()
+        };
+        self.api
+            .add_credential(dev_id, &new)
+            .await
+            .unwrap()
+            .code
+            .unwrap()
+    }
+
+    fn sealing_keys(&self) -> SealingKeys {
+        let key = Secret::new(std::fs::read(self.dir.path().join("state/sealing.key")).unwrap());
+        SealingKeys::new(SealingKey::from_octets(&key).unwrap(), Vec::new())
+    }
+
+    /// The document of a record, as if it had been fetched.
+    pub(crate) async fn document(&self, id: &RecordId) -> Answer {
+        let record = self.record(id).await;
+        let sealed = self.store().sealed_document(id).await.unwrap().unwrap();
+        let context = format!("bootstrap\0{}\0{id}", record.dev_id);
+        let document = self
+            .sealing_keys()
+            .open(context.as_bytes(), &sealed)
+            .unwrap();
+        Answer {
+            status: 200,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(document.expose()),
+        }
+    }
+
+    /// Puts a bootstrap of this document into the store.
+    pub(crate) async fn seed(&self, dev_id: &str, document: &[u8], lifetime: i64) -> RecordId {
+        let dev_id = DevId::parse(dev_id).unwrap();
+        let device = self.store().device(&dev_id).await.unwrap().unwrap();
+        let number = self.store().bootstraps_of(&dev_id).await.unwrap().len() as u8;
+        let mut octets = [number; 16];
+        octets[..8].copy_from_slice(
+            &PayloadHash::of(dev_id.as_str().as_bytes())
+                .to_hex()
+                .as_bytes()[..8],
+        );
+        let id = RecordId(EventId::of(octets));
+        let now = self.now();
+        let record = BootstrapRecord {
+            id: id.clone(),
+            dev_id: dev_id.clone(),
+            profile: "seeded".to_owned(),
+            srv_id: SrvId::parse("dms").unwrap(),
+            method: BootstrapMethod::ClientInitiated,
+            has_trsp: false,
+            state: BootstrapState::Queued,
+            cause: None,
+            payload_hash: PayloadHash::of(document),
+            event_id: None,
+            kind: None,
+            created_at: now,
+            expires_at: now.plus_secs(lifetime),
+            fetched_at: None,
+            ended_at: None,
+        };
+        let context = format!("bootstrap\0{dev_id}\0{id}");
+        let sealed = self
+            .sealing_keys()
+            .seal(context.as_bytes(), &Secret::new(document.to_vec()))
+            .unwrap();
+        let mut delta = ExchangeDelta::new(dev_id, Some(device.epoch), now);
+        delta
+            .bootstraps
+            .push(BootstrapChange::Create(Box::new(record), sealed));
+        self.store().commit(delta).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn record(&self, id: &RecordId) -> BootstrapRecord {
+        self.store().bootstrap(id).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        self.server.store()
+    }
+
+    pub(crate) fn connector(&self, identity: Option<&Identity>) -> Connector {
+        let trust = ServerTrust::anchors(&[self.server.ca_certificate().clone()]).unwrap();
+        let mut config = ConnectorConfig::new(trust);
+        config.identity = identity.cloned();
+        Connector::new(config).unwrap()
+    }
+
+    /// A connection of a device.
+    pub(crate) async fn connect(&self, identity: Option<&Identity>) -> Wire {
+        self.connect_by(&self.connector(identity)).await
+    }
+
+    pub(crate) async fn connect_by(&self, connector: &Connector) -> Wire {
+        open(self.server.device_addr, connector).await
+    }
+
+    /// The refusals that the event log has, deferred ones written out, with the devices they are under.
+    pub(crate) async fn refusals(&self) -> Vec<(Option<String>, EventKind)> {
+        self.store().flush().await.unwrap();
+        let all = self.events().await;
+        let refusals = all
+            .into_iter()
+            .filter(|stored| matches!(stored.event.kind, EventKind::RequestRefused { .. }));
+        refusals
+            .map(|stored| {
+                (
+                    stored.dev_id.map(|dev_id| dev_id.to_string()),
+                    stored.event.kind,
+                )
+            })
+            .collect()
+    }
+
+    pub(crate) async fn events(&self) -> Vec<StoredEvent> {
+        self.store().flush().await.unwrap();
+        self.store().events_after(0, 500).await.unwrap()
+    }
+
+    /// Durable commits of deltas that this future caused.
+    pub(crate) async fn commits_of<T>(&self, of: impl Future<Output = T>) -> (u64, T) {
+        let before = self.server.commits().deltas;
+        let result = of.await;
+        (self.server.commits().deltas - before, result)
+    }
+}
+
+impl Wire {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.try_send(method, path, headers, body).await.unwrap()
+    }
+
+    pub(crate) async fn try_send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, hyper::Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Host", "127.0.0.1");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.0.ready().await?;
+        let (head, body) = self
+            .0
+            .send_request(request.body(Full::new(body.into())).unwrap())
+            .await?
+            .into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
+    }
+
+    pub(crate) async fn fetch(&mut self, dev_id: &str) -> Answer {
+        self.send(Method::GET, "/bootstrap", &[("OMADM-DevID", dev_id)], "")
+            .await
+    }
+
+    pub(crate) async fn fetch_with_code(&mut self, dev_id: &str, code: &str) -> Answer {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{dev_id}:{code}")));
+        self.send(
+            Method::GET,
+            "/bootstrap/new",
+            &[("OMADM-DevID", dev_id), ("Authorization", &basic)],
+            "",
+        )
+        .await
+    }
+
+    pub(crate) async fn package(
+        &mut self,
+        dev_id: &str,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.send(
+            Method::POST,
+            "/dm/2.0",
+            &[("OMADM-DevID", dev_id), ("Content-Type", content_type)],
+            body,
+        )
+        .await
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub(crate) fn cause(&self) -> String {
+        self.json()["cause"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// A connection to a server's device listener.
+pub(crate) async fn open(address: SocketAddr, connector: &Connector) -> Wire {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = connector.connect(stream, "127.0.0.1").await.unwrap();
+    let resumed = format!("{:?}", stream.get_ref().1.handshake_kind()) == "Some(Resumed)";
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    Wire(sender, resumed)
+}
+
+/// The Package#1 that reports a completed bootstrap of this document.
+pub(crate) fn completion(event_id: &str, document: &[u8]) -> String {
+    format!(
+        r#"{{"MOS":[{{"MOID":"urn:oma:mo:oma-dm-devinfo:1.2","MIID":["1"]}}],"Alert":[{{"AlertType":"urn:oma:at:dm:2.0:BootstrapComplete","SourceURI":"urn:oma:mo:oma-dm-dmacc:1.2/1/","Mark":"informational",
+        "DataType":"application/json","Data":{{"BootstrapType":{{"Method":"client","Profile":"dm2","Kind":"first","Seq":1,
+        "Time":"20260101T120000Z","EventId":"{event_id}","PayloadHash":"{}","State":"pending"}}}}}}]}}"#,
+        PayloadHash::of(document).to_hex()
+    )
+}
+
+/// A Package#1 that the client opened by itself.
+pub(crate) const CLIENT_INITIATED: &str =
+    r#"{"Alert":[{"AlertType":"urn:oma:at:dm:2.0:ClientInitiatedMgmt"}]}"#;
+
+/// The Package#3 that answers the read of DevInfo.
+pub(crate) const DEV_INFO: &str = r#"{"Status":[{"sc":200,"Result":[{"ClientURI":"urn:oma:mo:oma-dm-devinfo:1.2/1/","CV":"5f2a",
+    "MOData":{"DevInfo":{"DevID":"IMEI:493005100592800","Man":"Acme","Mod":"M1","DmV":"2.0","Lang":"en","DevType":"sensor","OEM":"",
+    "FwV":"1.0","SwV":"1.0","HwV":"A"}}}]}]}"#;
+
+pub(crate) async fn soon<T>(of: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), of)
+        .await
+        .expect("it took longer than 20 s")
+}
