@@ -116,6 +116,7 @@ async fn the_full_profile_brings_a_device_with_nothing_but_a_code_to_its_session
         .await;
     assert_eq!(commits, 2);
     assert_eq!(generation(&rig, &trsp).await, ("current".to_owned(), false));
+    assert_eq!(generation(&rig, &boot).await, ("current".to_owned(), false));
     let record = rig
         .api
         .bootstrap(&added.bootstrap.unwrap().id)

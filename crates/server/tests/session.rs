@@ -137,6 +137,27 @@ async fn b_29_a_completion_without_record_of_ours_is_one_event_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_event_that_was_reported_before_completes_no_later_record_d27() {
+    let rig = Rig::new().await;
+    let identity = rig.device(DEVICE).await;
+    let mut wire = rig.connect(Some(&identity)).await;
+    let reported = completion(EVENT, DOCUMENT);
+    assert_eq!(
+        wire.package(DEVICE, PACKAGE1, reported.clone())
+            .await
+            .status,
+        200
+    );
+    let id = rig.seed(DEVICE, DOCUMENT, HOUR).await;
+    assert_eq!(
+        wire.package(DEVICE, PACKAGE1, reported + " ").await.status,
+        200
+    );
+    assert!(!rig.record(&id).await.state.is_terminal());
+    assert_eq!(completed_events(&rig).await, 1);
+}
+
+#[tokio::test]
 async fn a_completion_of_another_document_leaves_the_open_record_open() {
     let rig = Rig::new().await;
     let identity = rig.device(DEVICE).await;

@@ -3,8 +3,8 @@
 use omadm_bootstrap::{BootstrapComplete, BootstrapMethod, EventId, PayloadHash};
 
 use crate::model::{
-    BootstrapChange, BootstrapRecord, BootstrapState, CredentialChange, DeviceChange, EventKind,
-    ExchangeDelta,
+    BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
+    CredentialScope, DeviceChange, EventKind, ExchangeDelta, Generation, RecordId,
 };
 use crate::node::{Node, event};
 use crate::store::StoreError;
@@ -27,7 +27,8 @@ pub(super) async fn complete(
         if is_known(node, completion, &records, delta).await? {
             continue;
         }
-        let record = records.iter_mut().find(|record| fits(record, completion));
+        let fitting = records.iter().position(|record| fits(record, completion));
+        let mut record = fitting.and_then(|at| records.get(at)).cloned();
         let method = completion
             .method
             .or_else(|| record.as_ref().map(|record| record.method));
@@ -41,9 +42,13 @@ pub(super) async fn complete(
             correlation,
         ));
         delta.device.extend(method.map(DeviceChange::Bootstrapped));
-        if let Some(record) = record {
+        if let Some(record) = &mut record {
             completed(record, completion, method, delta);
-            end_codes(node, record, delta).await?;
+            let credentials = node.store.credentials(&delta.dev_id).await?;
+            settle(record, &records, &credentials, delta);
+        }
+        if let (Some(slot), Some(record)) = (fitting.and_then(|at| records.get_mut(at)), record) {
+            *slot = record;
         }
     }
     Ok(())
@@ -65,21 +70,38 @@ fn completed(
         .push(BootstrapChange::Update(Box::new(record.clone())));
 }
 
-/// A bootstrap code dies with the completion of its record (D81).
-async fn end_codes(
-    node: &Node,
+/// The document is installed: the bootstrap certificate in it counts now in place of the account's former one (D83), and the code that opened the fetch
+/// dies (D81). Session certificates move when they are used.
+fn settle(
     record: &BootstrapRecord,
+    records: &[BootstrapRecord],
+    credentials: &[Credential],
     delta: &mut ExchangeDelta,
-) -> Result<(), StoreError> {
-    let credentials = node.store.credentials(&delta.dev_id).await?;
-    let codes = credentials
-        .into_iter()
-        .filter(|credential| credential.tries_left.is_some() && credential.revoked_at.is_none());
-    let codes = codes.filter(|code| code.record.as_ref().is_none_or(|id| *id == record.id));
-    delta
-        .credentials
-        .extend(codes.map(|code| CredentialChange::Revoke(code.proof)));
-    Ok(())
+) {
+    let same_account = |id: &RecordId| {
+        let issuer = records.iter().find(|other| other.id == *id);
+        issuer.is_some_and(|other| other.srv_id == record.srv_id)
+    };
+    let live = credentials.iter();
+    for credential in live.filter(|credential| credential.revoked_at.is_none()) {
+        let proof = credential.proof.clone();
+        let own = credential.record.as_ref() == Some(&record.id);
+        let change = match (credential.scope, credential.generation) {
+            _ if credential.tries_left.is_some() => {
+                (own || credential.record.is_none()).then_some(CredentialChange::Revoke(proof))
+            }
+            (CredentialScope::Bootstrap, Generation::Pending) if own => {
+                Some(CredentialChange::Promote(proof, Generation::Current))
+            }
+            (CredentialScope::Bootstrap, Generation::Current) => credential
+                .record
+                .as_ref()
+                .is_some_and(|id| !own && same_account(id))
+                .then_some(CredentialChange::Revoke(proof)),
+            _ => None,
+        };
+        delta.credentials.extend(change);
+    }
 }
 
 /// Whether the record is open, and the document it brings is the one that was applied, where the alert says which.
@@ -106,9 +128,6 @@ async fn is_known(
         .any(|record| record.event_id.as_ref() == Some(event_id))
     {
         return Ok(true);
-    }
-    if records.iter().any(|record| fits(record, completion)) {
-        return Ok(false);
     }
     Ok(delta
         .events
