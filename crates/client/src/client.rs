@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use omadm_bootstrap::plan::ApplyError;
+use omadm_bootstrap::plan::{ApplyError, Preview};
 use omadm_bootstrap::{
     Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, ChannelSecurity, DeviceView as _,
     Refusal, Utc,
@@ -326,6 +326,14 @@ impl Client {
         channel: ChannelSecurity,
     ) -> Result<Bootstrapped, Refusal> {
         self.engine.deliver(document, method, source, channel).await
+    }
+
+    /// What installing this document would change, as if it came as a factory image; nothing is changed.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it would be refused.
+    pub async fn preview(&self, document: Vec<u8>) -> Result<Preview, Refusal> {
+        self.engine.preview(document).await
     }
 
     /// One DM session with a server.

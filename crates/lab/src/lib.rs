@@ -1,1 +1,3 @@
-//! Scenarios that run both ends: the demo, the benchmark arms.
+//! Scenarios that run both ends: the demo.
+
+pub mod demo;

@@ -121,7 +121,7 @@ impl Document {
         };
         let name = registry
             .root_name(&uri.moid)
-            .or(miid.as_ref().map(Miid::as_str))
+            .or_else(|| miid.as_ref().map(Miid::as_str))
             .unwrap_or("MO");
         let bound = item.bind(ddf, &NodePath::root(), name).map_err(|e| {
             let cause = match e.problem {

@@ -18,3 +18,6 @@ pub use model::{
 pub use read::ProfileError;
 pub use template::{Template, template};
 pub use validate::{Finding, Severity, size_limit, validate};
+
+#[cfg(test)]
+mod tests;

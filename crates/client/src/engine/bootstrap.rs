@@ -1,5 +1,7 @@
 use http::Method;
-use omadm_bootstrap::plan::{BootstrapPlan, CredentialCheck, Delivery, plan_bootstrap};
+use omadm_bootstrap::plan::{
+    BootstrapPlan, CredentialCheck, Delivery, Preview, plan_bootstrap, preview,
+};
 use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
     Refusal,
@@ -258,6 +260,37 @@ impl Engine {
         Err(Failure::StorageFailed
             .refusal()
             .because("the tree kept changing"))
+    }
+
+    /// What a document would change if it came as a factory image.
+    pub(crate) async fn preview(&self, document: Vec<u8>) -> Result<Preview, Refusal> {
+        let document = Secret::new(document);
+        let event_id = EventId::of(
+            entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
+        );
+        let (policy, limits, at) = (self.config.policy.clone(), self.config.limits, self.now());
+        let previewed = self.host.run(move |host| {
+            let view = host.store.snapshot()?;
+            let delivery = Delivery {
+                document: document.expose(),
+                method: BootstrapMethod::Factory,
+                source: BootstrapSource::FactoryImage,
+                channel: ChannelSecurity::Local,
+                at: Some(at),
+                event_id,
+                consent: false,
+                after_reset: false,
+                limits,
+            };
+            Ok(
+                match plan_bootstrap(&view, &host.registry, &policy, &TlsCredentials, &delivery) {
+                    Ok(BootstrapPlan::Apply(planned)) => Ok(preview(&planned.plan, &view)?),
+                    Ok(BootstrapPlan::AlreadyApplied) => Ok(Preview::default()),
+                    Err(refusal) => Err(refusal),
+                },
+            )
+        });
+        previewed.await.map_err(storage)?
     }
 
     async fn remember(&self, refusal: &Refusal, method: BootstrapMethod) {

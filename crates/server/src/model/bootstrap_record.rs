@@ -1,6 +1,8 @@
 use std::fmt;
 
-use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_bootstrap::{
+    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, Utc,
+};
 use omadm_mo::{DevId, SrvId};
 
 /// Names a bootstrap record: 32 hexadecimal digits.
@@ -104,7 +106,10 @@ impl BootstrapState {
     /// Whether nothing follows.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Expired | Self::Superseded)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Expired | Self::Superseded
+        )
     }
 }
 

@@ -100,6 +100,8 @@ impl Generation {
     /// The generation of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|generation| generation.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|generation| generation.name() == name)
     }
 }

@@ -2,7 +2,8 @@ use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
 use super::{
-    BootstrapRecord, Credential, CredentialProof, DeviceEpoch, Event, Generation, RecordId, SessionRow,
+    BootstrapRecord, Credential, CredentialProof, DeviceEpoch, Event, Generation, RecordId,
+    SessionRow,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).

@@ -13,7 +13,11 @@ pub struct Event {
 
 /// What happened. The names are stable; members may be added, never taken away. Never holds a secret.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+#[serde(
+    tag = "event",
+    rename_all = "kebab-case",
+    rename_all_fields = "snake_case"
+)]
 pub enum EventKind {
     /// The operator registered the device.
     DeviceRegistered,

@@ -1,0 +1,276 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use omadm_bootstrap::BootstrapMethod;
+use omadm_client::{ClientBuildError, DeviceDirError, NoBootstrap};
+use omadm_mo::ddf::DdfError;
+use omadm_mo::{DevId, DevIdError, ServerUriError, TreeError};
+use omadm_server::config::ServerConfig;
+use omadm_server::operator::client::{ApiClient, ApiError};
+use omadm_server::store::StoreError;
+use omadm_server::{DmServer, Running, StartError};
+
+use super::{BootstrapRow, Line, Timeline, Who, device};
+
+/// What a demo shows.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// A folder that is empty or does not exist: state directory, profiles, device.
+    pub folder: PathBuf,
+    /// Which profile the device gets.
+    pub profile: DemoProfile,
+    /// Whether every HTTP exchange is shown.
+    pub trace: bool,
+}
+
+/// The two profiles of the repository.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DemoProfile {
+    /// DM Account alone: one connection.
+    Minimal,
+    /// Everything; its own `Auth/Trsp` takes a second connection.
+    Full,
+}
+
+/// A demo under way: server running, device registered.
+pub struct Demo {
+    server: Running,
+    client: omadm_client::Client,
+    dev_id: DevId,
+    timeline: Timeline,
+}
+
+/// A server that the demo left running.
+pub struct Kept(Running);
+
+/// Why the demo could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The server did not start.
+    #[error("the DM Server did not start: {0}")]
+    Server(#[from] StartError),
+    /// The operator's API refused.
+    #[error("the operator API: {0}")]
+    Api(#[from] ApiError),
+    /// The device's folder.
+    #[error("the device's folder: {0}")]
+    Device(#[from] DeviceDirError),
+    /// The client was not made.
+    #[error("the DM Client: {0}")]
+    Client(#[from] ClientBuildError),
+    /// No bootstrap.
+    #[error("the bootstrap: {0}")]
+    Bootstrap(#[from] NoBootstrap),
+    /// The client's store.
+    #[error("the DM Client's store: {0}")]
+    Tree(#[from] TreeError),
+    /// The server's store.
+    #[error("the DM Server's store: {0}")]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error("a file of the demo: {0}")]
+    File(#[from] std::io::Error),
+    /// The state directory was not empty, so that no admin token was made.
+    #[error("{0} is not empty; the demo wants a folder of its own")]
+    NotEmpty(PathBuf),
+    /// The DevID.
+    #[error(transparent)]
+    DevId(#[from] DevIdError),
+    /// The server's address.
+    #[error(transparent)]
+    Uri(#[from] ServerUriError),
+    /// A DDF of the profiles.
+    #[error(transparent)]
+    Ddf(#[from] DdfError),
+}
+
+const MINIMAL: &str = include_str!("../../../../profiles/minimal.toml");
+const FULL: &str = include_str!("../../../../profiles/full.toml");
+pub(super) const REPORTING_DDF: &str = include_str!("../../../../profiles/ddf/reporting-1.0.ddf");
+
+/// How often the server's event log is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+
+impl DemoProfile {
+    /// Its name at the server.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl Demo {
+    /// Starts the server on ephemeral ports and registers the device. `out` gets the timeline as it happens.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn start(
+        options: DemoOptions,
+        out: Arc<dyn Fn(Line) + Send + Sync>,
+    ) -> Result<Self, DemoError> {
+        let timeline = Timeline::new(options.trace, out);
+        let profiles = options.folder.join("profiles");
+        write_profiles(&profiles)?;
+        let mut config = ServerConfig::new(options.folder.join("server"));
+        config.profiles_dir = Some(profiles);
+        let server = DmServer::new(config).start().await?;
+        let first = server
+            .first_start
+            .as_ref()
+            .ok_or_else(|| DemoError::NotEmpty(options.folder.clone()))?;
+        timeline.say(
+            Who::Server,
+            format!(
+                "listens: devices on {}, operators on {}; CA {}",
+                server.device_addr, server.operator_addr, server.ca_fingerprint
+            ),
+        );
+        let host = server.operator_addr.ip().to_string();
+        let api = ApiClient::new(
+            host,
+            server.operator_addr.port(),
+            server.ca_certificate(),
+            &first.token,
+        )?;
+        let dev_id = DevId::parse("IMEI:493005100592800")?;
+        let observer = Arc::new(timeline.clone());
+        let client = device::make(
+            &options.folder.join("device"),
+            &dev_id,
+            options.profile.name(),
+            &api,
+            &server,
+            observer,
+        )
+        .await?;
+        timeline.say(
+            Who::Client,
+            format!("{dev_id}: made its key, got its certificate, knows the bootstrap URL"),
+        );
+        Ok(Self {
+            server,
+            client,
+            dev_id,
+            timeline,
+        })
+    }
+
+    /// The bootstrap and its DM session.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn bootstrap(&self) -> Result<BootstrapRow, DemoError> {
+        let store = Arc::clone(self.server.store());
+        let timeline = self.timeline.clone();
+        let (stop, mut stopped) = tokio::sync::watch::channel(false);
+        let watcher = tokio::spawn(async move {
+            let mut position = 0;
+            loop {
+                let last = *stopped.borrow();
+                for event in store.events_after(position, 100).await.unwrap_or_default() {
+                    position = event.position.unwrap_or(position);
+                    timeline.server_event(&event);
+                }
+                if last {
+                    return;
+                }
+                let _ended = tokio::time::timeout(LOOK, stopped.changed()).await;
+            }
+        });
+        // The registration's own events belong before the story.
+        tokio::time::sleep(LOOK * 2).await;
+        let before = self.server.commits();
+        let start = Instant::now();
+        let done = self.client.bootstrap().await;
+        let settled = match &done {
+            Ok(_) => self.client.settle().await,
+            Err(_) => Ok(Vec::new()),
+        };
+        let duration = start.elapsed();
+        let commits = self.server.commits();
+        let (connections, exchanges) = self.client.counts().await;
+        stop.send_replace(true);
+        let _joined = watcher.await;
+        done?;
+        settled?;
+        let records = self.server.store().bootstraps_of(&self.dev_id).await?;
+        let record = records.first();
+        let owed = self
+            .client
+            .accounts()?
+            .iter()
+            .any(|account| account.owed.is_some());
+        Ok(BootstrapRow {
+            method: record
+                .map_or(BootstrapMethod::ClientInitiated, |record| record.method)
+                .name()
+                .to_owned(),
+            device: self.dev_id.to_string(),
+            account: record
+                .map(|record| record.srv_id.to_string())
+                .unwrap_or_default(),
+            state: record
+                .map_or("missing", |record| record.state.name())
+                .to_owned(),
+            owed,
+            duration_ms: duration.as_millis().try_into().unwrap_or(u64::MAX),
+            exchanges,
+            connections,
+            commits: commits.deltas + commits.deferred - before.deltas - before.deferred,
+        })
+    }
+
+    /// Ends the demo and its server.
+    ///
+    /// # Errors
+    /// [`DemoError`] where the server's last marks could not be written.
+    pub async fn end(self) -> Result<(), DemoError> {
+        Ok(self.server.shutdown().await?)
+    }
+
+    /// Leaves the server running.
+    #[must_use]
+    pub fn keep(self) -> Kept {
+        Kept(self.server)
+    }
+}
+
+impl Kept {
+    /// Where devices come in.
+    #[must_use]
+    pub const fn device_addr(&self) -> SocketAddr {
+        self.0.device_addr
+    }
+
+    /// Where operators come in.
+    #[must_use]
+    pub const fn operator_addr(&self) -> SocketAddr {
+        self.0.operator_addr
+    }
+
+    /// The admin token, to be shown once.
+    #[must_use]
+    pub fn admin_token(&self) -> Option<&omadm_mo::Secret> {
+        self.0.first_start.as_ref().map(|first| &first.token)
+    }
+
+    /// Ends the server.
+    ///
+    /// # Errors
+    /// [`DemoError`] where its last marks could not be written.
+    pub async fn end(self) -> Result<(), DemoError> {
+        Ok(self.0.shutdown().await?)
+    }
+}
+
+fn write_profiles(folder: &Path) -> Result<(), std::io::Error> {
+    std::fs::create_dir_all(folder.join("ddf"))?;
+    std::fs::write(folder.join("minimal.toml"), MINIMAL)?;
+    std::fs::write(folder.join("full.toml"), FULL)?;
+    std::fs::write(folder.join("ddf/reporting-1.0.ddf"), REPORTING_DDF)
+}

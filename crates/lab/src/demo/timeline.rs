@@ -1,0 +1,191 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use omadm_client::{ClientEvent, ClientObserver, Exchange};
+use omadm_server::model::{EventKind, StoredEvent};
+use omadm_session::client::{Outcome, SessionEvent};
+
+/// Whose line it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// The DM Client.
+    Client,
+    /// The DM Server's durable record.
+    Server,
+    /// An HTTP exchange between them, with `--trace`.
+    Wire,
+}
+
+/// One line of the timeline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Milliseconds since the start of the demo.
+    pub at_ms: u128,
+    /// Whose.
+    pub who: Who,
+    /// What happened, in the words of the standard. May run over several lines for an exchange.
+    pub what: String,
+}
+
+/// Collects what both ends tell and hands it on as it happens.
+#[derive(Clone)]
+pub struct Timeline {
+    start: Instant,
+    trace: bool,
+    out: Arc<dyn Fn(Line) + Send + Sync>,
+}
+
+impl Timeline {
+    pub(super) fn new(trace: bool, out: Arc<dyn Fn(Line) + Send + Sync>) -> Self {
+        Self {
+            start: Instant::now(),
+            trace,
+            out,
+        }
+    }
+
+    pub(super) fn say(&self, who: Who, what: impl Into<String>) {
+        (self.out)(Line {
+            at_ms: self.start.elapsed().as_millis(),
+            who,
+            what: what.into(),
+        });
+    }
+
+    pub(super) fn server_event(&self, event: &StoredEvent) {
+        self.say(Who::Server, server_words(&event.event.kind));
+    }
+}
+
+impl ClientObserver for Timeline {
+    fn event(&self, event: &ClientEvent) {
+        self.say(Who::Client, client_words(event));
+    }
+
+    fn exchange(&self, exchange: &Exchange) {
+        if !self.trace {
+            return;
+        }
+        let mut text = format!(
+            "exchange {} on connection {}: {} {} -> {}",
+            exchange.number, exchange.connection, exchange.method, exchange.url, exchange.status
+        );
+        for (arrow, body) in [(">", &exchange.request), ("<", &exchange.response)] {
+            for line in body.iter().flat_map(|body| body.lines()) {
+                text.push_str(&format!("\n{arrow} {line}"));
+            }
+        }
+        self.say(Who::Wire, text);
+    }
+}
+
+fn client_words(event: &ClientEvent) -> String {
+    match event {
+        ClientEvent::Fetching { url } => {
+            format!("asks for its DM Bootstrap: GET {url} (client-initiated)")
+        }
+        ClientEvent::NothingThere { url, .. } => format!("{url} has no DM Bootstrap for it now"),
+        ClientEvent::Delivered { method, octets } => {
+            format!("receives a DM Bootstrap: {octets} octets, {method}")
+        }
+        ClientEvent::Skipped(item) => format!("skips {}: {}", item.uri, item.reason.sentence()),
+        ClientEvent::Refused(refusal) => format!(
+            "refuses the DM Bootstrap: {refusal} {}",
+            refusal.cause.action()
+        ),
+        ClientEvent::Applied { servers } => {
+            let servers: Vec<_> = servers.iter().map(omadm_mo::SrvId::as_str).collect();
+            format!(
+                "installs it in one transaction; BootstrapComplete is owed to {}",
+                servers.join(", ")
+            )
+        }
+        ClientEvent::AlreadyApplied => {
+            "has applied this DM Bootstrap before; its completion is still owed".to_owned()
+        }
+        ClientEvent::RetryIn { server, millis } => {
+            format!("tries {server} again in {} s", millis / 1000)
+        }
+        ClientEvent::Session(event) => session_words(event),
+    }
+}
+
+fn session_words(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::Started {
+            server,
+            bootstrap_complete: true,
+        } => {
+            format!(
+                "opens a DM session with {server}: Package#1 with urn:oma:at:dm:2.0:BootstrapComplete"
+            )
+        }
+        SessionEvent::Started { server, .. } => {
+            format!("opens a DM session with {server}: Package#1")
+        }
+        SessionEvent::CompletionAcknowledged { server } => {
+            format!("BootstrapComplete acknowledged by {server} (2xx); the owed flag is cleared")
+        }
+        SessionEvent::AlertsDelivered { count: 0 } => {
+            "Package#1 was answered with Package#2".to_owned()
+        }
+        SessionEvent::AlertsDelivered { count } => {
+            format!("{count} queued alerts delivered; Package#2 received")
+        }
+        SessionEvent::Command { text, status, .. } => {
+            format!(
+                "executes {text}: status {} {}",
+                status.get(),
+                status.explain().name
+            )
+        }
+        SessionEvent::Ended(Outcome::Ended) => "DM session over: END".to_owned(),
+        SessionEvent::Ended(outcome) => format!("DM session over: {outcome:?}"),
+    }
+}
+
+fn server_words(event: &EventKind) -> String {
+    let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+    match event {
+        EventKind::DeviceRegistered => "registers the device".to_owned(),
+        EventKind::CredentialAdded { proof, .. } => format!("makes a credential known: {proof}"),
+        EventKind::CredentialRevoked { .. } => "revokes a credential".to_owned(),
+        EventKind::BootstrapDrafted {
+            profile, method, ..
+        } => {
+            format!(
+                "drafts a DM Bootstrap from profile {profile}, {method}; document sealed and stored"
+            )
+        }
+        EventKind::BootstrapFetched { .. } => "the DM Bootstrap was fetched".to_owned(),
+        EventKind::BootstrapCompleted { method, kind, .. } => {
+            format!(
+                "BootstrapComplete is durable: method {}, kind {}",
+                known(method),
+                known(kind)
+            )
+        }
+        EventKind::BootstrapEnded { state, cause, .. } => {
+            format!("the DM Bootstrap ended: {state} ({})", known(cause))
+        }
+        EventKind::SessionStarted { causes } => format!("DM session began: {}", causes.join(", ")),
+        EventKind::SessionSuperseded => "an older DM session was superseded".to_owned(),
+        EventKind::CommandAnswered {
+            command,
+            uri,
+            status,
+            ..
+        } => {
+            format!(
+                "{command} {} was answered: {status}",
+                uri.as_deref().unwrap_or_default()
+            )
+        }
+        EventKind::AlertReceived { alert_type, .. } => format!("alert received: {alert_type}"),
+        EventKind::SessionEnded => "DM session ended with END".to_owned(),
+        EventKind::SessionAborted { reason } => format!("DM session aborted: {reason}"),
+        EventKind::RequestRefused { status, detail, .. } => {
+            format!("refused with {status}: {detail}")
+        }
+    }
+}

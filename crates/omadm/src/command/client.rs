@@ -1,0 +1,345 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use omadm_client::policy::ClientPolicy;
+use omadm_client::{Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NoBootstrap};
+use omadm_mo::ddf::Ddf;
+use omadm_mo::standard::DevInfo;
+use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_session::client::Outcome;
+use omadm_tls::pem;
+
+use super::{read_text, say};
+use crate::failure::{Explain as _, Failure};
+
+/// Is a DM Client
+#[derive(Subcommand)]
+#[command(after_help = "Examples:
+  omadm client init --dir device --dev-id IMEI:493005100592800
+  omadm client bootstrap --dir device --url https://127.0.0.1:8443/bootstrap --ca server/ca.crt
+  omadm client run --dir device
+  omadm client tree --dir device")]
+pub(crate) enum Client {
+    /// Make a device: its key, a request for its certificate, its DevInfo, a policy file
+    Init(Init),
+    /// Fetch a DM Bootstrap, install it, report BootstrapComplete
+    Bootstrap(Bootstrap),
+    /// Run until stopped: report what is owed, ask for a bootstrap while there is no account
+    Run(Device),
+    /// Print the DM tree; secrets and permission lists are left out
+    Tree(Device),
+    /// Print what waits to be delivered, and why the last bootstrap was refused
+    Alerts(Device),
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The device's folder; must not hold a device yet
+    #[arg(long, env = "OMADM_DEVICE_DIR")]
+    dir: PathBuf,
+    /// Its DevID, for example IMEI:493005100592800
+    #[arg(long)]
+    dev_id: String,
+    /// Man of DevInfo
+    #[arg(long, default_value = "unknown")]
+    man: String,
+    /// Mod of DevInfo
+    #[arg(long = "mod", default_value = "unknown")]
+    model: String,
+    /// DevType of DevInfo
+    #[arg(long, default_value = "device")]
+    dev_type: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Device {
+    /// The device's folder
+    #[arg(long, env = "OMADM_DEVICE_DIR")]
+    dir: PathBuf,
+    /// DDF file of a further management object; may be repeated
+    #[arg(long = "ddf")]
+    ddfs: Vec<PathBuf>,
+    /// CA certificate (PEM) that servers may chain to, beside those of the policy; may be repeated
+    #[arg(long = "ca", env = "OMADM_CA")]
+    cas: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Bootstrap {
+    #[command(flatten)]
+    device: Device,
+    /// Bootstrap URL, beside the sources of the policy; its server has to chain to --ca
+    #[arg(long)]
+    url: Option<String>,
+    /// File that holds a bootstrap code (D81), for a device without certificate; else OMADM_BOOTSTRAP_CODE
+    #[arg(long)]
+    code_file: Option<PathBuf>,
+}
+
+impl Client {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Init(init) => init.run(),
+            Self::Bootstrap(bootstrap) => bootstrap.run().await,
+            Self::Run(device) => device.daemon().await,
+            Self::Tree(device) => device.tree().await,
+            Self::Alerts(device) => device.alerts().await,
+        }
+    }
+}
+
+impl Init {
+    fn run(self) -> Result<(), Failure> {
+        let what = "the device was not made";
+        let dev_info = DevInfo {
+            dev_id: DevId::parse(&self.dev_id)
+                .explain(what, "write --dev-id like IMEI:493005100592800")?,
+            man: self.man,
+            mod_: self.model,
+            dm_v: "2.0".to_owned(),
+            lang: "en".to_owned(),
+            dev_type: self.dev_type,
+            oem: String::new(),
+            fw_v: "0".to_owned(),
+            sw_v: env!("CARGO_PKG_VERSION").to_owned(),
+            hw_v: String::new(),
+        };
+        let dir = DeviceDir::init(&self.dir, &dev_info).explain(
+            what,
+            "choose a folder that holds no device and can be written",
+        )?;
+        let policy = dir.policy_file();
+        if !policy.exists() {
+            std::fs::write(&policy, ClientPolicy::TEMPLATE)
+                .explain(format!("{} cannot be written", policy.display()), "")?;
+        }
+        say(format!("device:   {}", self.dev_id))?;
+        say(format!(
+            "key:      {}   (stays here)",
+            dir.key_file().display()
+        ))?;
+        say(format!(
+            "request:  {}   (register it: omadm device add {} --csr …)",
+            dir.request_file().display(),
+            self.dev_id
+        ))?;
+        say(format!("DevInfo:  {}", dir.dev_info_file().display()))?;
+        say(format!("policy:   {}", policy.display()))
+    }
+}
+
+impl Bootstrap {
+    async fn run(self) -> Result<(), Failure> {
+        let what = "the device was not bootstrapped";
+        let mut more = Vec::new();
+        if let Some(url) = &self.url {
+            more.push(
+                ServerUri::parse(url)
+                    .explain(what, "write --url like https://127.0.0.1:8443/bootstrap")?,
+            );
+        }
+        let code = match &self.code_file {
+            Some(file) => Some(read_text(file)?),
+            None => std::env::var("OMADM_BOOTSTRAP_CODE").ok(),
+        };
+        let code = code.map(|code| Secret::from(code.trim().to_owned()));
+        let json = self.device.json;
+        let client = self.device.open(&more, code)?;
+        let done = client.bootstrap().await.map_err(|problem| {
+            let todo = match &problem {
+                NoBootstrap::NoSource => "name one in policy.toml, or with --url and --ca",
+                NoBootstrap::Nothing { .. } => {
+                    "assign a profile on the server: omadm device add … --profile NAME"
+                }
+                NoBootstrap::Refused(refusal) => refusal.cause.action(),
+            };
+            Failure::new(what, &problem, todo)
+        })?;
+        let reports = client.settle().await.explain(
+            "BootstrapComplete could not be reported",
+            "it stays owed; `omadm client run` tries again",
+        )?;
+        for report in &reports {
+            if json {
+                let ended = report.outcome == Outcome::Ended;
+                say(
+                    serde_json::json!({ "server": report.server.as_str(), "ended": ended, "owed": report.still_owed }),
+                )?;
+            }
+            if report.still_owed {
+                let why = format!("{:?}", report.outcome);
+                return Err(Failure::new(
+                    format!("BootstrapComplete is still owed to {}", report.server),
+                    why,
+                    "`omadm client run` tries again by its schedule",
+                ));
+            }
+        }
+        if !json {
+            let servers: Vec<_> = done.servers.iter().map(omadm_mo::SrvId::as_str).collect();
+            say(format!("bootstrapped: {}", servers.join(", ")))?;
+        }
+        Ok(())
+    }
+}
+
+impl Device {
+    async fn daemon(self) -> Result<(), Failure> {
+        let code = std::env::var("OMADM_BOOTSTRAP_CODE")
+            .ok()
+            .map(|code| Secret::from(code.trim().to_owned()));
+        let client = self.open(&[], code)?;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let what = "the DM Client stopped";
+        tokio::select! {
+            done = client.run(stopped) => done.explain(what, "look at the line above; what is owed stays owed"),
+            done = super::serve::stop_signal() => {
+                stop.send_replace(true);
+                done
+            }
+        }
+    }
+
+    async fn tree(self) -> Result<(), Failure> {
+        let json = self.json;
+        let client = self.open(&[], None)?;
+        let items = client
+            .readable_tree()
+            .await
+            .explain("the tree cannot be read", "")?;
+        for item in items {
+            say(if json {
+                item.to_compact()
+            } else {
+                item.to_pretty()
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn alerts(self) -> Result<(), Failure> {
+        let what = "the alerts cannot be read";
+        let json = self.json;
+        let client = self.open(&[], None)?;
+        for account in client.accounts().explain(what, "")? {
+            let owed = account.owed.is_some();
+            let queued = client.queued_alerts(&account.srv_id).explain(what, "")?;
+            if json {
+                let attempts = account.owed.as_ref().map(|owed| owed.attempts);
+                say(
+                    serde_json::json!({ "server": account.srv_id.as_str(), "bootstrap_complete_owed": owed, "attempts": attempts, "queued": queued }),
+                )?;
+            } else {
+                say(format!(
+                    "{}  BootstrapComplete {}  queued alerts {}",
+                    account.srv_id,
+                    if owed { "owed" } else { "acknowledged" },
+                    queued.len()
+                ))?;
+                for alert in queued {
+                    say(format!("  {alert}"))?;
+                }
+            }
+        }
+        if let Some(refusal) = client.last_refusal().explain(what, "")? {
+            if json {
+                return say(serde_json::json!({ "last_refusal": refusal }));
+            }
+            say(format!(
+                "last bootstrap refused at {}: {} [{}]",
+                refusal.at, refusal.sentence, refusal.cause
+            ))?;
+            for (label, text) in [
+                ("item", refusal.item),
+                ("uri", refusal.uri),
+                ("found", refusal.detail),
+                ("do", Some(refusal.action)),
+            ] {
+                if let Some(text) = text {
+                    say(format!("  {label}: {text}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, urls: &[ServerUri], code: Option<Secret>) -> Result<DmClient, Failure> {
+        let what = "the device cannot be used";
+        let dir = DeviceDir::open(&self.dir)
+            .explain(what, "omadm client init --dir … --dev-id … makes one")?;
+        let mut builder = DmClient::builder(
+            dir.dev_info().explain(what, "mend the file")?,
+            dir.store_file(),
+        );
+        let policy = read_policy(&dir.policy_file())?;
+        let mut anchors = Vec::new();
+        for file in &self.cas {
+            anchors.extend(pem::certificates(&read_text(file)?).explain(
+                what,
+                format!("{} has to hold a certificate in PEM", file.display()),
+            )?);
+        }
+        builder = builder
+            .anchors(anchors.clone())
+            .observer(std::sync::Arc::new(Logged));
+        builder = builder
+            .policy(&policy)
+            .explain(what, "mend the policy file, or the file it names")?;
+        for url in urls {
+            builder = builder.source(url.clone(), anchors.clone());
+        }
+        for file in &self.ddfs {
+            let ddf = Ddf::read(&read_text(file)?).explain(
+                format!("{} is no DDF", file.display()),
+                "mend it at the place named",
+            )?;
+            builder = builder.mo(ddf);
+        }
+        if let Some(identity) = dir
+            .identity()
+            .explain(what, "the certificate has to belong to the device's key")?
+        {
+            builder = builder.identity(identity);
+        }
+        if let Some(code) = code {
+            builder = builder.bootstrap_code(code);
+        }
+        builder.build().explain(
+            what,
+            "another process may hold the device; a damaged store is never recreated",
+        )
+    }
+}
+
+fn read_policy(file: &Path) -> Result<ClientPolicy, Failure> {
+    if !file.exists() {
+        return Ok(ClientPolicy::default());
+    }
+    let base = file.parent().unwrap_or_else(|| Path::new("."));
+    ClientPolicy::read(&read_text(file)?, base).explain(
+        format!("{} cannot be used", file.display()),
+        "mend it at the place named",
+    )
+}
+
+/// Writes what happens to the log.
+struct Logged;
+
+impl ClientObserver for Logged {
+    fn event(&self, event: &ClientEvent) {
+        match event {
+            ClientEvent::Refused(refusal) => {
+                tracing::warn!(cause = refusal.cause.code(), %refusal, "bootstrap refused");
+            }
+            ClientEvent::Skipped(item) => tracing::warn!(
+                uri = item.uri,
+                reason = item.reason.sentence(),
+                "item skipped"
+            ),
+            other => tracing::info!(?other, "client"),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use omadm_lab::demo::{BootstrapRow, Demo as Scenario, DemoOptions, DemoProfile, Line, Who};
+
+use super::say;
+use crate::failure::{Explain as _, Failure};
+
+/// Shows a whole bootstrap
+///
+/// Starts a DM Server and a DM Client in this process, on loopback, with a development CA of its own and a temporary folder. The client fetches its DM
+/// Bootstrap (client-initiated, DM 2.0), installs it, opens the DM session with BootstrapComplete; the server reads DevInfo and ends the session.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  omadm demo\n  omadm demo --profile full --trace\n  omadm demo --json"
+)]
+pub(crate) struct Demo {
+    /// Which profile the device gets
+    #[arg(long, value_enum, default_value = "minimal")]
+    profile: Profile,
+    /// Show every HTTP exchange with decoded bodies, secrets masked
+    #[arg(long)]
+    trace: bool,
+    /// Print one JSON object a bootstrap instead of the timeline
+    #[arg(long)]
+    json: bool,
+    /// Leave the server running and print its addresses; ends with Ctrl-C
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Profile {
+    /// DM Account alone
+    Minimal,
+    /// Every part of the DM Account and one further management object
+    Full,
+}
+
+impl Demo {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let what = "the demo failed";
+        let folder = tempfile::tempdir()
+            .explain(what, "make the temporary folder writable, or set TMPDIR")?;
+        let profile = match self.profile {
+            Profile::Minimal => DemoProfile::Minimal,
+            Profile::Full => DemoProfile::Full,
+        };
+        let options = DemoOptions {
+            folder: folder.path().to_owned(),
+            profile,
+            trace: self.trace,
+        };
+        let out: Arc<dyn Fn(Line) + Send + Sync> = if self.json {
+            Arc::new(|_| {})
+        } else {
+            Arc::new(|line| print_line(&line))
+        };
+        let demo = Scenario::start(options, out)
+            .await
+            .explain(what, "run it with --log-filter debug to see more")?;
+        let row = demo
+            .bootstrap()
+            .await
+            .explain(what, "run it with --trace to see every exchange")?;
+        if self.json {
+            say(serde_json::to_string(&row).explain(what, "")?)?;
+        } else {
+            say(table(&row))?;
+        }
+        if self.keep {
+            keep(demo.keep()).await?;
+        } else {
+            demo.end().await.explain(what, "")?;
+        }
+        if row.is_complete() {
+            return Ok(());
+        }
+        let why = format!(
+            "the server's record says {}, and the client owes {}",
+            row.state,
+            if row.owed {
+                "its completion"
+            } else {
+                "nothing"
+            }
+        );
+        Err(Failure::new(
+            "the bootstrap is not complete",
+            why,
+            "run it with --trace to see every exchange",
+        ))
+    }
+}
+
+async fn keep(kept: omadm_lab::demo::Kept) -> Result<(), Failure> {
+    say(format!(
+        "\nDM Server runs on:  devices https://{}  operators https://{}",
+        kept.device_addr(),
+        kept.operator_addr()
+    ))?;
+    if let Some(token) = kept.admin_token() {
+        say(format!(
+            "admin token:        {}",
+            String::from_utf8_lossy(token.expose())
+        ))?;
+    }
+    say("Ctrl-C ends it.")?;
+    tokio::signal::ctrl_c()
+        .await
+        .explain("no signal can be waited for", "")?;
+    kept.end().await.explain("the server did not end well", "")
+}
+
+fn print_line(line: &Line) {
+    let who = match line.who {
+        Who::Client => "DM Client",
+        Who::Server => "DM Server",
+        Who::Wire => "HTTP",
+    };
+    let mut rows = line.what.lines();
+    let mut text = format!(
+        "{:>7} ms  {who:<9}  {}",
+        line.at_ms,
+        rows.next().unwrap_or_default()
+    );
+    for row in rows {
+        text.push_str(&format!("\n{:>23}{row}", ""));
+    }
+    // A closed pipe: the exit code still tells how it ended.
+    let _closed = say(text);
+}
+
+fn table(row: &BootstrapRow) -> String {
+    let cells = [
+        ("method", row.method.clone()),
+        ("device", row.device.clone()),
+        ("account", row.account.clone()),
+        ("state", row.state.clone()),
+        ("owed", if row.owed { "yes" } else { "no" }.to_owned()),
+        ("ms", row.duration_ms.to_string()),
+        ("connections", row.connections.to_string()),
+        ("exchanges", row.exchanges.to_string()),
+        ("commits", row.commits.to_string()),
+    ];
+    let width = |(name, value): &(&str, String)| name.len().max(value.len());
+    let line = |pick: &dyn Fn(&(&'static str, String)) -> String| {
+        cells
+            .iter()
+            .map(|cell| format!("{:<w$}", pick(cell), w = width(cell)))
+            .collect::<Vec<_>>()
+            .join("  ")
+    };
+    let rule = cells
+        .iter()
+        .map(|cell| "-".repeat(width(cell)))
+        .collect::<Vec<_>>()
+        .join("  ");
+    format!(
+        "\n{}\n{rule}\n{}",
+        line(&|cell| cell.0.to_owned()),
+        line(&|cell| cell.1.clone())
+    )
+}

@@ -1,0 +1,269 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use omadm_mo::{Secret, ServerUri};
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::{DeviceDetail, NewDevice};
+use omadm_tls::pem;
+
+use super::{read_text, say};
+use crate::failure::{Explain as _, Failure};
+
+/// Registers and shows devices, through the server's API
+#[derive(Args)]
+#[command(after_help = "Examples:
+  export OMADM_API=https://127.0.0.1:8444 OMADM_CA=server/ca.crt OMADM_TOKEN=…
+  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal
+  omadm device add IMEI:493005100592801 --code --profile full
+  omadm device list
+  omadm device show IMEI:493005100592800")]
+pub(crate) struct Device {
+    /// The server's operator address
+    #[arg(
+        long,
+        global = true,
+        default_value = "https://127.0.0.1:8444",
+        env = "OMADM_API"
+    )]
+    api: String,
+    /// The server's CA certificate (PEM)
+    #[arg(long, global = true, env = "OMADM_CA")]
+    ca: Option<PathBuf>,
+    /// File that holds the admin token; else OMADM_TOKEN
+    #[arg(long, global = true)]
+    token_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: DeviceCommand,
+}
+
+#[derive(Subcommand)]
+enum DeviceCommand {
+    /// Register a device
+    Add(Add),
+    /// List devices
+    List,
+    /// Show a device: credentials, bootstraps, latest events
+    Show {
+        /// Its DevID
+        dev_id: String,
+    },
+    /// Revoke a credential of a device; it takes effect at once
+    Revoke {
+        /// Its DevID
+        dev_id: String,
+        /// The credential's id, as `show` tells it
+        credential: String,
+    },
+}
+
+#[derive(Args)]
+struct Add {
+    /// Its DevID, for example IMEI:493005100592800
+    dev_id: String,
+    /// The device's certificate request (PEM); a certificate is issued for it
+    #[arg(long, conflicts_with = "code")]
+    csr: Option<PathBuf>,
+    /// Where the issued certificate is written; else standard output
+    #[arg(long, requires = "csr")]
+    out: Option<PathBuf>,
+    /// Issue a bootstrap code for a device that has nothing yet; shown once
+    #[arg(long)]
+    code: bool,
+    /// Profile of a client-initiated bootstrap that is started with it
+    #[arg(long)]
+    profile: Option<String>,
+}
+
+impl Device {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let api = self.connect()?;
+        let json = self.json;
+        match self.command {
+            DeviceCommand::Add(add) => add.run(&api, json).await,
+            DeviceCommand::List => list(&api, json).await,
+            DeviceCommand::Show { dev_id } => {
+                let detail = api
+                    .device(&dev_id)
+                    .await
+                    .explain(format!("{dev_id} cannot be shown"), HINT)?;
+                if json {
+                    say_json(&detail)
+                } else {
+                    show(&detail)
+                }
+            }
+            DeviceCommand::Revoke { dev_id, credential } => {
+                let what = format!("the credential of {dev_id} was not revoked");
+                api.revoke_credential(&dev_id, &credential)
+                    .await
+                    .explain(what, HINT)?;
+                say(format!("revoked: {credential}"))
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<ApiClient, Failure> {
+        let what = "the server's API cannot be used";
+        let token = match &self.token_file {
+            Some(file) => read_text(file)?,
+            None => std::env::var("OMADM_TOKEN").map_err(|_| {
+                Failure::new(
+                    what,
+                    "no admin token was given",
+                    "set OMADM_TOKEN, or name a file with --token-file",
+                )
+            })?,
+        };
+        let token = Secret::from(token.trim().to_owned());
+        let uri =
+            ServerUri::parse(&self.api).explain(what, "write --api like https://127.0.0.1:8444")?;
+        let Some(ca) = &self.ca else {
+            return Err(Failure::new(
+                what,
+                "no CA certificate was given",
+                "name the server's ca.crt with --ca or OMADM_CA",
+            ));
+        };
+        let certificates = pem::certificates(&read_text(ca)?).explain(
+            what,
+            format!("{} has to hold a certificate in PEM", ca.display()),
+        )?;
+        let Some(ca) = certificates.first() else {
+            return Err(Failure::new(
+                what,
+                "the CA file holds no certificate",
+                "name the server's ca.crt",
+            ));
+        };
+        ApiClient::new(uri.host(), uri.port(), ca, &token).explain(what, HINT)
+    }
+}
+
+const HINT: &str = "check --api, --ca and the token; `omadm serve` prints all three";
+
+impl Add {
+    async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let csr = self.csr.as_deref().map(read_text).transpose()?;
+        let what = format!("{} was not registered", self.dev_id);
+        let new = NewDevice {
+            dev_id: self.dev_id,
+            csr,
+            code: self.code,
+            profile: self.profile,
+            ..NewDevice::default()
+        };
+        let added = api.add_device(&new).await.explain(what, HINT)?;
+        if let (Some(certificate), Some(out)) = (&added.certificate, &self.out) {
+            std::fs::write(out, certificate).explain(
+                format!("{} cannot be written", out.display()),
+                "check the path; `omadm device show` tells that the device is registered",
+            )?;
+        }
+        if json {
+            return say_json(&added);
+        }
+        say(format!("registered:  {}", added.device.dev_id))?;
+        if let Some(bootstrap) = &added.bootstrap {
+            say(format!(
+                "bootstrap:   {} from profile {}, {}, expires {}",
+                bootstrap.id, bootstrap.profile, bootstrap.method, bootstrap.expires_at
+            ))?;
+        }
+        match (&added.certificate, &self.out) {
+            (Some(_), Some(out)) => say(format!("certificate: {}", out.display()))?,
+            (Some(certificate), None) => say(certificate)?,
+            (None, _) => {}
+        }
+        if let Some(code) = &added.code {
+            say(format!("code:        {code}   (shown this once)"))?;
+        }
+        Ok(())
+    }
+}
+
+async fn list(api: &ApiClient, json: bool) -> Result<(), Failure> {
+    let mut after = None;
+    if !json {
+        say(format!(
+            "{:<28}  {:<17}  {:<24}  {}",
+            "DevID", "bootstrapped by", "at", "last seen"
+        ))?;
+    }
+    loop {
+        let page = api
+            .devices(after.as_deref())
+            .await
+            .explain("the devices cannot be listed", HINT)?;
+        for device in &page.devices {
+            if json {
+                say_json(device)?;
+                continue;
+            }
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+            say(format!(
+                "{:<28}  {:<17}  {:<24}  {}",
+                device.dev_id,
+                text(&device.bootstrapped_by),
+                text(&device.bootstrapped_at),
+                text(&device.last_seen_at)
+            ))?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn show(detail: &DeviceDetail) -> Result<(), Failure> {
+    let device = &detail.device;
+    say(format!(
+        "{}  registered {}",
+        device.dev_id, device.registered_at
+    ))?;
+    match (&device.bootstrapped_by, &device.bootstrapped_at) {
+        (Some(method), Some(at)) => say(format!("bootstrapped {method} at {at}"))?,
+        _ => say("not bootstrapped yet")?,
+    }
+    if let Some(info) = &device.dev_info {
+        say(format!("DevInfo      {info}"))?;
+    }
+    say("\ncredentials")?;
+    for credential in &detail.credentials {
+        let revoked = credential
+            .revoked_at
+            .as_ref()
+            .map(|at| format!("  revoked {at}"))
+            .unwrap_or_default();
+        say(format!(
+            "  {}  {}  {}  {}{revoked}",
+            credential.id, credential.proof, credential.scope, credential.generation
+        ))?;
+    }
+    say("\nbootstraps")?;
+    for bootstrap in &detail.bootstraps {
+        say(format!(
+            "  {}  {}  {}  {}  {}",
+            bootstrap.created_at,
+            bootstrap.method,
+            bootstrap.profile,
+            bootstrap.state,
+            bootstrap.srv_id
+        ))?;
+        if let (Some(sentence), Some(action)) = (&bootstrap.cause_sentence, &bootstrap.action) {
+            say(format!("    why: {sentence}\n    do:  {action}"))?;
+        }
+    }
+    say("\nevents")?;
+    for event in &detail.events {
+        say(format!("  {:>4}  {}  {}", event.seq, event.at, event.what))?;
+    }
+    Ok(())
+}
+
+fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    say(serde_json::to_string(value).explain("the answer cannot be printed", "")?)
+}

@@ -1,0 +1,38 @@
+pub(crate) mod bootstrap;
+pub(crate) mod client;
+pub(crate) mod decode;
+pub(crate) mod demo;
+pub(crate) mod device;
+pub(crate) mod serve;
+
+use std::io::Write as _;
+
+use crate::failure::{Explain as _, Failure};
+
+/// Writes a line to standard output; a closed pipe ends the command quietly.
+pub(crate) fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        done => done.explain("standard output cannot be written", ""),
+    }
+}
+
+/// Reads a file, or standard input for `-`.
+pub(crate) fn read_input(file: &str) -> Result<Vec<u8>, Failure> {
+    if file == "-" {
+        let mut octets = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut octets)
+            .explain("standard input cannot be read", "")?;
+        return Ok(octets);
+    }
+    std::fs::read(file).explain(format!("{file} cannot be read"), "check the path")
+}
+
+/// Reads a text file.
+pub(crate) fn read_text(file: &std::path::Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).explain(
+        format!("{} cannot be read", file.display()),
+        "check the path",
+    )
+}

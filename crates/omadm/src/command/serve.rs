@@ -1,0 +1,112 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use omadm_server::DmServer;
+use omadm_server::config::{ReBootstrap, ServerConfig};
+
+use super::say;
+use crate::failure::{Explain as _, Failure};
+
+/// Runs a DM Server
+///
+/// On an empty state directory it first makes its CA, its server certificate, its sealing key and an admin token, and prints the CA's fingerprint and the
+/// token once. It is closed to every device that was not named with `omadm device add`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com"
+)]
+pub(crate) struct Serve {
+    /// State directory: CA, certificate, keys, store; made on first start
+    #[arg(long, env = "OMADM_STATE")]
+    state: PathBuf,
+    /// Where devices come in
+    #[arg(long, default_value = "127.0.0.1:8443", env = "OMADM_DEVICES")]
+    devices: SocketAddr,
+    /// Where operators come in
+    #[arg(long, default_value = "127.0.0.1:8444", env = "OMADM_OPERATORS")]
+    operators: SocketAddr,
+    /// Names and addresses that the server certificate made on first start is for; may be repeated
+    #[arg(long = "name", env = "OMADM_NAMES", value_delimiter = ',')]
+    names: Vec<String>,
+    /// Folder of bootstrap profiles (*.toml) with their DDFs
+    #[arg(long, env = "OMADM_PROFILES")]
+    profiles: Option<PathBuf>,
+    /// What becomes of a completed device that fetches again
+    #[arg(long, value_enum, default_value = "refuse", env = "OMADM_RE_BOOTSTRAP")]
+    re_bootstrap: Again,
+    /// Days until an uncompleted bootstrap expires
+    #[arg(long, default_value_t = 7, env = "OMADM_BOOTSTRAP_DAYS")]
+    bootstrap_days: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Again {
+    /// 403, and an event for the operator
+    Refuse,
+    /// It gets a new bootstrap from the same profile
+    Allow,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let mut config = ServerConfig::new(self.state.clone());
+        config.device_listen = self.devices;
+        config.operator_listen = self.operators;
+        config.names.extend(self.names);
+        config.profiles_dir = self.profiles;
+        config.bootstrap_lifetime = Duration::from_secs(self.bootstrap_days.saturating_mul(86_400));
+        config.re_bootstrap = match self.re_bootstrap {
+            Again::Refuse => ReBootstrap::Refuse,
+            Again::Allow => ReBootstrap::Allow,
+        };
+        let what = "the DM Server did not start";
+        let running = DmServer::new(config).start().await.explain(
+            what,
+            "nothing was changed; mend what the line above names and start it again",
+        )?;
+        say(format!("devices:         https://{}", running.device_addr))?;
+        say(format!(
+            "operators:       https://{}/api/v1",
+            running.operator_addr
+        ))?;
+        say(format!(
+            "CA certificate:  {}",
+            self.state.join("ca.crt").display()
+        ))?;
+        say(format!(
+            "CA fingerprint:  SHA-256 {}",
+            running.ca_fingerprint
+        ))?;
+        if let Some(first) = &running.first_start {
+            say(format!(
+                "admin token:     {}",
+                String::from_utf8_lossy(first.token.expose())
+            ))?;
+            say("                 (shown this once; keep it, for example in OMADM_TOKEN)")?;
+        }
+        stop_signal().await?;
+        say("ending: running exchanges are let through")?;
+        running.shutdown().await.explain(
+            "the DM Server did not end well",
+            "everything acknowledged is durable all the same",
+        )
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+pub(crate) async fn stop_signal() -> Result<(), Failure> {
+    let what = "signals cannot be waited for";
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate()).explain(what, "")?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done.explain(what, ""),
+            _ = term.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.explain(what, "")
+}

@@ -1,0 +1,47 @@
+use std::fmt;
+use std::process::ExitCode;
+
+/// A command that failed, in three lines: what failed, why, what to do.
+pub(crate) struct Failure {
+    what: String,
+    why: String,
+    todo: String,
+}
+
+impl Failure {
+    pub(crate) fn new(
+        what: impl fmt::Display,
+        why: impl fmt::Display,
+        todo: impl fmt::Display,
+    ) -> Self {
+        Self {
+            what: what.to_string(),
+            why: why.to_string(),
+            todo: todo.to_string(),
+        }
+    }
+
+    /// Prints it on standard error and gives the exit code 1.
+    #[expect(clippy::print_stderr, reason = "the last word of a command")]
+    pub(crate) fn report(self) -> ExitCode {
+        eprintln!("error: {}", self.what);
+        for (label, text) in [("why", &self.why), ("do", &self.todo)] {
+            if !text.is_empty() {
+                eprintln!("  {label}: {}", text.replace('\n', "\n       "));
+            }
+        }
+        ExitCode::FAILURE
+    }
+}
+
+/// Adds the three lines to an error.
+pub(crate) trait Explain<T> {
+    /// What failed and what to do next; the error itself is the why.
+    fn explain(self, what: impl fmt::Display, todo: impl fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T, E: fmt::Display> Explain<T> for Result<T, E> {
+    fn explain(self, what: impl fmt::Display, todo: impl fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(what, error, todo))
+    }
+}
