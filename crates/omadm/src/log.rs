@@ -20,6 +20,7 @@ pub(crate) fn start(format: Format, filter: &str) -> Result<(), Failure> {
     )?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr);
     match format {
         Format::Text => builder.init(),

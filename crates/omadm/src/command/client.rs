@@ -17,7 +17,7 @@ use crate::failure::{Explain as _, Failure};
 #[command(after_help = "Examples:
   omadm client init --dir device --dev-id IMEI:493005100592800
   omadm client bootstrap --dir device --url https://127.0.0.1:8443/bootstrap --ca server/ca.crt
-  omadm client run --dir device
+  omadm client run --dir device --url https://127.0.0.1:8443/bootstrap --ca server/ca.crt
   omadm client tree --dir device")]
 pub(crate) enum Client {
     /// Make a device: its key, a request for its certificate, its DevInfo, a policy file
@@ -25,7 +25,7 @@ pub(crate) enum Client {
     /// Fetch a DM Bootstrap, install it, report BootstrapComplete
     Bootstrap(Bootstrap),
     /// Run until stopped: report what is owed, ask for a bootstrap while there is no account
-    Run(Device),
+    Run(Bootstrap),
     /// Print the DM tree; secrets and permission lists are left out
     Tree(Device),
     /// Print what waits to be delivered, and why the last bootstrap was refused
@@ -84,7 +84,7 @@ impl Client {
         match self {
             Self::Init(init) => init.run(),
             Self::Bootstrap(bootstrap) => bootstrap.run().await,
-            Self::Run(device) => device.daemon().await,
+            Self::Run(run) => run.daemon().await,
             Self::Tree(device) => device.tree().await,
             Self::Alerts(device) => device.alerts().await,
         }
@@ -134,20 +134,8 @@ impl Init {
 impl Bootstrap {
     async fn run(self) -> Result<(), Failure> {
         let what = "the device was not bootstrapped";
-        let mut more = Vec::new();
-        if let Some(url) = &self.url {
-            more.push(
-                ServerUri::parse(url)
-                    .explain(what, "write --url like https://127.0.0.1:8443/bootstrap")?,
-            );
-        }
-        let code = match &self.code_file {
-            Some(file) => Some(read_text(file)?),
-            None => std::env::var("OMADM_BOOTSTRAP_CODE").ok(),
-        };
-        let code = code.map(|code| Secret::from(code.trim().to_owned()));
         let json = self.device.json;
-        let client = self.device.open(&more, code)?;
+        let client = self.open()?;
         let done = client.bootstrap().await.map_err(|problem| {
             let todo = match &problem {
                 NoBootstrap::NoSource => "name one in policy.toml, or with --url and --ca",
@@ -184,14 +172,9 @@ impl Bootstrap {
         }
         Ok(())
     }
-}
 
-impl Device {
     async fn daemon(self) -> Result<(), Failure> {
-        let code = std::env::var("OMADM_BOOTSTRAP_CODE")
-            .ok()
-            .map(|code| Secret::from(code.trim().to_owned()));
-        let client = self.open(&[], code)?;
+        let client = self.open()?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let what = "the DM Client stopped";
         tokio::select! {
@@ -203,6 +186,25 @@ impl Device {
         }
     }
 
+    fn open(&self) -> Result<DmClient, Failure> {
+        let what = "the device cannot be used";
+        let mut more = Vec::new();
+        if let Some(url) = &self.url {
+            more.push(
+                ServerUri::parse(url)
+                    .explain(what, "write --url like https://127.0.0.1:8443/bootstrap")?,
+            );
+        }
+        let code = match &self.code_file {
+            Some(file) => Some(read_text(file)?),
+            None => std::env::var("OMADM_BOOTSTRAP_CODE").ok(),
+        };
+        let code = code.map(|code| Secret::from(code.trim().to_owned()));
+        self.device.open(&more, code)
+    }
+}
+
+impl Device {
     async fn tree(self) -> Result<(), Failure> {
         let json = self.json;
         let client = self.open(&[], None)?;

@@ -259,9 +259,33 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     }
     say("\nevents")?;
     for event in &detail.events {
-        say(format!("  {:>4}  {}  {}", event.seq, event.at, event.what))?;
+        say(format!(
+            "  {:>4}  {}  {}",
+            event.seq,
+            event.at,
+            event_words(&event.what)
+        ))?;
     }
     Ok(())
+}
+
+/// An event's name and its members, in one line.
+fn event_words(what: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let mut words = what.get("event").map(text).unwrap_or_default();
+    for (name, value) in what
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| *name != "event" && !value.is_null())
+    {
+        words.push_str(&format!("  {name}={}", text(value)));
+    }
+    words
 }
 
 fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {
