@@ -1,4 +1,3 @@
-use http::Method;
 use omadm_bootstrap::plan::{
     BootstrapPlan, CredentialCheck, Delivery, Preview, plan_bootstrap, preview,
 };
@@ -6,14 +5,11 @@ use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
     Refusal,
 };
-use omadm_dm2::media_type;
-use omadm_mo::json::{Json, JsonLimits};
-use omadm_mo::{Secret, ServerUri, SrvId, TreeError};
-use omadm_session::client::{Cause, Response};
+use omadm_mo::{Secret, SrvId, TreeError};
+use omadm_session::client::Cause;
 
 use super::account_target::identity;
-use super::{Engine, LastRefusal, Source, entropy};
-use crate::https::{Call, Target, accept_mo};
+use super::{Engine, LastRefusal, entropy};
 use crate::observer::ClientEvent;
 
 /// A bootstrap that was applied, or had been before.
@@ -42,9 +38,6 @@ pub enum NoBootstrap {
 
 /// How often a plan is made again because the tree changed under it.
 const REPLANS: u8 = 3;
-/// D08.
-const REDIRECTS: u8 = 3;
-
 struct TlsCredentials;
 
 impl CredentialCheck for TlsCredentials {
@@ -61,9 +54,12 @@ impl Engine {
             match self.fetch(source).await {
                 Ok((document, channel)) => {
                     let origin = BootstrapSource::Server(source.url.origin().to_string());
-                    return Ok(self
-                        .deliver(document, BootstrapMethod::ClientInitiated, origin, channel)
-                        .await?);
+                    let method = BootstrapMethod::ClientInitiated;
+                    let delivered = self.deliver(document, method, origin, channel).await;
+                    if let Err(refusal) = &delivered {
+                        self.report_refusal(source, refusal).await;
+                    }
+                    return Ok(delivered?);
                 }
                 Err(problem) => last = problem,
             }
@@ -74,89 +70,6 @@ impl Engine {
             self.tell(&ClientEvent::Refused(refusal.clone()));
         }
         Err(last)
-    }
-
-    async fn fetch(&self, source: &Source) -> Result<(Vec<u8>, ChannelSecurity), NoBootstrap> {
-        self.tell(&ClientEvent::Fetching {
-            url: source.url.to_string(),
-        });
-        let code = self
-            .config
-            .bootstrap_code
-            .clone()
-            .filter(|_| self.config.identity.is_none());
-        let channel = if code.is_some() {
-            ChannelSecurity::TlsWithBootstrapCode
-        } else {
-            ChannelSecurity::MutualTls
-        };
-        let mut url = source.url.clone();
-        for _ in 0..=REDIRECTS {
-            let target = Target {
-                origin: url.origin(),
-                credential: self.config.identity.clone(),
-                trust: source.trust.clone(),
-            };
-            let call = Call {
-                method: Method::GET,
-                url: url.clone(),
-                content_type: None,
-                accept: accept_mo(),
-                dev_id: Some(self.config.dev_id.clone()),
-                cookie: None,
-                basic: code
-                    .clone()
-                    .map(|code| (self.config.dev_id.to_string(), code)),
-                body: Vec::new(),
-            };
-            let response = self
-                .https
-                .call(&target, &call)
-                .await
-                .map_err(|cause| unreachable(cause, &url))?;
-            match response.status {
-                307 | 308 => url = self.redirected(&url, &response)?,
-                200 if is_document(&response) => return Ok((response.body, channel)),
-                204 | 202 => {
-                    let retry_after = response.retry_after;
-                    self.tell(&ClientEvent::NothingThere {
-                        url: url.to_string(),
-                        retry_after,
-                    });
-                    return Err(NoBootstrap::Nothing { retry_after });
-                }
-                _ => return Err(refused(&response, &url).into()),
-            }
-        }
-        Err(Failure::PeerMisbehaved
-            .refusal()
-            .on(&source.url)
-            .because("too many redirects")
-            .into())
-    }
-
-    /// D08, D55: a redirect is followed to a configured source only.
-    fn redirected(&self, from: &ServerUri, response: &Response) -> Result<ServerUri, Refusal> {
-        let location = response.location.as_deref().unwrap_or_default();
-        let to = from.join(location).map_err(|error| {
-            Failure::PeerMisbehaved
-                .refusal()
-                .on(from)
-                .because(format!("redirect: {error}"))
-        })?;
-        if self
-            .config
-            .sources
-            .iter()
-            .any(|source| source.url.origin() == to.origin())
-        {
-            Ok(to)
-        } else {
-            Err(Failure::SourceNotTrusted
-                .refusal()
-                .on(to)
-                .because("redirected there"))
-        }
     }
 
     /// The common processing of a delivered document (§14.6.1), whatever the method.
@@ -306,14 +219,6 @@ impl Engine {
     }
 }
 
-/// The bytes have to be there and of a type of D09; a server that names no type is believed.
-fn is_document(response: &Response) -> bool {
-    response
-        .content_type
-        .as_deref()
-        .is_none_or(media_type::is_mo)
-}
-
 fn storage(error: TreeError) -> Refusal {
     let cause = if error == TreeError::NoRoom {
         Failure::NoRoom
@@ -321,39 +226,4 @@ fn storage(error: TreeError) -> Refusal {
         Failure::StorageFailed
     };
     cause.refusal().because(error)
-}
-
-fn unreachable(cause: Cause, url: &ServerUri) -> Refusal {
-    let failure = match cause {
-        Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
-        Cause::HandshakeRefused(_) => Failure::HandshakeRefused,
-        Cause::TooLarge(_) => Failure::Unparsable,
-        Cause::Forbidden => Failure::ChannelNotSecure,
-        _ => Failure::ServerUnreachable,
-    };
-    failure.refusal().on(url).because(cause)
-}
-
-/// An error answer: the cause that our server names in its problem document, else what the status says.
-fn refused(response: &Response, url: &ServerUri) -> Refusal {
-    let problem = Json::read(&response.body, JsonLimits::default()).ok();
-    let member = |name: &str| {
-        problem
-            .as_ref()
-            .and_then(|problem| problem.member(name))
-            .and_then(Json::as_text)
-    };
-    let named = member("cause").and_then(Failure::from_code);
-    let cause = named.unwrap_or(match response.status {
-        401 => Failure::CredentialMissing,
-        403 => Failure::CredentialRefused,
-        200 => Failure::PeerMisbehaved,
-        status if status >= 500 => Failure::ServerFailed,
-        _ => Failure::ServerRefused,
-    });
-    let detail = member("detail").map_or_else(String::new, |detail| format!(": {detail}"));
-    cause
-        .refusal()
-        .on(url)
-        .because(format!("HTTP {}{detail}", response.status))
 }

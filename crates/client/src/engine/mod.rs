@@ -3,6 +3,7 @@
 mod account_target;
 mod bootstrap;
 mod daemon;
+mod fetch;
 mod host;
 mod refusal;
 mod session;

@@ -168,6 +168,9 @@ fn server_words(event: &EventKind) -> String {
         EventKind::BootstrapEnded { state, cause, .. } => {
             format!("the DM Bootstrap ended: {state} ({})", known(cause))
         }
+        EventKind::BootstrapRefused { cause, .. } => {
+            format!("the device refused the DM Bootstrap: {cause}")
+        }
         EventKind::SessionStarted { causes } => format!("DM session began: {}", causes.join(", ")),
         EventKind::SessionSuperseded => "an older DM session was superseded".to_owned(),
         EventKind::CommandAnswered {

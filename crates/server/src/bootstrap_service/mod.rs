@@ -3,6 +3,7 @@
 mod document;
 mod draft;
 mod end;
+mod refused;
 mod sweep;
 
 use http::StatusCode;
@@ -11,6 +12,7 @@ use omadm_mo::Secret;
 
 pub(crate) use draft::{Draft, DraftError, draft_into};
 pub(crate) use end::end;
+pub(crate) use refused::refused;
 pub(crate) use sweep::sweep;
 
 use crate::config::ReBootstrap;

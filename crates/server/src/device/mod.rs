@@ -184,10 +184,14 @@ async fn session(
 async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refusal> {
     head.allow(&[Method::GET, Method::POST], "GET, POST")?;
     let _place = node.enter()?;
-    let _ignored = head
+    let body = head
         .read_body(node, body, node.config.limits.body_octets)
         .await?;
     let device = BootstrapDevice::of(node, head).await?;
+    if media_type::is_type(head.content_type(), media_type::PROBLEM) {
+        bootstrap_service::refused(node, head, &device, &body).await?;
+        return Ok(Answer::empty(StatusCode::NO_CONTENT));
+    }
     head.acceptable(MO)
         .map_err(|refusal| refusal.by(device.dev_id()))?;
     match bootstrap_service::fetch(node, head, &device).await? {

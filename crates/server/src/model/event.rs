@@ -67,6 +67,19 @@ pub enum EventKind {
         /// The cause's code.
         cause: Option<String>,
     },
+    /// The device refused the document it fetched.
+    BootstrapRefused {
+        /// The record.
+        bootstrap: String,
+        /// The cause's code.
+        cause: String,
+        /// The failing item of the document.
+        item: Option<String>,
+        /// The node or server concerned.
+        uri: Option<String>,
+        /// What exactly the device found.
+        detail: Option<String>,
+    },
     /// A DM session began.
     SessionStarted {
         /// The session-cause alerts.
@@ -141,6 +154,7 @@ impl EventKind {
             Self::BootstrapEnded { cause, .. } | Self::RequestRefused { cause, .. } => {
                 cause.as_deref().and_then(BootstrapFailureCause::from_code)
             }
+            Self::BootstrapRefused { cause, .. } => BootstrapFailureCause::from_code(cause),
             _ => None,
         }
     }

@@ -51,6 +51,13 @@ fn every_kind() -> Vec<EventKind> {
             alert_type: text(),
             source: None,
         },
+        EventKind::BootstrapRefused {
+            bootstrap: text(),
+            cause: text(),
+            item: some(),
+            uri: some(),
+            detail: None,
+        },
         EventKind::SessionEnded,
         EventKind::SessionAborted { reason: text() },
         EventKind::RequestRefused {
@@ -73,6 +80,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::BootstrapFetched { .. }
             | EventKind::BootstrapCompleted { .. }
             | EventKind::BootstrapEnded { .. }
+            | EventKind::BootstrapRefused { .. }
             | EventKind::SessionStarted { .. }
             | EventKind::SessionSuperseded
             | EventKind::CommandAnswered { .. }

@@ -1,0 +1,188 @@
+use http::Method;
+use omadm_bootstrap::{BootstrapFailureCause as Failure, ChannelSecurity, Refusal};
+use omadm_dm2::media_type;
+use omadm_mo::ServerUri;
+use omadm_mo::json::{Json, JsonLimits};
+use omadm_session::client::{Cause, Response};
+
+use super::{Engine, NoBootstrap, Source};
+use crate::https::{Call, Target, accept_mo};
+use crate::observer::ClientEvent;
+
+/// D08.
+const REDIRECTS: u8 = 3;
+
+impl Engine {
+    /// Asks one source for the document (D55).
+    pub(super) async fn fetch(
+        &self,
+        source: &Source,
+    ) -> Result<(Vec<u8>, ChannelSecurity), NoBootstrap> {
+        self.tell(&ClientEvent::Fetching {
+            url: source.url.to_string(),
+        });
+        let by_code = self.config.identity.is_none() && self.config.bootstrap_code.is_some();
+        let channel = if by_code {
+            ChannelSecurity::TlsWithBootstrapCode
+        } else {
+            ChannelSecurity::MutualTls
+        };
+        let (mut source, mut url) = (source, source.url.clone());
+        for _ in 0..=REDIRECTS {
+            let (target, call) = (self.fetch_target(source), self.fetch_call(url.clone()));
+            let response = self
+                .https
+                .call(&target, &call)
+                .await
+                .map_err(|cause| unreachable(&cause, &url))?;
+            match response.status {
+                307 | 308 => (source, url) = self.redirected(&url, &response)?,
+                200 if is_document(&response) => return Ok((response.body, channel)),
+                204 | 202 => {
+                    let retry_after = response.retry_after;
+                    self.tell(&ClientEvent::NothingThere {
+                        url: url.to_string(),
+                        retry_after,
+                    });
+                    return Err(NoBootstrap::Nothing { retry_after });
+                }
+                _ => return Err(refused(&response, &url).into()),
+            }
+        }
+        Err(Failure::PeerMisbehaved
+            .refusal()
+            .on(&source.url)
+            .because("too many redirects")
+            .into())
+    }
+
+    /// Tells the bootstrap server why its document was refused: a problem document, our own addition. A server that does not know it may
+    /// answer what it likes; the refusal stands either way.
+    pub(super) async fn report_refusal(&self, source: &Source, refusal: &Refusal) {
+        let required = [
+            ("title", refusal.cause.sentence()),
+            ("cause", refusal.cause.code()),
+        ];
+        let optional = [
+            ("item", &refusal.item),
+            ("uri", &refusal.uri),
+            ("detail", &refusal.detail),
+        ];
+        let required = required
+            .into_iter()
+            .map(|(name, text)| (name, text.to_owned()));
+        let optional = optional
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.clone()?)));
+        let members = required
+            .chain(optional)
+            .map(|(name, text)| (name.to_owned(), Json::Text(text)));
+        let call = Call {
+            method: Method::POST,
+            content_type: Some(media_type::PROBLEM),
+            body: Json::Object(members.collect()).to_compact().into_bytes(),
+            ..self.fetch_call(source.url.clone())
+        };
+        match self.https.call(&self.fetch_target(source), &call).await {
+            Ok(response) => tracing::debug!(status = response.status, "refusal reported"),
+            Err(cause) => tracing::info!(%cause, "the refusal could not be reported"),
+        }
+    }
+
+    fn fetch_target(&self, source: &Source) -> Target {
+        let credential = self.config.identity.clone();
+        Target {
+            origin: source.url.origin(),
+            credential,
+            trust: source.trust.clone(),
+        }
+    }
+
+    fn fetch_call(&self, url: ServerUri) -> Call {
+        let code = self
+            .config
+            .bootstrap_code
+            .clone()
+            .filter(|_| self.config.identity.is_none());
+        Call {
+            method: Method::GET,
+            url,
+            content_type: None,
+            accept: accept_mo(),
+            dev_id: Some(self.config.dev_id.clone()),
+            cookie: None,
+            basic: code.map(|code| (self.config.dev_id.to_string(), code)),
+            body: Vec::new(),
+        }
+    }
+
+    /// D08, D55: a redirect is followed to a configured source only, and that source's trust holds there.
+    fn redirected(
+        &self,
+        from: &ServerUri,
+        response: &Response,
+    ) -> Result<(&Source, ServerUri), Refusal> {
+        let location = response.location.as_deref().unwrap_or_default();
+        let to = from.join(location).map_err(|error| {
+            Failure::PeerMisbehaved
+                .refusal()
+                .on(from)
+                .because(format!("redirect: {error}"))
+        })?;
+        match self
+            .config
+            .sources
+            .iter()
+            .find(|source| source.url.origin() == to.origin())
+        {
+            Some(source) => Ok((source, to)),
+            None => Err(Failure::SourceNotTrusted
+                .refusal()
+                .on(to)
+                .because("redirected there")),
+        }
+    }
+}
+
+/// The bytes have to be there and of a type of D09; a server that names no type is believed.
+fn is_document(response: &Response) -> bool {
+    response
+        .content_type
+        .as_deref()
+        .is_none_or(media_type::is_mo)
+}
+
+fn unreachable(cause: &Cause, url: &ServerUri) -> Refusal {
+    let failure = match cause {
+        Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
+        Cause::HandshakeRefused(_) => Failure::HandshakeRefused,
+        Cause::TooLarge(_) => Failure::Unparsable,
+        Cause::Forbidden => Failure::ChannelNotSecure,
+        _ => Failure::ServerUnreachable,
+    };
+    failure.refusal().on(url).because(cause)
+}
+
+/// An error answer: the cause that our server names in its problem document, else what the status says.
+fn refused(response: &Response, url: &ServerUri) -> Refusal {
+    let problem = Json::read(&response.body, JsonLimits::default()).ok();
+    let member = |name: &str| {
+        problem
+            .as_ref()
+            .and_then(|problem| problem.member(name))
+            .and_then(Json::as_text)
+    };
+    let named = member("cause").and_then(Failure::from_code);
+    let cause = named.unwrap_or(match response.status {
+        401 => Failure::CredentialMissing,
+        403 => Failure::CredentialRefused,
+        200 => Failure::PeerMisbehaved,
+        status if status >= 500 => Failure::ServerFailed,
+        _ => Failure::ServerRefused,
+    });
+    let detail = member("detail").map_or_else(String::new, |detail| format!(": {detail}"));
+    cause
+        .refusal()
+        .on(url)
+        .because(format!("HTTP {}{detail}", response.status))
+}
