@@ -1,5 +1,12 @@
 //! A refused bootstrap leaves tree and accounts as they were, and both ends can say why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::Path;
 
 use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapPolicy};
