@@ -12,6 +12,7 @@ mod capacity;
 mod clock;
 mod device;
 mod entropy;
+mod exchange;
 mod identity;
 mod listener;
 mod node;
@@ -22,8 +23,8 @@ mod server;
 mod session_service;
 
 pub use clock::{Clock, SystemClock};
-pub use device::{BOOTSTRAP_PATH, REPOSITORY_PATH, SESSION_PATH};
 pub use entropy::NoRandomness;
+pub use exchange::{BOOTSTRAP_PATH, REPOSITORY_PATH, SESSION_PATH};
 pub use observer::{ExchangeObserver, ObservedExchange};
 pub use problem::ProblemBody;
 pub use profiles::ProfileLibraryError;

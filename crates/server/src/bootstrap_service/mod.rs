@@ -16,7 +16,7 @@ pub(crate) use refused::refused;
 pub(crate) use sweep::sweep;
 
 use crate::config::ReBootstrap;
-use crate::device::{Head, Refusal, of_commit};
+use crate::exchange::{Head, Refusal, of_commit};
 use crate::identity::BootstrapDevice;
 use crate::model::{
     BootstrapRecord, BootstrapState, CredentialProof, DeferredMark, EventKind, ExchangeDelta,

@@ -6,7 +6,7 @@ use omadm_bootstrap::{BootstrapFailureCause as Cause, Fault};
 use omadm_mo::json::Json;
 
 use super::end::end_into;
-use crate::device::{Head, Refusal, of_commit};
+use crate::exchange::{Head, Refusal, of_commit};
 use crate::identity::BootstrapDevice;
 use crate::model::{BootstrapState, DeferredMark, EventKind, ExchangeDelta};
 use crate::node::{Node, event};

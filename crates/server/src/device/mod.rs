@@ -1,7 +1,5 @@
 //! The device listener's HTTP: `/dm/2.0` sessions, `/bootstrap/…`, `/repo/…`, answered as D70 says, row by row.
 
-mod inbound;
-mod refusal;
 mod repository;
 
 use std::sync::Arc;
@@ -12,55 +10,20 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
 use omadm_dm2::media_type::{MO, PACKAGE2, PackageType};
 use omadm_dm2::{Document, media_type};
 use tracing::info;
 
-pub(crate) use inbound::{Claim, Head};
-pub(crate) use refusal::{Refusal, of_commit};
-
 use crate::bootstrap_service::{self, Fetched};
+use crate::exchange::{
+    Answer, BOOTSTRAP_PATH, Head, REPOSITORY_PATH, Refusal, SESSION_PATH, of_commit,
+};
 use crate::identity::{BootstrapDevice, SessionDevice};
 use crate::node::Node;
 use crate::observer::ObservedExchange;
 use crate::session_service;
-
-/// The path of DM sessions.
-pub const SESSION_PATH: &str = "/dm/2.0";
-/// The path of client-initiated bootstrap; anything may follow it.
-pub const BOOTSTRAP_PATH: &str = "/bootstrap";
-/// The path of the data repository.
-pub const REPOSITORY_PATH: &str = "/repo";
-
-/// An answer that is no refusal.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) content_type: Option<&'static str>,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) const fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            content_type: None,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
-    }
-
-    pub(crate) const fn ok(content_type: &'static str, body: Bytes) -> Self {
-        Self {
-            status: StatusCode::OK,
-            content_type: Some(content_type),
-            headers: Vec::new(),
-            body,
-        }
-    }
-}
 
 #[derive(Clone, Copy)]
 enum Room {

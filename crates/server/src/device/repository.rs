@@ -11,7 +11,7 @@ use omadm_dm2::media_type::{MO, is_mo};
 use omadm_mo::DevId;
 use tokio::fs;
 
-use super::{Answer, Head, REPOSITORY_PATH, Refusal};
+use crate::exchange::{Answer, Head, REPOSITORY_PATH, Refusal};
 use crate::identity::SessionDevice;
 use crate::node::Node;
 

@@ -6,7 +6,7 @@ use omadm_tls::{Leaf, PeerIdentity, ValidityState, Verdict};
 
 use super::{Admitted, forbidden};
 use crate::clock::unix_time;
-use crate::device::{Head, Refusal};
+use crate::exchange::{Head, Refusal};
 use crate::model::{Credential, CredentialProof, Device};
 use crate::node::Node;
 

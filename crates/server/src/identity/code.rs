@@ -6,7 +6,7 @@ use omadm_mo::DevId;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{Admitted, Basic, challenge, forbidden};
-use crate::device::{Head, Refusal, of_commit};
+use crate::exchange::{Head, Refusal, of_commit};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, Device, EventKind, ExchangeDelta,
 };

@@ -11,7 +11,7 @@ use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_mo::DevId;
 use omadm_tls::Fingerprint;
 
-use crate::device::{Claim, Head, Refusal};
+use crate::exchange::{Claim, Head, Refusal};
 use crate::model::{Credential, CredentialProof, CredentialScope, Device};
 use crate::node::Node;
 use basic::Basic;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_session::server::SessionDelta;
 
-use crate::device::Refusal;
+use crate::exchange::Refusal;
 use crate::identity::SessionDevice;
 use crate::model::{
     Credential, CredentialChange, CredentialScope, EventKind, ExchangeDelta, Generation,

@@ -11,8 +11,8 @@ use omadm_dm2::header::SESSION_COOKIE;
 use omadm_dm2::media_type::PACKAGE2;
 use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
 
-use crate::device::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::entropy::random;
+use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::identity::SessionDevice;
 use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
