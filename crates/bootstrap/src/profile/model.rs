@@ -1,7 +1,9 @@
+use std::fmt;
+
 use serde::Deserialize;
 
-/// What a DM Bootstrap is to hold, the same for every device that gets it.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+/// What a DM Bootstrap is to hold, the same for every device that gets it. `Debug` shows no value of `[mo.data]`: they may be secrets.
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapProfile {
     /// The DM Account.
@@ -73,13 +75,13 @@ pub struct PushProfile {
     pub reg_params: String,
 }
 
-/// A management object that the bootstrap delivers beside the account (§14.2).
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+/// A management object that the bootstrap delivers beside the account (§14.2); none of the standard. `Debug` shows its shape alone.
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MoProfile {
     /// Its MOID.
     pub moid: String,
-    /// File of its DDF, relative to the profile's; none for an object that is known anyway.
+    /// File of its DDF, relative to the profile's; none for an object that the registry of the build knows.
     pub ddf: Option<String>,
     /// Its nodes, typed by the DDF.
     pub data: toml::Table,
@@ -137,6 +139,41 @@ impl BootstrapProfile {
         needs.sort();
         needs.dedup();
         needs
+    }
+}
+
+impl fmt::Debug for BootstrapProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BootstrapProfile")
+            .field("account", &self.account)
+            .field("mo", &self.mo)
+            .finish()
+    }
+}
+
+impl fmt::Debug for MoProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MoProfile")
+            .field("moid", &self.moid)
+            .field("ddf", &self.ddf)
+            .field("data", &Shape(&self.data))
+            .finish()
+    }
+}
+
+/// Names and types of a table's members.
+struct Shape<'a>(&'a toml::Table);
+
+impl fmt::Debug for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (key, value) in self.0 {
+            match value {
+                toml::Value::Table(table) => map.entry(key, &Self(table)),
+                other => map.entry(key, &format_args!("{}", other.type_str())),
+            };
+        }
+        map.finish()
     }
 }
 
