@@ -1,15 +1,14 @@
 use std::collections::BTreeMap;
 
-use omadm_mo::ddf::{Ddf, DdfError};
+use omadm_mo::ddf::Ddf;
 use omadm_mo::serialization::write_item;
 use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthNoti, AuthTrsp, PushGcm, SecMode};
 use omadm_mo::standard::{DmAcc, MoRegistry, dac, dev_info, dm_acc, session_info};
-use omadm_mo::{
-    ClientUri, DevId, Moid, MoidError, Node, Secret, ServerUri, ServerUriError, SrvId, SrvIdError,
-};
+use omadm_mo::{ClientUri, DevId, Moid, Scheme, Secret, ServerUri, SrvId};
 
-use super::mo_data;
-use super::{BootstrapProfile, CredentialSlot, MoProfile};
+use super::mo_data::{self, Bound};
+use super::placeholder::filled;
+use super::{BootstrapProfile, BuildError, CredentialSlot, MoProfile};
 use crate::BootstrapPackage;
 
 /// What differs from device to device and what the caller makes. Holds secrets: no `Debug`.
@@ -47,68 +46,21 @@ pub struct NotificationSecret {
     pub secret: Secret,
 }
 
-/// Why no package was built. The profile or its caller is at fault.
-#[derive(Clone, PartialEq, Debug, thiserror::Error)]
-pub enum BuildError {
-    /// `account.srv_id`
-    #[error("account.srv_id: {0}")]
-    SrvId(#[from] SrvIdError),
-    /// A key that holds a URI.
-    #[error("{key}: {error}")]
-    Uri {
-        /// The key.
-        key: &'static str,
-        /// What is wrong.
-        error: ServerUriError,
-    },
-    /// A MOID in `perm` or `mo`.
-    #[error("{key}: {error}")]
-    Moid {
-        /// The key.
-        key: String,
-        /// What is wrong.
-        error: MoidError,
-    },
-    /// A credential, secret or certificate that `needs` lists was not brought.
-    #[error("{0} is needed and was not given")]
-    Missing(&'static str),
-    /// A DDF file was not brought.
-    #[error("the DDF file {0} is needed and was not given")]
-    MissingDdf(String),
-    /// A DDF cannot be read.
-    #[error("the DDF file {file}: {error}")]
-    Ddf {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        error: DdfError,
-    },
-    /// No DDF describes the MO.
-    #[error("no DDF describes {0}; name its file under `ddf`")]
-    Undescribed(Moid),
-    /// A node of `[mo.data]` does not fit.
-    #[error("mo {moid}, {node}: {problem}")]
-    Data {
-        /// The MO.
-        moid: Moid,
-        /// The node.
-        node: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
+const SRV_URI: &str = "account.srv_uri";
+const SERVER_URI: &str = "account.bootstrap.server_uri";
 
 impl BootstrapProfile {
     /// Builds the DM Bootstrap for one device: the account first, then the further objects. The same profile and inputs give the same bytes.
     ///
     /// # Errors
-    /// [`BuildError`] naming the key or the node.
+    /// [`BuildError`] naming the key or the node; a plain `http` server among them, so that nothing insecure leaves unvalidated.
     pub fn build(
         &self,
         inputs: &ProfileInputs,
         registry: &MoRegistry,
     ) -> Result<BootstrapPackage, BuildError> {
         let account = self.dm_acc(inputs)?;
+        require_https(&account)?;
         let described = dm_acc::ddf();
         let uri = ClientUri::only_instance(dm_acc::moid());
         let name = registry.root_name(&dm_acc::moid()).unwrap_or("DMAcc");
@@ -122,7 +74,7 @@ impl BootstrapProfile {
         )];
         for mo in &self.mo {
             let (moid, ddf) = self.described(mo, inputs, registry)?;
-            let node = self.mo_node(mo, &moid, &ddf, inputs)?;
+            let node = self.mo_node(mo, &moid, &ddf, inputs)?.node;
             let name = ddf.root().name().map_or("MO", |name| name.as_str());
             items.push(write_item(
                 &ClientUri::only_instance(moid),
@@ -141,15 +93,21 @@ impl BootstrapProfile {
     /// # Errors
     /// [`BuildError`] naming the key.
     pub fn dm_acc(&self, inputs: &ProfileInputs) -> Result<DmAcc, BuildError> {
-        let (profile, fill) = (&self.account, |text: &str| filled(text, inputs));
-        let uri = |key, text: &str| {
-            ServerUri::parse(&fill(text)).map_err(|error| BuildError::Uri { key, error })
+        let profile = &self.account;
+        let fill = |key, text: &str| {
+            filled(text, inputs).map_err(|unknown| BuildError::Placeholder {
+                key,
+                name: unknown.0,
+            })
         };
-        let srv_id = SrvId::parse(&fill(&profile.srv_id))?;
+        let uri = |key, text: &str| {
+            ServerUri::parse(&fill(key, text)?).map_err(|error| BuildError::Uri { key, error })
+        };
+        let srv_id = SrvId::parse(&fill("account.srv_id", &profile.srv_id)?)?;
         let mut account = DmAcc::new(
             srv_id,
-            uri("account.srv_uri", &profile.srv_uri)?,
-            fill(&profile.name),
+            uri(SRV_URI, &profile.srv_uri)?,
+            fill("account.name", &profile.name)?,
             self.perm()?,
         );
         let ca = || {
@@ -164,7 +122,7 @@ impl BootstrapProfile {
                 .get(&CredentialSlot::Bootstrap)
                 .ok_or(BuildError::Missing("a credential for Auth/Bootstrap"))?;
             account.bootstrap = Some(AuthBootstrap {
-                server_uri: uri("account.bootstrap.server_uri", &bootstrap.server_uri)?,
+                server_uri: uri(SERVER_URI, &bootstrap.server_uri)?,
                 sec_mode: SecMode::X509,
                 client_pub_key: issued.certificate.clone(),
                 server_pub_key: ca()?,
@@ -194,10 +152,10 @@ impl BootstrapProfile {
         }
         if let Some(push) = &profile.push {
             account.gcm = Some(PushGcm {
-                sender_id: fill(&push.sender_id),
-                reg_uri: fill(&push.reg_uri),
-                un_reg_uri: fill(&push.un_reg_uri),
-                reg_params: fill(&push.reg_params),
+                sender_id: fill("account.push.sender_id", &push.sender_id)?,
+                reg_uri: fill("account.push.reg_uri", &push.reg_uri)?,
+                un_reg_uri: fill("account.push.un_reg_uri", &push.un_reg_uri)?,
+                reg_params: fill("account.push.reg_params", &push.reg_params)?,
             });
         }
         if profile.trust_server_ca {
@@ -211,13 +169,12 @@ impl BootstrapProfile {
     /// # Errors
     /// [`BuildError::Moid`] for an entry that is none.
     pub fn perm(&self) -> Result<Vec<Moid>, BuildError> {
-        let read = |key: String, text: &str| {
-            Moid::parse(text).map_err(|error| BuildError::Moid { key, error })
-        };
+        let read =
+            |key, text: &str| Moid::parse(text).map_err(|error| BuildError::Moid { key, error });
         if let Some(listed) = &self.account.perm {
             return listed
                 .iter()
-                .map(|text| read("account.perm".to_owned(), text))
+                .map(|text| read("account.perm", text))
                 .collect();
         }
         let mut moids = vec![
@@ -227,7 +184,7 @@ impl BootstrapProfile {
             session_info::moid(),
         ];
         for mo in &self.mo {
-            moids.push(read("mo.moid".to_owned(), &mo.moid)?);
+            moids.push(read("mo.moid", &mo.moid)?);
         }
         moids.sort();
         moids.dedup();
@@ -241,9 +198,12 @@ impl BootstrapProfile {
         registry: &MoRegistry,
     ) -> Result<(Moid, Ddf), BuildError> {
         let moid = Moid::parse(&mo.moid).map_err(|error| BuildError::Moid {
-            key: "mo.moid".to_owned(),
+            key: "mo.moid",
             error,
         })?;
+        if MoRegistry::standard().get(&moid).is_some() {
+            return Err(BuildError::StandardMo(moid));
+        }
         let Some(file) = &mo.ddf else {
             let known = registry
                 .get(&moid)
@@ -259,7 +219,14 @@ impl BootstrapProfile {
             file: file.clone(),
             error,
         })?;
-        Ok((moid.clone(), ddf.with_moid(moid)))
+        match ddf.moid() {
+            Some(described) if *described != moid => Err(BuildError::OtherMoid {
+                file: file.clone(),
+                described: described.clone(),
+                named: moid,
+            }),
+            _ => Ok((moid.clone(), ddf.with_moid(moid))),
+        }
     }
 
     pub(super) fn mo_node(
@@ -268,7 +235,7 @@ impl BootstrapProfile {
         moid: &Moid,
         ddf: &Ddf,
         inputs: &ProfileInputs,
-    ) -> Result<Node, BuildError> {
+    ) -> Result<Bound, BuildError> {
         mo_data::bind(&mo.data, ddf, &|text| filled(text, inputs)).map_err(|error| {
             BuildError::Data {
                 moid: moid.clone(),
@@ -279,8 +246,14 @@ impl BootstrapProfile {
     }
 }
 
-/// Puts the device and the server into a text.
-fn filled(text: &str, inputs: &ProfileInputs) -> String {
-    text.replace("{dev_id}", inputs.dev_id.as_str())
-        .replace("{server}", &inputs.server)
+/// What every device refuses does not leave, whether or not it was validated.
+fn require_https(account: &DmAcc) -> Result<(), BuildError> {
+    let bootstrap = account.bootstrap.as_ref().map(|part| &part.server_uri);
+    let named = [(SRV_URI, Some(&account.srv_uri)), (SERVER_URI, bootstrap)];
+    for (key, uri) in named {
+        if uri.is_some_and(|uri| uri.scheme() == Scheme::Http) {
+            return Err(BuildError::Insecure { key });
+        }
+    }
+    Ok(())
 }

@@ -4,13 +4,17 @@
 //! `{dev_id}` and `{server}` in texts, or as a credential that is to be issued: [`BootstrapProfile::needs`] lists what the caller has to bring.
 
 mod build;
+mod build_error;
 mod mo_data;
 mod model;
+mod placeholder;
 mod read;
 mod template;
 mod validate;
 
-pub use build::{BuildError, IssuedCredential, NotificationSecret, ProfileInputs};
+pub use build::{IssuedCredential, NotificationSecret, ProfileInputs};
+pub use build_error::BuildError;
+pub use mo_data::MoDataProblem;
 pub use model::{
     AccountProfile, BootstrapProfile, BootstrapServerProfile, CredentialSlot, MoProfile, Need,
     NotiProfile, PushProfile, TrspProfile,

@@ -11,7 +11,7 @@ use omadm_mo::standard::{DmAcc, MoRegistry, dac, dev_info, dm_acc, session_info}
 use omadm_mo::{DevId, NodePath, Secret, Value};
 
 use super::{
-    BootstrapProfile, BuildError, CredentialSlot, Finding, IssuedCredential, Need,
+    BootstrapProfile, BuildError, CredentialSlot, Finding, IssuedCredential, MoDataProblem, Need,
     NotificationSecret, ProfileInputs, Severity, Template, size_limit, template, validate,
 };
 use crate::{BootstrapFailureCause as Cause, BootstrapMethod, BootstrapPackage};
@@ -226,13 +226,13 @@ fn an_account_that_devices_refuse_is_an_error_with_their_cause() {
         only(&format!("{MINIMAL}perm = []\n")),
         error("account.perm", Cause::MissingPerm)
     );
-    for (from, to) in [
-        ("dm.example.com", "bs:dm.example.com"),
-        ("https://{server}", "{server}"),
+    for (from, to, at) in [
+        ("dm.example.com", "bs:dm.example.com", "account.srv_id"),
+        ("https://{server}", "{server}", "account.srv_uri"),
     ] {
         assert_eq!(
             only(&replaced(MINIMAL, from, to)),
-            error("the profile", Cause::InvalidAccount)
+            error(at, Cause::InvalidAccount)
         );
     }
     assert_eq!(
@@ -310,23 +310,37 @@ fn an_object_that_does_not_fit_its_ddf_is_an_error() {
         "IntervalSeconds = true",
     ));
     assert_eq!(format[0].severity, Severity::Error);
+    assert_eq!(format[0].cause, Some(Cause::WrongFormat));
     assert!(
         format[0].message.contains("IntervalSeconds"),
         "{}",
         format[0]
     );
     let undescribed = only(&replaced(FULL, "ddf = \"ddf/reporting-1.0.ddf\"\n", ""));
-    assert_eq!(undescribed.0, Severity::Error);
+    assert_eq!(
+        (undescribed.0, undescribed.1.as_str()),
+        (Severity::Error, "mo.ddf")
+    );
+}
+
+/// The full profile with a label that makes its document so long.
+fn full_of(octets: usize) -> String {
+    let labelled = |label: &str| {
+        replaced(
+            FULL,
+            "Label = \"{dev_id}\"",
+            &format!("Label = \"{label}\""),
+        )
+    };
+    let rest = built(&labelled("")).document().len();
+    labelled(&"x".repeat(octets - rest))
 }
 
 #[test]
 fn a_document_too_large_for_a_card_is_a_warning_for_that_carrier_only() {
-    let label = "x".repeat(size_limit(BootstrapMethod::Smartcard));
-    let found = findings(&replaced(
-        FULL,
-        "Label = \"{dev_id}\"",
-        &format!("Label = \"{label}\""),
-    ));
+    assert_eq!(size_limit(BootstrapMethod::Smartcard), 32_767);
+    assert_eq!(findings(&full_of(32_767)), []);
+    let found = findings(&full_of(32_768));
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].severity, Severity::Warning);
     assert!(
@@ -334,6 +348,171 @@ fn a_document_too_large_for_a_card_is_a_warning_for_that_carrier_only() {
             .message
             .contains(&BootstrapMethod::Smartcard.to_string())
     );
+}
+
+#[test]
+fn a_document_too_large_for_every_method_is_an_error() {
+    let mib = size_limit(BootstrapMethod::Factory);
+    let toml = |octets: usize| {
+        let mut profile = profile(FULL);
+        let rest = built(FULL).document().len() - inputs().dev_id.as_str().len();
+        profile.mo[0].data["Label"] = toml::Value::String("x".repeat(octets - rest));
+        validate(&profile, &inputs(), &MoRegistry::standard())
+    };
+    assert_eq!(toml(mib)[0].severity, Severity::Warning);
+    let over = toml(mib + 1);
+    assert_eq!(
+        (over.len(), over[0].severity, over[0].at.as_str()),
+        (1, Severity::Error, "the document")
+    );
+}
+
+/// What a build with these inputs is refused for, after `validate` has named the same place as an error.
+fn refused(toml: &str, inputs: &ProfileInputs) -> BuildError {
+    let (profile, registry) = (profile(toml), MoRegistry::standard());
+    let error = profile.build(inputs, &registry).err();
+    let error = error.unwrap_or_else(|| panic!("built: {toml}"));
+    let found = validate(&profile, inputs, &registry);
+    assert!(
+        found.iter().any(|one| one.severity == Severity::Error),
+        "{error}"
+    );
+    error
+}
+
+#[test]
+fn a_further_object_is_none_of_the_standard() {
+    for moid in [
+        dm_acc::moid(),
+        dev_info::moid(),
+        dac::moid(),
+        session_info::moid(),
+    ] {
+        let toml = format!("{MINIMAL}[[mo]]\nmoid = \"{moid}\"\n[mo.data]\n");
+        assert_eq!(refused(&toml, &inputs()), BuildError::StandardMo(moid));
+        assert_eq!(only(&toml).1, "mo.moid");
+    }
+}
+
+#[test]
+fn values_of_further_objects_stand_in_no_debug_and_no_error() {
+    let secret = "s3cr3t";
+    let toml = replaced(
+        FULL,
+        "Label = \"{dev_id}\"",
+        &format!("Label = \"{secret}\""),
+    );
+    let shown = format!("{:?} {:?}", profile(&toml), profile(&toml).mo[0]);
+    assert!(
+        !shown.contains(secret) && shown.contains("Label"),
+        "{shown}"
+    );
+    for misfit in [
+        replaced(FULL, "900", &format!("\"{secret}\"")),
+        replaced(
+            FULL,
+            "\nLabel = \"{dev_id}\"",
+            &format!("\nLabel = \"{{{secret}}}\""),
+        ),
+        replaced(FULL, "Label = ", &format!("Bad = \"{secret}\"\nLabel = ")),
+    ] {
+        let error = refused(&misfit, &inputs());
+        assert!(!format!("{error} {error:?}").contains(secret), "{error}");
+        let found = findings(&misfit);
+        assert!(!format!("{found:?}").contains(secret), "{found:?}");
+    }
+}
+
+#[test]
+fn plain_http_does_not_leave_even_where_nobody_validated() {
+    assert_eq!(
+        refused(&replaced(MINIMAL, "https://", "http://"), &inputs()),
+        BuildError::Insecure {
+            key: "account.srv_uri"
+        }
+    );
+    let bootstrap = replaced(FULL, "server_uri = \"https:", "server_uri = \"HTTP:");
+    let error = refused(&bootstrap, &inputs());
+    assert_eq!(error.at(), "account.bootstrap.server_uri");
+}
+
+#[test]
+fn a_ddf_of_another_object_is_refused() {
+    let mut other = inputs();
+    let text = replaced(DDF, REPORTING, "urn:example:mo:other:1.0");
+    other.ddfs.insert(DDF_FILE.to_owned(), text);
+    assert!(matches!(
+        refused(FULL, &other),
+        BuildError::OtherMoid { described, named, .. }
+            if described.as_str() == "urn:example:mo:other:1.0" && named.as_str() == REPORTING
+    ));
+}
+
+#[test]
+fn a_device_is_percent_encoded_inside_a_uri_and_written_as_it_is_elsewhere() {
+    let toml = replaced(MINIMAL, "/dm/2.0", "/dm/{dev_id}?d={dev_id}");
+    let toml = replaced(&toml, "Example DM Server", "for {dev_id} {} {not one} {");
+    let mut odd = inputs();
+    odd.dev_id = DevId::parse("urn:x:a/b?c&{server}").unwrap();
+    let account = profile(&toml).dm_acc(&odd).unwrap();
+    let encoded = "urn%3Ax%3Aa%2Fb%3Fc%26%7Bserver%7D";
+    assert_eq!(
+        account.srv_uri.as_str(),
+        format!("https://dms.example.com:8443/dm/{encoded}?d={encoded}")
+    );
+    assert_eq!(account.name, "for urn:x:a/b?c&{server} {} {not one} {");
+}
+
+#[test]
+fn a_placeholder_that_there_is_not_is_an_error_at_its_key() {
+    let toml = replaced(MINIMAL, "{server}", "{host}");
+    assert_eq!(
+        refused(&toml, &inputs()),
+        BuildError::Placeholder {
+            key: "account.srv_uri",
+            name: "host".to_owned()
+        }
+    );
+    assert_eq!(only(&toml).1, "account.srv_uri");
+    let data = replaced(FULL, "Label = \"{dev_id}\"", "Label = \"{imei}\"");
+    assert_eq!(
+        only(&data),
+        (Severity::Error, format!("{REPORTING}/Label"), None)
+    );
+}
+
+#[test]
+fn what_devices_skip_or_keep_from_the_server_is_a_warning() {
+    let without = replaced(FULL, "  \"urn:example:mo:reporting:1.0\",\n", "");
+    assert_eq!(
+        only(&without),
+        (Severity::Warning, "account.perm".to_owned(), None)
+    );
+    let ext = "<Node><NodeName>Ext</NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat>\
+        <Occurrence><ZeroOrOne/></Occurrence><Scope><Permanent/></Scope><DFType><DDFName/></DFType></DFProperties></Node>";
+    let mut open = inputs();
+    let at = DDF.rfind("</Node>").unwrap();
+    let ddf = format!("{}{ext}{}", &DDF[..at], &DDF[at..]);
+    open.ddfs.insert(DDF_FILE.to_owned(), ddf);
+    let toml = format!("{FULL}[mo.data.Ext.Vendor]\nMode = 3\n");
+    let found = validate(&profile(&toml), &open, &MoRegistry::standard());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].severity, &found[0].at),
+        (Severity::Warning, &format!("{REPORTING}/Ext/Vendor"))
+    );
+    let package = profile(&toml).build(&open, &MoRegistry::standard());
+    assert!(package.is_ok_and(|package| {
+        String::from_utf8_lossy(package.document()).contains("\"Vendor\":{\"Mode\":3}")
+    }));
+    let array = format!("{FULL}[mo.data.Ext]\nList = [1]\n");
+    assert!(matches!(
+        refused(&array, &open),
+        BuildError::Data {
+            problem: MoDataProblem::NoFormat { .. },
+            ..
+        }
+    ));
 }
 
 struct Probe<T>(PhantomData<T>);

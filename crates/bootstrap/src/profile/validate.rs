@@ -30,11 +30,11 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// Largest document that a carrier takes, in octets: the card's file (`dm20.md` §15.1), and our own default for every other.
+/// Largest document that a carrier takes, in octets: on the card what a 15-bit READ BINARY offset reaches (`smartcard.md`), and our own default for every other.
 #[must_use]
 pub const fn size_limit(method: BootstrapMethod) -> usize {
     match method {
-        BootstrapMethod::Smartcard => 32 * 1024,
+        BootstrapMethod::Smartcard => 32_767,
         BootstrapMethod::Factory
         | BootstrapMethod::ClientInitiated
         | BootstrapMethod::ServerInitiated => 1 << 20,
@@ -56,12 +56,12 @@ pub fn validate(
             .and_then(|(moid, ddf)| {
                 profile
                     .mo_node(mo, &moid, &ddf, inputs)
-                    .map(|node| (moid, ddf, node))
+                    .map(|bound| (moid, ddf, bound))
             });
         match checked {
             Err(error) => findings.push(Finding::of_build(&error)),
-            Ok((moid, ddf, node)) => {
-                let violations = ddf.validate(&node).err().unwrap_or_default();
+            Ok((moid, ddf, bound)) => {
+                let violations = ddf.validate(&bound.node).err().unwrap_or_default();
                 findings.extend(violations.into_iter().map(|violation| Finding {
                     severity: Severity::Error,
                     at: format!("{moid}/{}", violation.path),
@@ -69,6 +69,23 @@ pub fn validate(
                     message: violation.kind.to_string(),
                     advice: Cause::InvalidInstance.action().to_owned(),
                 }));
+                findings.extend(bound.undescribed.into_iter().map(|path| {
+                    Finding::warning(
+                        &format!("{moid}/{path}"),
+                        "the DDF does not describe this node below Ext; devices skip it".to_owned(),
+                        "Describe it in the DDF, or leave it out.",
+                    )
+                }));
+                if profile
+                    .perm()
+                    .is_ok_and(|perm| !perm.is_empty() && !perm.contains(&moid))
+                {
+                    findings.push(Finding::warning(
+                        "account.perm",
+                        format!("{moid} is delivered and is not in the list: the server cannot manage it afterwards"),
+                        "Add it, or leave `perm` out.",
+                    ));
+                }
             }
         }
     }
@@ -163,15 +180,27 @@ fn check_account(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &
 }
 
 fn check_size(octets: usize, findings: &mut Vec<Finding>) {
-    for method in BootstrapMethod::ALL {
+    let refusing: Vec<_> = BootstrapMethod::ALL
+        .into_iter()
+        .filter(|method| octets > size_limit(*method))
+        .collect();
+    if refusing.len() == BootstrapMethod::ALL.len() {
+        findings.push(Finding {
+            severity: Severity::Error,
+            at: "the document".to_owned(),
+            cause: Some(Cause::Unparsable),
+            message: format!("{octets} octets are more than any method takes"),
+            advice: "Deliver less.".to_owned(),
+        });
+        return;
+    }
+    for method in refusing {
         let limit = size_limit(method);
-        if octets > limit {
-            findings.push(Finding::warning(
-                "the document",
-                format!("{octets} octets are more than a {method} bootstrap takes ({limit})"),
-                "Deliver less, or by another method.",
-            ));
-        }
+        findings.push(Finding::warning(
+            "the document",
+            format!("{octets} octets are more than a {method} bootstrap takes ({limit})"),
+            "Deliver less, or by another method.",
+        ));
     }
 }
 
@@ -198,20 +227,12 @@ impl Finding {
     }
 
     fn of_build(error: &BuildError) -> Self {
-        let cause = match error {
-            BuildError::Data { .. } | BuildError::Undescribed(_) => Some(Cause::UnknownNode),
-            BuildError::SrvId(_) | BuildError::Uri { .. } | BuildError::Moid { .. } => {
-                Some(Cause::InvalidAccount)
-            }
-            _ => None,
-        };
-        let advice = "Correct the key in the profile.".to_owned();
         Self {
             severity: Severity::Error,
-            at: "the profile".to_owned(),
-            cause,
+            at: error.at(),
+            cause: error.cause(),
             message: error.to_string(),
-            advice,
+            advice: "Correct it in the profile.".to_owned(),
         }
     }
 }
