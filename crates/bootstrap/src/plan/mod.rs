@@ -1,5 +1,6 @@
 //! From a delivered document to a changed DM tree: plan, preview, apply.
 
+mod acknowledgement;
 mod apply;
 mod bootstrap;
 mod document;
@@ -7,6 +8,7 @@ mod placement;
 mod preview;
 mod tree_plan;
 
+pub use acknowledgement::plan_acknowledgement;
 pub use apply::{ApplyError, apply};
 pub use bootstrap::{BootstrapPlan, CredentialCheck, Delivery, Planned, plan_bootstrap};
 pub use document::{SkippedItem, SkippedReason};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use omadm_bootstrap::plan::{PlanStep, TreePlan};
-use omadm_bootstrap::{Account, CompletionState, DeviceView, EventId};
+use omadm_bootstrap::plan::plan_acknowledgement;
+use omadm_bootstrap::{Account, DeviceView, EventId};
 use omadm_dm2::{Alert, Command, CommandError, Package2, Package3, Status, StatusCode, media_type};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::MoRegistry;
@@ -212,25 +212,14 @@ impl ClientSession {
     /// D60: the owed flag goes when the Package#1 got 2xx, durably and before anything else happens. Only for the event it reported: another
     /// bootstrap may have been applied meanwhile.
     fn acknowledge(&mut self, view: &dyn DeviceView, package: PackageRead, tries: u8) {
-        let account = view
-            .account(&self.opening.server)
-            .ok()
-            .flatten()
-            .filter(|account| account.owed.is_some())
-            .filter(|account| Some(&account.provenance.event_id) == self.reported.as_ref());
-        let Some(mut account) = account else {
+        let plan = self
+            .reported
+            .as_ref()
+            .and_then(|event_id| plan_acknowledgement(view, &self.opening.server, event_id).ok())
+            .flatten();
+        let Some(plan) = plan else {
             return self.run(view, package);
         };
-        account.owed = None;
-        let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
-        let state = names::path(&[names::EXT, names::BOOTSTRAP, names::STATE]);
-        let acked = Node::Leaf(Value::chr(CompletionState::Acked.node_value()));
-        let mut plan = TreePlan::at(view.version());
-        plan.steps.push(PlanStep::Replace {
-            at: root.with_path(state),
-            node: acked,
-        });
-        plan.accounts.push(account);
         let id = self.id();
         self.effects.push_back(Effect::Apply(id, plan));
         self.state = State::Clearing(id, package, tries);

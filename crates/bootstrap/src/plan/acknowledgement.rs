@@ -1,0 +1,36 @@
+use omadm_mo::standard::dm_acc::{self, names};
+use omadm_mo::{Node, NodeAddress, NodeKind, SrvId, TreeError, Value};
+
+use super::{PlanStep, TreePlan};
+use crate::{CompletionState, DeviceView, EventId};
+
+/// Plans what a server's 2xx to its Package#1 settles (D60): nothing is owed for this event any more, and `Ext/Bootstrap/State` says `acked`. None where
+/// this completion is not owed: the answer to an older event does not settle a newer bootstrap.
+///
+/// # Errors
+/// [`TreeError`] where the tree cannot be read.
+pub fn plan_acknowledgement(
+    view: &dyn DeviceView,
+    server: &SrvId,
+    event_id: &EventId,
+) -> Result<Option<TreePlan>, TreeError> {
+    let account = view.account(server)?;
+    let owed = account.filter(|a| a.owed.is_some() && a.provenance.event_id == *event_id);
+    let Some(mut account) = owed else {
+        return Ok(None);
+    };
+    account.owed = None;
+    let mut plan = TreePlan::at(view.version());
+    let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
+    let values = root.with_path(names::bootstrap_type());
+    if view.kind(&values)? == Some(NodeKind::Interior) {
+        let state = names::path(&[names::EXT, names::BOOTSTRAP, names::STATE]);
+        let acked = Node::Leaf(Value::chr(CompletionState::Acked.node_value()));
+        plan.steps.push(PlanStep::Replace {
+            at: root.with_path(state),
+            node: acked,
+        });
+    }
+    plan.accounts.push(account);
+    Ok(Some(plan))
+}
