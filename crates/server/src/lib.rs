@@ -19,6 +19,7 @@ mod node;
 mod observer;
 mod problem;
 mod profiles;
+mod refusal_throttle;
 mod server;
 mod session_service;
 

@@ -16,6 +16,7 @@ use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
 use crate::profiles::ProfileLibrary;
+use crate::refusal_throttle::RefusalThrottle;
 use crate::seal::SealingKeys;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::Store;
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) profiles: ProfileLibrary,
     pub(crate) registry: MoRegistry,
     pub(crate) capacity: Capacity,
+    strangers: RefusalThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
     pub(crate) code_gate: tokio::sync::Mutex<()>,
@@ -68,6 +70,7 @@ impl Node {
             trust: Arc::new(LiveClientTrust::new(state.client_trust()?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),
+            strangers: RefusalThrottle::default(),
             config,
             public_server,
             state,
@@ -113,7 +116,19 @@ impl Node {
     }
 
     /// Records a refusal; nobody waits for it.
-    pub(crate) fn refused(&self, about: Option<DevId>, kind: EventKind, correlation: &str) {
+    pub(crate) fn refused(&self, about: Option<DevId>, mut kind: EventKind, correlation: &str) {
+        if about.is_none() {
+            let Some(dropped) = self.strangers.admit(self.now()) else {
+                return;
+            };
+            if let EventKind::RequestRefused { detail, .. } = &mut kind
+                && dropped > 0
+            {
+                detail.push_str(&format!(
+                    " ({dropped} refusals of unknown peers before it were not recorded)"
+                ));
+            }
+        }
         self.store.defer(DeferredMark::Refused {
             dev_id: about,
             at: self.now(),
