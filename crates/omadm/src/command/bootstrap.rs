@@ -26,12 +26,18 @@ use crate::failure::{Explain as _, Failure};
   omadm bootstrap preview document.json --dir device")]
 pub(crate) enum Bootstrap {
     /// Print a new profile with a comment for each key
+    #[command(
+        after_help = "Examples:\n  omadm bootstrap new > my.toml\n  omadm bootstrap new --template full > my.toml"
+    )]
     New {
         /// Which one
         #[arg(long, value_enum, default_value = "minimal")]
         template: Which,
     },
     /// Check a profile: what devices would refuse is an error
+    #[command(
+        after_help = "Examples:\n  omadm bootstrap check my.toml\n  omadm bootstrap check my.toml --json"
+    )]
     Check {
         /// The profile (TOML)
         profile: PathBuf,
@@ -40,8 +46,12 @@ pub(crate) enum Bootstrap {
         json: bool,
     },
     /// Build the document for one device
+    #[command(
+        after_help = "Examples:\n  omadm bootstrap build my.toml --dev-id IMEI:493005100592800 --server dm.example.com -o document.json"
+    )]
     Build(Build),
     /// Say what applying a document would add, replace and remove on a device
+    #[command(after_help = "Examples:\n  omadm bootstrap preview document.json --dir device")]
     Preview(Preview),
 }
 

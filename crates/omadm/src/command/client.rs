@@ -16,19 +16,32 @@ use crate::failure::{Explain as _, Failure};
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   omadm client init --dir device --dev-id IMEI:493005100592800
-  omadm client bootstrap --dir device --url https://127.0.0.1:8443/bootstrap --ca server/ca.crt
-  omadm client run --dir device --url https://127.0.0.1:8443/bootstrap --ca server/ca.crt
+  omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt
+  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt
   omadm client tree --dir device")]
 pub(crate) enum Client {
     /// Make a device: its key, a request for its certificate, its DevInfo, a policy file
+    #[command(
+        after_help = "Examples:\n  omadm client init --dir device --dev-id IMEI:493005100592800\n  omadm client init --dir device --dev-id IMEI:493005100592800 --man Acme --mod M1 --dev-type sensor"
+    )]
     Init(Init),
     /// Fetch a DM Bootstrap, install it, report BootstrapComplete
+    #[command(
+        after_help = "Examples:\n  omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt\n  OMADM_BOOTSTRAP_CODE=… omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
+    )]
     Bootstrap(Bootstrap),
     /// Run until stopped: report what is owed, ask for a bootstrap while there is no account
+    #[command(
+        after_help = "Examples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
+    )]
     Run(Bootstrap),
     /// Print the DM tree; secrets and permission lists are left out
+    #[command(
+        after_help = "Examples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
+    )]
     Tree(Device),
     /// Print what waits to be delivered, and why the last bootstrap was refused
+    #[command(after_help = "Examples:\n  omadm client alerts --dir device")]
     Alerts(Device),
 }
 
@@ -192,7 +205,7 @@ impl Bootstrap {
         if let Some(url) = &self.url {
             more.push(
                 ServerUri::parse(url)
-                    .explain(what, "write --url like https://127.0.0.1:8443/bootstrap")?,
+                    .explain(what, "write --url like https://localhost:8443/bootstrap")?,
             );
         }
         let code = match &self.code_file {

@@ -42,15 +42,23 @@ pub(crate) struct Device {
 #[derive(Subcommand)]
 enum DeviceCommand {
     /// Register a device
+    #[command(
+        after_help = "Examples:\n  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal\n  omadm device add IMEI:493005100592801 --code --profile full"
+    )]
     Add(Add),
     /// List devices
+    #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]
     List,
     /// Show a device: credentials, bootstraps, latest events
+    #[command(after_help = "Examples:\n  omadm device show IMEI:493005100592800")]
     Show {
         /// Its DevID
         dev_id: String,
     },
     /// Revoke a credential of a device; it takes effect at once
+    #[command(
+        after_help = "Examples:\n  omadm device revoke IMEI:493005100592800 6a39906f69bc24c3ee5bb5213f4be1dadbe4f59d3acc550d397e5efb988c57a8"
+    )]
     Revoke {
         /// Its DevID
         dev_id: String,
@@ -186,17 +194,17 @@ impl Add {
 
 async fn list(api: &ApiClient, json: bool) -> Result<(), Failure> {
     let mut after = None;
-    if !json {
-        say(format!(
-            "{:<28}  {:<17}  {:<24}  {}",
-            "DevID", "bootstrapped by", "at", "last seen"
-        ))?;
-    }
     loop {
         let page = api
             .devices(after.as_deref())
             .await
             .explain("the devices cannot be listed", HINT)?;
+        if after.is_none() && !json {
+            say(format!(
+                "{:<28}  {:<17}  {:<24}  {}",
+                "DevID", "bootstrapped by", "at", "last seen"
+            ))?;
+        }
         for device in &page.devices {
             if json {
                 say_json(device)?;
