@@ -300,7 +300,7 @@ fn the_same_inputs_give_the_same_plan() {
 }
 
 #[test]
-fn dm_boot_factory_and_card_bring_an_account_from_local_storage() {
+fn factory_and_card_bring_an_account_from_local_storage() {
     for (method, source) in [
         (BootstrapMethod::Factory, BootstrapSource::FactoryImage),
         (

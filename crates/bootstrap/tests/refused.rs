@@ -50,7 +50,7 @@ fn a_method_that_is_turned_off_brings_nothing() {
 }
 
 #[test]
-fn a_document_over_an_open_channel_is_refused_by_every_method() {
+fn b_16_a_document_over_an_open_channel_is_refused_by_every_method() {
     for method in BootstrapMethod::ALL {
         Bench::new().refuses_as(
             minimal().to_string().as_bytes(),

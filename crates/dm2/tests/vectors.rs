@@ -108,7 +108,7 @@ fn every_example_is_told_by_its_shape() {
 }
 
 #[test]
-fn every_package_is_written_as_it_was_read() {
+fn x_json_001_every_package_is_written_as_it_was_read() {
     for (name, ..) in VECTORS {
         let document = document(name);
         let written = match document.content() {

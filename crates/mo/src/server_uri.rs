@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server_uri_is_refused() {
+    fn x_uri_003_what_is_no_server_uri_is_refused() {
         for (text, error) in [
             ("ftp://a/", ServerUriError::Scheme),
             ("https:///x", ServerUriError::Host),

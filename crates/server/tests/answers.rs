@@ -79,7 +79,7 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
 }
 
 #[tokio::test]
-async fn an_accept_that_excludes_the_answer_is_406() {
+async fn x_nego_001_an_accept_that_excludes_the_answer_is_406() {
     let rig = Rig::new().await;
     let identity = rig.device(DEVICE).await;
     rig.seed(DEVICE, DOCUMENT, 3600).await;
@@ -122,7 +122,7 @@ async fn an_accept_that_excludes_the_answer_is_406() {
 }
 
 #[tokio::test]
-async fn a_content_type_that_is_no_package_is_415() {
+async fn x_nego_001_a_content_type_that_is_no_package_is_415() {
     let rig = Rig::new().await;
     let identity = rig.device(DEVICE).await;
     let mut wire = rig.connect(Some(&identity)).await;

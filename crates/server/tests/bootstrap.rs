@@ -63,7 +63,7 @@ async fn generation(rig: &Rig, identity: &Identity) -> (String, bool) {
 }
 
 #[tokio::test]
-async fn the_full_profile_brings_a_device_with_nothing_but_a_code_to_its_session() {
+async fn b_19_the_full_profile_brings_a_device_with_nothing_but_a_code_to_its_session() {
     let rig = rig(|_| {}).await;
     let new = NewDevice {
         dev_id: DEVICE.to_owned(),

@@ -97,7 +97,7 @@ async fn a_registered_certificate_opens_bootstrap_and_session() {
 }
 
 #[tokio::test]
-async fn an_unknown_certificate_is_403_and_the_event_names_the_device_it_claims() {
+async fn b_16_an_unknown_certificate_is_403_and_the_event_names_the_device_it_claims() {
     let rig = Rig::new().await;
     rig.device(DEVICE).await;
     let stranger = issued_by(&foreign_ca(), DEVICE, 3600);
@@ -277,7 +277,7 @@ async fn a_missing_repeated_or_malformed_dev_id_is_400_and_the_event_names_the_c
 }
 
 #[tokio::test]
-async fn without_credential_both_uris_answer_401_with_a_challenge() {
+async fn b_16_without_credential_both_uris_answer_401_with_a_challenge() {
     let rig = Rig::new().await;
     let mut wire = rig.connect(None).await;
     for answer in [

@@ -17,7 +17,7 @@ fn delete(rest: &str) -> Value {
 }
 
 #[test]
-fn delete_takes_a_subtree_an_instance_or_all_that_is_named() {
+fn x_cmd_001_delete_takes_a_subtree_an_instance_or_all_that_is_named() {
     let mut bench = Bench::new();
     assert_eq!(bench.code(delete("/left/Data/1")), 200);
     assert_eq!(bench.text(GPS, "left", &["Data", "1", "Date"]), None);
@@ -66,7 +66,7 @@ fn delete_is_planned_again_where_the_tree_changed_and_fails_with_the_store() {
 }
 
 #[test]
-fn exec_answers_as_the_object_does_d24() {
+fn x_cmd_001_exec_answers_as_the_object_does_d24() {
     use ManagedObjectError as Refused;
     let mut bench = Bench::new();
     for (exec, code) in [
@@ -122,7 +122,7 @@ fn what_is_not_implemented_yet_is_501() {
 }
 
 #[test]
-fn after_cont_the_next_package_goes_elsewhere_and_the_account_stays_d19() {
+fn x_cmd_001_after_cont_the_next_package_goes_elsewhere_and_the_account_stays_d19() {
     let mut bench = Bench::new();
     let commands = json!([
         ["CONT", "https://first.example.com/"],
@@ -161,7 +161,7 @@ fn cont_never_lowers_the_security_d19() {
 }
 
 #[test]
-fn after_end_no_package3_is_sent_wherever_end_stands_d20() {
+fn x_cmd_001_after_end_no_package3_is_sent_wherever_end_stands_d20() {
     for commands in [
         json!([["END"], delete("/left/Rate")]),
         json!([delete("/left/Rate"), ["END"]]),

@@ -21,7 +21,7 @@ fn owes(bench: &Bench) -> bool {
 }
 
 #[test]
-fn b_15_the_first_session_reports_bootstrap_complete_with_its_type_d27() {
+fn b_15_x_boot_006_the_first_session_reports_bootstrap_complete_with_its_type_d27() {
     let mut bench = Bench::owing();
     let run = bench.session(SRV, |_, _| answer(200, ""));
     let package = body(&run.requests[0]);
@@ -94,7 +94,7 @@ fn mos_is_sent_with_bootstrap_complete_alone_and_shows_what_the_server_may_see_d
 }
 
 #[test]
-fn there_is_exactly_one_session_cause_and_it_comes_first_d04() {
+fn x_alrt_001_there_is_exactly_one_session_cause_and_it_comes_first_d04() {
     for (mut bench, cause) in [
         (Bench::owing(), AlertType::BOOTSTRAP_COMPLETE),
         (Bench::new(), AlertType::CLIENT_INITIATED_MGMT),

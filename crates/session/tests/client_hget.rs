@@ -18,7 +18,7 @@ fn new_gps(id: &str) -> serde_json::Value {
 }
 
 #[test]
-fn without_client_uri_an_instance_is_added_and_its_uri_told_d15() {
+fn x_cmd_001_without_client_uri_an_instance_is_added_and_its_uri_told_d15() {
     let mut bench = Bench::new();
     let status = bench.hget(&json!([item(&at("//"), "GPS", &new_gps("c"))]));
     assert_eq!((status.code.get(), status.uri), (200, vec![at("/1/")]));

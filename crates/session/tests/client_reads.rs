@@ -194,7 +194,7 @@ fn a_result_over_the_limit_is_413() {
 }
 
 #[test]
-fn hput_and_hpost_send_one_body_for_all_uris() {
+fn x_cmd_001_hput_and_hpost_send_one_body_for_all_uris() {
     let mut bench = Bench::new();
     for (name, method) in [("HPUT", UploadMethod::Put), ("HPOST", UploadMethod::Post)] {
         assert_eq!(

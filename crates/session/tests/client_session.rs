@@ -36,7 +36,7 @@ fn owes(bench: &Bench) -> bool {
 }
 
 #[test]
-fn packages_carry_their_media_types_and_go_to_srv_uri() {
+fn x_flow_001_packages_carry_their_media_types_and_go_to_srv_uri() {
     let run = Bench::new().session(SRV, |_, n| answer(200, if n == 0 { CMD_GET } else { "" }));
     let types: Vec<_> = run
         .requests

@@ -50,7 +50,7 @@ async fn a_server_under_the_anchor_is_trusted_by_dns_name_and_by_address() {
 }
 
 #[tokio::test]
-async fn a_server_of_an_unknown_ca_is_refused() {
+async fn b_16_a_server_of_an_unknown_ca_is_refused() {
     let server = Server::new();
     for trust in [
         ServerTrust::anchors(&[]).unwrap(),

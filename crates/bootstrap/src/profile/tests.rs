@@ -86,7 +86,7 @@ fn the_profiles_of_the_repository_read_and_validate_without_a_finding() {
 }
 
 #[test]
-fn the_full_profile_comes_back_as_the_same_account_from_its_document() {
+fn b_14_the_full_profile_comes_back_as_the_same_account_from_its_document() {
     let package = built(FULL);
     let items = items(&package);
     assert_eq!(items.len(), 2);
@@ -109,7 +109,7 @@ fn the_full_profile_comes_back_as_the_same_account_from_its_document() {
 }
 
 #[test]
-fn a_further_object_is_typed_by_its_ddf() {
+fn b_26_a_further_object_is_typed_by_its_ddf() {
     let package = built(FULL);
     let ddf = Ddf::read(DDF).unwrap();
     let bound = items(&package)[1]

@@ -114,7 +114,7 @@ fn compare(ddf: &Ddf, rows: &[Row]) {
 }
 
 #[test]
-fn dev_info_is_the_table_of_12_1_permanent_and_read_only() {
+fn x_mo_001_dev_info_is_the_table_of_12_1_permanent_and_read_only() {
     let ddf = dev_info::ddf();
     compare(&ddf, &DEV_INFO);
     for (path, ..) in DEV_INFO {
@@ -130,7 +130,7 @@ fn dev_info_is_the_table_of_12_1_permanent_and_read_only() {
 }
 
 #[test]
-fn dm_account_is_the_table_of_12_2() {
+fn x_mo_001_dm_account_is_the_table_of_12_2() {
     compare(dm_acc::ddf(), &DM_ACC);
 }
 

@@ -185,7 +185,7 @@ fn end_is_never_sent_beside_commands_and_never_waited_for() {
 }
 
 #[test]
-fn bootstrap_complete_dominates_and_other_alerts_are_reported_d04() {
+fn x_alrt_001_bootstrap_complete_dominates_and_other_alerts_are_reported_d04() {
     let alerts = format!(
         r#"{{"Alert":[{{"AlertType":"urn:x"}},{{"AlertType":"urn:oma:at:dm:2.0:ServerInitiatedMgmt"}},{COMPLETE}]}}"#
     );
