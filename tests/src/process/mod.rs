@@ -1,0 +1,29 @@
+//! The binary `omadm` as a user runs it: real processes, started, watched, signalled, never left behind.
+
+mod binary;
+mod device;
+mod running;
+mod server;
+
+pub use binary::{Ended, omadm};
+pub use device::Device;
+pub use running::{Running, Signal};
+pub use server::Server;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest that a command of the suites may take: a hundred times what it needs on an idle machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A file of the repository's `profiles/`.
+#[must_use]
+pub fn profiles(name: &str) -> PathBuf {
+    crate::house::root().join("profiles").join(name)
+}
+
+/// The DDF of the further management object of the full profile.
+#[must_use]
+pub fn reporting_ddf() -> PathBuf {
+    profiles("ddf/reporting-1.0.ddf")
+}
