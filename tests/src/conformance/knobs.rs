@@ -1,0 +1,316 @@
+//! Knobs: each breaks the implementation at one place, and the test that proves the item must then fail. They are turned in a copy of the workspace.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::found;
+
+/// One knob.
+#[derive(Clone, Copy, Debug)]
+pub struct Knob {
+    /// The item it breaks.
+    pub item: &'static str,
+    /// File from the root of the workspace.
+    pub file: &'static str,
+    /// Text that stands there once.
+    pub from: &'static str,
+    /// What stands in its place when the knob is turned; it compiles.
+    pub to: &'static str,
+    /// The package of the test.
+    pub package: &'static str,
+    /// Its test target; none for the library's own tests.
+    pub target: Option<&'static str>,
+    /// The test, with its modules where it is one of the library's own.
+    pub test: &'static str,
+}
+
+/// Every knob; the first costs the least to turn.
+pub const KNOBS: &[Knob] = &[
+    Knob {
+        item: "B-23",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: ".any(|account| account.srv_id == read.srv_id)",
+        to: ".any(|account| account.srv_id != read.srv_id)",
+        package: "omadm-bootstrap",
+        target: Some("refused"),
+        test: "b_23_two_accounts_of_one_srv_id_are_refused_together",
+    },
+    Knob {
+        item: "B-13",
+        file: "crates/bootstrap/src/plan/placement.rs",
+        from: "next += 1;",
+        to: "next += 2;",
+        package: "omadm-bootstrap",
+        target: Some("applied"),
+        test: "b_13_an_account_is_added_with_a_counted_miid_as_an_hget_would",
+    },
+    Knob {
+        item: "B-14",
+        file: "crates/mo/src/serialization/write.rs",
+        from: "\"MOData\".to_owned(),",
+        to: "\"MoData\".to_owned(),",
+        package: "omadm-bootstrap",
+        target: None,
+        test: "profile::tests::b_14_the_full_profile_comes_back_as_the_same_account_from_its_document",
+    },
+    Knob {
+        item: "B-16",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "if delivery.channel == ChannelSecurity::Open {",
+        to: "if delivery.channel == ChannelSecurity::Open && delivery.consent {",
+        package: "omadm-bootstrap",
+        target: Some("refused"),
+        test: "b_16_a_document_over_an_open_channel_is_refused_by_every_method",
+    },
+    Knob {
+        item: "B-17",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "Some(delivered) if delivered != guarded => {",
+        to: "Some(delivered) if delivered != guarded && !self.delivery.consent => {",
+        package: "omadm-bootstrap",
+        target: Some("refused"),
+        test: "b_17_only_the_bootstrap_server_changes_auth_bootstrap",
+    },
+    Knob {
+        item: "B-20",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "node.remove(&names::path(&[names::PERM]));",
+        to: "",
+        package: "omadm-bootstrap",
+        target: Some("applied"),
+        test: "b_20_perm_goes_to_protected_storage_and_never_into_the_tree",
+    },
+    Knob {
+        item: "B-22",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "Some(moid) => Err(Cause::PermissionRefused.refusal().at(at).on(moid)),",
+        to: "Some(_) => Ok(drop(at)),",
+        package: "omadm-bootstrap",
+        target: Some("refused"),
+        test: "b_22_a_permission_list_beyond_the_cap_is_refused_as_a_whole",
+    },
+    Knob {
+        item: "B-25",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "Some(account) => account.miid.clone(),",
+        to: "Some(_) => self.new_miid(&moid, item.miid.as_ref())?,",
+        package: "omadm-bootstrap",
+        target: Some("again"),
+        test: "b_25_the_same_server_again_keeps_its_miid_and_is_counted",
+    },
+    Knob {
+        item: "B-26",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "creator: Some(owner.clone()),",
+        to: "creator: None,",
+        package: "omadm-bootstrap",
+        target: Some("applied"),
+        test: "b_26_further_objects_belong_to_the_first_account_of_the_document",
+    },
+    Knob {
+        item: "B-31",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "put(names::METHOD, Value::chr(provenance.method.node_value()));",
+        to: "put(names::METHOD, Value::chr(\"factory\"));",
+        package: "omadm-bootstrap",
+        target: Some("applied"),
+        test: "b_31_the_bootstrap_type_stands_in_the_tree",
+    },
+    Knob {
+        item: "B-33",
+        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        from: "owed: Some(OwedCompletion::fresh()),",
+        to: "owed: None,",
+        package: "omadm-bootstrap",
+        target: Some("applied"),
+        test: "b_33_the_completion_is_owed_from_the_commit_that_brings_the_account",
+    },
+    Knob {
+        item: "X-URI-001",
+        file: "crates/mo/src/client_uri/resolve.rs",
+        from: "roots.retain(|root| root.miid == *miid)",
+        to: "roots.retain(|root| root.miid != *miid)",
+        package: "omadm-mo",
+        target: None,
+        test: "client_uri::resolve::tests::x_uri_001_published_examples_1_to_10_of_section_7_4",
+    },
+    Knob {
+        item: "X-URI-002",
+        file: "crates/mo/src/client_uri/resolve.rs",
+        from: "if self.conditions_hold(*x, &root, tree, sight)? {",
+        to: "if !self.conditions_hold(*x, &root, tree, sight)? {",
+        package: "omadm-mo",
+        target: None,
+        test: "client_uri::resolve::tests::x_uri_002_further_vectors_of_section_7_4",
+    },
+    Knob {
+        item: "X-URI-003",
+        file: "crates/mo/src/server_uri.rs",
+        from: "if authority.contains('@') {",
+        to: "if authority.contains(\"@@\") {",
+        package: "omadm-mo",
+        target: None,
+        test: "server_uri::tests::x_uri_003_what_is_no_server_uri_is_refused",
+    },
+    Knob {
+        item: "X-MO-001",
+        file: "crates/mo/src/standard/ddf/dm_devinfo-v1_2.ddf",
+        from: "<NodeName>HwV</NodeName>",
+        to: "<NodeName>HwVersion</NodeName>",
+        package: "omadm-mo",
+        target: None,
+        test: "standard::tables::x_mo_001_dev_info_is_the_table_of_12_1_permanent_and_read_only",
+    },
+    Knob {
+        item: "X-JSON-001",
+        file: "crates/dm2/src/package2.rs",
+        from: "Json::object([(\"CMD\", Json::Array(commands.collect()))])",
+        to: "Json::object([(\"Cmd\", Json::Array(commands.collect()))])",
+        package: "omadm-dm2",
+        target: Some("vectors"),
+        test: "x_json_001_every_package_is_written_as_it_was_read",
+    },
+    Knob {
+        item: "B-15",
+        file: "crates/dm2/src/alert.rs",
+        from: "Self(Cow::Borrowed(\"urn:oma:at:dm:2.0:BootstrapComplete\"));",
+        to: "Self(Cow::Borrowed(\"urn:oma:at:dm:2.0:BootstrapDone\"));",
+        package: "omadm-session",
+        target: Some("client_completion"),
+        test: "b_15_x_boot_006_the_first_session_reports_bootstrap_complete_with_its_type_d27",
+    },
+    Knob {
+        item: "X-BOOT-006",
+        file: "crates/session/src/client/opening.rs",
+        from: "let cause = if account.owed.is_some() {",
+        to: "let cause = if account.owed.is_none() {",
+        package: "omadm-session",
+        target: Some("client_completion"),
+        test: "b_15_x_boot_006_the_first_session_reports_bootstrap_complete_with_its_type_d27",
+    },
+    Knob {
+        item: "B-21",
+        file: "crates/session/src/client/rights.rs",
+        from: "self.account.perm.contains(moid)",
+        to: "!self.account.perm.is_empty() || self.account.perm.contains(moid)",
+        package: "omadm-session",
+        target: Some("client_reads"),
+        test: "b_21_a_moid_outside_the_perm_list_is_403_whether_it_exists_or_not",
+    },
+    Knob {
+        item: "B-30",
+        file: "crates/session/src/client/machine.rs",
+        from: "self.acknowledge(view, package, 0);",
+        to: "self.run(view, package);",
+        package: "omadm-session",
+        target: Some("client_completion"),
+        test: "b_30_the_owed_flag_is_cleared_before_any_command_runs",
+    },
+    Knob {
+        item: "X-FLOW-001",
+        file: "crates/session/src/client/machine.rs",
+        from: "self.send(media_type::PACKAGE3, &package.write());",
+        to: "self.send(media_type::PACKAGE1, &package.write());",
+        package: "omadm-session",
+        target: Some("client_session"),
+        test: "x_flow_001_packages_carry_their_media_types_and_go_to_srv_uri",
+    },
+    Knob {
+        item: "X-CMD-001",
+        file: "crates/session/src/client/commands/delete.rs",
+        from: ".map(|at| PlanStep::Remove { at })",
+        to: ".skip(1).map(|at| PlanStep::Remove { at })",
+        package: "omadm-session",
+        target: Some("client_commands"),
+        test: "x_cmd_001_delete_takes_a_subtree_an_instance_or_all_that_is_named",
+    },
+    Knob {
+        item: "X-ALRT-001",
+        file: "crates/session/src/server/advance.rs",
+        from: "others.filter(|alert| SessionCause::of(alert).is_none())",
+        to: "others.filter(|alert| SessionCause::of(alert).is_some())",
+        package: "omadm-session",
+        target: None,
+        test: "server::advance::tests::x_alrt_001_bootstrap_complete_dominates_and_other_alerts_are_reported_d04",
+    },
+    Knob {
+        item: "B-29",
+        file: "crates/bootstrap/src/completion.rs",
+        from: "(\"EventId\", Json::text(provenance.event_id.as_str())),",
+        to: "(\"EventId\", Json::text(\"\")),",
+        package: "omadm-session",
+        target: Some("pair_faults"),
+        test: "b_29_the_repeated_report_names_the_same_event",
+    },
+];
+
+/// A copy of the workspace with a target folder of its own, kept from run to run so that little is built anew.
+#[derive(Debug)]
+pub struct Workshop {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Workshop {
+    /// Brings the copy up to date; files that did not change keep their time.
+    ///
+    /// # Errors
+    /// When the workspace cannot be listed or copied.
+    pub fn open(root: &Path, folder: &Path) -> io::Result<Self> {
+        let workshop = Self {
+            tree: folder.join("knobs/tree"),
+            target: folder.join("knobs/target"),
+        };
+        for name in found::listed(root)? {
+            let (from, to) = (root.join(&name), workshop.tree.join(&name));
+            let content = fs::read(&from)?;
+            if fs::read(&to).ok().as_ref() != Some(&content) {
+                if let Some(parent) = to.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                fs::write(&to, &content)?;
+            }
+        }
+        Ok(workshop)
+    }
+
+    /// Turns a knob and runs its test; none when the test failed as it must, else what the run said.
+    ///
+    /// # Errors
+    /// When the copy cannot be changed or cargo cannot be started.
+    pub fn turn(&self, knob: &Knob) -> io::Result<Option<String>> {
+        let file = self.tree.join(knob.file);
+        let whole = fs::read_to_string(&file)?;
+        fs::write(&file, whole.replacen(knob.from, knob.to, 1))?;
+        let run = self.run(knob);
+        fs::write(&file, whole)?;
+        let output = run?;
+        let failed = format!("test {} ... FAILED", knob.test);
+        Ok((!output.contains(&failed)).then_some(output))
+    }
+
+    fn run(&self, knob: &Knob) -> io::Result<String> {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args([
+                "test",
+                "--offline",
+                "--locked",
+                "--color=never",
+                "-p",
+                knob.package,
+            ])
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_INCREMENTAL", "1")
+            .current_dir(&self.tree);
+        match knob.target {
+            Some(target) => cargo.args(["--test", target]),
+            None => cargo.arg("--lib"),
+        };
+        let output = cargo.args(["--", "--exact", knob.test]).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+}
