@@ -26,7 +26,7 @@ fn item<'a>(items: &'a [Value], moid: &str) -> &'a Value {
 }
 
 #[test]
-fn a_device_is_registered_by_its_request_bootstrapped_and_shown() {
+fn b_01_b_08_a_device_is_registered_by_its_request_bootstrapped_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
     let token = server.token.clone().unwrap();
@@ -71,7 +71,8 @@ fn a_device_is_registered_by_its_request_bootstrapped_and_shown() {
 }
 
 #[test]
-fn a_device_that_has_nothing_comes_in_by_its_bootstrap_code_once() {
+fn b_24_dm_boot_001_c_m_dm_boot_004_c_o_a_device_that_has_nothing_comes_in_by_its_bootstrap_code_once()
+ {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
     let token = server.token.clone().unwrap();

@@ -208,6 +208,28 @@ fn wrong_values_are_shown_where_they_stand() {
 }
 
 #[test]
+fn b_27_the_bootstrap_url_of_a_source_is_a_server_uri() {
+    let source = |url: &str| format!("[trust]\nsystem = true\n[[source]]\nid = 'a'\nurl = '{url}'");
+    let policy = read(&source("https://Boot.example.com:8443/dm?x=1")).unwrap();
+    assert_eq!(
+        policy.sources[0].url.as_str(),
+        "https://Boot.example.com:8443/dm?x=1"
+    );
+    for none in [
+        "ftp://a/",
+        "urn:a",
+        "/bootstrap",
+        "https://",
+        "https://u@a/",
+        "https://a/#b",
+    ] {
+        let why = wrong(&source(none));
+        assert!(matches!(why.fault, PolicyFault::Url(_)), "{none}: {why}");
+        assert_eq!((why.key.as_str(), why.line), ("url", 5), "{none}");
+    }
+}
+
+#[test]
 fn a_missing_key_a_wrong_type_and_broken_toml_have_their_line() {
     let why = wrong("\n[[source]]\nid = 'a'\n");
     assert!(
