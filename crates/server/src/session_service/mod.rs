@@ -51,9 +51,11 @@ pub(crate) async fn exchange(
     let before = running(node, device, &mut delta, head).await?;
     let entropy = random()
         .map_err(|error| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let known = device.device();
     let facts = DeviceFacts {
         wanted: Vec::new(),
         read_dev_info: true,
+        dev_info_missing: known.bootstrapped.is_some() && known.dev_info.is_none(),
         entropy,
     };
     let package = match package {

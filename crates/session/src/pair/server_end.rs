@@ -63,6 +63,7 @@ impl ServerEnd {
         let facts = DeviceFacts {
             wanted: self.wanted.clone(),
             read_dev_info: self.read_dev_info,
+            dev_info_missing: self.completions_received > 0 && self.dev_info.is_none(),
             entropy: seed.octets(),
         };
         let package = if request.content_type == media_type::PACKAGE1 {

@@ -75,7 +75,8 @@ fn initiation(
         .extend(others.cloned().map(SessionEvent::Alert));
 
     let mut commands = Vec::new();
-    if device.read_dev_info && !delta.completions.is_empty() && dev_info::is_offered(&package) {
+    let unread = device.dev_info_missing || !delta.completions.is_empty();
+    if device.read_dev_info && unread && dev_info::is_offered(&package) {
         commands.push(dev_info::get());
     }
     let unknown = older.map_or(&[][..], |older| &older.sent);

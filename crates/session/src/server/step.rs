@@ -13,6 +13,9 @@ pub struct DeviceFacts {
     pub wanted: Vec<Command>,
     /// Whether DevInfo is to be read in a session that reports BootstrapComplete.
     pub read_dev_info: bool,
+    /// Whether a bootstrap completed before and DevInfo is still unknown: it is then read in any session. A device that died between the two
+    /// does not report its completion again.
+    pub dev_info_missing: bool,
     /// 16 fresh random octets: the cookie of a session that begins now.
     pub entropy: [u8; 16],
 }

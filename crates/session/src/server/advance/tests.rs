@@ -23,6 +23,7 @@ fn facts(entropy: u8, wanted: &[&[&str]]) -> DeviceFacts {
             .map(|words| Command::read(words).unwrap())
             .collect(),
         read_dev_info: true,
+        dev_info_missing: false,
         entropy: [entropy; 16],
     }
 }
@@ -225,6 +226,22 @@ fn dev_info_is_read_first_and_only_after_a_bootstrap_of_a_device_that_has_it() {
         ..wanted
     };
     assert_eq!(body(&package1(0, None, &unread, &completed())), alone);
+}
+
+#[test]
+fn dev_info_that_a_completed_device_never_told_is_read_in_its_next_session() {
+    let missing = DeviceFacts {
+        dev_info_missing: true,
+        ..facts(1, &[&GET_A])
+    };
+    let step = package1(0, None, &missing, CLIENT);
+    assert!(
+        body(&step).contains("urn:oma:mo:oma-dm-devinfo:1.2"),
+        "{}",
+        body(&step)
+    );
+    let known = package1(0, None, &facts(1, &[&GET_A]), CLIENT);
+    assert!(!body(&known).contains("devinfo"), "{}", body(&known));
 }
 
 #[test]
