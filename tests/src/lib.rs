@@ -2,5 +2,6 @@
 
 pub mod conformance;
 pub mod house;
+pub mod kill;
 pub mod process;
 pub mod soak;

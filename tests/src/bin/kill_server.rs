@@ -1,0 +1,8 @@
+//! The DM Server of the kill tests: halts at a chosen step, to be ended there by SIGKILL.
+
+use omadm_tests::kill::{Fault, run_server};
+
+fn main() -> Result<(), Fault> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    run_server(&arguments)
+}

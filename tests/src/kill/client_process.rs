@@ -1,0 +1,31 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use omadm_bootstrap::EventId;
+
+use super::step::tell;
+use super::{Device, Fault, PATIENCE, Steps, finish};
+
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event; tells `begun`, `at STEP`, `done`.
+///
+/// # Errors
+/// Where the arguments are wrong, or the device cannot do its work.
+pub fn run(arguments: &[String]) -> Result<(), Fault> {
+    let (folder, url, ca, step, former) = match arguments {
+        [folder, url, ca, step] => (folder, url, ca, step, None),
+        [folder, url, ca, step, former] => (folder, url, ca, step, Some(EventId::parse(former)?)),
+        _ => return Err("FOLDER URL CA-FILE STEP [EVENT-ID]".into()),
+    };
+    let steps = Arc::new(Steps::until(step.parse()?));
+    let clock = Arc::clone(&steps);
+    let ticks = move || clock.reach("clock");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let client = Device::client(Path::new(folder), url, Path::new(ca), steps, ticks)?;
+        tokio::time::timeout(PATIENCE, finish(&client, former.as_ref())).await?
+    })?;
+    Ok(tell("done")?)
+}

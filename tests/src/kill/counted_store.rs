@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
+use omadm_server::model::{
+    BootstrapRecord, Credential, CredentialProof, DeferredMark, Device, ExchangeDelta, RecordId,
+    SessionRow, StoredEvent,
+};
+use omadm_server::store::sqlite::SqliteStore;
+use omadm_server::store::{
+    Bootstraps, Commit, CommitCounts, CommitError, Committed, Devices, Events, Sessions, StoreError,
+};
+
+use super::Steps;
+
+/// A store whose every use is a step, and whose every write is two: before it, and after it is done. The sweep's reads are none.
+pub(super) struct CountedStore {
+    store: SqliteStore,
+    steps: Arc<Steps>,
+}
+
+impl CountedStore {
+    pub(super) const fn new(store: SqliteStore, steps: Arc<Steps>) -> Self {
+        Self { store, steps }
+    }
+}
+
+#[async_trait]
+impl Devices for CountedStore {
+    async fn device(&self, dev_id: &DevId) -> Result<Option<Device>, StoreError> {
+        self.steps.reach("read device");
+        self.store.device(dev_id).await
+    }
+
+    async fn devices(
+        &self,
+        after: Option<&DevId>,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        self.steps.reach("read devices");
+        self.store.devices(after, limit).await
+    }
+
+    async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError> {
+        self.steps.reach("read credential");
+        self.store.credential(proof).await
+    }
+
+    async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {
+        self.steps.reach("read credentials");
+        self.store.credentials(dev_id).await
+    }
+}
+
+#[async_trait]
+impl Bootstraps for CountedStore {
+    async fn bootstrap(&self, id: &RecordId) -> Result<Option<BootstrapRecord>, StoreError> {
+        self.steps.reach("read bootstrap");
+        self.store.bootstrap(id).await
+    }
+
+    async fn bootstraps_of(&self, dev_id: &DevId) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.steps.reach("read bootstraps");
+        self.store.bootstraps_of(dev_id).await
+    }
+
+    async fn bootstraps(
+        &self,
+        before: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.steps.reach("read all bootstraps");
+        self.store.bootstraps(before, limit).await
+    }
+
+    async fn sealed_document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.steps.reach("read document");
+        self.store.sealed_document(id).await
+    }
+
+    async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.store.overdue(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Sessions for CountedStore {
+    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
+        self.steps.reach("read session");
+        self.store.session(dev_id).await
+    }
+}
+
+#[async_trait]
+impl Events for CountedStore {
+    async fn events_after(
+        &self,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.steps.reach("read events");
+        self.store.events_after(position, limit).await
+    }
+
+    async fn events_of(
+        &self,
+        dev_id: &DevId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.steps.reach("read events of the device");
+        self.store.events_of(dev_id, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Commit for CountedStore {
+    async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError> {
+        self.steps.reach("before a commit");
+        let done = self.store.commit(delta).await;
+        self.steps.reach("after a commit");
+        done
+    }
+
+    fn defer(&self, mark: DeferredMark) {
+        self.steps.reach("before a deferred mark");
+        self.store.defer(mark);
+        self.steps.reach("after a deferred mark");
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.store.flush().await
+    }
+
+    fn commits(&self) -> CommitCounts {
+        self.store.commits()
+    }
+
+    fn backlog(&self) -> usize {
+        self.store.backlog()
+    }
+}

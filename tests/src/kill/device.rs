@@ -1,0 +1,123 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use omadm_bootstrap::{BootstrapFailureCause, EventId};
+use omadm_client::{Client, ClientObserver, DeviceDir, NoBootstrap};
+use omadm_mo::ddf::Ddf;
+use omadm_mo::standard::DevInfo;
+use omadm_mo::{DevId, ServerUri};
+use omadm_session::client::Outcome;
+use omadm_tls::pem;
+
+use super::{DeviceState, Fault};
+
+/// A device's folder with all a client needs.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its name.
+    pub dev_id: DevId,
+    /// The bootstrap URL.
+    pub url: String,
+    /// PEM file of the server's CA.
+    pub ca: PathBuf,
+}
+
+/// Between two tries while the server is away.
+const AGAIN: Duration = Duration::from_millis(20);
+
+impl Device {
+    /// Its DevInfo.
+    #[must_use]
+    pub fn dev_info(dev_id: DevId) -> DevInfo {
+        DevInfo {
+            dev_id,
+            man: "Acme".into(),
+            mod_: "M1".into(),
+            dm_v: "2.0".into(),
+            lang: "en".into(),
+            dev_type: "sensor".into(),
+            oem: String::new(),
+            fw_v: "1".into(),
+            sw_v: "1".into(),
+            hw_v: "A".into(),
+        }
+    }
+
+    /// What its file holds; it must not run.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn state(&self) -> Result<DeviceState, Fault> {
+        DeviceState::read(&DeviceDir::open(&self.folder)?.store_file())
+    }
+
+    /// Its client. `ticks` is called whenever the client looks at the clock.
+    ///
+    /// # Errors
+    /// Where a file of the folder cannot be used.
+    pub fn client(
+        folder: &Path,
+        url: &str,
+        ca: &Path,
+        observer: Arc<dyn ClientObserver>,
+        ticks: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Client, Fault> {
+        let dir = DeviceDir::open(folder)?;
+        let ca = pem::certificates(&std::fs::read_to_string(ca)?)?;
+        let ddf = std::fs::read_to_string(crate::process::reporting_ddf())?;
+        let identity = dir.identity()?.ok_or("the device has no certificate")?;
+        let clock = move || {
+            ticks();
+            omadm_server::Clock::now(&omadm_server::SystemClock)
+        };
+        let builder = Client::builder(dir.dev_info()?, dir.store_file())
+            .source(ServerUri::parse(url)?, ca.clone())
+            .anchors(ca)
+            .identity(identity)
+            .observer(observer)
+            .clock(clock)
+            .mo(Ddf::read(&ddf)?);
+        Ok(builder.build()?)
+    }
+}
+
+/// What a device does from its start on: fetches its bootstrap unless it has a newer one than `former`, reports what is owed, and runs a session to its end.
+/// A server that is away is asked again.
+///
+/// # Errors
+/// Where anything else goes wrong.
+pub async fn finish(client: &Client, former: Option<&EventId>) -> Result<(), Fault> {
+    while client
+        .accounts()?
+        .first()
+        .is_none_or(|account| Some(&account.provenance.event_id) == former)
+    {
+        match client.bootstrap().await {
+            Ok(_) => {}
+            Err(NoBootstrap::Refused(refusal))
+                if refusal.cause == BootstrapFailureCause::ServerUnreachable =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    loop {
+        let mut ended = false;
+        for report in client.settle().await? {
+            ended |= report.outcome == Outcome::Ended && !report.still_owed;
+        }
+        let account = client.accounts()?.into_iter().next();
+        let account = account.ok_or("the account is gone")?;
+        if !ended && account.owed.is_none() {
+            ended = client.session(&account.srv_id).await?.outcome == Outcome::Ended;
+        }
+        if ended && account.owed.is_none() {
+            return Ok(());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}

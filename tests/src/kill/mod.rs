@@ -1,0 +1,29 @@
+//! Kill tests: a DM Client or DM Server in a process of its own halts at a chosen step, and its parent ends it there by SIGKILL. Nothing of it unwinds, and
+//! nothing is in the product for it: the steps are the calls of its observers, of its clock and of its store.
+
+mod client_process;
+mod counted_store;
+mod device;
+mod device_state;
+mod instants;
+mod server;
+mod server_process;
+mod step;
+mod victim;
+
+pub use client_process::run as run_client;
+pub use device::{Device, finish};
+pub use device_state::DeviceState;
+pub use instants::Instants;
+pub use server::Server;
+pub use server_process::run as run_server;
+pub use step::Steps;
+pub use victim::{Told, Victim};
+
+use std::time::Duration;
+
+/// What ends a harness that cannot go on.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Longest that one bootstrap with its session may take, a restart of its server included.
+pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,67 @@
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use omadm_client::{ClientEvent, ClientObserver, Exchange};
+use omadm_server::{ExchangeObserver, ObservedExchange};
+
+/// Counts the steps of a process and halts it at one of them.
+#[derive(Debug)]
+pub struct Steps {
+    halt_at: u64,
+    reached: AtomicU64,
+}
+
+impl Steps {
+    /// Halts at this step, from 1; 0 halts never.
+    #[must_use]
+    pub const fn until(halt_at: u64) -> Self {
+        Self {
+            halt_at,
+            reached: AtomicU64::new(0),
+        }
+    }
+
+    /// A step. At the chosen one the parent is told its name, and the calling thread goes no further: the parent kills.
+    pub fn reach(&self, name: &str) {
+        if self.reached.fetch_add(1, Ordering::SeqCst) + 1 != self.halt_at {
+            return;
+        }
+        // A parent that is gone cannot kill; the process halts all the same until its own end.
+        let _told = tell(&format!("at {name}"));
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Tells the parent one line.
+pub(super) fn tell(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+impl ClientObserver for Steps {
+    fn event(&self, event: &ClientEvent) {
+        if let ClientEvent::Fetching { .. } = event {
+            let _told = tell("begun");
+        }
+        let text = format!("{event:?}");
+        let name = text.strip_prefix("Session(").unwrap_or(&text);
+        let end = name.find([' ', ')']).unwrap_or(name.len());
+        self.reach(name.get(..end).unwrap_or(name));
+    }
+
+    fn exchange(&self, exchange: &Exchange) {
+        self.reach(&format!("{} -> {}", exchange.method, exchange.status));
+    }
+}
+
+impl ExchangeObserver for Steps {
+    fn exchange(&self, exchange: &ObservedExchange) {
+        self.reach(&format!(
+            "{} {} -> {}",
+            exchange.method, exchange.path, exchange.status
+        ));
+    }
+}

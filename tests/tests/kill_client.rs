@@ -1,0 +1,206 @@
+//! All or nothing on the DM Client: SIGKILL at every step of a bootstrap leaves the old tree or the new one, and the completion arrives.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells what it walked"
+)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use omadm_client::Unobserved;
+use omadm_tests::kill::{Device, DeviceState, Instants, PATIENCE, Server, Told, Victim, finish};
+use omadm_tests::soak;
+
+/// A bootstrap that is disturbed.
+#[derive(Clone, Copy)]
+struct Case {
+    profile: &'static str,
+    /// Whether the device has an account already, of an earlier bootstrap.
+    again: bool,
+}
+
+const FIRST: Case = Case {
+    profile: "full",
+    again: false,
+};
+const AGAIN: Case = Case {
+    profile: "full",
+    again: true,
+};
+const FIRST_MINIMAL: Case = Case {
+    profile: "minimal",
+    again: false,
+};
+
+/// What a killed client left behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Found {
+    Old,
+    NewAndOwed,
+    NewAndAcknowledged,
+}
+
+impl Case {
+    /// Bootstraps in this process, to the end.
+    fn undisturbed(self, server: &Server, device: &Device, former: &DeviceState) -> DeviceState {
+        let client = server.client(device, Arc::new(Unobserved)).unwrap();
+        let finished = finish(&client, former.event_id());
+        let finished = async { tokio::time::timeout(PATIENCE, finished).await };
+        server.runtime.block_on(finished).unwrap().unwrap();
+        drop(client);
+        device.state().unwrap()
+    }
+
+    /// A fresh device with the state it has before the bootstrap that is disturbed.
+    fn prepare(self, server: &mut Server) -> (Device, DeviceState) {
+        let device = server.device(self.profile).unwrap();
+        let mut state = device.state().unwrap();
+        assert!(state.accounts.is_empty() && state.instances.is_empty());
+        if self.again {
+            state = self.undisturbed(server, &device, &state);
+        }
+        (device, state)
+    }
+
+    fn start(self, device: &Device, old: &DeviceState, step: u64) -> Victim {
+        let mut arguments = vec![
+            device.folder.display().to_string(),
+            device.url.clone(),
+            device.ca.display().to_string(),
+            step.to_string(),
+        ];
+        arguments.extend(old.event_id().map(ToString::to_string));
+        Victim::start(env!("CARGO_BIN_EXE_kill_client"), arguments).unwrap()
+    }
+
+    /// The leaves that the document brings, as an undisturbed device has them.
+    fn shape(self, server: &mut Server) -> BTreeSet<String> {
+        let (device, old) = self.prepare(server);
+        let state = self.undisturbed(server, &device, &old);
+        self.completed(server, &device, &state);
+        state.shape()
+    }
+
+    fn completed(self, server: &Server, device: &Device, state: &DeviceState) {
+        let bootstraps = if self.again { 2 } else { 1 };
+        server.assert_completed(device, state, bootstraps).unwrap();
+    }
+
+    /// Looks at what was left behind, starts the device again, and insists on the end.
+    fn judge(
+        self,
+        server: &Server,
+        device: &Device,
+        old: &DeviceState,
+        shape: &BTreeSet<String>,
+    ) -> Found {
+        let left = device.state().unwrap();
+        let found = match &left {
+            left if left == old => Found::Old,
+            left if left.owes() => Found::NewAndOwed,
+            _ => Found::NewAndAcknowledged,
+        };
+        if found != Found::Old {
+            assert_ne!(left.event_id(), old.event_id(), "neither old nor new");
+            left.assert_whole(shape);
+        }
+        let last = self.undisturbed(server, device, old);
+        last.assert_whole(shape);
+        if found != Found::Old {
+            assert!(left.settled() == last, "the same bootstrap, acknowledged");
+        }
+        self.completed(server, device, &last);
+        found
+    }
+
+    /// Kills at step 1, 2, … until the client is done before; answers how many steps there were.
+    fn walk(self) -> u64 {
+        let mut server = Server::make().unwrap();
+        let shape = self.shape(&mut server);
+        let mut walked: Vec<(Found, String)> = Vec::new();
+        for step in 1.. {
+            let (device, old) = self.prepare(&mut server);
+            let victim = self.start(&device, &old, step);
+            let name = loop {
+                match victim.told(PATIENCE).unwrap() {
+                    Told::Begun => {}
+                    Told::At(name) => break Some(name),
+                    Told::Done => break None,
+                    other => panic!("{other:?} after {walked:?}"),
+                }
+            };
+            let killed = victim.kill().unwrap();
+            println!("step {step}: {name:?}");
+            let found = self.judge(&server, &device, &old, &shape);
+            let Some(name) = name else {
+                assert_eq!(found, Found::NewAndAcknowledged);
+                break;
+            };
+            assert!(killed, "{name}: ended by SIGKILL");
+            walked.push((found, name));
+        }
+        server.stop().unwrap();
+        println!("{} steps walked: {walked:#?}", walked.len());
+        assert!(walked.is_sorted_by_key(|(found, _)| *found), "{walked:?}");
+        for found in [Found::Old, Found::NewAndOwed, Found::NewAndAcknowledged] {
+            assert!(walked.iter().any(|(at, _)| *at == found), "{found:?}");
+        }
+        walked.len() as u64
+    }
+
+    /// Kills at random instants between the first request and the end.
+    fn at_random_instants(self, seed: u64) {
+        let (mut instants, seed) = Instants::seeded(seed);
+        let mut server = Server::make().unwrap();
+        let shape = self.shape(&mut server);
+        let (device, old) = self.prepare(&mut server);
+        let victim = self.start(&device, &old, 0);
+        assert_eq!(victim.told(PATIENCE).unwrap(), Told::Begun);
+        let begun = Instant::now();
+        assert_eq!(victim.told(PATIENCE).unwrap(), Told::Done);
+        let span = begun.elapsed();
+        println!("seed {seed}, a bootstrap takes {span:?}");
+        let mut all = Vec::new();
+        for _ in 0..soak::size(200) {
+            let (device, old) = self.prepare(&mut server);
+            let victim = self.start(&device, &old, 0);
+            assert_eq!(victim.told(PATIENCE).unwrap(), Told::Begun);
+            let instant = instants.before(span);
+            std::thread::sleep(instant);
+            victim.kill().unwrap();
+            let found = self.judge(&server, &device, &old, &shape);
+            println!("after {instant:?}: {found:?}");
+            all.push((instant, found));
+        }
+        server.stop().unwrap();
+        assert!(all.iter().any(|(instant, _)| *instant > Duration::ZERO));
+    }
+}
+
+#[test]
+fn a_first_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
+    assert!(FIRST.walk() >= 13);
+}
+
+#[test]
+fn a_minimal_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
+    assert!(FIRST_MINIMAL.walk() >= 13);
+}
+
+#[test]
+fn a_re_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
+    assert!(AGAIN.walk() >= 13);
+}
+
+#[test]
+fn soak_a_first_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
+    FIRST.at_random_instants(20_261_123);
+}
+
+#[test]
+fn soak_a_re_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
+    AGAIN.at_random_instants(32_112_620);
+}
