@@ -188,6 +188,9 @@ impl Bootstrap {
 
     async fn daemon(self) -> Result<(), Failure> {
         let client = self.open()?;
+        if !self.device.json {
+            say("the DM Client runs; Ctrl-C or SIGTERM ends it")?;
+        }
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let what = "the DM Client stopped";
         tokio::select! {
