@@ -4,11 +4,13 @@ mod binary;
 mod device;
 mod running;
 mod server;
+mod wanted;
 
 pub use binary::{Ended, omadm};
 pub use device::Device;
 pub use running::{Running, Signal};
 pub use server::Server;
+pub use wanted::Wanted;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -58,7 +58,10 @@ impl Running {
         let end = Instant::now() + patience;
         loop {
             let ended = self.child.try_wait()?;
-            let stdout = self.stdout.text();
+            let stdout = match ended {
+                Some(_) => self.stdout.end(),
+                None => self.stdout.text(),
+            };
             if stdout.contains(text) {
                 return Ok(stdout);
             }

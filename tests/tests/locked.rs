@@ -1,0 +1,131 @@
+//! A store that is in use or damaged: the process refuses to start, says which file, and leaves it as it is.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use omadm_tests::process::{Device, PATIENCE, Server, Signal};
+
+const DEVICE: &str = "IMEI:493005100592800";
+
+/// Every file below a folder with its octets.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, std::fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_second_server_on_the_same_state_refuses_and_the_first_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("server");
+    let first = Server::start(&state).unwrap();
+    let second = Server::command(&state).run().refused();
+    assert!(
+        second.stderr.contains("server.sqlite is in use"),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(second.stdout, "");
+    let token = first.token.clone().unwrap();
+    let _works = first.operator(&token, &["list"]).run().good();
+    let _ended = first.end().unwrap().good();
+    let _again = Server::start(&state).unwrap();
+}
+
+#[test]
+fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    device.register(&server, &server.token.clone().unwrap(), "minimal");
+    let _done = device.client_at("bootstrap", &server).run().good();
+
+    let mut first = device.client("run").start().unwrap();
+    first.until("the DM Client runs", PATIENCE).unwrap();
+    let refused = device.client("alerts").run().refused();
+    assert!(
+        refused.stderr.contains("tree.redb is in use"),
+        "{}",
+        refused.stderr
+    );
+    let second = device.client("run").run().refused();
+    assert!(
+        second.stderr.contains("tree.redb is in use"),
+        "{}",
+        second.stderr
+    );
+    first.signal(Signal::Term).unwrap();
+    let _ended = first.wait(PATIENCE).unwrap().good();
+    let _free = device.client("alerts").run().good();
+}
+
+#[test]
+fn a_damaged_server_store_is_named_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("server");
+    let _ended = Server::start(&state).unwrap().end().unwrap().good();
+    let store = state.join("server.sqlite");
+    let good = std::fs::read(&store).unwrap();
+    for bad in [
+        &b"no database, but long enough to be one"[..],
+        &good[..good.len() / 2],
+    ] {
+        std::fs::write(&store, bad).unwrap();
+        let refused = Server::command(&state).run().refused();
+        assert!(
+            refused.stderr.contains("server.sqlite"),
+            "{}",
+            refused.stderr
+        );
+        assert_eq!(std::fs::read(&store).unwrap(), bad, "the file is as it was");
+    }
+}
+
+#[test]
+fn a_server_state_without_its_keys_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("server");
+    let _ended = Server::start(&state).unwrap().end().unwrap().good();
+    for name in ["sealing.key", "ca.key"] {
+        let file = state.join(name);
+        let octets = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let refused = Server::command(&state).run().refused();
+        assert!(refused.stderr.contains(name), "{name}: {}", refused.stderr);
+        assert!(!file.exists(), "{name} was made anew");
+        std::fs::write(&file, octets).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+    let _again = Server::start(&state).unwrap();
+}
+
+#[test]
+fn a_damaged_tree_store_is_named_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("device");
+    let device = Device::init(&dir, DEVICE);
+    let _made = device.client("tree").run().good();
+    let store = device.file("tree.redb");
+    let good = std::fs::read(&store).unwrap();
+    for bad in [&b"no tree store"[..], &good[..good.len() / 2]] {
+        std::fs::write(&store, bad).unwrap();
+        let before = files(&dir);
+        for command in ["tree", "run"] {
+            let refused = device.client(command).run().refused();
+            assert!(refused.stderr.contains("tree.redb"), "{}", refused.stderr);
+        }
+        assert_eq!(files(&dir), before, "every file is as it was");
+    }
+}
