@@ -1,0 +1,63 @@
+//! Whole bootstraps measured against their floor, in one run on one machine (DESIGN §9).
+//!
+//! Two arms take turns. The *floor* makes the TLS connection of a bootstrap, three empty HTTP exchanges on it and two durable commits of the bytes
+//! that a bootstrap commits, and nothing else. The *full* arm bootstraps: document fetched, planned and applied, DM session with BootstrapComplete,
+//! DevInfo read, END, against a [`omadm_server::DmServer`]. Both use the same certificates, the same runtimes and the same HTTP client.
+//!
+//! The client of the full arm is the DM session machine over a tree in memory, not the DM Client's store: what is measured is the protocol at both
+//! ends and the server's durability, not the fsync of a device's flash.
+
+mod bed;
+mod commit_octets;
+mod cpu;
+mod device;
+mod floor;
+mod report;
+mod run;
+mod sample;
+mod wire;
+
+pub use bed::Bed;
+pub use commit_octets::CommitOctets;
+pub use report::{Report, write_csv};
+pub use run::{Plan, Round, run};
+pub use sample::{Arm, Sample};
+
+/// What stopped a benchmark. It ends at the first thing that goes wrong, and nobody but its reader tells one from another.
+pub type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a peer or a store did that no bootstrap of a benchmark should meet.
+#[derive(Debug, thiserror::Error)]
+pub enum Unexpected {
+    /// An answer had another status.
+    #[error("exchange {exchange} was answered with HTTP status {status}: {body}")]
+    Status {
+        /// Counted from 1 on its connection.
+        exchange: u32,
+        /// The status.
+        status: u16,
+        /// The body as text.
+        body: String,
+    },
+    /// The document was not applied.
+    #[error("the document was not applied: {0}")]
+    NotApplied(String),
+    /// The session ended otherwise than by END.
+    #[error("the session ended with {0}")]
+    Session(String),
+    /// The completion is still owed.
+    #[error("the completion is still owed after the session")]
+    StillOwed,
+    /// A connection was resumed where a cold handshake is to be measured.
+    #[error("the TLS session was resumed")]
+    Resumed,
+    /// The server issued no certificate for a device.
+    #[error("the server issued no certificate")]
+    NoCertificate,
+    /// The state directory was in use before.
+    #[error("the state directory is not a fresh one")]
+    NotFresh,
+    /// The writer of the floor is gone.
+    #[error("the floor's writer ended")]
+    WriterGone,
+}
