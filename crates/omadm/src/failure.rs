@@ -24,12 +24,15 @@ impl Failure {
     /// Prints it on standard error and gives the exit code 1.
     #[expect(clippy::print_stderr, reason = "the last word of a command")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("error: {}", self.what);
-        for (label, text) in [("why", &self.why), ("do", &self.todo)] {
-            if !text.is_empty() {
-                eprintln!("  {label}: {}", text.replace('\n', "\n       "));
+        // In one call, so that no line of the log gets in between.
+        let mut text = format!("error: {}\n", self.what);
+        for (label, said) in [("why", &self.why), ("do", &self.todo)] {
+            if !said.is_empty() {
+                let said = said.replace('\n', "\n       ");
+                text.push_str(&format!("  {label}: {said}\n"));
             }
         }
+        eprint!("{text}");
         ExitCode::FAILURE
     }
 }
