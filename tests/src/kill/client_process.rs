@@ -6,7 +6,7 @@ use omadm_bootstrap::EventId;
 use super::step::tell;
 use super::{Device, Fault, PATIENCE, Steps, finish};
 
-/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event; tells `begun`, `at STEP`, `done`.
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event; tells `at STEP`, `done`.
 ///
 /// # Errors
 /// Where the arguments are wrong, or the device cannot do its work.
@@ -16,7 +16,7 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
         [folder, url, ca, step, former] => (folder, url, ca, step, Some(EventId::parse(former)?)),
         _ => return Err("FOLDER URL CA-FILE STEP [EVENT-ID]".into()),
     };
-    let steps = Arc::new(Steps::until(step.parse()?));
+    let steps = Arc::new(Steps::of(step));
     let clock = Arc::clone(&steps);
     let ticks = move || clock.reach("clock");
     let runtime = tokio::runtime::Builder::new_multi_thread()

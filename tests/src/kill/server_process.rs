@@ -16,7 +16,7 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
     let [state, devices, operators, step] = arguments else {
         return Err("STATE DEVICE-PORT OPERATOR-PORT STEP".into());
     };
-    let steps = Arc::new(Steps::until(step.parse()?));
+    let steps = Arc::new(Steps::of(step));
     let config = Server::config(Path::new(state), [devices.parse()?, operators.parse()?]);
     let store = SqliteStore::open(Server::store(Path::new(state)), &SqliteOptions::default())?;
     let store = CountedStore::new(store, Arc::clone(&steps));

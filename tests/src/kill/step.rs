@@ -1,28 +1,36 @@
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use omadm_client::{ClientEvent, ClientObserver, Exchange};
 use omadm_server::{ExchangeObserver, ObservedExchange};
 
-/// Counts the steps of a process and halts it at one of them.
+/// Counts the steps of a process and halts it at one of them, or tells when it passes one.
 #[derive(Debug)]
 pub struct Steps {
     halt_at: u64,
+    pass: Option<String>,
+    passed: AtomicBool,
     reached: AtomicU64,
 }
 
 impl Steps {
-    /// Halts at this step, from 1; 0 halts never.
+    /// Of a command line: the number of the step to halt at, from 1 (0 halts never); or the name of a step, which is told when it is first passed.
     #[must_use]
-    pub const fn until(halt_at: u64) -> Self {
+    pub fn of(argument: &str) -> Self {
+        let number = argument.parse().ok();
         Self {
-            halt_at,
+            halt_at: number.unwrap_or(0),
+            pass: number.is_none().then(|| argument.to_owned()),
+            passed: AtomicBool::new(false),
             reached: AtomicU64::new(0),
         }
     }
 
     /// A step. At the chosen one the parent is told its name, and the calling thread goes no further: the parent kills.
     pub fn reach(&self, name: &str) {
+        if self.pass.as_deref() == Some(name) && !self.passed.swap(true, Ordering::SeqCst) {
+            let _told = tell(&format!("at {name}"));
+        }
         if self.reached.fetch_add(1, Ordering::SeqCst) + 1 != self.halt_at {
             return;
         }
@@ -43,9 +51,6 @@ pub(super) fn tell(line: &str) -> io::Result<()> {
 
 impl ClientObserver for Steps {
     fn event(&self, event: &ClientEvent) {
-        if let ClientEvent::Fetching { .. } = event {
-            let _told = tell("begun");
-        }
         let text = format!("{event:?}");
         let name = text.strip_prefix("Session(").unwrap_or(&text);
         let end = name.find([' ', ')']).unwrap_or(name.len());

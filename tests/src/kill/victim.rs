@@ -18,9 +18,7 @@ pub struct Victim {
 pub enum Told {
     /// The server listens.
     Ready,
-    /// The client begins to fetch.
-    Begun,
-    /// The chosen step is reached, and the process halts there.
+    /// The chosen step is reached.
     At(String),
     /// The client's work is done.
     Done,
@@ -67,7 +65,6 @@ impl Victim {
         };
         match (line.as_str(), line.strip_prefix("at ")) {
             ("ready", _) => Ok(Told::Ready),
-            ("begun", _) => Ok(Told::Begun),
             ("done", _) => Ok(Told::Done),
             (_, Some(name)) => Ok(Told::At(name.to_owned())),
             _ => Err(line.into()),
