@@ -244,6 +244,42 @@ pub const KNOBS: &[Knob] = &[
         target: Some("pair_faults"),
         test: "b_29_the_repeated_report_names_the_same_event",
     },
+    Knob {
+        item: "B-19",
+        file: "crates/server/src/bootstrap_service/document.rs",
+        from: "CredentialSlot::Bootstrap => CredentialScope::Bootstrap,",
+        to: "CredentialSlot::Bootstrap => CredentialScope::Session,",
+        package: "omadm-server",
+        target: Some("bootstrap"),
+        test: "b_19_the_full_profile_brings_a_device_with_nothing_but_a_code_to_its_session",
+    },
+    Knob {
+        item: "B-32",
+        file: "crates/server/src/session_service/generation.rs",
+        from: "for dead in rotated {",
+        to: "for dead in rotated.into_iter().skip(1) {",
+        package: "omadm-server",
+        target: Some("bootstrap"),
+        test: "b_32_a_reset_device_comes_back_with_its_boot_credential_and_the_rotated_one_dies",
+    },
+    Knob {
+        item: "X-NEGO-001",
+        file: "crates/server/src/device/mod.rs",
+        from: "StatusCode::UNSUPPORTED_MEDIA_TYPE,",
+        to: "StatusCode::BAD_REQUEST,",
+        package: "omadm-server",
+        target: Some("answers"),
+        test: "x_nego_001_a_content_type_that_is_no_package_is_415",
+    },
+    Knob {
+        item: "B-27",
+        file: "crates/client/src/policy/policy_file.rs",
+        from: "ServerUri::parse(table.url.get_ref())",
+        to: "ServerUri::parse(table.url.get_ref().split('#').next().unwrap_or_default())",
+        package: "omadm-client",
+        target: None,
+        test: "policy::tests::b_27_the_bootstrap_url_of_a_source_is_a_server_uri",
+    },
 ];
 
 /// A copy of the workspace with a target folder of its own, kept from run to run so that little is built anew.
