@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use omadm_tests::process::{Device, PATIENCE, Server, Signal};
+use omadm_tests::process::{Device, PATIENCE, Server, Signal, omadm};
 use serde_json::Value;
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -302,4 +302,42 @@ fn a_profile_that_the_server_does_not_have_registers_nobody() {
     assert!(refused.stderr.contains("nope"), "{}", refused.stderr);
     let listed = server.operator(&token, &["--json", "list"]).run().good();
     assert_eq!(listed.stdout, "");
+}
+
+#[test]
+fn a_device_does_not_take_a_bootstrap_from_a_server_it_has_no_anchor_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let other = Server::start(&folder.path().join("other")).unwrap();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    device.register(&server, &token, "minimal");
+    let before = device.client("tree").run().good().stdout;
+
+    let foreign = device
+        .client("bootstrap")
+        .args(["--url", &server.url(), "--ca"])
+        .arg(other.ca())
+        .run()
+        .refused();
+    assert!(foreign.stderr.contains(&server.url()), "{}", foreign.stderr);
+    let none = device.client("bootstrap").run().refused();
+    assert!(none.stderr.contains("--url and --ca"), "{}", none.stderr);
+    assert_eq!(device.client("tree").run().good().stdout, before);
+
+    // Nothing was lost: with the right anchor it is bootstrapped.
+    let _done = device.client_at("bootstrap", &server).run().good();
+}
+
+#[test]
+fn a_server_whose_port_is_taken_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = omadm(["serve", "--operators", "127.0.0.1:0", "--devices", &address])
+        .arg("--state")
+        .arg(folder.path().join("server"))
+        .run()
+        .refused();
+    assert!(refused.stderr.contains(&address), "{}", refused.stderr);
 }
