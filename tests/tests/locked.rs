@@ -129,3 +129,23 @@ fn a_damaged_tree_store_is_named_and_left_as_it_is() {
         assert_eq!(files(&dir), before, "every file is as it was");
     }
 }
+
+#[test]
+fn a_server_whose_store_is_lost_does_not_begin_with_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("server");
+    let server = Server::start(&state).unwrap();
+    let token = server.token.clone().unwrap();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    device.register(&server, &token, "minimal");
+    let _ended = server.end().unwrap().good();
+    let store = state.join("server.sqlite");
+    std::fs::remove_file(&store).unwrap();
+    let refused = Server::command(&state).run().refused();
+    assert!(
+        refused.stderr.contains("server.sqlite") && refused.stderr.contains("missing"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!store.exists(), "made anew");
+}

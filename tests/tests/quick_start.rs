@@ -340,4 +340,8 @@ fn a_server_whose_port_is_taken_says_so() {
         .run()
         .refused();
     assert!(refused.stderr.contains(&address), "{}", refused.stderr);
+    assert!(
+        !folder.path().join("server").exists(),
+        "the first start must not be used up"
+    );
 }

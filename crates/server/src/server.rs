@@ -148,18 +148,24 @@ impl DmServer {
             return Err(StartError::PlainBeyondLoopback(config.operator_listen));
         }
         let profiles = ProfileLibrary::open(config.profiles_dir.as_deref())?;
+        // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
+        let devices = bind(config.device_listen).await?;
+        let operators = bind(config.operator_listen).await?;
         let (state, first_start) =
             StateDir::open_or_create(&config.state_dir, &config.names, clock.now())?;
         let sealing = SealingKeys::new(SealingKey::from_octets(state.sealing_key())?, Vec::new());
         let store = match store {
             Some(store) => store,
+            None if state.has_issued() && !state.store_path().exists() => {
+                let path = state.store_path().display().to_string();
+                let why = "it is missing, although this state directory has issued certificates; bring it back".to_owned();
+                return Err(StoreError::Corrupt(path, why).into());
+            }
             None => Arc::new(SqliteStore::open(
                 state.store_path(),
                 &SqliteOptions::default(),
             )?),
         };
-        let devices = bind(config.device_listen).await?;
-        let operators = bind(config.operator_listen).await?;
         let (limits, plain) = (config.limits, config.operator_plain);
         let port = devices
             .local_addr()

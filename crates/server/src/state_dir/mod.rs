@@ -287,6 +287,15 @@ impl StateDir {
         self.path.join(STORE)
     }
 
+    /// Whether the CA has issued a certificate: the store then knows devices.
+    #[must_use]
+    pub fn has_issued(&self) -> bool {
+        self.path
+            .join(ISSUED)
+            .metadata()
+            .is_ok_and(|book| book.len() > 0)
+    }
+
     /// The folder of the data repository's objects.
     #[must_use]
     pub fn repository_path(&self) -> PathBuf {
