@@ -13,7 +13,7 @@ impl DevInfoObject {
     #[must_use]
     pub fn new(values: &DevInfo) -> Self {
         Self {
-            ddf: dev_info::ddf(),
+            ddf: dev_info::ddf().clone(),
             root: values.to_node(),
         }
     }

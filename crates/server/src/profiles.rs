@@ -150,6 +150,10 @@ impl ProfileLibrary {
             let (Some(file), Ok(moid)) = (&mo.ddf, Moid::parse(&mo.moid)) else {
                 continue;
             };
+            // A profile must not replace a standard DDF: masking goes by it. Building refuses such a profile with its place.
+            if MoRegistry::standard().get(&moid).is_some() {
+                continue;
+            }
             let text = ddfs.get(file).map(String::as_str).unwrap_or_default();
             let path = folder.join(file);
             let ddf = Ddf::read(text).map_err(|cause| ProfileLibraryError::Ddf {
@@ -192,4 +196,25 @@ fn read(path: &Path) -> Result<String, ProfileLibraryError> {
         path: path.to_owned(),
         cause,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_mo::standard::dm_acc;
+
+    use super::ProfileLibrary;
+
+    #[test]
+    fn a_profile_does_not_replace_the_ddf_that_secrets_are_masked_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = format!(
+            "[account]\nsrv_id = \"a\"\nsrv_uri = \"https://a/\"\nname = \"a\"\n[[mo]]\nmoid = \"{}\"\nddf = \"open.ddf\"\ndata = {{}}\n",
+            dm_acc::moid()
+        );
+        std::fs::write(folder.path().join("p.toml"), profile).unwrap();
+        let ddf = "<MgmtTree><Node><NodeName>DMAcc</NodeName></Node></MgmtTree>";
+        std::fs::write(folder.path().join("open.ddf"), ddf).unwrap();
+        let library = ProfileLibrary::open(Some(folder.path())).unwrap();
+        assert_eq!(library.registry().get(&dm_acc::moid()), Some(dm_acc::ddf()));
+    }
 }

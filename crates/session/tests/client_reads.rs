@@ -83,13 +83,13 @@ fn an_object_that_cannot_tell_is_answered_500_and_one_without_value_204_d77() {
     bench
         .pair
         .end
-        .plug_in(FixedObject::new(dev_info::ddf(), node));
+        .plug_in(FixedObject::new(dev_info::ddf().clone(), node));
     let lang = format!("{DEV_INFO}//Lang");
     assert_eq!(bench.code(get(&lang)), 204);
     assert_eq!(bench.code(json!(["HPUT", REPO, lang])), 204);
     assert_eq!(bench.code(get(&format!("{DEV_INFO}//Man"))), 200);
     assert!(bench.pair.end.repository.uploads.is_empty());
-    let broken = FixedObject::new(dev_info::ddf(), dev_info().to_node());
+    let broken = FixedObject::new(dev_info::ddf().clone(), dev_info().to_node());
     bench
         .pair
         .end

@@ -1,5 +1,7 @@
 //! Device Info (`dm20.md` §12.1).
 
+use std::sync::LazyLock;
+
 use super::Standard;
 use super::view::{Reader, ViewError, put};
 use crate::ddf::Ddf;
@@ -64,10 +66,12 @@ pub fn moid() -> Moid {
     STANDARD.moid()
 }
 
+static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
+
 /// The built-in DDF, for a [`crate::ManagedObject`] that serves Device Info.
 #[must_use]
-pub fn ddf() -> Ddf {
-    STANDARD.ddf()
+pub fn ddf() -> &'static Ddf {
+    &DDF
 }
 
 impl DevInfo {

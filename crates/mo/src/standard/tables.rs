@@ -116,13 +116,10 @@ fn compare(ddf: &Ddf, rows: &[Row]) {
 #[test]
 fn x_mo_001_dev_info_is_the_table_of_12_1_permanent_and_read_only() {
     let ddf = dev_info::ddf();
-    compare(&ddf, &DEV_INFO);
+    compare(ddf, &DEV_INFO);
     for (path, ..) in DEV_INFO {
         assert_eq!(
-            (
-                described(&ddf, path).scope(),
-                described(&ddf, path).access()
-            ),
+            (described(ddf, path).scope(), described(ddf, path).access()),
             (Scope::Permanent, AccessTypes::GET),
             "{path}"
         );
@@ -150,7 +147,7 @@ fn what_an_account_requires_comes_and_goes_with_its_parent() {
 #[test]
 fn every_ext_of_the_tables_is_open_and_nothing_else_is() {
     for (ddf, rows) in [
-        (&dev_info::ddf(), &DEV_INFO[..]),
+        (dev_info::ddf(), &DEV_INFO[..]),
         (dm_acc::ddf(), &DM_ACC[..]),
     ] {
         for (path, ..) in rows {

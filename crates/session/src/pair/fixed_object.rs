@@ -27,7 +27,7 @@ impl FixedObject {
     /// Device Info.
     #[must_use]
     pub fn dev_info(values: &DevInfo) -> Self {
-        Self::new(dev_info::ddf(), values.to_node())
+        Self::new(dev_info::ddf().clone(), values.to_node())
     }
 
     /// The same object, answering an EXEC like this.
