@@ -123,6 +123,7 @@ impl Device {
             server: server.clone(),
             alerts: Vec::new(),
             report_type: true,
+            browser: false,
             live: self.end.live(),
             limits: self.end.limits,
         };

@@ -22,8 +22,8 @@ use tokio::sync::watch;
 
 use crate::dev_info::DevInfoObject;
 use crate::engine::{
-    Bootstrapped, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, SessionReport, Source,
-    entropy,
+    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, SessionReport,
+    Source, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::observer::{ClientObserver, Unobserved};
@@ -43,6 +43,7 @@ pub struct ClientBuilder {
     sources: Vec<Source>,
     anchors: Vec<CertificateDer<'static>>,
     report_type: bool,
+    browser: Option<Browser>,
     limits: JsonLimits,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -173,6 +174,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The browser component that SHOW starts (D18). It is given the ServerURI and has to come back at once. Without one SHOW is 501.
+    #[must_use]
+    pub fn browser(mut self, start: impl Fn(&ServerUri) + Send + Sync + 'static) -> Self {
+        self.browser = Some(Arc::new(start));
+        self
+    }
+
     /// Bounds of every body that is read.
     #[must_use]
     pub const fn limits(mut self, limits: JsonLimits) -> Self {
@@ -264,6 +272,7 @@ impl ClientBuilder {
                 server_key: None,
             },
             report_type: self.report_type,
+            browser: self.browser,
             limits: self.limits,
             identity: self
                 .identity
@@ -294,6 +303,7 @@ impl Client {
             sources: Vec::new(),
             anchors: Vec::new(),
             report_type: true,
+            browser: None,
             limits: JsonLimits::default(),
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),

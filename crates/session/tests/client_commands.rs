@@ -122,6 +122,21 @@ fn what_is_not_implemented_yet_is_501() {
 }
 
 #[test]
+fn show_starts_the_browser_and_the_session_goes_on_at_once_d18() {
+    let mut bench = Bench::new();
+    bench.browser = true;
+    let (run, statuses) = bench.run_as(SRV, json!([["SHOW", REPO], ["GET", at("/left/ID")]]));
+    let codes: Vec<_> = statuses.iter().map(|status| status.code.get()).collect();
+    assert_eq!(codes, [200, 200]);
+    let shown: Vec<_> = run
+        .effects
+        .iter()
+        .filter(|e| matches!(e, Effect::Show(uri) if uri.as_str() == REPO))
+        .collect();
+    assert_eq!(shown.len(), 1);
+}
+
+#[test]
 fn x_cmd_001_after_cont_the_next_package_goes_elsewhere_and_the_account_stays_d19() {
     let mut bench = Bench::new();
     let commands = json!([

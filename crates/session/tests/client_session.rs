@@ -233,6 +233,7 @@ fn without_an_account_there_is_no_session() {
         server: SrvId::parse("nobody.example.com").unwrap(),
         alerts: Vec::new(),
         report_type: true,
+        browser: false,
         live: bench.pair.end.live(),
         limits: bench.limits,
     };

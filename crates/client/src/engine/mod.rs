@@ -23,6 +23,9 @@ pub use session::SessionReport;
 
 pub(crate) use host::Host;
 
+/// Starts a UI session at an address and comes back at once (SHOW).
+pub(crate) type Browser = Arc<dyn Fn(&ServerUri) + Send + Sync>;
+
 /// What a client is told at its start and keeps until its end.
 #[derive(Clone)]
 pub(crate) struct EngineConfig {
@@ -31,6 +34,7 @@ pub(crate) struct EngineConfig {
     pub(crate) sources: Vec<Source>,
     pub(crate) anchors: Trust,
     pub(crate) report_type: bool,
+    pub(crate) browser: Option<Browser>,
     pub(crate) limits: JsonLimits,
     pub(crate) identity: Option<Arc<Credential>>,
     pub(crate) bootstrap_code: Option<Secret>,

@@ -62,6 +62,7 @@ impl Engine {
                 server: id,
                 alerts,
                 report_type: config.report_type,
+                browser: config.browser.is_some(),
                 live,
                 limits: config.limits,
             };
@@ -96,6 +97,12 @@ impl Engine {
                             .await?;
                     }
                     self.tell(&ClientEvent::Session(event));
+                    continue;
+                }
+                Effect::Show(uri) => {
+                    if let Some(browser) = &self.config.browser {
+                        browser(&uri);
+                    }
                     continue;
                 }
                 Effect::Send(request) => self.send(&target, request).await,

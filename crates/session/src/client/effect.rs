@@ -23,6 +23,8 @@ pub enum Effect {
     Apply(EffectId, TreePlan),
     /// Execute a node.
     Exec(EffectId, NodeAddress),
+    /// Start a UI session in the browser component; the session goes on at once, whatever becomes of it (`dm20.md` §5.2, D18).
+    Show(ServerUri),
     /// Tell whoever watches.
     Report(SessionEvent),
     /// The session is over; nothing follows.

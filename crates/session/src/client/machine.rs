@@ -23,6 +23,8 @@ pub struct Opening {
     pub alerts: Vec<Alert>,
     /// Whether BootstrapComplete tells the bootstrap type (D27).
     pub report_type: bool,
+    /// Whether the host has a browser component; without one SHOW is 501 (D18).
+    pub browser: bool,
     /// MOIDs whose values live outside the store.
     pub live: BTreeSet<Moid>,
     /// Bounds of the server's packages and of fetched documents.
@@ -370,6 +372,11 @@ impl ClientSession {
     ) {
         match progress {
             Progress::Done(status) => self.done(run, status),
+            Progress::Show(uri) if self.opening.browser => {
+                self.effects.push_back(Effect::Show(uri));
+                self.done(run, Status::new(StatusCode::OK));
+            }
+            Progress::Show(_) => self.done(run, Status::new(StatusCode::NOT_IMPLEMENTED)),
             Progress::Continue(to) => {
                 self.to = Some(to);
                 self.done(run, Status::new(StatusCode::OK));

@@ -153,6 +153,7 @@ impl Pair {
             server: server.clone(),
             alerts: self.alerts.clone(),
             report_type: true,
+            browser: false,
             live: self.end.live(),
             limits: self.end.limits,
         };

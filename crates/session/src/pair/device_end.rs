@@ -111,7 +111,7 @@ impl DeviceEnd {
                 };
                 Some(Input::ExecDone(id, done))
             }
-            Effect::Send(_) | Effect::Report(_) | Effect::Finish(_) => None,
+            Effect::Send(_) | Effect::Show(_) | Effect::Report(_) | Effect::Finish(_) => None,
         }
     }
 

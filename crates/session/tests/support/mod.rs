@@ -60,6 +60,7 @@ pub(crate) struct Bench {
     pub(crate) exec: Result<ExecOutcome, Cause>,
     pub(crate) limits: JsonLimits,
     pub(crate) alerts: Vec<Alert>,
+    pub(crate) browser: bool,
 }
 
 pub(crate) fn ddf(moid: &str, root: &str, occurrence: &str) -> Ddf {
@@ -175,6 +176,7 @@ impl Bench {
         assert!(matches!(delivered, Delivered::Applied(..)), "{delivered:?}");
         Self {
             pair,
+            browser: false,
             refuse_applies: VecDeque::new(),
             exec: Ok(ExecOutcome::Done),
             limits: JsonLimits::default(),
@@ -282,6 +284,7 @@ impl Bench {
             server: SrvId::parse(server).unwrap(),
             alerts: self.alerts.clone(),
             report_type: true,
+            browser: self.browser,
             live: self.pair.end.live(),
             limits: self.limits,
         };

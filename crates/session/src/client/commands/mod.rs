@@ -22,6 +22,8 @@ pub(super) enum Progress {
     Done(Status),
     /// 200, and the session goes on at another URI.
     Continue(ServerUri),
+    /// The browser goes there, where there is one.
+    Show(ServerUri),
     /// It waits for this effect.
     Wait(MakeEffect, Need),
 }
@@ -96,11 +98,11 @@ pub(super) fn begin(
             server: None,
         } => exec::exec(sight, client),
         Command::Cont { server } => cont(current, server),
+        Command::Show { server } => Progress::Show(server.clone()),
         Command::End => done(StatusCode::OK),
         Command::Exec {
             server: Some(_), ..
         }
-        | Command::Show { .. }
         | Command::Default { .. }
         | Command::Sub { .. }
         | Command::Unsub { .. } => done(StatusCode::NOT_IMPLEMENTED),
