@@ -39,6 +39,12 @@ pub(crate) struct Serve {
     /// Days until an uncompleted bootstrap expires
     #[arg(long, default_value_t = 7, env = "OMADM_BOOTSTRAP_DAYS")]
     bootstrap_days: u64,
+    /// Longest request body in octets; longer ones get 413
+    #[arg(long, default_value_t = 1 << 20, env = "OMADM_BODY_OCTETS")]
+    body_octets: usize,
+    /// Deepest nesting of a JSON body; deeper ones get 400
+    #[arg(long, default_value_t = 64, env = "OMADM_JSON_DEPTH")]
+    json_depth: usize,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -57,6 +63,8 @@ impl Serve {
         config.names.extend(self.names);
         config.profiles_dir = self.profiles;
         config.bootstrap_lifetime = Duration::from_secs(self.bootstrap_days.saturating_mul(86_400));
+        config.limits.body_octets = self.body_octets;
+        config.limits.json_depth = self.json_depth;
         config.re_bootstrap = match self.re_bootstrap {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
