@@ -11,7 +11,8 @@ pub struct ServerConfig {
     pub state_dir: PathBuf,
     /// DNS names and IP addresses that the server certificate made on first start is for.
     pub names: Vec<String>,
-    /// Host and port under which devices reach the server: `{server}` in profiles. None: the first of the names, and the device listener's port.
+    /// Host and port under which devices reach the server: `{server}` in profiles. With several nodes it is the balancer's.
+    /// None: the first of the names, and the device listener's port.
     pub public_server: Option<String>,
     /// Where the device listener listens. Port 0 takes a free one.
     pub device_listen: SocketAddr,
@@ -54,6 +55,9 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Connections open at once on a listener; 4096. Further ones wait to be accepted.
     pub connections: usize,
+    /// Exchanges on one connection of the device listener; 1000. The last one's answer closes the connection, so that devices behind a balancer that
+    /// forwards TCP spread anew over the nodes. None: no limit; 0 is as 1.
+    pub exchanges_per_connection: Option<u32>,
     /// Sessions and fetches being begun at once; 1024. Further ones get 503.
     pub beginnings: usize,
     /// Longest object of the data repository in octets; 1 MiB.
@@ -72,6 +76,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
             connections: 4096,
+            exchanges_per_connection: Some(1000),
             beginnings: 1024,
             repository_object_octets: 1 << 20,
             repository_objects: 64,

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,6 +25,8 @@ use crate::config::Limits;
 
 /// Longest head of a request in octets.
 const HEAD_OCTETS: usize = 32 * 1024;
+/// The name of the listener that [`Limits::exchanges_per_connection`] is for.
+const DEVICE: &str = "device";
 /// After an accept that failed (too many open files, for instance).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -173,12 +176,25 @@ impl Serving {
         connection: Connection,
     ) {
         let (router, traffic) = (self.router, self.traffic);
+        let most = self.limits.exchanges_per_connection;
+        let most = most.filter(|_| self.name == DEVICE);
+        let begun = AtomicU32::new(0);
         let service = service_fn(move |request: Request<Incoming>| {
             traffic.exchanges.fetch_add(1, Ordering::Relaxed);
+            let number = begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            let last = most.is_some_and(|most| number >= most);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(connection.clone());
-            let router = router.clone();
-            router.oneshot(request)
+            let answering = router.clone().oneshot(request);
+            async move {
+                let mut answer = answering.await;
+                // hyper closes the connection after an answer that says so.
+                if let (true, Ok(answer)) = (last, &mut answer) {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                answer
+            }
         });
         let mut running = std::pin::pin!(
             http1::Builder::new()

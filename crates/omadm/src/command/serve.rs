@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use omadm_mo::ServerUri;
 use omadm_server::DmServer;
 use omadm_server::config::{ReBootstrap, ServerConfig};
 
@@ -30,6 +31,9 @@ pub(crate) struct Serve {
     /// Names and addresses that the server certificate made on first start is for; may be repeated
     #[arg(long = "name", env = "OMADM_NAMES", value_delimiter = ',')]
     names: Vec<String>,
+    /// Host and port under which devices reach the server, such as its balancer's: what {server} means in profiles. The certificate needs the host as a --name
+    #[arg(long, value_name = "HOST:PORT", env = "OMADM_PUBLIC_SERVER", value_parser = host_and_port)]
+    public_server: Option<String>,
     /// Folder of bootstrap profiles (*.toml) with their DDFs
     #[arg(long, env = "OMADM_PROFILES")]
     profiles: Option<PathBuf>,
@@ -45,6 +49,9 @@ pub(crate) struct Serve {
     /// Deepest nesting of a JSON body; deeper ones get 400
     #[arg(long, default_value_t = 64, env = "OMADM_JSON_DEPTH")]
     json_depth: usize,
+    /// Exchanges of a device on one connection, which is then closed so that a balancer may choose another node; 0 for no limit
+    #[arg(long, default_value_t = 1000, env = "OMADM_EXCHANGES_PER_CONNECTION")]
+    exchanges_per_connection: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,10 +68,13 @@ impl Serve {
         config.device_listen = self.devices;
         config.operator_listen = self.operators;
         config.names.extend(self.names);
+        config.public_server = self.public_server;
         config.profiles_dir = self.profiles;
         config.bootstrap_lifetime = Duration::from_secs(self.bootstrap_days.saturating_mul(86_400));
         config.limits.body_octets = self.body_octets;
         config.limits.json_depth = self.json_depth;
+        config.limits.exchanges_per_connection =
+            Some(self.exchanges_per_connection).filter(|most| *most > 0);
         config.re_bootstrap = match self.re_bootstrap {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
@@ -103,6 +113,16 @@ impl Serve {
     }
 }
 
+/// What can stand between `https://` and a path.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let uri = ServerUri::parse(&format!("https://{text}/")).map_err(|cause| cause.to_string())?;
+    if uri.authority() == text {
+        Ok(text.to_owned())
+    } else {
+        Err("a host and a port are wanted, such as dm.example.com:8443".to_owned())
+    }
+}
+
 /// SIGTERM or Ctrl-C.
 pub(crate) async fn stop_signal() -> Result<(), Failure> {
     let what = "signals cannot be waited for";
@@ -117,4 +137,27 @@ pub(crate) async fn stop_signal() -> Result<(), Failure> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await.explain(what, "")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::host_and_port;
+
+    #[test]
+    fn a_public_server_is_a_host_with_or_without_a_port_and_nothing_more() {
+        for right in ["dm.example.com", "dm.example.com:8443", "[::1]:8443"] {
+            assert_eq!(host_and_port(right).unwrap(), right);
+        }
+        for wrong in [
+            "",
+            "https://dm.example.com",
+            "dm.example.com/dm",
+            "dm.example.com:x",
+            "me@dm.example.com",
+            "dm.example.com:8443?x",
+        ] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
 }
