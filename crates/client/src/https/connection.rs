@@ -12,6 +12,16 @@ use tokio::time::timeout;
 
 use super::target::Target;
 
+/// Why an exchange brought no answer.
+pub(super) enum Lost {
+    /// The connection was closed before a byte of the request left, which comes back: it may go out on another one.
+    Unsent(Box<http::Request<Full<Bytes>>>, Cause),
+    /// The connection was closed by the peer after the request, before an answer: whether it was processed nobody knows.
+    Unanswered(Cause),
+    /// Something else, and another connection would not mend it.
+    Failed(Cause),
+}
+
 /// An open HTTP connection with what it was opened for.
 pub(super) struct Connection {
     pub(super) target: Target,
@@ -64,7 +74,7 @@ impl Connection {
         })
     }
 
-    /// Whether a request can still be sent.
+    /// Whether a request can still be sent: nobody has closed the connection, as far as is known here.
     pub(super) async fn is_ready(&mut self) -> bool {
         self.sender.ready().await.is_ok()
     }
@@ -73,17 +83,28 @@ impl Connection {
         &mut self,
         request: http::Request<Full<Bytes>>,
         limit: usize,
-    ) -> Result<http::Response<Bytes>, Cause> {
-        let response = self
-            .sender
-            .send_request(request)
-            .await
-            .map_err(|error| broken(&error))?;
+    ) -> Result<http::Response<Bytes>, Lost> {
+        let response = match self.sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(mut lost) => {
+                let request = lost.take_message();
+                return Err(match (broken(&lost.into_error()), request) {
+                    (refused @ Cause::HandshakeRefused(_), _) => Lost::Failed(refused),
+                    (cause, Some(request)) => Lost::Unsent(Box::new(request), cause),
+                    (cause, None) => Lost::Unanswered(cause),
+                });
+            }
+        };
         let (head, body) = response.into_parts();
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(http::Response::from_parts(head, body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(Cause::TooLarge(limit)),
-            Err(error) => Err(Cause::Unreachable(format!("the answer broke off: {error}"))),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(Lost::Failed(Cause::TooLarge(limit)))
+            }
+            Err(error) => {
+                let why = format!("the answer broke off: {error}");
+                Err(Lost::Failed(Cause::Unreachable(why)))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use omadm_session::client::{Cause, Response};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::connection::{Connection, Lost};
 use super::target::Target;
 use crate::observer::{ClientObserver, Exchange};
 
@@ -41,6 +41,9 @@ struct State {
     connections: u64,
     exchanges: u64,
 }
+
+/// Connections opened for one request at most: a node behind a balancer may close one as it ends, the next leads to another node.
+const FRESH: u32 = 2;
 
 /// A request before it is bound to a connection.
 pub(crate) struct Call {
@@ -99,43 +102,12 @@ impl Https {
         basic: Option<(&String, &Secret)>,
     ) -> Result<Response, Cause> {
         let mut state = self.state.lock().await;
-        let reusable = match &mut state.open {
-            Some(open) => target.may_use(&open.target) && open.is_ready().await,
-            None => false,
-        };
-        if !reusable {
-            state.open = None;
-            let number = state.connections + 1;
-            state.open =
-                Some(Connection::open(target, number, self.options.connect_timeout).await?);
-            state.connections = number;
-        }
         let request = build(call, basic)?;
+        let (answer, connection) = self
+            .exchange(&mut state, target, request, call.method.is_safe())
+            .await?;
         state.exchanges += 1;
         let number = state.exchanges;
-        let Some(open) = &mut state.open else {
-            return Err(Cause::Unreachable("the connection is gone".to_owned()));
-        };
-        let connection = open.number;
-        let answer = match timeout(
-            self.options.read_timeout,
-            open.exchange(request, self.options.body_limit),
-        )
-        .await
-        {
-            Err(_) => Err(Cause::Unreachable(format!(
-                "no answer within {:?}",
-                self.options.read_timeout
-            ))),
-            Ok(answer) => answer,
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(cause) => {
-                state.open = None;
-                return Err(cause);
-            }
-        };
         drop(state);
         let response = read(answer);
         self.observer.exchange(&Exchange {
@@ -148,6 +120,61 @@ impl Https {
             response: self.shown(response.content_type.as_deref(), &response.body),
         });
         Ok(response)
+    }
+
+    /// Sends on the open connection where it serves, else on a fresh one; gives the answer and the connection's number. A peer may close an idle
+    /// connection at any time, so a request of which nothing was sent goes out on a fresh one. So does a safe one that was not answered; any other is lost
+    /// then, since a package is not sent twice (D02).
+    async fn exchange(
+        &self,
+        state: &mut State,
+        target: &Target,
+        mut request: Request<Full<Bytes>>,
+        safe: bool,
+    ) -> Result<(http::Response<Bytes>, u64), Cause> {
+        let mut opened = 0;
+        loop {
+            let mut kept = match state.open.take() {
+                Some(open) if target.may_use(&open.target) => Some(open),
+                _ => None,
+            };
+            if let Some(open) = &mut kept
+                && !open.is_ready().await
+            {
+                kept = None;
+            }
+            let reused = kept.is_some();
+            let mut open = match kept {
+                Some(open) => open,
+                None => {
+                    let number = state.connections + 1;
+                    let open =
+                        Connection::open(target, number, self.options.connect_timeout).await?;
+                    state.connections = number;
+                    opened += 1;
+                    open
+                }
+            };
+            let again = (reused && safe).then(|| request.clone());
+            let answer = timeout(
+                self.options.read_timeout,
+                open.exchange(request, self.options.body_limit),
+            );
+            request = match answer.await {
+                Ok(Ok(answer)) => {
+                    let number = open.number;
+                    state.open = Some(open);
+                    return Ok((answer, number));
+                }
+                Ok(Err(Lost::Unsent(request, _))) if opened < FRESH => *request,
+                Ok(Err(Lost::Unanswered(cause))) => again.ok_or(cause)?,
+                Ok(Err(Lost::Unsent(_, cause) | Lost::Failed(cause))) => return Err(cause),
+                Err(_) => {
+                    let limit = self.options.read_timeout;
+                    return Err(Cause::Unreachable(format!("no answer within {limit:?}")));
+                }
+            };
+        }
     }
 
     /// A body for people: decoded, its secrets masked. What is not JSON is told by its length alone, since anything may be in it.
