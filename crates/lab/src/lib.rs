@@ -1,3 +1,5 @@
 //! Scenarios that run both ends: the demo.
 
+pub mod balancer;
 pub mod demo;
+pub mod postgres;

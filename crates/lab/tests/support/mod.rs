@@ -1,5 +1,6 @@
 //! A server and a device in this process, over real mutual TLS on loopback.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::Path;
 
@@ -17,6 +18,13 @@ const REPORTING: &str = include_str!("../../../../profiles/ddf/reporting-1.0.ddf
 pub(crate) const DEV_ID: &str = "IMEI:493005100592800";
 
 pub(crate) async fn server(folder: &Path) -> (Running, ApiClient) {
+    server_with(folder, |_| {}).await
+}
+
+pub(crate) async fn server_with(
+    folder: &Path,
+    settings: impl FnOnce(&mut ServerConfig),
+) -> (Running, ApiClient) {
     let profiles = folder.join("profiles");
     std::fs::create_dir_all(&profiles).unwrap();
     std::fs::write(
@@ -33,6 +41,7 @@ pub(crate) async fn server(folder: &Path) -> (Running, ApiClient) {
     std::fs::write(profiles.join("ddf/reporting-1.0.ddf"), REPORTING).unwrap();
     let mut config = ServerConfig::new(folder.join("server"));
     config.profiles_dir = Some(profiles);
+    settings(&mut config);
     let running = DmServer::new(config).start().await.unwrap();
     let token = &running.first_start.as_ref().unwrap().token;
     let host = running.operator_addr.ip().to_string();
@@ -52,6 +61,19 @@ pub(crate) async fn client(
     api: &ApiClient,
     profile: &str,
     policy: BootstrapPolicy,
+) -> Client {
+    let port = running.device_addr.port();
+    client_at(folder, running, api, profile, policy, port).await
+}
+
+/// A client that knows the server under this port of localhost.
+pub(crate) async fn client_at(
+    folder: &Path,
+    running: &Running,
+    api: &ApiClient,
+    profile: &str,
+    policy: BootstrapPolicy,
+    port: u16,
 ) -> Client {
     let info = DevInfo {
         dev_id: DevId::parse(DEV_ID).unwrap(),
@@ -76,10 +98,7 @@ pub(crate) async fn client(
     };
     let added = api.add_device(&new).await.unwrap();
     std::fs::write(dir.certificate_file(), added.certificate.unwrap()).unwrap();
-    let url = format!(
-        "https://localhost:{}{BOOTSTRAP_PATH}",
-        running.device_addr.port()
-    );
+    let url = format!("https://localhost:{port}{BOOTSTRAP_PATH}");
     let ca = vec![running.ca_certificate().clone()];
     let builder =
         Client::builder(info, dir.store_file()).identity(dir.identity().unwrap().unwrap());
