@@ -16,12 +16,13 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, BootstrapState, Credential, CredentialProof, DeferredMark, Device,
-    ExchangeDelta, RecordId, SessionRow, StoredEvent,
+    BootstrapRecord, BootstrapState, Credential, CredentialProof, DeferredMark, Deployment, Device,
+    EventLag, ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Devices, Events, Sessions, StoreError,
+    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
+    Repository, Sessions, StoreError,
 };
 use support::{DEVICE, DOCUMENT, PACKAGE1, Rig, completion, soon};
 use tokio::sync::Semaphore;
@@ -77,6 +78,10 @@ impl Devices for Moody {
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {
         self.inner.credentials(dev_id).await
     }
+
+    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
+        self.inner.revoked().await
+    }
 }
 
 #[async_trait]
@@ -94,8 +99,12 @@ impl Bootstraps for Moody {
     ) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.inner.bootstraps(before, limit).await
     }
-    async fn sealed_document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.sealed_document(id).await
+    async fn sealed_document(
+        &self,
+        dev_id: &DevId,
+        id: &RecordId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.sealed_document(dev_id, id).await
     }
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.inner.overdue(now, limit).await
@@ -106,6 +115,32 @@ impl Bootstraps for Moody {
 impl Sessions for Moody {
     async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
         self.inner.session(dev_id).await
+    }
+
+    async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
+        self.inner.expired_sessions(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Repository for Moody {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.object(dev_id, path).await
+    }
+
+    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
+        self.inner.object_paths(dev_id).await
+    }
+}
+
+#[async_trait]
+impl Deployments for Moody {
+    async fn deployment(&self) -> Result<Option<Deployment>, StoreError> {
+        self.inner.deployment().await
+    }
+
+    async fn claim(&self, deployment: Deployment) -> Result<Deployment, StoreError> {
+        self.inner.claim(deployment).await
     }
 }
 
@@ -125,6 +160,10 @@ impl Events for Moody {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.events_of(dev_id, after, limit).await
+    }
+
+    async fn lag(&self) -> Result<EventLag, StoreError> {
+        self.inner.lag().await
     }
 }
 

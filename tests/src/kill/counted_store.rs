@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, Credential, CredentialProof, DeferredMark, Device, ExchangeDelta, RecordId,
-    SessionRow, StoredEvent,
+    BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
+    ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::sqlite::SqliteStore;
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Devices, Events, Sessions, StoreError,
+    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
+    Repository, Sessions, StoreError,
 };
 
 use super::Steps;
@@ -51,6 +52,10 @@ impl Devices for CountedStore {
         self.steps.reach("read credentials");
         self.store.credentials(dev_id).await
     }
+
+    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
+        self.store.revoked().await
+    }
 }
 
 #[async_trait]
@@ -74,9 +79,13 @@ impl Bootstraps for CountedStore {
         self.store.bootstraps(before, limit).await
     }
 
-    async fn sealed_document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn sealed_document(
+        &self,
+        dev_id: &DevId,
+        id: &RecordId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         self.steps.reach("read document");
-        self.store.sealed_document(id).await
+        self.store.sealed_document(dev_id, id).await
     }
 
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
@@ -89,6 +98,34 @@ impl Sessions for CountedStore {
     async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
         self.steps.reach("read session");
         self.store.session(dev_id).await
+    }
+
+    async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
+        self.store.expired_sessions(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Repository for CountedStore {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.steps.reach("read object");
+        self.store.object(dev_id, path).await
+    }
+
+    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
+        self.steps.reach("read object paths");
+        self.store.object_paths(dev_id).await
+    }
+}
+
+#[async_trait]
+impl Deployments for CountedStore {
+    async fn deployment(&self) -> Result<Option<Deployment>, StoreError> {
+        self.store.deployment().await
+    }
+
+    async fn claim(&self, deployment: Deployment) -> Result<Deployment, StoreError> {
+        self.store.claim(deployment).await
     }
 }
 
@@ -111,6 +148,10 @@ impl Events for CountedStore {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.steps.reach("read events of the device");
         self.store.events_of(dev_id, after, limit).await
+    }
+
+    async fn lag(&self) -> Result<EventLag, StoreError> {
+        self.store.lag().await
     }
 }
 

@@ -159,6 +159,7 @@ fn add_issued(
         expires_at: None,
         revoked_at: None,
         tries_left: None,
+        serial: None,
     }));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),

@@ -24,6 +24,17 @@ pub struct Credential {
     pub revoked_at: Option<Utc>,
     /// Wrong tries left (bootstrap codes, D81); none where they are not counted.
     pub tries_left: Option<u8>,
+    /// The certificate's serial number where the server's CA issued it: hexadecimal. Its revocation is then listed in the CRL.
+    pub serial: Option<String>,
+}
+
+/// A certificate of the server's CA that opens nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RevokedCertificate {
+    /// Its serial number: hexadecimal.
+    pub serial: String,
+    /// When it was revoked.
+    pub at: Utc,
 }
 
 /// By what a credential is recognised. Holds nothing that opens a door by itself, so it has a `Debug`.

@@ -23,6 +23,8 @@ pub struct ExchangeDelta {
     pub bootstraps: Vec<BootstrapChange>,
     /// What becomes of the running session.
     pub session: SessionChange,
+    /// Objects that the device stores in the data repository, in order.
+    pub objects: Vec<ObjectChange>,
     /// What happened; numbered densely by device inside this commit.
     pub events: Vec<Event>,
 }
@@ -58,6 +60,18 @@ pub enum BootstrapChange {
     Create(Box<BootstrapRecord>, Vec<u8>),
     /// The record as it is now; its document stays.
     Update(Box<BootstrapRecord>),
+}
+
+/// A change of the device's part of the data repository.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ObjectChange {
+    /// Stored under this path, in place of what was there.
+    Put {
+        /// The path below `/repo/`.
+        path: String,
+        /// The object.
+        content: Vec<u8>,
+    },
 }
 
 /// What becomes of the device's running session.
@@ -109,6 +123,7 @@ impl ExchangeDelta {
             credentials: Vec::new(),
             bootstraps: Vec::new(),
             session: SessionChange::Keep,
+            objects: Vec::new(),
             events: Vec::new(),
         }
     }

@@ -5,6 +5,14 @@ use omadm_mo::DevId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct DeviceEpoch(pub u64);
 
+impl DeviceEpoch {
+    /// The epoch after a commit at this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// A device the server knows. Its credentials, records and events are read apart.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Device {

@@ -146,6 +146,17 @@ pub struct StoredEvent {
     pub event: Event,
 }
 
+/// How far the global positions are behind the events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EventLag {
+    /// The last position given; 0 before the first.
+    pub position: u64,
+    /// Events that have none yet.
+    pub waiting: u64,
+    /// When the one that waits longest happened.
+    pub since: Option<Utc>,
+}
+
 impl EventKind {
     /// The cause it carries.
     #[must_use]

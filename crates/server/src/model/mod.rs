@@ -3,15 +3,20 @@
 mod bootstrap_record;
 mod credential;
 mod delta;
+mod deployment;
 mod device;
 mod event;
 mod session_row;
 
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
-pub use credential::{Credential, CredentialProof, CredentialScope, Generation};
-pub use delta::{
-    BootstrapChange, CredentialChange, DeferredMark, DeviceChange, ExchangeDelta, SessionChange,
+pub use credential::{
+    Credential, CredentialProof, CredentialScope, Generation, RevokedCertificate,
 };
+pub use delta::{
+    BootstrapChange, CredentialChange, DeferredMark, DeviceChange, ExchangeDelta, ObjectChange,
+    SessionChange,
+};
+pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
-pub use event::{Event, EventKind, StoredEvent};
+pub use event::{Event, EventKind, EventLag, StoredEvent};
 pub use session_row::SessionRow;

@@ -232,6 +232,7 @@ fn credential(
         expires_at: None,
         revoked_at: None,
         tries_left: None,
+        serial: None,
     }
 }
 

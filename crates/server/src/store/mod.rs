@@ -2,15 +2,19 @@
 
 #[cfg(test)]
 pub(crate) mod battery;
+mod reads;
+mod rows;
+mod sql;
 pub mod sqlite;
+mod statements;
 
 use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
 use crate::model::{
-    BootstrapRecord, Credential, CredentialProof, DeferredMark, Device, DeviceEpoch, ExchangeDelta,
-    RecordId, SessionRow, StoredEvent,
+    BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch,
+    EventLag, ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Reads devices and their credentials.
@@ -25,6 +29,8 @@ pub trait Devices {
     async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError>;
     /// All credentials of a device, oldest first.
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError>;
+    /// Certificates of the server's own CA that were revoked, in the order of their serial numbers: what its CRL lists.
+    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError>;
 }
 
 /// Reads bootstrap records.
@@ -40,8 +46,12 @@ pub trait Bootstraps {
         before: Option<&RecordId>,
         limit: usize,
     ) -> Result<Vec<BootstrapRecord>, StoreError>;
-    /// The sealed document of a record.
-    async fn sealed_document(&self, id: &RecordId) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The sealed document of a device's record.
+    async fn sealed_document(
+        &self,
+        dev_id: &DevId,
+        id: &RecordId,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
     /// Records that are not terminal and whose time is over, for the sweep.
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
 }
@@ -51,6 +61,26 @@ pub trait Bootstraps {
 pub trait Sessions {
     /// The running session of a device.
     async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError>;
+    /// Devices whose session got no package in time, for the sweep.
+    async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError>;
+}
+
+/// Reads the data repository.
+#[async_trait]
+pub trait Repository {
+    /// What a device stored under this path.
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The paths of a device's objects, in octet order.
+    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError>;
+}
+
+/// Whose store it is.
+#[async_trait]
+pub trait Deployments {
+    /// The deployment whose keys fit the store; none before a server first claimed it.
+    async fn deployment(&self) -> Result<Option<Deployment>, StoreError>;
+    /// Claims a store that nobody has claimed; answers whose it is then.
+    async fn claim(&self, deployment: Deployment) -> Result<Deployment, StoreError>;
 }
 
 /// Reads the event log.
@@ -69,6 +99,8 @@ pub trait Events {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError>;
+    /// How far positions are behind.
+    async fn lag(&self) -> Result<EventLag, StoreError>;
 }
 
 /// The one way to write.
@@ -78,7 +110,7 @@ pub trait Commit {
     async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError>;
     /// Hands over a mark that nobody waits for.
     fn defer(&self, mark: DeferredMark);
-    /// Writes out what was deferred and waits for it: on shutdown.
+    /// Writes out what was deferred, waits for it, and until every event committed before has its position.
     async fn flush(&self) -> Result<(), StoreError>;
     /// How many durable commits there were since the start, deferred marks that left alone included.
     fn commits(&self) -> CommitCounts;
@@ -87,9 +119,15 @@ pub trait Commit {
 }
 
 /// A back end.
-pub trait Store: Devices + Bootstraps + Sessions + Events + Commit + Send + Sync {}
+pub trait Store:
+    Devices + Bootstraps + Sessions + Repository + Deployments + Events + Commit + Send + Sync
+{
+}
 
-impl<T: Devices + Bootstraps + Sessions + Events + Commit + Send + Sync> Store for T {}
+impl<T> Store for T where
+    T: Devices + Bootstraps + Sessions + Repository + Deployments + Events + Commit + Send + Sync
+{
+}
 
 /// A delta is durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,6 +186,31 @@ pub enum StoreError {
     /// A newer program made it.
     #[error("{0} was made by a newer version (schema {1})")]
     Newer(String, i64),
+    /// The database does not answer now, or gave a transaction up; it may answer again by itself. Whether a commit that was under way took place is
+    /// not known. The environment is at fault (503).
+    #[error("{0} does not answer now: {1}")]
+    Unavailable(String, String),
+    /// The address names no store, or asks for what this program does not do.
+    #[error("{0} cannot be used: {1}")]
+    Address(String, String),
+    /// User or password are wrong.
+    #[error("{0} does not let this server in: {1}")]
+    Login(String, String),
+    /// There is no such database.
+    #[error("{0}: there is no such database")]
+    NoDatabase(String),
+    /// The user lacks a right.
+    #[error("{0}: a right is missing: {1}")]
+    MissingRight(String, String),
+    /// It takes no writes: a standby, or set read-only.
+    #[error("{0} is read-only: {1}")]
+    ReadOnly(String, String),
+    /// Its schema is of an older version, 0 where there is none; only `store migrate` changes that.
+    #[error("{0} has schema {1}, this version needs {2}")]
+    Unmigrated(String, i64, i64),
+    /// Other keys belong to it.
+    #[error("{0} belongs to another deployment: {1}")]
+    Foreign(String, String),
     /// The operating system or database failed.
     #[error("the store failed: {0}")]
     Failed(String),

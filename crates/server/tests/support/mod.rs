@@ -138,7 +138,12 @@ impl Rig {
     /// The document of a record, as if it had been fetched.
     pub(crate) async fn document(&self, id: &RecordId) -> Answer {
         let record = self.record(id).await;
-        let sealed = self.store().sealed_document(id).await.unwrap().unwrap();
+        let sealed = self
+            .store()
+            .sealed_document(&record.dev_id, id)
+            .await
+            .unwrap()
+            .unwrap();
         let context = format!("bootstrap\0{}\0{id}", record.dev_id);
         let document = self
             .sealing_keys()

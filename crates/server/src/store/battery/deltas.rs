@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     BackEnd, Settings, abandon, adding, certificate, commit_together, dev, drafted, event,
-    exchange, record, record_id, registration,
+    exchange, log, record, record_id, registration,
 };
 use crate::model::{
     BootstrapChange, CredentialChange, CredentialProof, DeviceChange, DeviceEpoch, EventKind,
@@ -148,7 +148,10 @@ pub(crate) async fn a_failing_delta_leaves_nothing_behind(back_end: &impl BackEn
     assert_eq!(store.commit(delta).await, Err(CommitError::CredentialTaken));
     assert_eq!(store.device(&dev(1)).await.unwrap(), before);
     assert_eq!(store.bootstrap(&record_id(1)).await.unwrap(), None);
-    assert_eq!(store.sealed_document(&record_id(1)).await.unwrap(), None);
+    assert_eq!(
+        store.sealed_document(&dev(1), &record_id(1)).await.unwrap(),
+        None
+    );
     assert_eq!(store.session(&dev(1)).await.unwrap(), None);
     assert_eq!(store.credentials(&dev(1)).await.unwrap(), []);
     assert_eq!(
@@ -158,7 +161,7 @@ pub(crate) async fn a_failing_delta_leaves_nothing_behind(back_end: &impl BackEn
             .unwrap(),
         None
     );
-    assert_eq!(store.events_after(0, 10).await.unwrap().len(), 1);
+    assert_eq!(log(&*store).await.len(), 1);
 }
 
 pub(crate) async fn a_certificate_belongs_to_one_device(back_end: &impl BackEnd) {
@@ -269,7 +272,7 @@ pub(crate) async fn what_a_delta_names_must_exist(back_end: &impl BackEnd) {
         DeviceEpoch(1)
     );
     assert_eq!(
-        store.sealed_document(&record_id(2)).await.unwrap(),
+        store.sealed_document(&dev(2), &record_id(2)).await.unwrap(),
         Some(b"sealed".to_vec())
     );
 }
@@ -288,10 +291,7 @@ pub(crate) async fn a_reopened_store_has_everything(back_end: &impl BackEnd) {
         store.bootstraps_of(&dev(1)).await,
         store.credentials(&dev(1)).await,
     );
-    let (session, events) = (
-        store.session(&dev(1)).await,
-        store.events_after(0, 10).await.unwrap(),
-    );
+    let (session, events) = (store.session(&dev(1)).await, log(&*store).await);
     drop(store);
 
     let store = back_end.open(Settings::default()).await;
@@ -304,21 +304,16 @@ pub(crate) async fn a_reopened_store_has_everything(back_end: &impl BackEnd) {
         (records, credentials)
     );
     assert_eq!(
-        store.sealed_document(&record_id(1)).await.unwrap(),
+        store.sealed_document(&dev(1), &record_id(1)).await.unwrap(),
         Some(b"sealed".to_vec())
     );
     assert_eq!(
-        (
-            store.session(&dev(1)).await,
-            store.events_after(0, 10).await.unwrap()
-        ),
+        (store.session(&dev(1)).await, log(&*store).await),
         (session, events)
     );
     store.commit(exchange(&dev(1), 2)).await.unwrap();
-    let positions: Vec<_> = store
-        .events_after(0, 10)
+    let positions: Vec<_> = log(&*store)
         .await
-        .unwrap()
         .iter()
         .map(|event| event.position)
         .collect();

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::{BackEnd, Settings, commit_together, dev, event, exchange, registration};
-use crate::model::EventKind;
+use super::{BackEnd, Settings, commit_together, dev, event, exchange, log, registration};
+use crate::model::{EventKind, EventLag};
 
 /// One of every kind, with every member and without those that may be missing.
 fn every_kind() -> Vec<EventKind> {
@@ -161,7 +161,7 @@ pub(crate) async fn positions_are_dense_over_concurrent_writers(back_end: &impl 
         deltas.extend((0..40).map(|number| exchange(&dev(number), 99)));
         commit_together(&store, deltas).await;
     }
-    let log = store.events_after(0, 1000).await.unwrap();
+    let log = log(&*store).await;
     let positions: Vec<_> = log.iter().map(|event| event.position.unwrap()).collect();
     assert_eq!(positions, (1..=160).collect::<Vec<_>>());
     let mut seqs: BTreeMap<_, Vec<u64>> = BTreeMap::new();
@@ -186,6 +186,7 @@ pub(crate) async fn a_consumer_resumes_after_its_position(back_end: &impl BackEn
                 .collect(),
         )
         .await;
+        store.flush().await.unwrap();
         while let Some(event) = store.events_after(position, 1).await.unwrap().pop() {
             position = event.position.unwrap();
             seen.push(event);
@@ -208,7 +209,7 @@ pub(crate) async fn a_refused_delta_takes_no_number_and_no_position(back_end: &i
         store.commit(refused.clone()).await.unwrap_err();
     }
     store.commit(delta).await.unwrap();
-    let log = store.events_after(0, 100).await.unwrap();
+    let log = log(&*store).await;
     let numbers: Vec<_> = log
         .iter()
         .map(|event| (event.position.unwrap(), event.seq))
@@ -217,4 +218,18 @@ pub(crate) async fn a_refused_delta_takes_no_number_and_no_position(back_end: &i
         numbers,
         (1..=6).map(|number| (number, number)).collect::<Vec<_>>()
     );
+}
+
+pub(crate) async fn the_lag_ends_with_the_last_position(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    assert_eq!(store.lag().await.unwrap(), EventLag::default());
+    for number in 1..=3 {
+        store.commit(registration(&dev(number))).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let over = EventLag {
+        position: 3,
+        ..EventLag::default()
+    };
+    assert_eq!(store.lag().await.unwrap(), over);
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use omadm_mo::DevId;
 
 use super::{
-    BackEnd, START, Settings, dev, drafted, event, exchange, fetched, record, record_id,
+    BackEnd, START, Settings, dev, drafted, event, exchange, fetched, log, record, record_id,
     registration,
 };
 use crate::model::{BootstrapChange, BootstrapState, DeferredMark, DeviceEpoch, EventKind};
@@ -245,7 +245,7 @@ pub(crate) async fn refusals_are_numbered_with_and_without_a_device(back_end: &i
     let store = back_end.open(Settings::default()).await;
     store.defer(refused(None));
     store.flush().await.unwrap();
-    let log = store.events_after(0, 100).await.unwrap();
+    let log = log(&*store).await;
     let numbers: Vec<_> = log
         .into_iter()
         .map(|event| (event.position.unwrap(), event.dev_id, event.seq))

@@ -3,6 +3,7 @@
 pub(crate) mod deltas;
 pub(crate) mod events;
 pub(crate) mod marks;
+pub(crate) mod upgrade;
 pub(crate) mod values;
 
 use std::future::Future;
@@ -18,7 +19,7 @@ use super::{CommitError, Committed, Store};
 use crate::model::{
     BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
     CredentialProof, CredentialScope, DeferredMark, DeviceEpoch, Event, EventKind, ExchangeDelta,
-    Generation, RecordId,
+    Generation, RecordId, StoredEvent,
 };
 
 /// One database that a test has to itself; it is empty at first, and lasts as long as the value.
@@ -70,6 +71,10 @@ macro_rules! battery {
                 promotion_and_revocation_are_kept
                 a_session_is_set_replaced_and_ended
                 changes_of_the_device_row_are_kept
+                objects_are_stored_replaced_and_kept_apart
+                a_store_is_claimed_once
+                revoked_certificates_of_the_ca_are_listed
+                sessions_whose_time_is_over_are_found
                 devices_come_in_pages
                 records_come_in_pages_newest_first
                 overdue_are_records_that_are_open_and_whose_time_is_over
@@ -80,6 +85,7 @@ macro_rules! battery {
                 positions_are_dense_over_concurrent_writers
                 a_consumer_resumes_after_its_position
                 a_refused_delta_takes_no_number_and_no_position
+                the_lag_ends_with_the_last_position
             }
             marks {
                 a_mark_rides_on_the_next_delta_of_its_device
@@ -149,6 +155,7 @@ pub(crate) fn certificate(dev_id: &DevId, octet: u8) -> Credential {
         expires_at: None,
         revoked_at: None,
         tries_left: None,
+        serial: None,
     }
 }
 
@@ -227,6 +234,12 @@ pub(crate) async fn commit_together(
         results.push(task.await.unwrap());
     }
     results
+}
+
+/// The whole log, once every event has its position.
+pub(crate) async fn log(store: &dyn Store) -> Vec<StoredEvent> {
+    store.flush().await.unwrap();
+    store.events_after(0, 1000).await.unwrap()
 }
 
 /// Polls a future once and drops it.

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::model::{
     BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
-    CredentialScope, DeviceChange, Generation, SessionChange, SessionRow,
+    CredentialScope, Deployment, DeviceChange, Generation, ObjectChange, RevokedCertificate,
+    SessionChange, SessionRow,
 };
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
@@ -78,11 +79,14 @@ pub(crate) async fn a_record_and_its_document_come_back(back_end: &impl BackEnd)
         Some(written.clone())
     );
     assert_eq!(
-        store.sealed_document(&record_id(1)).await.unwrap(),
+        store.sealed_document(&dev(1), &record_id(1)).await.unwrap(),
         Some(document.clone())
     );
     assert_eq!(store.bootstrap(&record_id(2)).await.unwrap(), None);
-    assert_eq!(store.sealed_document(&record_id(2)).await.unwrap(), None);
+    assert_eq!(
+        store.sealed_document(&dev(2), &record_id(2)).await.unwrap(),
+        None
+    );
 
     written.state = BootstrapState::Completed;
     written.event_id = Some(EventId::of([3; 16]));
@@ -97,7 +101,7 @@ pub(crate) async fn a_record_and_its_document_come_back(back_end: &impl BackEnd)
     store.commit(delta).await.unwrap();
     assert_eq!(store.bootstrap(&record_id(1)).await.unwrap(), Some(written));
     assert_eq!(
-        store.sealed_document(&record_id(1)).await.unwrap(),
+        store.sealed_document(&dev(1), &record_id(1)).await.unwrap(),
         Some(document)
     );
 }
@@ -329,4 +333,99 @@ pub(crate) async fn overdue_are_records_that_are_open_and_whose_time_is_over(
             .len(),
         10
     );
+}
+
+pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in [1, 2] {
+        store.commit(registration(&dev(number))).await.unwrap();
+    }
+    let put = |path: &str, content: &[u8]| ObjectChange::Put {
+        path: path.to_owned(),
+        content: content.to_vec(),
+    };
+    let mut delta = exchange(&dev(1), 1);
+    delta.objects = vec![
+        put("log/b", b"one"),
+        put("log/a", &[0, 255]),
+        put("log/b", b"two"),
+    ];
+    store.commit(delta).await.unwrap();
+    let mut delta = exchange(&dev(1), 2);
+    delta.objects = vec![put("log/a", b"")];
+    store.commit(delta).await.unwrap();
+    let object = async |number, path| store.object(&dev(number), path).await.unwrap();
+    assert_eq!(object(1, "log/b").await.as_deref(), Some(&b"two"[..]));
+    assert_eq!(object(1, "log/a").await.as_deref(), Some(&b""[..]));
+    assert_eq!(object(1, "log").await, None);
+    assert_eq!(object(2, "log/a").await, None);
+    assert_eq!(
+        store.object_paths(&dev(1)).await.unwrap(),
+        ["log/a", "log/b"]
+    );
+    assert_eq!(store.object_paths(&dev(2)).await.unwrap(), [""; 0]);
+}
+
+pub(crate) async fn a_store_is_claimed_once(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    assert_eq!(store.deployment().await.unwrap(), None);
+    let deployment = |digit: &str| Deployment {
+        ca: digit.repeat(64),
+        sealing_key: digit.repeat(16),
+    };
+    for digit in ["a", "a", "b"] {
+        assert_eq!(
+            store.claim(deployment(digit)).await.unwrap(),
+            deployment("a")
+        );
+    }
+    drop(store);
+    let store = back_end.open(Settings::default()).await;
+    assert_eq!(store.deployment().await.unwrap(), Some(deployment("a")));
+}
+
+pub(crate) async fn revoked_certificates_of_the_ca_are_listed(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let mut delta = registration(&dev(1));
+    for (octet, serial) in [(1, Some("0b")), (2, Some("0a")), (3, None), (4, Some("0c"))] {
+        let mut credential = certificate(&dev(1), octet);
+        credential.serial = serial.map(str::to_owned);
+        delta.credentials.push(CredentialChange::Add(credential));
+    }
+    store.commit(delta).await.unwrap();
+    assert_eq!(store.revoked().await.unwrap(), []);
+    let mut delta = exchange(&dev(1), 1);
+    delta.credentials = [1, 2, 3]
+        .map(|octet| CredentialChange::Revoke(CredentialProof::Certificate([octet; 32])))
+        .to_vec();
+    let at = delta.at;
+    store.commit(delta).await.unwrap();
+    let revoked = ["0a", "0b"].map(|serial| RevokedCertificate {
+        serial: serial.to_owned(),
+        at,
+    });
+    assert_eq!(store.revoked().await.unwrap(), revoked);
+}
+
+pub(crate) async fn sessions_whose_time_is_over_are_found(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in 1..=3 {
+        let mut delta = registration(&dev(number));
+        delta.session = SessionChange::Set(SessionRow {
+            state: "{}".into(),
+            expires_at: START.plus_secs(10 * (4 - number as i64)),
+        });
+        store.commit(delta).await.unwrap();
+    }
+    let expired = async |secs, limit| {
+        let now = START.plus_secs(secs);
+        store.expired_sessions(now, limit).await.unwrap()
+    };
+    assert_eq!(expired(9, 10).await, []);
+    assert_eq!(expired(10, 10).await, [dev(3)]);
+    assert_eq!(expired(30, 2).await, [dev(3), dev(2)]);
+    let mut delta = exchange(&dev(3), 1);
+    delta.session = SessionChange::End;
+    store.commit(delta).await.unwrap();
+    assert_eq!(expired(30, 10).await, [dev(2), dev(1)]);
 }

@@ -2,11 +2,6 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
 
-/// A column holds what this program never wrote there.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a value of this column")]
-pub(super) struct Unreadable(pub(super) String);
-
 /// What an error of the database means for the store that lies in `file`.
 pub(super) fn fault(file: &str, err: &Error) -> StoreError {
     match err {

@@ -6,13 +6,12 @@ mod open;
 mod queue;
 mod readers;
 mod reads;
-mod rows;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -32,6 +31,9 @@ use crate::model::{DeferredMark, ExchangeDelta};
 ///
 /// Dropping it writes out what waits and joins the writer, so the thread that drops it blocks for as long as that takes.
 pub struct SqliteStore {
+    file: String,
+    path: PathBuf,
+    options: SqliteOptions,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     counters: Arc<Counters>,
@@ -97,6 +99,9 @@ impl SqliteStore {
             .spawn(move || writer.run())
             .map_err(|err| io_fault(&opened.file, &err))?;
         Ok(Self {
+            file: opened.file,
+            path: opened.path,
+            options: options.clone(),
             queue,
             readers,
             counters,

@@ -1,11 +1,13 @@
 //! Opening the file: one process at a time, never a damaged or foreign file, never one of a newer program.
 
+use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use refinery::Target;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::SqliteOptions;
@@ -116,7 +118,7 @@ fn lock(path: &Path, file: &str) -> Result<File, StoreError> {
 }
 
 /// Makes an empty store under another name first: it appears whole or not at all.
-fn create(path: &Path, file: &str) -> Result<(), StoreError> {
+pub(super) fn create(path: &Path, file: &str) -> Result<(), StoreError> {
     let fresh = beside(path, ".new");
     for leftover in ["", "-journal", "-wal", "-shm"] {
         match fs::remove_file(beside(&fresh, leftover)) {
@@ -185,7 +187,8 @@ fn length_by_header(header: &[u8; 100]) -> u64 {
     ]))
 }
 
-fn open_writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
+/// Opens a connection that writes; waits for another one no longer than the busy timeout.
+pub(super) fn open_writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let writer = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -225,21 +228,23 @@ fn check_content(path: &Path, writer: &Connection, file: &str) -> Result<(), Sto
 }
 
 fn migrate(writer: &mut Connection, file: &str) -> Result<(), StoreError> {
-    let runner = embedded::migrations::runner();
-    let newest = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max()
-        .unwrap_or(0);
     let found = schema_version(writer).map_err(|err| fault(file, &err))?;
-    if found > newest {
-        return Err(StoreError::Newer(file.into(), found));
+    let newest = newest();
+    match found.cmp(&newest.into()) {
+        Ordering::Greater => Err(StoreError::Newer(file.into(), found)),
+        Ordering::Equal => Ok(()),
+        Ordering::Less => migrate_to(writer, file, newest),
     }
-    if found == newest {
-        return Ok(());
-    }
-    runner
+}
+
+/// Carries out the migrations up to this one.
+pub(super) fn migrate_to(
+    writer: &mut Connection,
+    file: &str,
+    version: i32,
+) -> Result<(), StoreError> {
+    embedded::migrations::runner()
+        .set_target(Target::Version(version))
         .run(writer)
         .map(drop)
         .map_err(|err| match err.kind() {
@@ -251,6 +256,16 @@ fn migrate(writer: &mut Connection, file: &str) -> Result<(), StoreError> {
             }
             _ => StoreError::Corrupt(file.into(), err.to_string()),
         })
+}
+
+/// The newest schema this program knows.
+fn newest() -> i32 {
+    embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// 0 where no migration ran yet.

@@ -1,5 +1,6 @@
 mod file;
 mod load;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use rusqlite::Connection;
 
 use super::{Place, open};
 use crate::store::battery::{dev, drafted, fetched, record_id, registration};
-use crate::store::sqlite::{SqliteOptions, SqliteStore, reads};
+use crate::store::sql;
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Bootstraps as _, Commit as _, Devices as _, StoreError};
 
 const CHILD: &str = "OMADM_TEST_STORE";
@@ -225,7 +226,7 @@ async fn a_store_of_a_newer_program_is_refused() {
         .commit(registration(&dev(1)))
         .await
         .unwrap();
-    let newer = "INSERT INTO refinery_schema_history SELECT 77, name, applied_on, checksum FROM refinery_schema_history";
+    let newer = "INSERT INTO refinery_schema_history SELECT 77, name, applied_on, checksum FROM refinery_schema_history WHERE version = 1";
     Connection::open(place.file())
         .unwrap()
         .execute_batch(newer)
@@ -270,11 +271,8 @@ fn the_sweep_reads_open_records_alone() {
     let plan: String = Connection::open(place.file())
         .unwrap()
         .query_row(
-            &format!(
-                "EXPLAIN QUERY PLAN SELECT * FROM bootstraps WHERE {} ORDER BY expires_at LIMIT 9",
-                reads::OVERDUE
-            ),
-            [0],
+            &format!("EXPLAIN QUERY PLAN {}", sql::OVERDUE),
+            [0, 9],
             |row| row.get(3),
         )
         .unwrap();

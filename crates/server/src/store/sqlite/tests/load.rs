@@ -166,7 +166,7 @@ async fn a_full_disk_is_told_and_harms_nothing_that_was_acknowledged() {
     }
     store.commit(exchange(&dev(0), 1)).await.unwrap();
     assert_eq!(
-        store.sealed_document(&record_id(0)).await.unwrap(),
+        store.sealed_document(&dev(0), &record_id(0)).await.unwrap(),
         Some(vec![7; 20_000])
     );
     drop(store);
@@ -175,7 +175,10 @@ async fn a_full_disk_is_told_and_harms_nothing_that_was_acknowledged() {
     store.commit(large(kept, 20_000)).await.unwrap();
     for number in 0..=kept {
         assert_eq!(
-            store.sealed_document(&record_id(number)).await.unwrap(),
+            store
+                .sealed_document(&dev(number as usize), &record_id(number))
+                .await
+                .unwrap(),
             Some(vec![7; 20_000])
         );
     }

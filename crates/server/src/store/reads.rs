@@ -1,0 +1,179 @@
+//! What the store is asked, in the words of the domain: the same for every back end that can carry a SELECT out.
+
+use std::future::Future;
+
+use async_trait::async_trait;
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
+
+use super::rows::{self, Columns, Unreadable, signed, size};
+use super::statements::Value;
+use super::{Bootstraps, Devices, Events, Repository, Sessions, StoreError, sql};
+use crate::model::{
+    BootstrapRecord, Credential, CredentialProof, Device, EventLag, RecordId, RevokedCertificate,
+    SessionRow, StoredEvent,
+};
+
+/// Carries SELECTs out.
+pub(super) trait Reader: Send + Sync {
+    /// All rows of a statement, each read as a value. A row that cannot be read is `StoreError::Corrupt`.
+    fn many<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value<'static>>,
+        read: fn(&dyn Columns) -> Result<T, Unreadable>,
+    ) -> impl Future<Output = Result<Vec<T>, StoreError>> + Send;
+
+    /// The row of a statement that gives one at most.
+    fn one<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value<'static>>,
+        read: fn(&dyn Columns) -> Result<T, Unreadable>,
+    ) -> impl Future<Output = Result<Option<T>, StoreError>> + Send {
+        async move { Ok(self.many(sql, values, read).await?.pop()) }
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Devices for B {
+    async fn device(&self, dev_id: &DevId) -> Result<Option<Device>, StoreError> {
+        self.one(sql::DEVICE, vec![text(dev_id)], rows::device)
+            .await
+    }
+
+    async fn devices(
+        &self,
+        after: Option<&DevId>,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        let after = after.map(DevId::as_str).unwrap_or_default().to_owned();
+        let values = vec![Value::Text(after.into()), Value::Number(size(limit))];
+        self.many(sql::DEVICES, values, rows::device).await
+    }
+
+    async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError> {
+        let CredentialProof::Certificate(fingerprint) = proof else {
+            return Ok(None);
+        };
+        let values = vec![Value::Octets(fingerprint.to_vec().into())];
+        self.one(sql::CREDENTIAL_OF_CERTIFICATE, values, rows::credential)
+            .await
+    }
+
+    async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {
+        self.many(sql::CREDENTIALS, vec![text(dev_id)], rows::credential)
+            .await
+    }
+
+    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
+        self.many(sql::REVOKED, vec![], rows::revoked).await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Bootstraps for B {
+    async fn bootstrap(&self, id: &RecordId) -> Result<Option<BootstrapRecord>, StoreError> {
+        self.one(sql::BOOTSTRAP, vec![record(id)], rows::bootstrap)
+            .await
+    }
+
+    async fn bootstraps_of(&self, dev_id: &DevId) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.many(sql::BOOTSTRAPS_OF, vec![text(dev_id)], rows::bootstrap)
+            .await
+    }
+
+    async fn bootstraps(
+        &self,
+        before: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<BootstrapRecord>, StoreError> {
+        let mut values = vec![Value::Number(size(limit))];
+        values.extend(before.map(record));
+        let sql = if before.is_some() {
+            sql::BOOTSTRAPS_BEFORE
+        } else {
+            sql::NEWEST_BOOTSTRAPS
+        };
+        self.many(sql, values, rows::bootstrap).await
+    }
+
+    async fn sealed_document(
+        &self,
+        dev_id: &DevId,
+        id: &RecordId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let values = vec![text(dev_id), record(id)];
+        self.one(sql::SEALED_DOCUMENT, values, rows::content).await
+    }
+
+    async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
+        let values = vec![Value::Number(now.0), Value::Number(size(limit))];
+        self.many(sql::OVERDUE, values, rows::bootstrap).await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Sessions for B {
+    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
+        self.one(sql::SESSION, vec![text(dev_id)], rows::session)
+            .await
+    }
+
+    async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
+        let values = vec![Value::Number(now.0), Value::Number(size(limit))];
+        self.many(sql::EXPIRED_SESSIONS, values, rows::dev_id).await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Repository for B {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let values = vec![text(dev_id), Value::Text(path.to_owned().into())];
+        self.one(sql::OBJECT, values, rows::content).await
+    }
+
+    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
+        self.many(sql::OBJECT_PATHS, vec![text(dev_id)], rows::path)
+            .await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Events for B {
+    async fn events_after(
+        &self,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let values = vec![Value::Number(signed(position)), Value::Number(size(limit))];
+        self.many(sql::EVENTS_AFTER, values, rows::event).await
+    }
+
+    async fn events_of(
+        &self,
+        dev_id: &DevId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let values = vec![
+            text(dev_id),
+            Value::Number(signed(after)),
+            Value::Number(size(limit)),
+        ];
+        self.many(sql::EVENTS_OF, values, rows::event).await
+    }
+
+    async fn lag(&self) -> Result<EventLag, StoreError> {
+        let lag = self.one(sql::LAG, vec![], rows::lag).await?;
+        Ok(lag.unwrap_or_default())
+    }
+}
+
+fn text(dev_id: &DevId) -> Value<'static> {
+    Value::Text(dev_id.as_str().to_owned().into())
+}
+
+fn record(id: &RecordId) -> Value<'static> {
+    Value::Text(id.0.as_str().to_owned().into())
+}

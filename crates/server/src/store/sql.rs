@@ -1,0 +1,104 @@
+//! Reading statements, in the SQL that both back ends speak. Parameters are `?1`, `?2`, …; PostgreSQL gets them as `$1`, `$2`, … ([`numbered`]).
+//!
+//! Columns stand in the order in which [`super::rows`] reads them.
+
+macro_rules! device { () => {
+    "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq"
+} }
+macro_rules! credential { () => {
+    "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial"
+} }
+macro_rules! bootstrap { () => {
+    "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at"
+} }
+macro_rules! event {
+    () => {
+        "dev_id, seq, position, at, correlation, kind"
+    };
+}
+
+pub(super) const DEVICE: &str = concat!("SELECT ", device!(), " FROM devices WHERE dev_id = ?1");
+pub(super) const DEVICES: &str = concat!(
+    "SELECT ",
+    device!(),
+    " FROM devices WHERE dev_id > ?1 ORDER BY dev_id LIMIT ?2"
+);
+pub(super) const CREDENTIAL_OF_CERTIFICATE: &str = concat!(
+    "SELECT ",
+    credential!(),
+    " FROM credentials WHERE dev_id = (SELECT dev_id FROM certificates WHERE fingerprint = ?1) AND proof = ?1"
+);
+pub(super) const CREDENTIALS: &str = concat!(
+    "SELECT ",
+    credential!(),
+    " FROM credentials WHERE dev_id = ?1 ORDER BY nr"
+);
+/// In the words of the index `credentials_by_serial`, so that it serves.
+pub(super) const REVOKED: &str = "SELECT serial, revoked_at FROM credentials WHERE serial IS NOT NULL AND revoked_at IS NOT NULL ORDER BY serial";
+pub(super) const BOOTSTRAP: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps WHERE dev_id = (SELECT dev_id FROM bootstrap_ids WHERE id = ?1) AND id = ?1"
+);
+pub(super) const BOOTSTRAPS_OF: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps WHERE dev_id = ?1 ORDER BY created_at DESC, id DESC"
+);
+pub(super) const NEWEST_BOOTSTRAPS: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps ORDER BY created_at DESC, id DESC LIMIT ?1"
+);
+pub(super) const BOOTSTRAPS_BEFORE: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps WHERE (created_at, id) < (SELECT created_at, id FROM bootstraps
+          WHERE dev_id = (SELECT dev_id FROM bootstrap_ids WHERE id = ?2) AND id = ?2)
+      ORDER BY created_at DESC, id DESC LIMIT ?1"
+);
+pub(super) const SEALED_DOCUMENT: &str =
+    "SELECT sealed FROM documents WHERE dev_id = ?1 AND id = ?2";
+/// In the words of the index `bootstraps_by_expiry`, so that it serves.
+pub(super) const OVERDUE: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps WHERE state IN ('drafted', 'queued', 'sent', 'delivered', 'fetched') AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"
+);
+pub(super) const SESSION: &str = "SELECT state, expires_at FROM sessions WHERE dev_id = ?1";
+pub(super) const EXPIRED_SESSIONS: &str =
+    "SELECT dev_id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+pub(super) const OBJECT: &str = "SELECT content FROM objects WHERE dev_id = ?1 AND path = ?2";
+pub(super) const OBJECT_PATHS: &str = "SELECT path FROM objects WHERE dev_id = ?1 ORDER BY path";
+pub(super) const DEPLOYMENT: &str = "SELECT ca, sealing_key FROM deployment WHERE id = 1";
+pub(super) const CLAIM: &str =
+    "INSERT INTO deployment (id, ca, sealing_key) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING";
+pub(super) const EVENTS_AFTER: &str = concat!(
+    "SELECT ",
+    event!(),
+    " FROM events WHERE position > ?1 ORDER BY position LIMIT ?2"
+);
+pub(super) const EVENTS_OF: &str = concat!(
+    "SELECT ",
+    event!(),
+    " FROM events WHERE dev_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
+);
+pub(super) const LAG: &str = "SELECT (SELECT next_position FROM sequencer WHERE id = 1), COUNT(*), MIN(at) FROM events WHERE position IS NULL";
+
+/// The statement with parameters as PostgreSQL numbers them. No statement has a question mark of another meaning.
+pub(super) fn numbered(sql: &str) -> String {
+    sql.replace('?', "$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn parameters_are_numbered_as_postgresql_has_them() {
+        assert_eq!(
+            numbered("SELECT a FROM b WHERE c = ?1 AND d = ?12"),
+            "SELECT a FROM b WHERE c = $1 AND d = $12"
+        );
+    }
+}
