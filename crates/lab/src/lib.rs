@@ -2,4 +2,3 @@
 
 pub mod balancer;
 pub mod demo;
-pub mod postgres;
