@@ -131,3 +131,97 @@ fn tls_cause(error: ConnectError) -> Cause {
         other => Cause::Unreachable(other.to_string()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
+    use omadm_mo::ServerUri;
+    use omadm_tls::{
+        Acceptor, AcceptorConfig, CertificateDer, CertificateValidity, ClientTrust, DevelopmentCa,
+        LiveClientTrust, UnixTime,
+    };
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::Trust;
+    use super::*;
+
+    const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+    /// A server that closes each connection after the handshake, or once something came on it.
+    async fn closing(after_request: bool) -> Target {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.unwrap();
+        let validity = CertificateValidity {
+            not_before: UnixTime::since_unix_epoch(now - TEN_SECONDS),
+            not_after: UnixTime::since_unix_epoch(now + 60 * TEN_SECONDS),
+        };
+        let ca = DevelopmentCa::create("closing", validity).unwrap();
+        let nobody = ClientTrust::new(&[] as &[CertificateDer<'_>], &[]).unwrap();
+        let acceptor = Acceptor::new(AcceptorConfig::new(
+            ca.issue_server(&["localhost"], validity).unwrap(),
+            Arc::new(LiveClientTrust::new(nobody)),
+        ));
+        let acceptor = acceptor.unwrap();
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = socket.accept().await.unwrap();
+                let mut stream = acceptor.accept(stream).await.unwrap().stream;
+                if after_request {
+                    stream.read_u8().await.unwrap();
+                }
+                stream.shutdown().await.unwrap();
+            }
+        });
+        let url = ServerUri::parse(&format!("https://localhost:{port}/")).unwrap();
+        Target {
+            origin: url.origin(),
+            credential: None,
+            trust: Trust {
+                anchors: vec![ca.certificate().clone()],
+                server_key: None,
+            },
+        }
+    }
+
+    fn request() -> http::Request<Full<Bytes>> {
+        let request = http::Request::post("/dm/2.0").header("Host", "localhost");
+        request.body(Full::new(Bytes::from("package"))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_a_closed_connection_did_not_take_comes_back_whole() {
+        let target = closing(false).await;
+        let mut open = Connection::open(&target, 1, TEN_SECONDS).await.unwrap();
+        timeout(TEN_SECONDS, async {
+            while !open.sender.is_closed() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        assert!(!open.is_ready().await);
+        let Err(Lost::Unsent(request, Cause::Unreachable(_))) =
+            open.exchange(request(), 1000).await
+        else {
+            unreachable!("the request went somewhere")
+        };
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "package");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_may_have_arrived_does_not_come_back() {
+        let target = closing(true).await;
+        let mut open = Connection::open(&target, 1, TEN_SECONDS).await.unwrap();
+        assert!(open.is_ready().await);
+        let lost = open.exchange(request(), 1000).await;
+        assert!(matches!(lost, Err(Lost::Unanswered(Cause::Unreachable(_)))));
+    }
+}
