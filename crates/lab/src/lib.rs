@@ -2,3 +2,4 @@
 
 pub mod balancer;
 pub mod demo;
+pub mod postgres;
