@@ -74,8 +74,10 @@ impl Connection {
         })
     }
 
-    /// Whether a request can still be sent: nobody has closed the connection, as far as is known here.
+    /// Whether a request can still be sent: nobody has closed the connection, as far as the operating system knows.
     pub(super) async fn is_ready(&mut self) -> bool {
+        // A runtime whose threads were busy has not looked at its sockets since; this lets it, so that a close which the operating system knows of is seen.
+        tokio::task::yield_now().await;
         self.sender.ready().await.is_ok()
     }
 
