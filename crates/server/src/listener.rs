@@ -46,10 +46,16 @@ pub(crate) struct Traffic {
     pub(crate) exchanges: AtomicU64,
 }
 
+/// What came to each listener of a node.
+#[derive(Default)]
+pub(crate) struct NodeTraffic {
+    pub(crate) device: Arc<Traffic>,
+    pub(crate) operator: Arc<Traffic>,
+}
+
 /// A running listener.
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
-    pub(crate) traffic: Arc<Traffic>,
     task: JoinHandle<()>,
 }
 
@@ -61,21 +67,20 @@ impl Listener {
         acceptor: Option<Acceptor>,
         router: Router,
         limits: Limits,
+        traffic: Arc<Traffic>,
         stop: watch::Receiver<bool>,
     ) -> std::io::Result<Self> {
         let address = socket.local_addr()?;
-        let traffic = Arc::new(Traffic::default());
         let serving = Serving {
             name,
             acceptor,
             router,
             limits,
-            traffic: Arc::clone(&traffic),
+            traffic,
             stop,
         };
         Ok(Self {
             address,
-            traffic,
             task: tokio::spawn(serving.run(socket)),
         })
     }

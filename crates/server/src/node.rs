@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) profiles: ProfileLibrary,
     pub(crate) registry: MoRegistry,
     pub(crate) capacity: Capacity,
+    pub(crate) traffic: NodeTraffic,
     strangers: RefusalThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
@@ -70,6 +72,7 @@ impl Node {
             trust: Arc::new(LiveClientTrust::new(state.client_trust()?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),
+            traffic: NodeTraffic::default(),
             strangers: RefusalThrottle::default(),
             config,
             public_server,

@@ -211,8 +211,9 @@ impl DmServer {
             ))?)
         };
         let (stop, stopping) = watch::channel(false);
-        let start = |name, socket, acceptor, router, address| {
-            Listener::start(name, socket, acceptor, router, limits, stopping.clone())
+        let start = |name, socket, acceptor, router, traffic: &Arc<Traffic>, address| {
+            let (traffic, stop) = (Arc::clone(traffic), stopping.clone());
+            Listener::start(name, socket, acceptor, router, limits, traffic, stop)
                 .map_err(|cause| StartError::Listen { address, cause })
         };
         let listeners = [
@@ -221,6 +222,7 @@ impl DmServer {
                 devices,
                 Some(device_acceptor),
                 device::router(Arc::clone(&node)),
+                &node.traffic.device,
                 node.config.device_listen,
             )?,
             start(
@@ -228,6 +230,7 @@ impl DmServer {
                 operators,
                 operator_acceptor,
                 operator::router(Arc::clone(&node)),
+                &node.traffic.operator,
                 node.config.operator_listen,
             )?,
         ];
@@ -274,12 +277,11 @@ impl Running {
     /// What the device listener had to do since the start.
     #[must_use]
     pub fn traffic(&self) -> TrafficCounts {
-        let [devices, _] = &self.listeners;
-        let read = |traffic: &Traffic| TrafficCounts {
+        let traffic = &self.node.traffic.device;
+        TrafficCounts {
             connections: traffic.connections.load(Ordering::Relaxed),
             exchanges: traffic.exchanges.load(Ordering::Relaxed),
-        };
-        read(&devices.traffic)
+        }
     }
 
     /// Puts the CRL in force as it stands in the state directory now, on open connections too.
