@@ -1,7 +1,10 @@
 //! The store: reads in the words of the domain, one write. Back ends lie in folders of their own and pass one battery.
 
+pub mod address;
 #[cfg(test)]
 pub(crate) mod battery;
+mod marks;
+pub mod postgres;
 mod reads;
 mod rows;
 mod sql;

@@ -1,13 +1,13 @@
 //! What waits for the writer: deltas up to a limit, marks up to another, flushes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use omadm_mo::DevId;
 use tokio::sync::oneshot;
 
 use crate::model::{DeferredMark, ExchangeDelta};
+use crate::store::marks::Marks;
 use crate::store::{CommitError, Committed, StoreError};
 
 /// Where the outcome of a delta goes. Its receiver may be gone.
@@ -17,8 +17,6 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
     deltas: usize,
-    marks: usize,
-    interval: Duration,
 }
 
 /// What the writer puts into one transaction.
@@ -39,27 +37,24 @@ pub(super) enum Step {
     Delta(ExchangeDelta, Answer),
 }
 
-#[derive(Default)]
 struct Waiting {
     deltas: VecDeque<(ExchangeDelta, Answer)>,
-    /// Marks by device, so that a delta finds its own among many.
-    marks: HashMap<Option<DevId>, Vec<DeferredMark>>,
-    marks_held: usize,
-    /// When the marks leave at the latest.
-    due: Option<Instant>,
+    marks: Marks,
     flushes: Vec<oneshot::Sender<Result<(), StoreError>>>,
-    lost: bool,
     closing: bool,
 }
 
 impl Queue {
     pub(super) fn new(deltas: usize, marks: usize, interval: Duration) -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                deltas: VecDeque::new(),
+                marks: Marks::new(marks, interval),
+                flushes: Vec::new(),
+                closing: false,
+            }),
             wake: Condvar::new(),
             deltas,
-            marks,
-            interval,
         }
     }
 
@@ -76,28 +71,11 @@ impl Queue {
         Ok(())
     }
 
-    /// Marks may be lost: where too many wait, this one is.
+    /// Marks may be lost, see [`Marks::defer`].
     pub(super) fn defer(&self, marks: impl IntoIterator<Item = DeferredMark>) {
         let mut waiting = self.lock();
         for mark in marks {
-            if waiting.marks_held >= self.marks {
-                // Once per time of trouble, not once per mark.
-                if !std::mem::replace(&mut waiting.lost, true) {
-                    tracing::warn!(
-                        held = waiting.marks_held,
-                        "too many deferred marks wait; further ones are lost"
-                    );
-                }
-                return;
-            }
-            let dev_id = match &mark {
-                DeferredMark::Fetched { dev_id, .. } => Some(dev_id.clone()),
-                DeferredMark::Refused { dev_id, .. } => dev_id.clone(),
-            };
-            waiting.marks.entry(dev_id).or_default().push(mark);
-            waiting.marks_held += 1;
-            if waiting.due.is_none() {
-                waiting.due = Some(Instant::now() + self.interval);
+            if waiting.marks.defer(mark) {
                 self.wake.notify_one();
             }
         }
@@ -126,11 +104,11 @@ impl Queue {
     pub(super) fn take(&self) -> Group {
         let mut waiting = self.lock();
         loop {
-            let due = waiting.due.is_some_and(|due| due <= Instant::now());
+            let due = waiting.marks.due().is_some_and(|due| due <= Instant::now());
             if due || waiting.closing || !waiting.deltas.is_empty() || !waiting.flushes.is_empty() {
                 return waiting.group(due);
             }
-            waiting = match waiting.due {
+            waiting = match waiting.marks.due() {
                 Some(due) => {
                     let left = due.saturating_duration_since(Instant::now());
                     self.wake
@@ -155,28 +133,13 @@ impl Waiting {
     fn group(&mut self, due: bool) -> Group {
         let mut steps = Vec::with_capacity(self.deltas.len());
         for (delta, answer) in std::mem::take(&mut self.deltas) {
-            if self.marks_held > 0 {
-                let riding = self
-                    .marks
-                    .remove(&Some(delta.dev_id.clone()))
-                    .unwrap_or_default();
-                self.marks_held -= riding.len();
-                steps.extend(
-                    riding
-                        .into_iter()
-                        .map(|mark| Step::Mark { mark, alone: false }),
-                );
-            }
+            let riding = self.marks.riding(&delta.dev_id).into_iter();
+            steps.extend(riding.map(|mark| Step::Mark { mark, alone: false }));
             steps.push(Step::Delta(delta, answer));
         }
         if due || self.closing || !self.flushes.is_empty() {
-            let all = std::mem::take(&mut self.marks).into_values().flatten();
+            let all = self.marks.all().into_iter();
             steps.extend(all.map(|mark| Step::Mark { mark, alone: true }));
-            self.marks_held = 0;
-        }
-        if self.marks_held == 0 {
-            self.due = None;
-            self.lost = false;
         }
         Group {
             steps,

@@ -1,0 +1,273 @@
+//! Where a store lies, as an operator writes it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use super::StoreError;
+
+/// Where a store lies. Shown without its password.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum StoreAddress {
+    /// The SQLite file in the server's state directory.
+    #[default]
+    StateDirectory,
+    /// An SQLite file: `sqlite:PATH`.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    Postgres(Box<PostgresAddress>),
+}
+
+/// A PostgreSQL database, and how it is spoken to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresAddress {
+    pub(super) config: Config,
+    pub(super) tls: DatabaseTls,
+    shown: String,
+}
+
+/// Encryption on the way to the database. Anything that lets somebody on the way turn it off is not offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum DatabaseTls {
+    /// None: the default on loopback and Unix sockets.
+    Off,
+    /// The server's certificate and name are verified.
+    Verified {
+        /// PEM file of the CA.
+        root: PathBuf,
+        /// PEM files of a certificate and key of our own.
+        own: Option<(PathBuf, PathBuf)>,
+    },
+}
+
+impl FromStr for StoreAddress {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            if path.is_empty() {
+                return Err(StoreError::Address(
+                    text.to_owned(),
+                    "it names no file; write sqlite:PATH".to_owned(),
+                ));
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(Box::new(text.parse()?)));
+        }
+        let shown = text.split(['@', '?']).next_back().unwrap_or_default();
+        Err(StoreError::Address(
+            shown.to_owned(),
+            "a store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned(),
+        ))
+    }
+}
+
+impl FromStr for PostgresAddress {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        let unnamed = |why: String| StoreError::Address(without_password(address), why);
+        let (mut mode, mut root, mut certificate, mut key) = (None, None, None, None);
+        let mut theirs = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let slot = match name {
+                "sslmode" => &mut mode,
+                "sslrootcert" => &mut root,
+                "sslcert" => &mut certificate,
+                "sslkey" => &mut key,
+                _ => {
+                    theirs.push(pair);
+                    continue;
+                }
+            };
+            let decoded = percent_encoding::percent_decode_str(value).decode_utf8();
+            *slot = Some(
+                decoded
+                    .map_err(|_| unnamed(format!("{name} is not UTF-8")))?
+                    .into_owned(),
+            );
+        }
+        let url = format!("{address}?{}", theirs.join("&"));
+        // The error's text may quote the URL, password included.
+        let mut config: Config = url.parse().map_err(|_| {
+            unnamed("it is no URL postgres://USER:PASSWORD@HOST:PORT/DATABASE, or has a parameter that is not known".to_owned())
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(unnamed("it names no host".to_owned()));
+        }
+        if config.get_dbname().is_none() {
+            return Err(unnamed("it names no database".to_owned()));
+        }
+        let tls = match mode.as_deref() {
+            None if config.get_hosts().iter().all(is_local) => DatabaseTls::Off,
+            Some("disable") => DatabaseTls::Off,
+            None | Some("require" | "verify-ca" | "verify-full") => {
+                let root = root.ok_or_else(|| {
+                    unnamed("it is not on this machine, so its certificate is verified: add ?sslrootcert=FILE with the CA's certificate".to_owned())
+                })?;
+                let own = certificate.map(PathBuf::from).zip(key.map(PathBuf::from));
+                DatabaseTls::Verified {
+                    root: root.into(),
+                    own,
+                }
+            }
+            Some(other) => {
+                return Err(unnamed(format!(
+                    "sslmode={other} lets anybody on the way read along; write verify-full, or disable where the way is safe"
+                )));
+            }
+        };
+        config.ssl_mode(match tls {
+            DatabaseTls::Off => tokio_postgres::config::SslMode::Disable,
+            DatabaseTls::Verified { .. } => tokio_postgres::config::SslMode::Require,
+        });
+        Ok(Self {
+            shown: without_password(address),
+            config,
+            tls,
+        })
+    }
+}
+
+impl PostgresAddress {
+    /// Whether what is said to the database can be read on a network.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        self.tls == DatabaseTls::Off && !self.config.get_hosts().iter().all(is_local)
+    }
+}
+
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost"
+                || name
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|address| address.is_loopback())
+        }
+    }
+}
+
+/// `postgres://user:secret@host/db` as `postgres://user@host/db`.
+fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return "the address".to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((login, place)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{place}")
+        }
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+impl fmt::Display for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StateDirectory => f.write_str("the state directory's SQLite file"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DatabaseTls, PostgresAddress, StoreAddress};
+
+    fn refusal(text: &str) -> String {
+        text.parse::<StoreAddress>().unwrap_err().to_string()
+    }
+
+    fn tls(text: &str) -> DatabaseTls {
+        text.parse::<PostgresAddress>().unwrap().tls
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for text in [
+            "postgres://omadm:s3cr3t@db.example:5433/dm?sslmode=disable",
+            "postgresql://omadm:s3cr3t@%2Frun%2Fpg/dm",
+        ] {
+            let address: StoreAddress = text.parse().unwrap();
+            for shown in [address.to_string(), format!("{address:?}")] {
+                assert!(!shown.contains("s3cr3t"), "{shown}");
+                assert!(shown.contains("omadm@"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_refusal_quotes_the_password() {
+        for text in [
+            "postgres://omadm:s3cr3t@db.example/dm",
+            "postgres://omadm:s3cr3t@db.example/dm?sslmode=prefer",
+            "postgres://omadm:s3cr3t@db.example/dm?sslmode=disable&nonsense=1",
+            "postgres://omadm:s3cr3t@/dm?sslmode=disable",
+            "postgres://omadm:s3cr3t@db.example?sslmode=disable",
+            "mysql://omadm:s3cr3t@db.example/dm",
+            "postgres://omadm:s3cr3t@db.example:port/dm",
+        ] {
+            assert!(!refusal(text).contains("s3cr3t"), "{}", refusal(text));
+        }
+    }
+
+    #[test]
+    fn beyond_this_machine_the_database_is_verified() {
+        assert_eq!(tls("postgres://u@localhost/d"), DatabaseTls::Off);
+        assert_eq!(tls("postgres://u@127.0.0.1/d"), DatabaseTls::Off);
+        assert_eq!(tls("postgres://u@%2Frun%2Fpg/d"), DatabaseTls::Off);
+        for mode in ["", "sslmode=require&", "sslmode=verify-full&"] {
+            let text = format!("postgres://u@db.example/d?{mode}sslrootcert=%2Fetc%2Fca.pem");
+            assert_eq!(
+                tls(&text),
+                DatabaseTls::Verified {
+                    root: "/etc/ca.pem".into(),
+                    own: None
+                }
+            );
+        }
+        assert!(refusal("postgres://u@db.example/d").contains("sslrootcert"));
+        assert!(refusal("postgres://u@db.example/d?sslmode=prefer").contains("verify-full"));
+        let open = "postgres://u@db.example/d?sslmode=disable";
+        assert!(open.parse::<PostgresAddress>().unwrap().is_exposed());
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_path() {
+        let address: StoreAddress = "sqlite:/var/lib/omadm/server.sqlite".parse().unwrap();
+        assert_eq!(
+            address,
+            StoreAddress::Sqlite("/var/lib/omadm/server.sqlite".into())
+        );
+        assert!(refusal("sqlite:").contains("sqlite:PATH"));
+        assert!(refusal("/var/lib/omadm").contains("sqlite:PATH"));
+    }
+}
