@@ -15,6 +15,8 @@ use crate::problem::Problem;
 const SHORTEST: u32 = 2;
 /// Longest one, before jitter.
 const LONGEST: u32 = 300;
+/// `Retry-After` of those who come while the store is away, in seconds before jitter: 3 to 10 with it, since all of them come back.
+const AWAY: u32 = 7;
 /// Refusals after which the wait has doubled.
 const STEP: u32 = 64;
 
@@ -48,26 +50,40 @@ impl Capacity {
     pub(crate) fn refuse(&self, backlog: usize) -> Problem {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed);
         let waiting = refused.saturating_add(u32::try_from(backlog).unwrap_or(u32::MAX));
-        let [octet] = random::<1>().unwrap_or([128]);
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the server is at its capacity",
         )
         .advising("Wait as long as Retry-After says; nothing was lost.")
-        .with_header(RETRY_AFTER, HeaderValue::from(wait(waiting, octet)))
+        .with_header(RETRY_AFTER, HeaderValue::from(wait(waiting, jitter())))
     }
 }
 
-/// Seconds to wait: doubled for every [`STEP`] refusals, spread over ± 50 %.
+/// `Retry-After` of one who comes while the store is away.
+pub(crate) fn away() -> HeaderValue {
+    HeaderValue::from(spread(AWAY, jitter()))
+}
+
+fn jitter() -> u8 {
+    let [octet] = random().unwrap_or([128]);
+    octet
+}
+
+/// Seconds to wait: doubled for every [`STEP`] refusals, spread.
 fn wait(waiting: u32, jitter: u8) -> u32 {
     let doublings = (waiting / STEP).min(16);
     let middle = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
+    spread(middle, jitter)
+}
+
+/// Spreads seconds over ± 50 %.
+fn spread(middle: u32, jitter: u8) -> u32 {
     (middle * (128 + u32::from(jitter)) / 256).max(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Capacity, wait};
+    use super::{AWAY, Capacity, spread, wait};
 
     #[test]
     fn the_wait_grows_with_the_backlog_and_is_spread() {
@@ -77,6 +93,11 @@ mod tests {
             (4, 8, 300)
         );
         assert_eq!((wait(6400, 0), wait(6400, 255)), (150, 448));
+    }
+
+    #[test]
+    fn the_wait_for_a_store_that_is_away_is_spread_over_3_to_10_seconds() {
+        assert_eq!((spread(AWAY, 0), spread(AWAY, 255)), (3, 10));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod profiles;
 mod refusal_throttle;
 mod server;
 mod session_service;
+mod store_trouble;
 
 pub use clock::{Clock, SystemClock};
 pub use entropy::NoRandomness;

@@ -1,6 +1,7 @@
 //! What every exchange of one server node works with. Holds no session: any node answers any package (DESIGN §5).
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
@@ -21,6 +22,7 @@ use crate::refusal_throttle::RefusalThrottle;
 use crate::seal::SealingKeys;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::Store;
+use crate::store_trouble::{StoreHealth, StoreTrouble};
 
 /// One node of a DM Server.
 pub(crate) struct Node {
@@ -36,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) registry: MoRegistry,
     pub(crate) capacity: Capacity,
     pub(crate) traffic: NodeTraffic,
+    pub(crate) health: StoreHealth,
     strangers: RefusalThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
@@ -73,6 +76,7 @@ impl Node {
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),
             traffic: NodeTraffic::default(),
+            health: StoreHealth::default(),
             strangers: RefusalThrottle::default(),
             config,
             public_server,
@@ -95,6 +99,12 @@ impl Node {
     /// A place for an exchange that begins something, until the permit is dropped; the 503 where there is none.
     pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
         self.capacity.enter().ok_or_else(|| self.over_capacity())
+    }
+
+    /// Takes note of a request that the store did not serve.
+    pub(crate) fn saw(&self, trouble: &StoreTrouble) {
+        let deltas = self.store.commits().deltas;
+        self.health.saw(trouble, Instant::now(), deltas);
     }
 
     pub(crate) fn now(&self) -> Utc {

@@ -9,6 +9,8 @@ use omadm_dm2::media_type::PROBLEM;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::store_trouble::StoreTrouble;
+
 /// The body of every error of this server (RFC 9457).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ProblemBody {
@@ -40,6 +42,8 @@ pub(crate) struct Problem {
     pub(crate) cause: Option<BootstrapFailureCause>,
     pub(crate) action: Option<String>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the store did; for the node's log, not for the answer.
+    pub(crate) trouble: Option<Box<StoreTrouble>>,
 }
 
 impl Problem {
@@ -51,6 +55,7 @@ impl Problem {
             cause: None,
             action: None,
             headers: Vec::new(),
+            trouble: None,
         }
     }
 

@@ -115,13 +115,16 @@ async fn again(
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
     let drafted = draft_into(node, &mut delta, &draft, &head.correlation)
         .await
-        .map_err(|error| {
-            tracing::error!(device = %dev_id, %error, "no new bootstrap could be made");
-            Refusal::plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "no new bootstrap could be made; the server's log tells why",
-            )
-            .by(dev_id)
+        .map_err(|error| match error {
+            DraftError::Store(error) => error.into(),
+            error => {
+                tracing::error!(device = %dev_id, %error, "no new bootstrap could be made");
+                Refusal::plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "no new bootstrap could be made; the server's log tells why",
+                )
+                .by(dev_id)
+            }
         })?;
     node.store
         .commit(delta)

@@ -14,7 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
 use omadm_dm2::media_type::{MO, PACKAGE2, PackageType};
 use omadm_dm2::{Document, media_type};
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::bootstrap_service::{self, Fetched};
 use crate::exchange::{
@@ -73,16 +73,25 @@ async fn exchange(node: Arc<Node>, request: Request<Body>, room: Room) -> Respon
         Ok(answer) => respond(answer),
         Err(refusal) => {
             let event = refusal.event(&head);
-            info!(
-                correlation = head.correlation,
-                device = refusal.about.as_ref().map(tracing::field::display),
-                claimed = head.claim.text(),
-                method = %head.method,
-                path = head.path,
-                status = refusal.problem.status.as_u16(),
-                cause = refusal.problem.cause.map(|cause| cause.code()),
-                "request refused: {}", refusal.problem.detail
-            );
+            if let Some(trouble) = &refusal.problem.trouble {
+                node.saw(trouble);
+                debug!(
+                    correlation = head.correlation,
+                    path = head.path,
+                    "request not served by the store"
+                );
+            } else {
+                info!(
+                    correlation = head.correlation,
+                    device = refusal.about.as_ref().map(tracing::field::display),
+                    claimed = head.claim.text(),
+                    method = %head.method,
+                    path = head.path,
+                    status = refusal.problem.status.as_u16(),
+                    cause = refusal.problem.cause.map(|cause| cause.code()),
+                    "request refused: {}", refusal.problem.detail
+                );
+            }
             let body =
                 serde_json::to_vec(&refusal.problem.body(&head.correlation)).unwrap_or_default();
             let response = refusal.problem.answer(&head.correlation);

@@ -9,6 +9,7 @@ use super::Head;
 use crate::model::EventKind;
 use crate::problem::Problem;
 use crate::store::{CommitError, StoreError};
+use crate::store_trouble::{self, Asked};
 
 /// A refused request.
 #[derive(Debug)]
@@ -92,18 +93,14 @@ impl From<Problem> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
-        Self::plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the server could not read or write its records; its log tells why",
-        )
+        store_trouble::refusal(error, Asked::Read).into()
     }
 }
 
 /// What a commit that did not succeed leads to, once it is not tried again.
 pub(crate) fn of_commit(node: &crate::node::Node, error: CommitError) -> Refusal {
     match error {
-        CommitError::Store(error) => error.into(),
+        CommitError::Store(error) => store_trouble::refusal(error, Asked::Commit).into(),
         CommitError::Busy => node.over_capacity().into(),
         CommitError::Conflict => Refusal::from(node.over_capacity())
             .advising("Other exchanges of the same device came between; try again."),

@@ -1,18 +1,24 @@
 //! Bodies in and errors out of the operator's API: unknown members are errors, errors are problem documents.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use omadm_dm2::media_type::is_type;
 use serde::de::DeserializeOwned;
 
+use crate::capacity::away;
 use crate::entropy::{NoRandomness, correlation};
+use crate::node::Node;
 use crate::problem::Problem;
 use crate::state_dir::StateDirError;
 use crate::store::{CommitError, StoreError};
+use crate::store_trouble::{self, Asked, StoreTrouble};
 
 /// A refused request of the operator.
 pub(super) struct Refused(Box<Problem>);
@@ -28,14 +34,35 @@ impl Refused {
 
     pub(super) fn answer(self) -> Response {
         let correlation = correlation();
-        tracing::info!(
-            correlation,
-            status = self.0.status.as_u16(),
-            "operator's request refused: {}",
-            self.0.detail
-        );
-        self.0.answer(&correlation)
+        let Some(trouble) = &self.0.trouble else {
+            tracing::info!(
+                correlation,
+                status = self.0.status.as_u16(),
+                "operator's request refused: {}",
+                self.0.detail
+            );
+            return self.0.answer(&correlation);
+        };
+        tracing::debug!(correlation, "operator's request not served by the store");
+        let mut response = self.0.answer(&correlation);
+        response
+            .extensions_mut()
+            .insert(StoreTrouble::clone(trouble));
+        response
     }
+}
+
+/// Lets the node know of answers that the store is to blame for.
+pub(super) async fn note_trouble(
+    State(node): State<Arc<Node>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if let Some(trouble) = response.extensions().get::<StoreTrouble>() {
+        node.saw(trouble);
+    }
+    response
 }
 
 impl From<Problem> for Refused {
@@ -46,8 +73,7 @@ impl From<Problem> for Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into()
+        store_trouble::refusal(error, Asked::Read).into()
     }
 }
 
@@ -67,7 +93,7 @@ impl From<NoRandomness> for Refused {
 impl From<CommitError> for Refused {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Store(error) => error.into(),
+            CommitError::Store(error) => store_trouble::refusal(error, Asked::Commit).into(),
             CommitError::DeviceExists => Problem::new(
                 StatusCode::CONFLICT,
                 "a device of this DevID is registered already",
@@ -84,6 +110,7 @@ impl From<CommitError> for Refused {
             CommitError::Conflict | CommitError::Busy => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
                     .advising("Try again; nothing was changed.")
+                    .with_header(RETRY_AFTER, away())
                     .into()
             }
         }

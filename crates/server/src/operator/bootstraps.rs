@@ -150,6 +150,7 @@ pub(super) fn draft_refused(error: DraftError) -> Refused {
                 .advising("Correct the profile; `omadm bootstrap check` names the line.")
                 .into()
         }
+        DraftError::Store(error) => error.into(),
         error => {
             tracing::error!(%error, "no bootstrap could be made");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into()

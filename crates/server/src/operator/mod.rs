@@ -13,17 +13,24 @@ mod profiles;
 pub mod types;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{Method, StatusCode, Uri};
 
+use crate::entropy::correlation;
 use crate::node::Node;
 use crate::problem::Problem;
+use crate::store::StoreError;
+use crate::store_trouble;
 use answer::Refused;
+
+/// How long readiness waits for the store.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// The router of the operator listener.
 pub(crate) fn router(node: Arc<Node>) -> Router {
@@ -54,6 +61,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(node.config.limits.body_octets))
+        .layer(from_fn_with_state(Arc::clone(&node), answer::note_trouble))
         .with_state(node)
 }
 
@@ -61,19 +69,31 @@ async fn healthy() -> &'static str {
     "ok\n"
 }
 
-/// Ready while the store answers.
-async fn ready(State(node): State<Arc<Node>>) -> Result<&'static str, Refused> {
-    match node.store.devices(None, 1).await {
-        Ok(_) => Ok("ready\n"),
-        Err(error) => {
-            tracing::error!(%error, "not ready");
-            Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the store does not answer; the server's log tells why",
-            )
-            .into())
+/// Ready while the store answers a read in time and is not known to take no writes. Needs no token, so the answer names no address.
+async fn ready(State(node): State<Arc<Node>>) -> Response {
+    let trouble = match answers_in_time(node.store.devices(None, 1)).await {
+        Ok(_) => {
+            let deltas = node.store.commits().deltas;
+            node.health.takes_no_writes(Instant::now(), deltas)
         }
+        Err(error) => Some(error),
+    };
+    node.health.probed(trouble.as_ref(), Instant::now());
+    match trouble {
+        None => "ready\n".into_response(),
+        Some(error) => store_trouble::unready(&error).answer(&correlation()),
     }
+}
+
+/// What the store says to a read, within [`PROBE`].
+async fn answers_in_time<T>(
+    read: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = |_| {
+        let why = format!("it gave no answer within {} s", PROBE.as_secs());
+        StoreError::Unavailable("the store".to_owned(), why)
+    };
+    tokio::time::timeout(PROBE, read).await.map_err(late)?
 }
 
 async fn nowhere(uri: Uri) -> Response {

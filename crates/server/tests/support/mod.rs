@@ -1,6 +1,8 @@
 //! A DM Server over loopback, and devices that speak raw HTTP to it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod moody;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
