@@ -10,7 +10,7 @@ mod support;
 use std::sync::Arc;
 
 use http::Method;
-use omadm_server::model::{BootstrapState, EventKind, StoredEvent};
+use omadm_server::model::{BootstrapState, EventKind, EventLag, StoredEvent};
 use support::moody::{ADDRESS, Mood, Moody, WHY};
 use support::{Answer, DEVICE, DOCUMENT, PACKAGE1, Rig, completion, open, soon};
 
@@ -161,4 +161,66 @@ async fn a_node_is_ready_only_while_its_store_answers_in_time_and_takes_writes()
         .await;
     assert_eq!(taken.status, 200);
     assert_eq!(probe("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_need_the_token_and_show_how_far_positions_are_behind() {
+    let (store, rig) = rig().await;
+    rig.device(DEVICE).await;
+    let mut wire = rig.connect(None).await;
+    for _again in 0..3 {
+        wire.fetch(DEVICE).await;
+    }
+    for wrong in [None, Some(""), Some("wrong")] {
+        let answer = ask(&rig, Method::GET, "/metrics", wrong, "").await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"omadm\"");
+    }
+    store.lags(EventLag {
+        position: 41,
+        waiting: 3,
+        since: Some(rig.now().plus_millis(-90_500)),
+    });
+    let token = token(&rig);
+    let answer = ask(&rig, Method::GET, "/metrics", Some(&token), "").await;
+    assert_eq!(
+        answer.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    let has = |text: &str, line: &str| assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    let deltas = rig.server.commits().deltas;
+    has(&text, "omadm_store_up 1");
+    has(&text, "omadm_event_position 41");
+    has(&text, "omadm_events_waiting 3");
+    has(&text, "# TYPE omadm_event_lag_seconds gauge");
+    has(&text, "omadm_store_backlog 0");
+    has(&text, "# TYPE omadm_commits counter");
+    has(
+        &text,
+        &format!("omadm_commits_total{{kind=\"delta\"}} {deltas}"),
+    );
+    has(&text, "omadm_connections_total{listener=\"device\"} 1");
+    has(&text, "omadm_exchanges_total{listener=\"device\"} 3");
+    has(
+        &text,
+        &format!(
+            "omadm_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        ),
+    );
+    assert_eq!(text.lines().last(), Some("# EOF"));
+    let lag = text
+        .lines()
+        .find_map(|line| line.strip_prefix("omadm_event_lag_seconds "));
+    let lag: f64 = lag.unwrap().parse().unwrap();
+    assert!((90.5..120.0).contains(&lag), "{lag}");
+
+    store.is(Mood::Away);
+    let answer = ask(&rig, Method::GET, "/metrics", Some(&token), "").await;
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert_eq!(answer.status, 200);
+    has(&text, "omadm_store_up 0");
+    has(&text, "omadm_exchanges_total{listener=\"device\"} 3");
+    assert!(!text.contains("omadm_event"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The operator listener: `/api/v1` with a bearer token, its OpenAPI document, `/healthz` and `/readyz`. Never shares a port or a credential with the
+//! The operator listener: `/api/v1` and `/metrics` with a bearer token, the OpenAPI document, `/healthz` and `/readyz`. Never shares a port or a credential with the
 //! device side (DESIGN §5).
 
 mod answer;
@@ -8,6 +8,7 @@ pub mod client;
 mod credentials;
 mod devices;
 mod events;
+mod metrics;
 mod openapi;
 mod profiles;
 pub mod types;
@@ -29,7 +30,7 @@ use crate::store::StoreError;
 use crate::store_trouble;
 use answer::Refused;
 
-/// How long readiness waits for the store.
+/// How long readiness and metrics wait for the store.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// The router of the operator listener.
@@ -54,10 +55,12 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(nowhere)
         .layer(from_fn_with_state(Arc::clone(&node), auth::bearer));
+    let metrics = get(metrics::scrape).layer(from_fn_with_state(Arc::clone(&node), auth::bearer));
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
+        .route("/metrics", metrics)
         .method_not_allowed_fallback(wrong_method)
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(node.config.limits.body_octets))
