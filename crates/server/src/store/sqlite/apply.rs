@@ -21,13 +21,26 @@ pub(super) enum NotApplied {
     Database(rusqlite::Error),
 }
 
+/// Within a device in the order of `seq`.
+const GIVE_POSITIONS: &str = "UPDATE events SET position = (SELECT next_position - 1 FROM sequencer) + waiting.nr
+     FROM (SELECT dev_id, seq, row_number() OVER (ORDER BY dev_id, seq) AS nr FROM events WHERE position IS NULL) AS waiting
+     WHERE events.dev_id = waiting.dev_id AND events.seq = waiting.seq";
+
 impl Sequencer {
+    /// Goes on after the last position. Here events have theirs from their commit; those copied from a database may have none yet, and get it now.
     pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        conn.query_row("SELECT next_position FROM sequencer", [], |row| {
-            Ok(Self {
-                next_position: row.get(0)?,
-            })
-        })
+        let transaction = conn.unchecked_transaction()?;
+        let given = transaction.execute(GIVE_POSITIONS, [])?;
+        let next_position: i64 =
+            transaction.query_row("SELECT next_position FROM sequencer", [], |row| row.get(0))?;
+        let loaded = Self {
+            next_position: next_position + i64::try_from(given).unwrap_or(i64::MAX),
+        };
+        if given > 0 {
+            loaded.save(&transaction)?;
+        }
+        transaction.commit()?;
+        Ok(loaded)
     }
 
     pub(super) fn save(self, conn: &Connection) -> rusqlite::Result<()> {
