@@ -3,6 +3,7 @@
 pub mod address;
 #[cfg(test)]
 pub(crate) mod battery;
+pub mod copy;
 mod marks;
 pub mod postgres;
 mod reads;

@@ -4,6 +4,7 @@
 mod apply;
 mod commit;
 mod connect;
+pub(super) mod direct;
 mod fault;
 mod reads;
 mod schema;

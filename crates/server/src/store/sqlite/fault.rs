@@ -3,7 +3,7 @@ use rusqlite::{Error, ErrorCode};
 use crate::store::StoreError;
 
 /// What an error of the database means for the store that lies in `file`.
-pub(super) fn fault(file: &str, err: &Error) -> StoreError {
+pub(in crate::store) fn fault(file: &str, err: &Error) -> StoreError {
     match err {
         Error::SqliteFailure(failure, _) => match failure.code {
             ErrorCode::DiskFull => StoreError::NoRoom(file.into()),

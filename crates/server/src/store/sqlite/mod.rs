@@ -1,7 +1,8 @@
 //! The embedded back end: one SQLite file in WAL mode, synchronized at every commit. One thread writes what waits in one transaction, a pool reads.
 
 mod apply;
-mod fault;
+pub(super) mod direct;
+pub(super) mod fault;
 mod open;
 mod queue;
 mod readers;

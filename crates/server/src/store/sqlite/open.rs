@@ -79,7 +79,7 @@ pub(super) fn open_reader(path: &Path, options: &SqliteOptions) -> rusqlite::Res
 }
 
 /// The path without links, so that two names of one file take one lock.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(err) if err.kind() == ErrorKind::NotFound => {
             let name = path.file_name().ok_or(ErrorKind::InvalidFilename)?;
@@ -149,7 +149,7 @@ fn mark(fresh: &Path) -> rusqlite::Result<()> {
 
 /// Looks at the file before SQLite does, since SQLite may change a foreign file by merely opening it. The application id stands in the main file from
 /// the start, see [`create`].
-fn check_header(path: &Path, file: &str) -> Result<(), StoreError> {
+pub(super) fn check_header(path: &Path, file: &str) -> Result<(), StoreError> {
     let corrupt = |why: &str| Err(StoreError::Corrupt(file.into(), why.into()));
     let mut header = [0; 100];
     match File::open(path).and_then(|mut opened| opened.read_exact(&mut header)) {
@@ -259,7 +259,7 @@ pub(super) fn migrate_to(
 }
 
 /// The newest schema this program knows.
-fn newest() -> i32 {
+pub(super) fn newest() -> i32 {
     embedded::migrations::runner()
         .get_migrations()
         .iter()
@@ -269,7 +269,7 @@ fn newest() -> i32 {
 }
 
 /// 0 where no migration ran yet.
-fn schema_version(writer: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn schema_version(writer: &Connection) -> rusqlite::Result<i64> {
     let history =
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'refinery_schema_history'";
     if writer
