@@ -33,7 +33,6 @@ const CRL: &str = "devices.crl";
 const REVOCATIONS: &str = "revocations.json";
 const ISSUED: &str = "issued.log";
 const STORE: &str = "server.sqlite";
-const REPOSITORY: &str = "repository";
 /// Written last: a directory without it was not made to its end.
 const MARKER: &str = "omadm-state";
 const MARKER_TEXT: &str = "omadm state 1\n";
@@ -294,12 +293,6 @@ impl StateDir {
             .join(ISSUED)
             .metadata()
             .is_ok_and(|book| book.len() > 0)
-    }
-
-    /// The folder of the data repository's objects.
-    #[must_use]
-    pub fn repository_path(&self) -> PathBuf {
-        self.path.join(REPOSITORY)
     }
 
     /// Whether this is the admin token; compared in constant time.
