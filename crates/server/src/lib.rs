@@ -13,6 +13,7 @@ mod clock;
 mod device;
 mod entropy;
 mod exchange;
+mod housekeeping;
 mod identity;
 mod listener;
 mod node;

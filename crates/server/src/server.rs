@@ -1,9 +1,8 @@
-//! A DM Server in this process: state directory, store, two listeners, the sweep; and its graceful end.
+//! A DM Server in this process: state directory, store, two listeners, the housekeeping; and its graceful end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use omadm_tls::{
     Acceptor, AcceptorConfig, CertificateDer, ClientTrust, ClientTrustError, Fingerprint,
@@ -13,10 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::bootstrap_service::sweep;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServerConfig;
 use crate::device;
+use crate::housekeeping;
 use crate::listener::{Listener, Traffic};
 use crate::node::{Node, NodeParts};
 use crate::observer::ExchangeObserver;
@@ -26,9 +25,6 @@ use crate::seal::{KeyError, SealingKey, SealingKeys};
 use crate::state_dir::{FirstStart, StateDir, StateDirError};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{CommitCounts, Store, StoreError};
-
-/// How often overdue bootstraps are looked for.
-const SWEEP: Duration = Duration::from_secs(3);
 
 /// A DM Server that is to be started.
 pub struct DmServer {
@@ -51,7 +47,7 @@ pub struct Running {
     node: Arc<Node>,
     stop: watch::Sender<bool>,
     listeners: [Listener; 2],
-    sweeper: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
 }
 
 /// How many connections and exchanges the device listener had.
@@ -241,7 +237,7 @@ impl DmServer {
             operator_addr: operators.address,
             ca_fingerprint: node.state.ca_fingerprint(),
             first_start,
-            sweeper: tokio::spawn(sweep_until(Arc::clone(&node), stopping.clone())),
+            housekeeping: tokio::spawn(housekeeping::run(Arc::clone(&node), stopping.clone())),
             node,
             stop,
             listeners,
@@ -300,7 +296,7 @@ impl Running {
         self.stop.send_replace(true);
         let [devices, operators] = self.listeners;
         tokio::join!(devices.ended(), operators.ended());
-        let _joined = self.sweeper.await;
+        let _joined = self.housekeeping.await;
         self.node.store.flush().await
     }
 }
@@ -309,16 +305,4 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|cause| StartError::Listen { address, cause })
-}
-
-async fn sweep_until(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        if let Err(error) = sweep(&node).await {
-            tracing::error!(%error, "the sweep over overdue bootstraps failed");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod completion;
 mod delta;
 mod generation;
+mod sweep;
 
 use axum::body::Bytes;
 use http::StatusCode;
@@ -10,6 +11,8 @@ use http::header::{HeaderValue, SET_COOKIE};
 use omadm_dm2::header::SESSION_COOKIE;
 use omadm_dm2::media_type::PACKAGE2;
 use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
+
+pub(crate) use sweep::sweep;
 
 use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
@@ -20,6 +23,8 @@ use crate::store::CommitError;
 
 /// How often a package is advanced again after another commit of the device came between (DESIGN §3).
 pub(crate) const RETRIES: usize = 3;
+/// Why a session whose time is over was aborted (D02).
+const NO_PACKAGE: &str = "no package came for 15 minutes";
 
 /// Which package came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,7 +115,7 @@ async fn running(
         return Ok(None);
     };
     let reason = if row.expires_at <= head.now {
-        "no package came for 15 minutes".to_owned()
+        NO_PACKAGE.to_owned()
     } else {
         match SessionState::from_text(&row.state) {
             Ok(state) => return Ok(Some(state)),

@@ -1,0 +1,28 @@
+//! What a node does by itself: overdue bootstraps and sessions end. Every node of a store does it; they do not get into each other's way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::node::Node;
+use crate::{bootstrap_service, session_service};
+
+/// How often.
+const ROUND: Duration = Duration::from_secs(3);
+
+/// Goes round until `stop` becomes true.
+pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = bootstrap_service::sweep(&node).await {
+            tracing::error!(%error, "the sweep over overdue bootstraps failed");
+        }
+        if let Err(error) = session_service::sweep(&node).await {
+            tracing::error!(%error, "the sweep over overdue sessions failed");
+        }
+    }
+}
