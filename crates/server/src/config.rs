@@ -4,11 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::store::address::StoreAddress;
+
 /// Settings of a DM Server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The state directory: CA, server certificate, keys, store. Made on first start.
+    /// The state directory: CA, server certificate, keys, and the store where no other is named. Made on first start.
     pub state_dir: PathBuf,
+    /// Where the records are. Nodes of one deployment name the same PostgreSQL database and have copies of one state directory.
+    pub store: StoreAddress,
     /// DNS names and IP addresses that the server certificate made on first start is for.
     pub names: Vec<String>,
     /// Host and port under which devices reach the server: `{server}` in profiles. With several nodes it is the balancer's.
@@ -92,6 +96,7 @@ impl ServerConfig {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             state_dir: state_dir.into(),
+            store: StoreAddress::default(),
             names: vec!["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()],
             public_server: None,
             device_listen: loopback,

@@ -10,6 +10,7 @@ pub mod store;
 mod bootstrap_service;
 mod capacity;
 mod clock;
+mod deployment;
 mod device;
 mod entropy;
 mod exchange;

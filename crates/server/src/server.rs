@@ -1,6 +1,7 @@
 //! A DM Server in this process: state directory, store, two listeners, the housekeeping; and its graceful end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServerConfig;
+use crate::deployment;
 use crate::device;
 use crate::housekeeping;
 use crate::listener::{Listener, Traffic};
@@ -22,8 +24,7 @@ use crate::observer::ExchangeObserver;
 use crate::operator;
 use crate::profiles::{ProfileLibrary, ProfileLibraryError};
 use crate::seal::{KeyError, SealingKey, SealingKeys};
-use crate::state_dir::{FirstStart, StateDir, StateDirError};
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::state_dir::{FirstStart, StateDir, StateDirError, StoreKind};
 use crate::store::{CommitCounts, Store, StoreError};
 
 /// A DM Server that is to be started.
@@ -65,9 +66,19 @@ pub enum StartError {
     /// The state directory cannot be used.
     #[error(transparent)]
     StateDir(#[from] StateDirError),
-    /// The store cannot be opened; it was not made anew.
+    /// The store cannot be opened, or belongs to another deployment; it was not made anew.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The records are in another store than the one that was named.
+    #[error("the records of {} are in {kind}: {action}", state_dir.display())]
+    RecordsElsewhere {
+        /// The state directory.
+        state_dir: PathBuf,
+        /// What they are in.
+        kind: StoreKind,
+        /// What to do.
+        action: String,
+    },
     /// The sealing key cannot be used.
     #[error("the sealing key cannot be used: {0}")]
     SealingKey(#[from] KeyError),
@@ -97,7 +108,7 @@ pub enum StartError {
 }
 
 impl DmServer {
-    /// A server with the system's clock and an SQLite store in its state directory.
+    /// A server with the system's clock, on the store that the settings name.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
         Self {
@@ -122,7 +133,7 @@ impl DmServer {
         self
     }
 
-    /// The same with another store.
+    /// The same with this store; what the settings say about a store does not count then.
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
@@ -147,21 +158,13 @@ impl DmServer {
         // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
         let devices = bind(config.device_listen).await?;
         let operators = bind(config.operator_listen).await?;
+        let outside = deployment::open_outside(store, &config.store).await?;
+        deployment::allow_first_start(outside.as_ref(), &config.state_dir).await?;
         let (state, first_start) =
             StateDir::open_or_create(&config.state_dir, &config.names, clock.now())?;
-        let sealing = SealingKeys::new(SealingKey::from_octets(state.sealing_key())?, Vec::new());
-        let store = match store {
-            Some(store) => store,
-            None if state.has_issued() && !state.store_path().exists() => {
-                let path = state.store_path().display().to_string();
-                let why = "it is missing, although this state directory has issued certificates; bring it back".to_owned();
-                return Err(StoreError::Corrupt(path, why).into());
-            }
-            None => Arc::new(SqliteStore::open(
-                state.store_path(),
-                &SqliteOptions::default(),
-            )?),
-        };
+        let sealing_key = SealingKey::from_octets(state.sealing_key())?;
+        let store = deployment::settle(outside, &config.store, &state, sealing_key.id()).await?;
+        let sealing = SealingKeys::new(sealing_key, Vec::new());
         let (limits, plain) = (config.limits, config.operator_plain);
         let port = devices
             .local_addr()

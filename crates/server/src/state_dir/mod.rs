@@ -4,6 +4,7 @@
 
 mod files;
 mod revocations;
+mod store_kind;
 
 use std::fs;
 use std::io;
@@ -20,6 +21,7 @@ use omadm_tls::{
 };
 
 use self::files::Mode;
+pub use self::store_kind::StoreKind;
 use crate::clock::unix_time;
 use crate::entropy::{NoRandomness, random, token};
 
@@ -114,6 +116,12 @@ pub enum StateDirError {
 }
 
 impl StateDir {
+    /// Whether a state directory was made here, to its end.
+    #[must_use]
+    pub fn is_made(path: &Path) -> bool {
+        path.join(MARKER).exists()
+    }
+
     /// Opens a state directory; makes one where the path does not exist or is empty. `names` are for the server certificate then.
     ///
     /// # Errors
@@ -127,7 +135,7 @@ impl StateDir {
             path: path.to_owned(),
             cause,
         })?;
-        if path.join(MARKER).exists() {
+        if Self::is_made(path) {
             return Ok((Self::open(path)?, None));
         }
         if let Some(found) = files::entries(path)?.first() {
@@ -280,19 +288,16 @@ impl StateDir {
         &self.sealing_key
     }
 
-    /// The store's file.
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The store's file, where the records are in SQLite and no other file was named.
     #[must_use]
     pub fn store_path(&self) -> PathBuf {
         self.path.join(STORE)
-    }
-
-    /// Whether the CA has issued a certificate: the store then knows devices.
-    #[must_use]
-    pub fn has_issued(&self) -> bool {
-        self.path
-            .join(ISSUED)
-            .metadata()
-            .is_ok_and(|book| book.len() > 0)
     }
 
     /// Whether this is the admin token; compared in constant time.

@@ -7,7 +7,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_tls::{PeerIdentity, Verdict};
 
-use super::{FirstStart, StateDir, StateDirError};
+use super::{FirstStart, StateDir, StateDirError, StoreKind};
 use crate::clock::{Clock as _, SystemClock, unix_time};
 use std::sync::Arc;
 
@@ -129,4 +129,24 @@ fn a_revoked_certificate_is_on_the_crl_after_a_restart_too() {
     };
     assert_eq!(judge(issued.der), Verdict::Revoked);
     assert!(judge(other.der).is_trusted());
+}
+
+#[test]
+fn a_directory_remembers_the_kind_of_its_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, _) = open(dir.path()).unwrap();
+    assert_eq!(state.store_kind().unwrap(), None);
+    // As an earlier version left it.
+    fs::write(state.store_path(), "").unwrap();
+    assert_eq!(state.store_kind().unwrap(), Some(StoreKind::Sqlite));
+    state.remember_store_kind(StoreKind::Postgres).unwrap();
+    assert_eq!(
+        fs::read_to_string(dir.path().join("store")).unwrap(),
+        "postgres\n"
+    );
+    let (state, _) = open(dir.path()).unwrap();
+    assert_eq!(state.store_kind().unwrap(), Some(StoreKind::Postgres));
+    fs::write(dir.path().join("store"), "oracle\n").unwrap();
+    let refused = state.store_kind().err().unwrap().to_string();
+    assert!(refused.contains("/store is damaged"), "{refused}");
 }
