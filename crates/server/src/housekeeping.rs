@@ -1,4 +1,5 @@
-//! What a node does by itself: overdue bootstraps and sessions end. Every node of a store does it; they do not get into each other's way.
+//! What a node does by itself: overdue bootstraps and sessions end, and the CRL follows the records. Every node of a store does it; they do not get into
+//! each other's way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = session_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over overdue sessions failed");
+        }
+        if let Err(error) = node.refresh_crl().await {
+            tracing::error!(%error, "the CRL could not be brought up to date");
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod store;
 mod bootstrap_service;
 mod capacity;
 mod clock;
+mod crl;
 mod deployment;
 mod device;
 mod entropy;
@@ -27,6 +28,7 @@ mod session_service;
 mod store_trouble;
 
 pub use clock::{Clock, SystemClock};
+pub use crl::CrlError;
 pub use entropy::NoRandomness;
 pub use exchange::{BOOTSTRAP_PATH, REPOSITORY_PATH, SESSION_PATH};
 pub use observer::{ExchangeObserver, ObservedExchange};

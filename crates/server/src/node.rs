@@ -1,6 +1,6 @@
 //! What every exchange of one server node works with. Holds no session: any node answers any package (DESIGN §5).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use omadm_bootstrap::Utc;
@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::crl::CrlInForce;
 use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
@@ -43,8 +44,7 @@ pub(crate) struct Node {
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
     pub(crate) code_gate: tokio::sync::Mutex<()>,
-    /// One at a time puts the trust anew.
-    trust_gate: Mutex<()>,
+    pub(crate) crl: CrlInForce,
 }
 
 /// What a node is made of.
@@ -72,7 +72,7 @@ impl Node {
             observer,
         } = parts;
         Ok(Self {
-            trust: Arc::new(LiveClientTrust::new(state.client_trust()?)),
+            trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),
             traffic: NodeTraffic::default(),
@@ -87,7 +87,7 @@ impl Node {
             profiles,
             observer,
             code_gate: tokio::sync::Mutex::new(()),
-            trust_gate: Mutex::new(()),
+            crl: CrlInForce::default(),
         })
     }
 
@@ -116,16 +116,6 @@ impl Node {
             depth: self.config.limits.json_depth,
             octets: self.config.limits.body_octets,
         }
-    }
-
-    /// Puts CA and CRL in force as they stand in the state directory now: on open and on resumed connections too.
-    pub(crate) fn reload_trust(&self) -> Result<(), StateDirError> {
-        let _one = self
-            .trust_gate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.trust.replace(self.state.client_trust()?);
-        Ok(())
     }
 
     /// Records a refusal; nobody waits for it.

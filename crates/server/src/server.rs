@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServerConfig;
+use crate::crl::CrlError;
 use crate::deployment;
 use crate::device;
 use crate::housekeeping;
@@ -88,6 +89,9 @@ pub enum StartError {
     /// The server certificate cannot be used.
     #[error("the server certificate cannot be used: {0}")]
     Identity(#[from] IdentityError),
+    /// The CRL could not be signed or written.
+    #[error("the CRL could not be made: {0}")]
+    Crl(#[from] CrlError),
     /// No trust could be set up.
     #[error(transparent)]
     Trust(#[from] ClientTrustError),
@@ -192,6 +196,7 @@ impl DmServer {
             clock,
             observer,
         })?);
+        node.refresh_crl().await?;
         let identity = node.state.identity();
         let device_acceptor = Acceptor::new(AcceptorConfig::new(
             identity.clone(),
@@ -283,12 +288,13 @@ impl Running {
         }
     }
 
-    /// Puts the CRL in force as it stands in the state directory now, on open connections too.
+    /// Signs the CRL where the store's revocations changed, puts it in force, on open connections too, and writes it to `devices.crl` in the state
+    /// directory. The server does so by itself: on start, after a revocation of its own, and within seconds after one of another node.
     ///
     /// # Errors
-    /// [`StateDirError`] where it cannot be used; the former one then stays in force.
-    pub fn reload_trust(&self) -> Result<(), StateDirError> {
-        self.node.reload_trust()
+    /// [`CrlError`]; the former one then stays in force.
+    pub async fn refresh_crl(&self) -> Result<(), CrlError> {
+        self.node.refresh_crl().await
     }
 
     /// Ends it gracefully: accepts nothing more, lets running exchanges end up to the limit of the drain, writes out what was deferred.

@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -15,7 +16,7 @@ use omadm_mo::DevId;
 use omadm_server::model::EventKind;
 use omadm_server::operator::types::{NewCredential, NewDevice};
 use omadm_tls::{
-    CertificateValidity, DevelopmentCa, Identity, Revocation, SerialNumber, UnixTime, pem,
+    CertificateValidity, ClientTrust, DevelopmentCa, Identity, PeerIdentity, UnixTime, Verdict, pem,
 };
 use support::{Answer, DEVICE, DOCUMENT, PACKAGE1, Rig};
 
@@ -192,33 +193,61 @@ async fn revocation_by_record_counts_at_once_on_open_and_resumed_connections() {
     );
 }
 
+/// What a CA with these CRLs says of a certificate.
+fn judged_by(rig: &Rig, crls: &[String], identity: &Identity) -> Verdict {
+    let crls: Vec<_> = crls
+        .iter()
+        .flat_map(|crl| pem::revocation_lists(crl).unwrap())
+        .collect();
+    let trust = ClientTrust::new(&[rig.server.ca_certificate().clone()], &crls).unwrap();
+    let chain = identity.chain();
+    PeerIdentity::judge(chain, Arc::new(trust), UnixTime::now())
+        .verdict()
+        .clone()
+}
+
 #[tokio::test]
-async fn revocation_by_crl_counts_at_once_on_open_and_resumed_connections() {
+async fn a_revoked_certificate_is_on_the_published_crl_which_is_made_anew_where_it_is_lost() {
     let rig = Rig::new().await;
-    let identity = rig.device(DEVICE).await;
-    let connector = rig.connector(Some(&identity));
-    let mut open = rig.connect_by(&connector).await;
-    assert_eq!(open.fetch(DEVICE).await.status, 204);
-    let leaf = omadm_tls::Leaf::parse(identity.chain().first().unwrap()).unwrap();
-    let revocation = Revocation {
-        serial: SerialNumber::from_octets(leaf.serial().octets()),
-        at: UnixTime::now(),
+    let (revoked, other) = (rig.device(DEVICE).await, rig.device(OTHER).await);
+    let file = rig.dir.path().join("state/devices.crl");
+    let before = std::fs::read_to_string(&file).unwrap();
+    assert!(judged_by(&rig, std::slice::from_ref(&before), &revoked).is_trusted());
+    // One from elsewhere is none of this CA's.
+    let maker = issued_by(&foreign_ca(), DEVICE, 3600);
+    let new = NewCredential {
+        certificate: Some(maker.chain_pem()),
+        ..NewCredential::default()
     };
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() + 60));
-    let next = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 3600));
-    let crl = server_ca(&rig).crl(&[revocation], 99, now, next).unwrap();
-    let text = pem::encode(pem::PemKind::CertificateRevocationList, &crl);
-    std::fs::write(rig.dir.path().join("state/devices.crl"), text).unwrap();
-    rig.server.reload_trust().unwrap();
-    let mut resumed = rig.connect_by(&connector).await;
-    assert!(resumed.1);
-    for wire in [&mut open, &mut resumed] {
-        let answer = wire.fetch(DEVICE).await;
-        assert_eq!(
-            judged(&rig, &answer).await,
-            refused(403, "credential-revoked", Some(DEVICE), Some(DEVICE))
-        );
+    rig.api.add_credential(DEVICE, &new).await.unwrap();
+    for credential in rig.api.device(DEVICE).await.unwrap().credentials {
+        rig.api
+            .revoke_credential(DEVICE, &credential.id)
+            .await
+            .unwrap();
     }
+    let after = std::fs::read_to_string(&file).unwrap();
+    // The later one wins by its number, in whatever order they are given.
+    for crls in [
+        [before.clone(), after.clone()],
+        [after.clone(), before.clone()],
+    ] {
+        assert_eq!(judged_by(&rig, &crls, &revoked), Verdict::Revoked);
+        assert!(judged_by(&rig, &crls, &other).is_trusted());
+    }
+    let listed = rig.store().revoked().await.unwrap();
+    let leaf = omadm_tls::Leaf::parse(revoked.chain().first().unwrap()).unwrap();
+    let serials: Vec<_> = listed.into_iter().map(|it| it.serial).collect();
+    assert_eq!(serials, [leaf.serial().to_string().to_lowercase()]);
+    std::fs::remove_file(&file).unwrap();
+    let Rig { server, dir, .. } = rig;
+    server.shutdown().await.unwrap();
+    let server = omadm_server::config::ServerConfig::new(dir.path().join("state"));
+    let server = omadm_server::DmServer::new(server).start().await.unwrap();
+    let crls = pem::revocation_lists(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let trust = ClientTrust::new(&[server.ca_certificate().clone()], &crls).unwrap();
+    let again = PeerIdentity::judge(revoked.chain(), Arc::new(trust), UnixTime::now());
+    assert_eq!(*again.verdict(), Verdict::Revoked);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use omadm_server::store::address::StoreAddress;
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{Store, StoreError, postgres};
 use omadm_server::{Clock as _, DmServer, Running, StartError, SystemClock};
-use omadm_tls::Identity;
+use omadm_tls::{ClientTrust, Identity, PeerIdentity, UnixTime, Verdict, pem};
 use support::{DEVICE, DOCUMENT, Rig, Wire, soon};
 use tempfile::TempDir;
 
@@ -83,6 +83,24 @@ impl Nodes {
             support::open(self.one.server.device_addr, &connector).await,
             support::open(self.two.device_addr, &connector).await,
         ]
+    }
+
+    /// What the CRL that a node publishes says of a certificate.
+    fn verdicts(&self, identity: &Identity) -> [Verdict; 2] {
+        let states = [
+            self.one.dir.path().join("state"),
+            self.dir.path().join("state"),
+        ];
+        states.map(|state| {
+            let crls = fs::read_to_string(state.join("devices.crl")).unwrap();
+            let crls = pem::revocation_lists(&crls).unwrap();
+            let ca = self.two.ca_certificate().clone();
+            let trust = Arc::new(ClientTrust::new(&[ca], &crls).unwrap());
+            let chain = identity.chain();
+            PeerIdentity::judge(chain, trust, UnixTime::now())
+                .verdict()
+                .clone()
+        })
     }
 }
 
@@ -211,6 +229,39 @@ async fn a_node_with_a_copied_state_directory_serves_the_devices_of_the_other() 
     let port = two.operator_addr.port();
     let api = ApiClient::new("127.0.0.1", port, two.ca_certificate(), token).unwrap();
     assert_eq!(api.device(DEVICE).await.unwrap().credentials.len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_revoked_through_one_node_is_refused_by_the_other_at_once_and_soon_on_its_crl()
+ {
+    const OTHER: &str = "IMEI:490000000000001";
+    let nodes = Nodes::new().await;
+    let (revoked, other) = (
+        nodes.one.device(DEVICE).await,
+        nodes.one.device(OTHER).await,
+    );
+    let [_, mut open] = nodes.connect(Some(&revoked)).await;
+    assert_eq!(open.fetch(DEVICE).await.status, 204);
+    let credential = nodes.one.api.device(DEVICE).await.unwrap().credentials;
+    let id = &credential.first().unwrap().id;
+    nodes.one.api.revoke_credential(DEVICE, id).await.unwrap();
+    let [_, mut fresh] = nodes.connect(Some(&revoked)).await;
+    for wire in [&mut open, &mut fresh] {
+        let answer = wire.fetch(DEVICE).await;
+        assert_eq!(
+            (answer.status, answer.cause().as_str()),
+            (403, "credential-revoked")
+        );
+    }
+    assert_eq!(nodes.verdicts(&revoked)[0], Verdict::Revoked);
+    soon(async {
+        while nodes.verdicts(&revoked)[1] != Verdict::Revoked {
+            tokio::time::sleep(LOOK).await;
+        }
+    })
+    .await;
+    assert!(nodes.verdicts(&other).iter().all(Verdict::is_trusted));
+    assert_eq!(open.fetch(DEVICE).await.status, 403);
 }
 
 #[tokio::test]

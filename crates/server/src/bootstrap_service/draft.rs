@@ -16,6 +16,7 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::profiles::Profile;
 use crate::seal::SealError;
+use crate::state_dir::serial_text;
 use crate::store::StoreError;
 
 /// A bootstrap to be made.
@@ -159,7 +160,7 @@ fn add_issued(
         expires_at: None,
         revoked_at: None,
         tries_left: None,
-        serial: None,
+        serial: Some(serial_text(&issued.certificate.serial)),
     }));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),

@@ -19,6 +19,7 @@ use crate::model::{
 };
 use crate::node::{Node, event};
 use crate::problem::ProblemBody;
+use crate::state_dir::serial_text;
 use crate::store::CommitError;
 
 /// A bootstrap code lives for so long (D81).
@@ -125,29 +126,14 @@ pub(super) async fn revoke(
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some(print) = print {
-            put_on_crl(Arc::clone(&node), print).await?;
+        // It is in force by the record; what the CRL still lacks follows with the housekeeping.
+        if let Err(error) = node.refresh_crl().await {
+            tracing::error!(correlation, %error, "the CRL could not be brought up to date");
         }
         tracing::info!(correlation, device = %dev_id, credential = wanted, "credential revoked");
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(CommitError::Conflict.into())
-}
-
-async fn put_on_crl(node: Arc<Node>, print: Fingerprint) -> Result<(), Refused> {
-    let signed = tokio::task::spawn_blocking(move || {
-        if node.state.put_on_crl(print, node.now())? {
-            node.reload_trust()?;
-        }
-        Ok::<_, crate::state_dir::StateDirError>(())
-    });
-    match signed.await {
-        Ok(done) => Ok(done?),
-        Err(_cut) => Err(Refused::from(crate::problem::Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the CRL was not signed",
-        ))),
-    }
 }
 
 /// Adds what is asked for to a delta; the certificate and code come back to be shown once.
@@ -172,7 +158,8 @@ pub(super) fn issue_into(
             node.config.certificate_lifetime,
         )?;
         added.certificate = Some(issued.to_pem() + &node.state.ca_pem());
-        add_certificate(delta, issued.fingerprint, correlation);
+        let serial = serial_text(&issued.serial);
+        add_certificate(delta, issued.fingerprint, Some(serial), correlation);
     }
     if let Some(certificate) = issue.certificate {
         let chain = pem::certificates(certificate)
@@ -181,7 +168,7 @@ pub(super) fn issue_into(
             .first()
             .filter(|der| omadm_tls::Leaf::parse(der).is_some());
         let leaf = leaf.ok_or_else(|| Refused::bad("certificate: it is no X.509 certificate"))?;
-        add_certificate(delta, Fingerprint::of(leaf), correlation);
+        add_certificate(delta, Fingerprint::of(leaf), None, correlation);
     }
     if issue.code {
         let code = bootstrap_code()?;
@@ -205,9 +192,16 @@ pub(super) fn issue_into(
     Ok(added)
 }
 
-fn add_certificate(delta: &mut ExchangeDelta, print: Fingerprint, correlation: &str) {
+/// `serial` is that of a certificate of the server's CA, whose revocation the CRL is to list.
+fn add_certificate(
+    delta: &mut ExchangeDelta,
+    print: Fingerprint,
+    serial: Option<String>,
+    correlation: &str,
+) {
     let proof = CredentialProof::Certificate(*print.octets());
-    let credential = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
+    let mut credential = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
+    credential.serial = serial;
     delta.credentials.push(CredentialChange::Add(credential));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),

@@ -59,19 +59,6 @@ pub(super) fn read_text(dir: &Path, name: &str) -> Result<String, StateDirError>
     String::from_utf8(read(dir, name)?).map_err(|_| damaged(dir, name, "it is not UTF-8"))
 }
 
-/// Appends a line, without waiting for the disk.
-pub(super) fn append(dir: &Path, name: &str, line: &str) -> Result<(), StateDirError> {
-    let path = dir.join(name);
-    let appended = || -> io::Result<()> {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)?
-            .write_all(format!("{line}\n").as_bytes())
-    };
-    appended().map_err(|cause| StateDirError::Io { path, cause })
-}
-
 pub(super) fn damaged(dir: &Path, name: &str, problem: impl std::fmt::Display) -> StateDirError {
     StateDirError::Damaged {
         path: dir.join(name),

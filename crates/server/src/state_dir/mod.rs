@@ -1,29 +1,32 @@
-//! The state directory of a DM Server: development CA, server certificate, sealing key, hash of the admin token, CRL, and the store's file.
+//! The state directory of a DM Server: development CA, server certificate, sealing key, hash of the admin token, the
+//! published CRL, and the SQLite store's file. Nodes of one deployment have copies of it, all but the store's file.
 //!
 //! Made as a whole on the first start; what is damaged or half made is refused with the file's name and never made anew.
 
+mod crl;
 mod files;
-mod revocations;
 mod store_kind;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use omadm_bootstrap::Utc;
 use omadm_mo::{DevId, Secret};
 use omadm_tls::{
-    CertificateRequest, CertificateValidity, ClientTrust, ClientTrustError, DevelopmentCa,
-    DevelopmentCaError, Fingerprint, Identity, IdentityError, IssuedCertificate, pem,
+    CertificateRequest, CertificateRevocationListDer, CertificateValidity, ClientTrust,
+    ClientTrustError, DevelopmentCa, DevelopmentCaError, Fingerprint, Identity, IdentityError,
+    IssuedCertificate, pem,
 };
 
+pub(crate) use self::crl::serial_text;
 use self::files::Mode;
 pub use self::store_kind::StoreKind;
 use crate::clock::unix_time;
 use crate::entropy::{NoRandomness, random, token};
+use crate::model::RevokedCertificate;
 
 const CA_CERTIFICATE: &str = "ca.crt";
 const CA_KEY: &str = "ca.key";
@@ -32,8 +35,6 @@ const SERVER_KEY: &str = "server.key";
 const SEALING_KEY: &str = "sealing.key";
 const TOKEN_HASH: &str = "admin-token.sha256";
 const CRL: &str = "devices.crl";
-const REVOCATIONS: &str = "revocations.json";
-const ISSUED: &str = "issued.log";
 const STORE: &str = "server.sqlite";
 /// Written last: a directory without it was not made to its end.
 const MARKER: &str = "omadm-state";
@@ -50,8 +51,6 @@ pub struct StateDir {
     identity: Identity,
     sealing_key: Secret,
     token_hash: [u8; 32],
-    /// One at a time writes the CA's book.
-    book: Mutex<()>,
 }
 
 /// What came into being on the first start. The token is kept nowhere; it is to be printed once.
@@ -110,6 +109,14 @@ pub enum StateDirError {
     /// Anchors or CRL cannot be used.
     #[error("the CRL or the device CA cannot be used: {0}")]
     Trust(#[from] ClientTrustError),
+    /// The store names a serial number that is none. The store is at fault.
+    #[error(
+        "no CRL can be signed: the store has {found:?} as the serial number of a revoked certificate"
+    )]
+    SerialNumber {
+        /// What it names.
+        found: String,
+    },
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoRandomness),
@@ -204,7 +211,6 @@ impl StateDir {
             format!("{hash}\n").as_bytes(),
             Mode::Private,
         )?;
-        revocations::write_empty(path, &ca, now)?;
         files::write(path, MARKER, MARKER_TEXT.as_bytes(), Mode::Public)?;
         Ok(token)
     }
@@ -245,17 +251,13 @@ impl StateDir {
             .parse::<Fingerprint>()
             .map_err(|_| files::damaged(path, TOKEN_HASH, "it holds no SHA-256"))?
             .octets();
-        revocations::check(path)?;
-        let opened = Self {
+        Ok(Self {
             path: path.to_owned(),
             ca,
             identity,
             sealing_key,
             token_hash,
-            book: Mutex::new(()),
-        };
-        opened.client_trust()?;
-        Ok(opened)
+        })
     }
 
     /// What the server proves itself with on both listeners.
@@ -307,20 +309,43 @@ impl StateDir {
         subtle::ConstantTimeEq::ct_eq(hash.as_ref(), self.token_hash.as_slice()).into()
     }
 
-    /// The device CA and its CRL as they stand in the directory now.
+    /// Trusts the development CA, less what these CRLs list.
     ///
     /// # Errors
-    /// [`StateDirError`] where the CRL cannot be read.
-    pub fn client_trust(&self) -> Result<ClientTrust, StateDirError> {
-        let crls = pem::revocation_lists(&files::read_text(&self.path, CRL)?)
-            .map_err(|cause| files::damaged(&self.path, CRL, cause))?;
-        Ok(ClientTrust::new(&[self.ca.certificate().clone()], &crls)?)
+    /// [`StateDirError::Trust`] where a CRL is not of this CA.
+    pub fn client_trust(
+        &self,
+        crls: &[CertificateRevocationListDer<'_>],
+    ) -> Result<ClientTrust, StateDirError> {
+        Ok(ClientTrust::new(&[self.ca.certificate().clone()], crls)?)
+    }
+
+    /// Signs a CRL. `number` has to be greater than that of every former one (RFC 5280 §5.2.3).
+    ///
+    /// # Errors
+    /// [`StateDirError::SerialNumber`]; [`StateDirError::Ca`] where the CA fails.
+    pub fn sign_crl(
+        &self,
+        revoked: &[RevokedCertificate],
+        number: u64,
+        now: Utc,
+    ) -> Result<CertificateRevocationListDer<'static>, StateDirError> {
+        crl::sign(&self.ca, revoked, number, now)
+    }
+
+    /// Writes a CRL to `devices.crl`, for publication. Nothing reads it here.
+    ///
+    /// # Errors
+    /// [`StateDirError::Io`].
+    pub fn publish_crl(&self, crl: &CertificateRevocationListDer<'_>) -> Result<(), StateDirError> {
+        let text = pem::encode(pem::PemKind::CertificateRevocationList, crl);
+        files::write(&self.path, CRL, text.as_bytes(), Mode::Public)
     }
 
     /// Issues a device certificate for the key of a request.
     ///
     /// # Errors
-    /// [`StateDirError`] where the CA fails or its book cannot be written.
+    /// [`StateDirError`] where the CA fails.
     pub fn issue_from_csr(
         &self,
         request: &CertificateRequest,
@@ -328,41 +353,27 @@ impl StateDir {
         now: Utc,
         lifetime: Duration,
     ) -> Result<IssuedCertificate, StateDirError> {
-        let issued = self.ca.issue_from_csr(
+        Ok(self.ca.issue_from_csr(
             request,
             dev_id,
             CertificateValidity::starting(unix_time(now), lifetime),
-        )?;
-        revocations::note_issued(&self.path, &issued)?;
-        Ok(issued)
+        )?)
     }
 
     /// Makes a key for a device and issues its certificate, where a profile carries it by design (D81).
     ///
     /// # Errors
-    /// [`StateDirError`] where the CA fails or its book cannot be written.
+    /// [`StateDirError`] where the CA fails.
     pub fn issue_for_generated_key(
         &self,
         dev_id: &DevId,
         now: Utc,
         lifetime: Duration,
     ) -> Result<(IssuedCertificate, Identity), StateDirError> {
-        let issued = self.ca.issue_for_generated_key(
+        Ok(self.ca.issue_for_generated_key(
             dev_id,
             CertificateValidity::starting(unix_time(now), lifetime),
-        )?;
-        revocations::note_issued(&self.path, &issued.0)?;
-        Ok(issued)
-    }
-
-    /// Puts a certificate on the CRL; false where the development CA did not issue it or it is there already. The caller puts the new
-    /// [`StateDir::client_trust`] in force.
-    ///
-    /// # Errors
-    /// [`StateDirError`] where the CRL could not be signed or written.
-    pub fn put_on_crl(&self, fingerprint: Fingerprint, now: Utc) -> Result<bool, StateDirError> {
-        let _one = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        revocations::revoke(&self.path, &self.ca, fingerprint, unix_time(now))
+        )?)
     }
 }
 

@@ -7,8 +7,9 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_tls::{PeerIdentity, Verdict};
 
-use super::{FirstStart, StateDir, StateDirError, StoreKind};
+use super::{FirstStart, StateDir, StateDirError, StoreKind, serial_text};
 use crate::clock::{Clock as _, SystemClock, unix_time};
+use crate::model::RevokedCertificate;
 use std::sync::Arc;
 
 fn now() -> Utc {
@@ -89,8 +90,6 @@ fn a_damaged_or_missing_file_is_named_and_not_made_anew() {
         "server.key",
         "sealing.key",
         "admin-token.sha256",
-        "devices.crl",
-        "revocations.json",
     ] {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path()).unwrap();
@@ -111,17 +110,19 @@ fn a_damaged_or_missing_file_is_named_and_not_made_anew() {
 }
 
 #[test]
-fn a_revoked_certificate_is_on_the_crl_after_a_restart_too() {
+fn a_crl_of_the_stores_serial_numbers_revokes_those_certificates_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let dev_id = DevId::parse("IMEI:493005100592800").unwrap();
     let day = Duration::from_secs(86_400);
     let (state, _) = open(dir.path()).unwrap();
     let (issued, _) = state.issue_for_generated_key(&dev_id, now(), day).unwrap();
     let (other, _) = state.issue_for_generated_key(&dev_id, now(), day).unwrap();
-    assert!(state.put_on_crl(issued.fingerprint, now()).unwrap());
-    assert!(!state.put_on_crl(issued.fingerprint, now()).unwrap());
-    let (state, _) = open(dir.path()).unwrap();
-    let trust = Arc::new(state.client_trust().unwrap());
+    let revoked = RevokedCertificate {
+        serial: serial_text(&issued.serial),
+        at: now(),
+    };
+    let crl = state.sign_crl(&[revoked], 1, now()).unwrap();
+    let trust = Arc::new(state.client_trust(&[crl]).unwrap());
     let judge = |der| {
         PeerIdentity::judge(&[der], Arc::clone(&trust), unix_time(now()))
             .verdict()
@@ -129,6 +130,18 @@ fn a_revoked_certificate_is_on_the_crl_after_a_restart_too() {
     };
     assert_eq!(judge(issued.der), Verdict::Revoked);
     assert!(judge(other.der).is_trusted());
+}
+
+#[test]
+fn a_serial_number_that_is_none_is_named_and_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, _) = open(dir.path()).unwrap();
+    let revoked = RevokedCertificate {
+        serial: "8f0g".to_owned(),
+        at: now(),
+    };
+    let refused = state.sign_crl(&[revoked], 1, now()).err().unwrap();
+    assert!(refused.to_string().contains("8f0g"), "{refused}");
 }
 
 #[test]
