@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use omadm_mo::ServerUri;
 use omadm_server::DmServer;
 use omadm_server::config::{ReBootstrap, ServerConfig};
+use omadm_server::store::address::StoreAddress;
 
 use super::say;
 use crate::failure::{Explain as _, Failure};
@@ -14,14 +15,25 @@ use crate::failure::{Explain as _, Failure};
 ///
 /// On an empty state directory it first makes its CA, its server certificate, its sealing key and an admin token, and prints the CA's fingerprint and the
 /// token once. It is closed to every device that was not named with `omadm device add`.
+///
+/// Several nodes are one server: each names the same PostgreSQL database (`omadm store migrate` prepares it), and each has a copy of the first one's state
+/// directory, all but server.sqlite.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com"
+    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443"
 )]
 pub(crate) struct Serve {
-    /// State directory: CA, certificate, keys, store; made on first start
+    /// State directory: CA, certificate, keys, and the store where --store names no other; made on first start
     #[arg(long, env = "OMADM_STATE")]
     state: PathBuf,
+    /// Where the records are: postgres://USER:PASSWORD@HOST/DATABASE or sqlite:FILE; without it, in server.sqlite of the state directory. A password is better in the environment than here, where others on the machine may read it
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "OMADM_STORE",
+        hide_env_values = true
+    )]
+    store: Option<StoreAddress>,
     /// Where devices come in
     #[arg(long, default_value = "127.0.0.1:8443", env = "OMADM_DEVICES")]
     devices: SocketAddr,
@@ -65,6 +77,7 @@ enum Again {
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let mut config = ServerConfig::new(self.state.clone());
+        config.store = self.store.unwrap_or_default();
         config.device_listen = self.devices;
         config.operator_listen = self.operators;
         config.names.extend(self.names);
