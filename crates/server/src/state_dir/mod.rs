@@ -35,7 +35,8 @@ const SERVER_KEY: &str = "server.key";
 const SEALING_KEY: &str = "sealing.key";
 const TOKEN_HASH: &str = "admin-token.sha256";
 const CRL: &str = "devices.crl";
-const STORE: &str = "server.sqlite";
+/// The SQLite file of a state directory.
+pub const STORE: &str = "server.sqlite";
 /// Written last: a directory without it was not made to its end.
 const MARKER: &str = "omadm-state";
 const MARKER_TEXT: &str = "omadm state 1\n";

@@ -3,8 +3,10 @@
 pub mod address;
 #[cfg(test)]
 pub(crate) mod battery;
+pub mod check;
 pub mod copy;
 mod marks;
+pub mod migration;
 pub mod postgres;
 mod reads;
 mod rows;

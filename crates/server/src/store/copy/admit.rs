@@ -58,7 +58,7 @@ pub(super) fn unfinished(source: Option<&Row>) -> Row {
 }
 
 /// Whether a copy into this store did not end.
-pub(super) fn is_unfinished(deployment: &Row) -> bool {
+pub(in crate::store) fn is_unfinished(deployment: &Row) -> bool {
     text_of(deployment, 1).starts_with(UNFINISHED)
 }
 

@@ -5,10 +5,10 @@
 mod admit;
 mod engine;
 mod error;
-mod postgres;
+pub(super) mod postgres;
 mod report;
-mod side;
-mod sqlite;
+pub(super) mod side;
+pub(super) mod sqlite;
 pub(super) mod table;
 mod verify;
 
@@ -19,6 +19,8 @@ use std::ops::ControlFlow;
 
 pub use self::error::{CopyError, remedy};
 pub use self::report::{CopyReport, Difference, DifferenceKind, Phase, Progress, TableReport};
+
+pub(super) use self::admit::is_unfinished;
 
 use self::engine::Engine;
 use self::postgres::PostgresSide;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Statement};
 
-use super::side::{Row, Side, text_of};
+use super::side::{Row, Side, number, text_of};
 use crate::store::StoreError;
 use crate::store::address::PostgresAddress;
 use crate::store::postgres::direct;
@@ -17,12 +17,13 @@ use crate::store::statements::Value;
 
 /// Its transactions lie still while the other end works.
 const PATIENT: &str = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0";
+const LEASE: &str = "SELECT COALESCE(holder, '?'), lease_until FROM sequencer
+     WHERE id = 1 AND lease_until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 /// Locks the sequencer's row, so that no node takes the lease before the transaction ends.
-const HOLDER: &str = "SELECT CASE WHEN lease_until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) THEN COALESCE(holder, '?') ELSE '' END
-     FROM sequencer WHERE id = 1 FOR UPDATE";
+const LOCK: &str = "SELECT id FROM sequencer WHERE id = 1 FOR UPDATE";
 
 /// The calls block, so they are made on a thread that may.
-pub(super) struct PostgresSide {
+pub(in crate::store) struct PostgresSide {
     name: String,
     client: Client,
     runtime: Handle,
@@ -31,7 +32,7 @@ pub(super) struct PostgresSide {
 
 impl PostgresSide {
     /// To read; a standby serves as well.
-    pub(super) async fn source(address: &PostgresAddress) -> Result<Self, StoreError> {
+    pub(in crate::store) async fn source(address: &PostgresAddress) -> Result<Self, StoreError> {
         Self::new(address, direct::open_to_read(address).await?).await
     }
 
@@ -118,9 +119,15 @@ impl Side for PostgresSide {
     }
 
     fn living_holder(&mut self) -> Result<Option<String>, StoreError> {
-        let rows = self.rows(HOLDER, &[])?;
-        let holder = rows.first().map_or("", |row| text_of(row, 0));
-        Ok((!holder.is_empty()).then(|| holder.to_owned()))
+        self.rows(LOCK, &[])?;
+        Ok(self.lease()?.map(|(holder, _)| holder))
+    }
+
+    fn lease(&mut self) -> Result<Option<(String, i64)>, StoreError> {
+        let rows = self.rows(LEASE, &[])?;
+        Ok(rows
+            .first()
+            .map(|row| (text_of(row, 0).to_owned(), number(row, 1))))
     }
 
     fn analyze(&mut self) -> Result<(), StoreError> {

@@ -8,10 +8,10 @@ use crate::store::StoreError;
 use crate::store::statements::Value;
 
 /// A row as it stands in the store.
-pub(super) type Row = Vec<Value<'static>>;
+pub(in crate::store) type Row = Vec<Value<'static>>;
 
 /// A connection to a store. All calls block.
-pub(super) trait Side: Send {
+pub(in crate::store) trait Side: Send {
     /// The store, as the operator knows it; without a password.
     fn name(&self) -> &str;
 
@@ -36,17 +36,20 @@ pub(super) trait Side: Send {
     /// Who gives positions on the store now, other than this process; until commit nobody else can begin to.
     fn living_holder(&mut self) -> Result<Option<String>, StoreError>;
 
+    /// Who gives positions on the store now, and until when (milliseconds since 1970); none where one process owns it, or nobody does.
+    fn lease(&mut self) -> Result<Option<(String, i64)>, StoreError>;
+
     /// Lets the planner know how much was written.
     fn analyze(&mut self) -> Result<(), StoreError>;
 }
 
 /// A text as a parameter.
-pub(super) fn text(text: &str) -> Value<'static> {
+pub(in crate::store) fn text(text: &str) -> Value<'static> {
     Value::Text(text.to_owned().into())
 }
 
 /// A count or number in a column that this program always fills.
-pub(super) fn number(row: &Row, at: usize) -> i64 {
+pub(in crate::store) fn number(row: &Row, at: usize) -> i64 {
     match row.get(at) {
         Some(Value::Number(number)) => *number,
         _ => 0,
@@ -54,7 +57,7 @@ pub(super) fn number(row: &Row, at: usize) -> i64 {
 }
 
 /// A text in a column that this program always fills.
-pub(super) fn text_of(row: &Row, at: usize) -> &str {
+pub(in crate::store) fn text_of(row: &Row, at: usize) -> &str {
     match row.get(at) {
         Some(Value::Text(text)) => text,
         _ => "",
@@ -62,13 +65,13 @@ pub(super) fn text_of(row: &Row, at: usize) -> &str {
 }
 
 /// The only row and column of a SELECT.
-pub(super) fn count(side: &mut dyn Side, sql: &str) -> Result<u64, StoreError> {
+pub(in crate::store) fn count(side: &mut dyn Side, sql: &str) -> Result<u64, StoreError> {
     let rows = side.rows(sql, &[])?;
     Ok(rows.first().map_or(0, |row| number(row, 0)).unsigned_abs())
 }
 
 /// The rows of some devices in the order of the key, a chunk in memory at a time.
-pub(super) struct Cursor<'a> {
+pub(in crate::store) struct Cursor<'a> {
     table: &'a Table,
     range: [Value<'static>; 2],
     waiting: VecDeque<Row>,
@@ -78,7 +81,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Rows of the devices `first` to `last`, both included.
-    pub(super) fn new(table: &'a Table, first: &str, last: &str) -> Self {
+    pub(in crate::store) fn new(table: &'a Table, first: &str, last: &str) -> Self {
         Self {
             table,
             range: [text(first), text(last)],
@@ -89,7 +92,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self, side: &mut dyn Side) -> Result<Option<Row>, StoreError> {
+    pub(in crate::store) fn next(
+        &mut self,
+        side: &mut dyn Side,
+    ) -> Result<Option<Row>, StoreError> {
         if self.waiting.is_empty() {
             self.waiting = self.chunk(side)?.into();
         }
@@ -97,7 +103,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next rows; none at the end.
-    pub(super) fn chunk(&mut self, side: &mut dyn Side) -> Result<Vec<Row>, StoreError> {
+    pub(in crate::store) fn chunk(&mut self, side: &mut dyn Side) -> Result<Vec<Row>, StoreError> {
         if self.ended {
             return Ok(vec![]);
         }
@@ -118,7 +124,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The order of rows of a table by their key, as both back ends sort.
-pub(super) fn by_key(table: &Table, one: &Row, other: &Row) -> Ordering {
+pub(in crate::store) fn by_key(table: &Table, one: &Row, other: &Row) -> Ordering {
     let compare = |at: usize| order(&one[at], &other[at]);
     compare(table.key[0]).then_with(|| compare(table.key[1]))
 }
@@ -133,7 +139,7 @@ fn order(one: &Value<'_>, other: &Value<'_>) -> Ordering {
 }
 
 /// Which kind of value it is: told apart in a checksum, and in the order of columns that should be of one kind.
-pub(super) const fn rank(value: &Value<'_>) -> u8 {
+pub(in crate::store) const fn rank(value: &Value<'_>) -> u8 {
     match value {
         Value::Null => 0,
         Value::Number(_) => 1,

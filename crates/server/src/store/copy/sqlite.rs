@@ -12,7 +12,7 @@ use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::{SqliteOptions, direct};
 use crate::store::statements::Value;
 
-pub(super) struct SqliteSide {
+pub(in crate::store) struct SqliteSide {
     file: String,
     connection: Connection,
     /// Held as long as it is written to.
@@ -21,7 +21,7 @@ pub(super) struct SqliteSide {
 
 impl SqliteSide {
     /// To read, while a server may write: needs no lock. The snapshot keeps the log beside the file from shrinking.
-    pub(super) fn source(path: &Path) -> Result<Self, StoreError> {
+    pub(in crate::store) fn source(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             file: path.display().to_string(),
             connection: direct::open_to_read(path, &SqliteOptions::default())?,
@@ -90,6 +90,10 @@ impl Side for SqliteSide {
 
     fn living_holder(&mut self) -> Result<Option<String>, StoreError> {
         // The lock file keeps others away.
+        Ok(None)
+    }
+
+    fn lease(&mut self) -> Result<Option<(String, i64)>, StoreError> {
         Ok(None)
     }
 

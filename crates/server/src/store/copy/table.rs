@@ -220,7 +220,7 @@ impl Table {
 }
 
 impl Single {
-    pub(super) fn select(&self) -> String {
+    pub(in crate::store) fn select(&self) -> String {
         format!(
             "SELECT {} FROM {} WHERE id = 1",
             self.columns.join(", "),

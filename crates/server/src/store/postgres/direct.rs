@@ -39,3 +39,8 @@ pub(in crate::store) async fn open_to_write(
     schema::check(&client, &address.to_string()).await?;
     Ok(client)
 }
+
+/// Whether a server could work on the database.
+pub(in crate::store) async fn check(client: &Client, name: &str) -> Result<(), StoreError> {
+    schema::check(client, name).await
+}
