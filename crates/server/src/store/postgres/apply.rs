@@ -19,7 +19,7 @@ use crate::store::statements::{Statement, of_mark};
 /// The compare-and-set of a delta needs no more than this, whatever the database's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// COMMIT is given at least so long: after it was sent, giving up leaves its outcome unknown.
-const COMMIT: Duration = Duration::from_secs(1);
+pub(super) const COMMIT: Duration = Duration::from_secs(1);
 
 /// Why a transaction has no known effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,7 +75,10 @@ impl PostgresNode {
             }
             Ok(Err(err)) => Err(match fault(&self.name, &err) {
                 Fault::Cut(err) => NotApplied::Unknown(err),
-                other => nothing(other),
+                other => {
+                    transaction.ended();
+                    nothing(other)
+                }
             }),
             Err(_elapsed) => Err(NotApplied::Unknown(self.silent())),
         }

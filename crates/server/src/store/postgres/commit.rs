@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::apply::NotApplied;
+use super::apply::{COMMIT, NotApplied};
 use super::fault::Fault;
 use super::{PostgresNode, stopped};
 use crate::model::{DeferredMark, DeviceEpoch, ExchangeDelta};
@@ -23,9 +23,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl PostgresNode {
     /// Commits a delta, with the marks that wait for its device.
-    pub(super) async fn commit(&self, delta: &ExchangeDelta) -> Result<Committed, CommitError> {
+    ///
+    /// Answers by `until`, or a second later where COMMIT was sent by then.
+    pub(super) async fn commit(
+        &self,
+        delta: &ExchangeDelta,
+        until: Instant,
+    ) -> Result<Committed, CommitError> {
         let marks = self.marks().riding(&delta.dev_id);
-        let done = self.settle(delta, &marks).await;
+        let mut unknown = false;
+        let done = self.settle(delta, &marks, until, &mut unknown).await;
         match &done {
             Ok(_) => {
                 self.deltas.fetch_add(1, Ordering::Relaxed);
@@ -33,33 +40,45 @@ impl PostgresNode {
                 self.happened.notify_one();
             }
             // They were rolled back with the delta.
-            Err(_) => self.defer(marks),
+            Err(_) if !unknown => self.defer(marks),
+            // Written once more they might count twice: a mark may be lost, never doubled.
+            Err(_) if marks.is_empty() => {}
+            Err(err) => {
+                let lost = marks.len();
+                tracing::warn!(store = self.name, error = %err, lost, "deferred marks may be lost");
+            }
         }
         done
     }
 
+    /// `unknown` tells of an error whether the delta may have taken place all the same.
     async fn settle(
         &self,
         delta: &ExchangeDelta,
         marks: &[DeferredMark],
+        until: Instant,
+        unknown: &mut bool,
     ) -> Result<Committed, CommitError> {
         let statements = of_delta(delta, None)?;
         let committed = Committed {
             epoch: delta.expected.map_or(DeviceEpoch(1), DeviceEpoch::next),
         };
-        let until = Instant::now() + self.options.patience;
-        let (mut reruns, mut unknown) = (0, false);
+        let mut reruns = 0;
         loop {
             match self.transact(marks, &statements, until).await {
                 Ok(_) => return Ok(committed),
                 // An earlier try may be what the device moved on by.
                 Err(NotApplied::Nothing(Fault::Refused(
                     refused @ (CommitError::Conflict | CommitError::DeviceExists),
-                ))) if unknown => {
-                    return if self.took_place(delta).await? {
-                        Ok(committed)
-                    } else {
-                        Err(refused)
+                ))) if *unknown => {
+                    let found = timeout_at(until + COMMIT, self.took_place(delta)).await;
+                    return match found.unwrap_or_else(|_| Err(self.silent()))? {
+                        Some(true) => Ok(committed),
+                        Some(false) => {
+                            *unknown = false;
+                            Err(refused)
+                        }
+                        None => Err(refused),
                     };
                 }
                 Err(NotApplied::Nothing(Fault::Refused(refused))) => return Err(refused),
@@ -68,17 +87,20 @@ impl PostgresNode {
                     pause(reruns).await;
                 }
                 Err(NotApplied::Nothing(Fault::Cut(_))) if Instant::now() < until => {}
-                Err(NotApplied::Unknown(_)) if Instant::now() < until => unknown = true,
+                Err(NotApplied::Unknown(_)) if Instant::now() < until => *unknown = true,
                 Err(NotApplied::Nothing(fault)) => return Err(fault.into_error().into()),
-                Err(NotApplied::Unknown(err)) => return Err(err.into()),
+                Err(NotApplied::Unknown(err)) => {
+                    *unknown = true;
+                    return Err(err.into());
+                }
             }
         }
     }
 
     /// Whether this very delta is in the log. One without events cannot be told from another; its maker then decides anew.
-    async fn took_place(&self, delta: &ExchangeDelta) -> Result<bool, StoreError> {
+    async fn took_place(&self, delta: &ExchangeDelta) -> Result<Option<bool>, StoreError> {
         let Some(event) = delta.events.first() else {
-            return Ok(false);
+            return Ok(None);
         };
         let kind = serde_json::to_string(&event.kind).unwrap_or_default();
         let values = [
@@ -88,7 +110,7 @@ impl PostgresNode {
             Value::Number(delta.at.0),
         ];
         let found = "SELECT seq FROM events WHERE dev_id = ?1 AND correlation = ?2 AND kind = ?3 AND at = ?4 LIMIT 1";
-        Ok(!self.query(found, &values).await?.is_empty())
+        Ok(Some(!self.query(found, &values).await?.is_empty()))
     }
 
     /// Writes marks that ride on no delta. What could not be written waits again.

@@ -11,11 +11,11 @@ use tokio_postgres::config::Config;
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::fault::fault;
+use super::fault::{fault, silent};
 use crate::store::StoreError;
 use crate::store::address::{DatabaseTls, PostgresAddress};
 
-/// For the TCP connection and the login.
+/// For the TCP connections to all hosts and the login.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A transaction that its node left lying is ended by the database after this time, so that it blocks nobody for longer.
 const ABANDONED_MS: u32 = 5_000;
@@ -34,19 +34,31 @@ pub(super) enum Encryption {
 pub async fn connect(address: &PostgresAddress) -> Result<Client, StoreError> {
     let config = config(address);
     let name = address.to_string();
-    let failed = |err: tokio_postgres::Error| fault(&name, &err).into_error();
-    match encryption(address)? {
-        Encryption::Off => {
-            let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-            tokio::spawn(connection);
-            Ok(client)
+    let connected = async {
+        match encryption(address)? {
+            Encryption::Off => {
+                let (client, connection) = config.connect(NoTls).await.map_err(failed(&name))?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+            Encryption::Verified(tls) => {
+                let (client, connection) = config.connect(tls).await.map_err(failed(&name))?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
         }
-        Encryption::Verified(tls) => {
-            let (client, connection) = config.connect(tls).await.map_err(failed)?;
-            tokio::spawn(connection);
-            Ok(client)
-        }
-    }
+    };
+    // The driver bounds the TCP connection alone: a server that takes it and says nothing would hold us for ever.
+    let most = config.get_connect_timeout().map_or(CONNECT, |tcp| {
+        *tcp * u32::try_from(config.get_hosts().len()).unwrap_or(1) + CONNECT
+    });
+    tokio::time::timeout(most, connected)
+        .await
+        .unwrap_or_else(|_elapsed| Err(silent(&name, most)))
+}
+
+fn failed(name: &str) -> impl Fn(tokio_postgres::Error) -> StoreError {
+    move |err| fault(name, &err).into_error()
 }
 
 /// What every connection is opened with. The password may stand in `PGPASSWORD` instead of the address.
@@ -58,7 +70,13 @@ pub(super) fn config(address: &PostgresAddress) -> Config {
         config.password(password.as_encoded_bytes());
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
+        // A host that is gone leaves time for the next one.
+        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1);
+        config.connect_timeout(if hosts > 1 {
+            CONNECT / (hosts + 1)
+        } else {
+            CONNECT
+        });
     }
     if config.get_application_name().is_none() {
         config.application_name("omadm");

@@ -1,9 +1,15 @@
 use std::error::Error as _;
+use std::time::Duration;
 
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::store::{CommitError, StoreError};
+
+/// `idle_in_transaction_session_timeout` ended the connection.
+const IDLE_IN_TRANSACTION: &str = "25P03";
+/// `transaction_timeout` ended the connection (PostgreSQL 17).
+const TRANSACTION_TIMEOUT: &str = "25P04";
 
 /// What an error of the database means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,17 +66,27 @@ pub(super) fn fault(name: &str, err: &Error) -> Fault {
                 "a constraint of the schema does not hold, or a value is not taken",
             ));
         }
-        // The server ends connections, starts, or has no place; a statement took too long.
-        ("08", _) | (_, &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN) => {
-            return Fault::Cut(StoreError::Unavailable(name, said));
+        // The server has no place, starts or ends; a statement or transaction took too long, or was cancelled.
+        ("08" | "53" | "55" | "57", _) => StoreError::Unavailable(name, said),
+        _ if matches!(code.code(), IDLE_IN_TRANSACTION | TRANSACTION_TIMEOUT) => {
+            StoreError::Unavailable(name, said)
         }
-        (_, &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT) => {
-            return Fault::Cut(StoreError::Unavailable(name, said));
-        }
-        ("53" | "55" | "57", _) => StoreError::Unavailable(name, said),
         _ => StoreError::Failed(format!("{name}: {} ({})", said, code.code())),
     };
+    // The server says this and closes the connection, whatever the cause.
+    if matches!(
+        db.parsed_severity(),
+        Some(Severity::Fatal | Severity::Panic)
+    ) {
+        return Fault::Cut(failed);
+    }
     Fault::Failed(failed)
+}
+
+/// The database said nothing within the time.
+pub(super) fn silent(name: &str, within: Duration) -> StoreError {
+    let why = format!("no answer within {} s", within.as_secs_f32());
+    StoreError::Unavailable(name.to_owned(), why)
 }
 
 /// What the operating system or the driver said. Never holds the password.

@@ -20,13 +20,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::NoTls;
 
 pub use self::connect::connect;
 pub use self::schema::{Migrated, migrate, schema};
 
 use self::connect::{Encryption, config, encryption};
-use self::fault::fault;
+use self::fault::{fault, silent};
 use super::address::PostgresAddress;
 use super::marks::Marks;
 use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
@@ -105,7 +106,10 @@ impl PostgresStore {
         options: &PostgresOptions,
     ) -> Result<Self, StoreError> {
         let name = address.to_string();
-        schema::check(&connect(address).await?, &name).await?;
+        let client = connect(address).await?;
+        timeout(options.patience, schema::check(&client, &name))
+            .await
+            .unwrap_or_else(|_elapsed| Err(silent(&name, options.patience)))?;
         if address.is_exposed() {
             tracing::warn!(
                 store = name,
@@ -164,12 +168,15 @@ impl Drop for PostgresStore {
 #[async_trait]
 impl Commit for PostgresStore {
     async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError> {
+        let until = Instant::now() + self.node.options.patience;
         let place = self.node.place()?;
         let node = Arc::clone(&self.node);
         // A task of its own finishes although the caller is dropped.
         let task = tokio::spawn(async move {
-            let _under_way = node.under_way.read().await;
-            let done = node.commit(&delta).await;
+            // A flush waits for those before this one, which the database may hold up.
+            let under_way = timeout_at(until, node.under_way.read()).await;
+            let _under_way = under_way.map_err(|_elapsed| node.silent())?;
+            let done = node.commit(&delta, until).await;
             drop(place);
             done
         });
@@ -220,8 +227,7 @@ impl PostgresNode {
 
     /// The database said nothing within the time.
     fn silent(&self) -> StoreError {
-        let why = format!("no answer within {} s", self.options.patience.as_secs_f32());
-        StoreError::Unavailable(self.name.clone(), why)
+        silent(&self.name, self.options.patience)
     }
 
     fn marks(&self) -> std::sync::MutexGuard<'_, Marks> {

@@ -1,8 +1,7 @@
-use std::time::Instant;
-
 use async_trait::async_trait;
 use bytes::BytesMut;
 use deadpool_postgres::Object;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
@@ -44,22 +43,22 @@ impl Deployments for PostgresStore {
 }
 
 impl PostgresNode {
-    /// Carries out one statement that may be repeated. A connection that turns out dead is replaced, as long as patience lasts: after a restart of the
+    /// Carries out one statement that may be repeated, within the node's patience. A connection that turns out dead is replaced: after a restart of the
     /// database all of the pool are.
     pub(super) async fn query(
         &self,
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let began = Instant::now();
+        let until = Instant::now() + self.options.patience;
         loop {
-            let connection = self.connection().await?;
-            let asked = tokio::time::timeout(self.options.patience, ask(&connection, sql, values));
-            match asked.await {
+            let connection = timeout_at(until, self.connection())
+                .await
+                .unwrap_or_else(|_elapsed| Err(self.silent()))?;
+            match timeout_at(until, ask(&connection, sql, values)).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(err)) => match fault(&self.name, &err) {
-                    Fault::Cut(_) | Fault::GivenUp(_)
-                        if began.elapsed() < self.options.patience => {}
+                    Fault::Cut(_) | Fault::GivenUp(_) if Instant::now() < until => {}
                     fault => return Err(fault.into_error()),
                 },
                 Err(_elapsed) => {

@@ -60,6 +60,9 @@ pub(super) async fn migrate_to(
     let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
     client.batch_execute(&lock).await.map_err(failed)?;
     let from = found(&client, &name).await?;
+    if from > newest().into() {
+        return Err(StoreError::Newer(name, from));
+    }
     if from == 0 {
         let foreign = "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace";
         let others: i64 = client.query_one(foreign, &[]).await.map_err(failed)?.get(0);
@@ -117,7 +120,26 @@ pub(super) async fn check(client: &Client, name: &str) -> Result<(), StoreError>
         Ordering::Equal => {}
     }
     writable(client, name).await?;
-    rights(client, name).await
+    rights(client, name).await?;
+    warn_of_lossy_commits(client, name).await
+}
+
+/// A commit that the database answers before it is written may be lost with it: the operator's choice, but not unsaid.
+async fn warn_of_lossy_commits(client: &Client, name: &str) -> Result<(), StoreError> {
+    let lossy = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'";
+    let rows = client
+        .query(lossy, &[])
+        .await
+        .map_err(|err| fault(name, &err).into_error())?;
+    for row in rows {
+        let setting: &str = row.get(0);
+        tracing::warn!(
+            store = name,
+            setting,
+            "what the database acknowledges may be lost with it: turn this setting on"
+        );
+    }
+    Ok(())
 }
 
 fn newest() -> i32 {
@@ -137,24 +159,36 @@ fn migrations() -> impl Iterator<Item = (i32, String)> {
 /// The schema's version; 0 where no migration ran. A history of other migrations is another program's.
 async fn found(client: &Client, name: &str) -> Result<i64, StoreError> {
     let failed = |err: tokio_postgres::Error| fault(name, &err).into_error();
-    let there = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
-    let there: bool = client.query_one(there, &[]).await.map_err(failed)?.get(0);
-    if !there {
+    let there = "SELECT to_regclass('refinery_schema_history') IS NOT NULL, current_schema()::text";
+    let row = client.query_one(there, &[]).await.map_err(failed)?;
+    if row.get::<_, Option<&str>>(1).is_none() {
+        let why =
+            "grant USAGE on the schema that its user works in (public, or what search_path names)";
+        return Err(StoreError::MissingRight(name.to_owned(), why.to_owned()));
+    }
+    if !row.get::<_, bool>(0) {
         return Ok(0);
     }
-    let history = "SELECT version, name FROM refinery_schema_history ORDER BY version";
-    let mut newest = 0;
+    // Another program's table may have other types.
+    let history = "SELECT version::bigint, name::text FROM refinery_schema_history ORDER BY 1";
+    let mut stands = Vec::new();
     for row in client.query(history, &[]).await.map_err(failed)? {
-        let (version, title): (i32, String) = (row.get(0), row.get(1));
-        if migrations().any(|(known, other)| known == version && other != title) {
-            let why = format!(
-                "its schema history has {title:?} as number {version}: it is another program's"
-            );
-            return Err(StoreError::Corrupt(name.to_owned(), why));
-        }
-        newest = version;
+        let (version, title): (Option<i64>, Option<String>) = (row.get(0), row.get(1));
+        stands.extend(version.zip(title));
     }
-    Ok(newest.into())
+    let newest = stands.last().map_or(0, |(version, _)| *version);
+    let mut ours = migrations()
+        .map(|(version, title)| (i64::from(version), title))
+        .filter(|(version, _)| *version <= newest);
+    match ours.find(|migration| !stands.contains(migration)) {
+        None => Ok(newest),
+        Some((version, title)) => {
+            let why = format!(
+                "its schema history does not have {title:?} as number {version}: it is another program's; name a database of its own"
+            );
+            Err(StoreError::Corrupt(name.to_owned(), why))
+        }
+    }
 }
 
 async fn writable(client: &Client, name: &str) -> Result<(), StoreError> {
@@ -182,7 +216,8 @@ async fn rights(client: &Client, name: &str) -> Result<(), StoreError> {
             ('objects', 'SELECT,INSERT,UPDATE'), ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
         ) AS t (name, needed), LATERAL unnest(string_to_array(t.needed, ',')) AS r (privilege)
         WHERE NOT has_table_privilege(t.name, r.privilege)
-        UNION ALL SELECT 'USAGE on event_numbers' WHERE NOT has_sequence_privilege('event_numbers', 'USAGE')";
+        UNION ALL SELECT r.privilege || ' on sequence event_numbers' FROM (VALUES ('USAGE'), ('SELECT')) AS r (privilege)
+            WHERE NOT has_sequence_privilege('event_numbers', r.privilege)";
     let rows = client
         .query(missing, &[])
         .await

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
-use tokio_postgres::Error;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::{Error, IsolationLevel};
 
-use super::fault::fault;
+use super::fault::{Fault, fault};
 use super::{PostgresNode, stopped};
 use crate::store::StoreError;
+use crate::store::statements::Value;
 
 /// Events that get their positions in one transaction.
 const BATCH: i64 = 1_000;
@@ -37,7 +38,7 @@ const GIVE: &str = "
         numbered AS (SELECT dev_id, seq, $1::bigint - 1 + row_number() OVER (ORDER BY nr) AS position FROM batch)
     UPDATE events SET position = numbered.position FROM numbered WHERE events.dev_id = numbered.dev_id AND events.seq = numbered.seq";
 const ADVANCE: &str = "UPDATE sequencer SET next_position = next_position + $1 WHERE id = 1";
-const RELEASE: &str = "UPDATE sequencer SET lease_until = 0 WHERE id = 1 AND holder = $1";
+const RELEASE: &str = "UPDATE sequencer SET lease_until = 0 WHERE id = 1 AND holder = ?1";
 /// Whether there is anything to do for this node: events wait, and the lease is its own or nobody's.
 const WAITING: &str = "
     SELECT 1::bigint FROM sequencer WHERE id = 1 AND (holder = ?1 OR lease_until <= (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint)
@@ -63,7 +64,7 @@ impl PostgresNode {
                     self.happened.notified().await;
                     tokio::time::sleep(GATHER).await;
                 } else {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
@@ -88,7 +89,7 @@ impl PostgresNode {
             .map_or(0, |row| row.get(0));
         let until = Instant::now() + self.options.lease + self.options.patience;
         loop {
-            let values = [crate::store::statements::Value::Number(last)];
+            let values = [Value::Number(last)];
             let behind = "SELECT nr FROM events WHERE position IS NULL AND nr <= ?1 LIMIT 1";
             if self.query(behind, &values).await?.is_empty() {
                 return Ok(());
@@ -106,9 +107,7 @@ impl PostgresNode {
     /// A batch where one is waiting; the lease is renewed in time where none is.
     async fn turn(&self, renewed: &mut Option<Instant>) -> Result<Given, StoreError> {
         let fresh = renewed.is_some_and(|at| at.elapsed() < self.options.lease / 3);
-        let values = [crate::store::statements::Value::Text(
-            self.id.as_str().into(),
-        )];
+        let values = [Value::Text(self.id.as_str().into())];
         if fresh && self.query(WAITING, &values).await?.is_empty() {
             return Ok(Given::Events(0));
         }
@@ -118,12 +117,34 @@ impl PostgresNode {
         given
     }
 
+    /// Gives positions to the events that wait longest, if the lease is this node's or nobody's. Repeated where the database gave it up: whatever became of
+    /// a try, the next one sees.
     async fn batch(&self) -> Result<Given, StoreError> {
-        let mut connection = self.connection().await?;
+        let until = Instant::now() + self.options.patience;
+        loop {
+            match self.try_batch(until).await {
+                Ok(given) => return Ok(given),
+                Err(Fault::GivenUp(_) | Fault::Cut(_)) if Instant::now() < until => {
+                    tokio::time::sleep(GATHER).await;
+                }
+                Err(fault) => return Err(fault.into_error()),
+            }
+        }
+    }
+
+    async fn try_batch(&self, until: Instant) -> Result<Given, Fault> {
+        let mut connection = timeout_at(until, self.connection())
+            .await
+            .unwrap_or_else(|_elapsed| Err(self.silent()))
+            .map_err(Fault::Failed)?;
         let lease = i64::try_from(self.options.lease.as_millis()).unwrap_or(i64::MAX);
         let work = async {
             // Rolled back where it is dropped.
-            let transaction = connection.transaction().await?;
+            let transaction = connection
+                .build_transaction()
+                .isolation_level(IsolationLevel::ReadCommitted)
+                .start()
+                .await?;
             let take = transaction.prepare_cached(TAKE).await?;
             let Some(row) = transaction.query_opt(&take, &[&self.id, &lease]).await? else {
                 return Ok(Given::ByOthers);
@@ -139,22 +160,18 @@ impl PostgresNode {
             transaction.commit().await?;
             Ok::<_, Error>(Given::Events(given))
         };
-        let done = timeout(self.options.patience, work).await;
-        match done {
-            Ok(done) => done.map_err(|err| fault(&self.name, &err).into_error()),
+        match timeout_at(until, work).await {
+            Ok(done) => done.map_err(|err| fault(&self.name, &err)),
             Err(_elapsed) => {
                 drop(deadpool_postgres::Object::take(connection));
-                Err(self.silent())
+                Err(Fault::Failed(self.silent()))
             }
         }
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        let connection = self.connection().await?;
-        connection
-            .execute(RELEASE, &[&self.id])
+        self.query(RELEASE, &[Value::Text(self.id.as_str().into())])
             .await
             .map(drop)
-            .map_err(|err| fault(&self.name, &err).into_error())
     }
 }

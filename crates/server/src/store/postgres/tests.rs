@@ -1,4 +1,9 @@
+mod proxy;
+mod trouble;
+mod writers;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use omadm_lab::postgres::Database;
 
@@ -26,9 +31,25 @@ impl BackEnd for Place {
             defer_interval: settings.defer_interval,
             ..PostgresOptions::default()
         };
-        let address = self.0.url().parse().unwrap();
-        Arc::new(PostgresStore::open(&address, &options).await.unwrap())
+        Arc::new(open(&self.0.url(), &options).await)
     }
 }
 
 battery!(super::Place::new().await);
+
+async fn open(url: &str, options: &PostgresOptions) -> PostgresStore {
+    let opened = PostgresStore::open(&url.parse().unwrap(), options).await;
+    opened.unwrap_or_else(|err| panic!("{err}"))
+}
+
+/// A node that loses patience soon, so that a test need not wait for it.
+fn impatient() -> PostgresOptions {
+    PostgresOptions {
+        connections: 8,
+        defer_interval: Duration::from_millis(200),
+        patience: Duration::from_secs(1),
+        lease: Duration::from_millis(500),
+        look: Duration::from_millis(20),
+        ..PostgresOptions::default()
+    }
+}
