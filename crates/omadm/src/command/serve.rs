@@ -33,7 +33,7 @@ pub(crate) struct Serve {
         env = "OMADM_STORE",
         hide_env_values = true
     )]
-    store: Option<StoreAddress>,
+    store: Option<String>,
     /// Where devices come in
     #[arg(long, default_value = "127.0.0.1:8443", env = "OMADM_DEVICES")]
     devices: SocketAddr,
@@ -77,7 +77,13 @@ enum Again {
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let mut config = ServerConfig::new(self.state.clone());
-        config.store = self.store.unwrap_or_default();
+        let what = "the DM Server did not start";
+        // Not by clap, which would quote the password of an address that it refuses.
+        let store = self.store.map(|text| text.parse::<StoreAddress>());
+        config.store = store
+            .transpose()
+            .explain(what, "write --store as `omadm serve --help` says")?
+            .unwrap_or_default();
         config.device_listen = self.devices;
         config.operator_listen = self.operators;
         config.names.extend(self.names);
@@ -92,7 +98,6 @@ impl Serve {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
         };
-        let what = "the DM Server did not start";
         let running = DmServer::new(config).start().await.explain(
             what,
             "nothing was changed; mend what the line above names and start it again",
@@ -155,7 +160,25 @@ pub(crate) async fn stop_signal() -> Result<(), Failure> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::host_and_port;
+    use clap::Parser;
+
+    use super::{Serve, StoreAddress, host_and_port};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    #[test]
+    fn the_command_line_takes_any_stores_address_so_that_it_quotes_no_password() {
+        for wrong in ["postgres://omadm:s3cr3t@/dm", "mysql://omadm:s3cr3t@db/dm"] {
+            let line = ["omadm", "--state", "x", "--store", wrong];
+            let taken = Line::try_parse_from(line).ok().unwrap().serve.store;
+            let refused = taken.unwrap().parse::<StoreAddress>().unwrap_err();
+            assert!(!refused.to_string().contains("s3cr3t"), "{refused}");
+        }
+    }
 
     #[test]
     fn a_public_server_is_a_host_with_or_without_a_port_and_nothing_more() {
