@@ -1,10 +1,18 @@
 //! Whole bootstraps measured against their floor, in one run on one machine (DESIGN §9).
 //!
-//! Two arms take turns. The *floor* makes the TLS connection of a bootstrap, three empty HTTP exchanges on it and two durable commits of the bytes
-//! that a bootstrap commits, and nothing else. The *full* arm bootstraps: document fetched, planned and applied, DM session with BootstrapComplete,
-//! DevInfo read, END, against a [`omadm_server::DmServer`]. Both use the same certificates, the same runtimes and the same HTTP client.
+//! Arms take turns. A *floor* makes the TLS connection of a bootstrap, three empty HTTP exchanges on it and two durable commits of the bytes
+//! that a bootstrap commits, and nothing else. The other arms bootstrap: document fetched, planned and applied, DM session with BootstrapComplete,
+//! DevInfo read, END, against [`omadm_server::DmServer`]. All use the same certificates, the same runtimes and the same HTTP client.
 //!
-//! The client of the full arm is the DM session machine over a tree in memory, not the DM Client's store: what is measured is the protocol at both
+//! The first floor commits to a file and is what every back end is measured against, so that their ratios can be compared with each other. The second
+//! commits to PostgreSQL, one INSERT of as many bytes through as many connections as a node has: what the second ratio adds to 1 is ours, what the
+//! first has on top is what another process and its network protocol cost. Commits are the same, two in each bootstrap, of the same bytes.
+//!
+//! PostgreSQL is another process: its CPU is told apart from that of both ends, and stands in the line "everything" together with theirs.
+//!
+//! With two nodes a device connects to one of them, the next to the other; a bootstrap stays one connection with three exchanges.
+//!
+//! The client is the DM session machine over a tree in memory, not the DM Client's store: what is measured is the protocol at both
 //! ends and the server's durability, not the fsync of a device's flash.
 
 mod bed;
@@ -12,12 +20,16 @@ mod commit_octets;
 mod cpu;
 mod device;
 mod floor;
+mod postgres;
+mod registrar;
 mod report;
 mod run;
 mod sample;
+mod stand;
+mod stored;
 mod wire;
 
-pub use bed::Bed;
+pub use bed::{Bed, Setup};
 pub use commit_octets::CommitOctets;
 pub use report::{Report, write_csv};
 pub use run::{Plan, Round, run};
@@ -57,6 +69,9 @@ pub enum Unexpected {
     /// The state directory was in use before.
     #[error("the state directory is not a fresh one")]
     NotFresh,
+    /// The bed was not set up with what a plan asks for.
+    #[error("the bed has no such arm")]
+    NoSuchArm,
     /// The writer of the floor is gone.
     #[error("the floor's writer ended")]
     WriterGone,

@@ -17,32 +17,62 @@ struct Spread {
     greatest: f64,
 }
 
-/// A line of the table of ratios: from the floor's sample and the full arm's.
-type Ratio = fn(&Sample, &Sample) -> Option<f64>;
-
-const RATIOS: [(&str, Ratio); 4] = [
-    ("CPU per bootstrap, both ends", |floor, full| {
-        Some(full.cpu_micros() / floor.cpu_micros())
-    }),
-    ("CPU per bootstrap, server", |floor, full| {
-        Some(full.server_cpu_micros()? / floor.server_cpu_micros()?)
-    }),
-    ("CPU per bootstrap, client", |floor, full| {
-        Some(full.client_cpu_micros()? / floor.client_cpu_micros()?)
-    }),
-    ("throughput", |floor, full| {
-        Some(full.per_second() / floor.per_second())
-    }),
-];
-
-/// The target of DESIGN §9 for a ratio, where there is one.
-const fn target(ratio: usize, concurrency: usize) -> &'static str {
-    match (ratio, concurrency) {
-        (0, 32) => "<= 1.20",
-        (3, 32 | 256) => ">= 0.80",
-        _ => "-",
-    }
+/// A line of the table of ratios.
+struct Ratio {
+    name: &'static str,
+    of: fn(&Sample) -> Option<f64>,
+    /// The target of DESIGN §9 for this arm, over this one, at this concurrency.
+    target: fn(Arm, Arm, usize) -> &'static str,
 }
+
+const NO_TARGET: fn(Arm, Arm, usize) -> &'static str = |_, _, _| "-";
+
+const RATIOS: [Ratio; 6] = [
+    Ratio {
+        name: "CPU per bootstrap, both ends",
+        of: |sample| Some(sample.cpu_micros()),
+        target: |arm, base, concurrency| match (arm, base, concurrency) {
+            (_, Arm::Floor, 32) => "<= 1.20",
+            (Arm::Many | Arm::PostgresMany, ..) => "<= 1.15",
+            _ => "-",
+        },
+    },
+    Ratio {
+        name: "CPU per bootstrap, server",
+        of: Sample::server_cpu_micros,
+        target: NO_TARGET,
+    },
+    Ratio {
+        name: "CPU per bootstrap, client",
+        of: Sample::client_cpu_micros,
+        target: NO_TARGET,
+    },
+    Ratio {
+        name: "CPU per bootstrap, PostgreSQL",
+        of: Sample::database_cpu_micros,
+        target: NO_TARGET,
+    },
+    Ratio {
+        name: "CPU per bootstrap, everything",
+        of: |sample| {
+            sample
+                .whole_cpu_micros()
+                .filter(|_| sample.arm.uses_postgres())
+        },
+        target: |arm, _, _| match arm {
+            Arm::PostgresMany => "<= 1.15",
+            _ => "-",
+        },
+    },
+    Ratio {
+        name: "throughput",
+        of: |sample| Some(sample.per_second()),
+        target: |_, base, concurrency| match (base, concurrency) {
+            (Arm::Floor, 32 | 256) => ">= 0.80",
+            _ => "-",
+        },
+    },
+];
 
 impl Spread {
     /// None of nothing.
@@ -77,11 +107,14 @@ impl Report<'_> {
             .filter(move |sample| sample.arm == arm && sample.concurrency == concurrency)
     }
 
-    fn ratio(&self, ratio: Ratio, concurrency: usize) -> Option<Spread> {
-        let pairs = self
-            .of(Arm::Floor, concurrency)
-            .zip(self.of(Arm::Full, concurrency));
-        Spread::of(pairs.filter_map(|(floor, full)| ratio(floor, full)))
+    fn has(&self, arm: Arm, concurrency: usize) -> bool {
+        self.of(arm, concurrency).next().is_some()
+    }
+
+    /// Turn by turn: the two of one turn ran one soon after the other.
+    fn ratio(&self, ratio: &Ratio, arm: Arm, base: Arm, concurrency: usize) -> Option<Spread> {
+        let turns = self.of(arm, concurrency).zip(self.of(base, concurrency));
+        Spread::of(turns.filter_map(|(arm, base)| Some((ratio.of)(arm)? / (ratio.of)(base)?)))
     }
 
     fn arm_line(
@@ -100,12 +133,13 @@ impl Report<'_> {
             (median(&|s| Some(s.cpu_micros())), 0),
             (median(&Sample::server_cpu_micros), 0),
             (median(&Sample::client_cpu_micros), 0),
+            (median(&Sample::database_cpu_micros), 0),
             (shared(|s| s.connections), 2),
             (shared(|s| s.exchanges), 2),
             (shared(|s| s.commits), 2),
             (shared(|s| s.transactions), 3),
         ];
-        write!(f, "{concurrency:>7}  {:<5}", arm.name())?;
+        write!(f, "{concurrency:>7}  {:<14}", arm.name())?;
         for (value, digits) in columns {
             match value {
                 Some(value) => write!(f, " {value:>12.digits$}")?,
@@ -114,47 +148,62 @@ impl Report<'_> {
         }
         writeln!(f)
     }
+
+    fn ratio_lines(
+        &self,
+        f: &mut Formatter<'_>,
+        arm: Arm,
+        base: Arm,
+        concurrency: usize,
+    ) -> Result<(), fmt::Error> {
+        let title = format!("{} / {}", arm.name(), base.name());
+        for ratio in &RATIOS {
+            let target = (ratio.target)(arm, base, concurrency);
+            let Some(spread) = self.ratio(ratio, arm, base, concurrency) else {
+                continue;
+            };
+            writeln!(
+                f,
+                "{concurrency:>7}  {title:<28} {:<30} {:>8.3} {:>7.3} {:>7.3}   {target}",
+                ratio.name, spread.median, spread.least, spread.greatest
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Display for Report<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result<(), fmt::Error> {
         writeln!(
             f,
-            "clients  arm   {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}   (medians; per bootstrap)",
+            "clients  {:<14} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}   (medians; per bootstrap)",
+            "arm",
             "boots/s",
             "CPU us",
             "server us",
             "client us",
+            "database us",
             "connections",
             "exchanges",
             "commits",
             "transactions"
         )?;
         for concurrency in self.concurrencies() {
-            self.arm_line(f, Arm::Floor, concurrency)?;
-            self.arm_line(f, Arm::Full, concurrency)?;
+            for arm in Arm::ALL {
+                if self.has(arm, concurrency) {
+                    self.arm_line(f, arm, concurrency)?;
+                }
+            }
         }
         writeln!(
             f,
-            "\nclients  full / floor                    median     min     max   target"
+            "\nclients  {:<28} {:<30} {:>8} {:>7} {:>7}   target",
+            "arm / base", "ratio", "median", "min", "max"
         )?;
         for concurrency in self.concurrencies() {
-            for (number, (name, ratio)) in RATIOS.into_iter().enumerate() {
-                let target = target(number, concurrency);
-                match self.ratio(ratio, concurrency) {
-                    Some(Spread {
-                        median,
-                        least,
-                        greatest,
-                    }) => writeln!(
-                        f,
-                        "{concurrency:>7}  {name:<29} {median:>8.3} {least:>7.3} {greatest:>7.3}   {target}"
-                    )?,
-                    None => writeln!(
-                        f,
-                        "{concurrency:>7}  {name:<29} {:>8} {:>7} {:>7}   {target}",
-                        "-", "-", "-"
-                    )?,
+            for arm in Arm::ALL {
+                for base in arm.bases() {
+                    self.ratio_lines(f, arm, *base, concurrency)?;
                 }
             }
         }
@@ -173,18 +222,18 @@ pub fn write_csv(path: &Path, samples: &[Sample]) -> Result<(), io::Error> {
     let mut out = BufWriter::new(File::create(path)?);
     writeln!(
         out,
-        "arm,pair,concurrency,bootstraps,wall_us,cpu_us,server_cpu_us,connections,exchanges,commits,transactions"
+        "arm,turn,concurrency,bootstraps,wall_us,cpu_us,server_cpu_us,database_cpu_us,connections,exchanges,commits,transactions"
     )?;
     for sample in samples {
-        let server = sample
-            .server_cpu
-            .map(|cpu| cpu.as_micros().to_string())
-            .unwrap_or_default();
+        let [server, database] = [sample.server_cpu, sample.database_cpu].map(|cpu| {
+            cpu.map(|cpu| cpu.as_micros().to_string())
+                .unwrap_or_default()
+        });
         writeln!(
             out,
-            "{},{},{},{},{},{},{server},{},{},{},{}",
+            "{},{},{},{},{},{},{server},{database},{},{},{},{}",
             sample.arm.name(),
-            sample.pair,
+            sample.turn,
             sample.concurrency,
             sample.bootstraps,
             sample.wall.as_micros(),

@@ -1,12 +1,13 @@
-//! The arms in turn: floor, full, floor, full.
+//! The arms in turn: one after the other, and again.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::task::JoinSet;
 
 use crate::cpu::CpuTime;
-use crate::device::{Device, empty_exchanges};
+use crate::device::empty_exchanges;
 use crate::sample::{Arm, Sample};
 use crate::{Bed, Broken};
 
@@ -20,15 +21,15 @@ pub struct Plan {
     pub rounds: Vec<Round>,
 }
 
-/// Pairs of arms at one concurrency. A first pair of the same size warms up and is not counted.
+/// Turns of all arms at one concurrency. A first turn of the same size warms up and is not counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Round {
     /// Devices at work at once.
     pub concurrency: usize,
-    /// Bootstraps of each arm of a pair.
+    /// Bootstraps of each arm in a turn.
     pub bootstraps: usize,
-    /// Pairs.
-    pub pairs: usize,
+    /// Turns.
+    pub turns: usize,
 }
 
 /// Runs a plan; `told` gets each sample as it comes.
@@ -38,40 +39,72 @@ pub struct Round {
 pub fn run(bed: &Bed, plan: &Plan, mut told: impl FnMut(&Sample)) -> Result<Vec<Sample>, Broken> {
     let mut samples = Vec::new();
     for round in &plan.rounds {
-        for pair in 0..=round.pairs {
-            let devices = bed.register(round.bootstraps)?;
-            let [floor, full] = pair_of(bed, *round, pair, devices)?;
-            if pair > 0 {
-                told(&floor);
-                told(&full);
-                samples.extend([floor, full]);
+        for turn in 0..=round.turns {
+            for sample in turn_of(bed, *round, turn)? {
+                if turn > 0 {
+                    told(&sample);
+                    samples.push(sample);
+                }
             }
         }
     }
     Ok(samples)
 }
 
-fn pair_of(
-    bed: &Bed,
-    round: Round,
-    pair: usize,
-    devices: Vec<Device>,
-) -> Result<[Sample; 2], Broken> {
-    let identities: Vec<_> = devices
-        .iter()
-        .map(|device| device.identity.clone())
-        .collect();
-    let (address, anchor) = (bed.floor.address, bed.anchor.clone());
-    let floor = measure(bed, Arm::Floor, round, pair, identities, move |identity| {
-        let anchor = anchor.clone();
-        async move { empty_exchanges(identity, address, &anchor, EXCHANGES).await }
-    })?;
-    let (address, anchor) = (bed.server.device_addr, bed.anchor.clone());
-    let full = measure(bed, Arm::Full, round, pair, devices, move |device| {
-        let anchor = anchor.clone();
-        async move { device.bootstrap(address, &anchor, &mut |_| {}).await }
-    })?;
-    Ok([floor, full])
+/// All devices are registered before the first arm begins, so that the arms run close to one another.
+fn turn_of(bed: &Bed, round: Round, turn: usize) -> Result<Vec<Sample>, Broken> {
+    let mut devices = VecDeque::new();
+    for arm in bed.arms().iter().filter(|arm| arm.bootstraps()) {
+        let stand = bed.stand(*arm)?;
+        devices.push_back(bed.load.block_on(stand.register(round.bootstraps))?);
+    }
+    // A floor has no use for devices but their certificates.
+    let identities: Vec<_> = match devices.front() {
+        Some(devices) => devices
+            .iter()
+            .map(|device| device.identity.clone())
+            .collect(),
+        None => {
+            let full = bed.stand(Arm::Full)?;
+            let devices = bed.load.block_on(full.register(round.bootstraps))?;
+            devices.into_iter().map(|device| device.identity).collect()
+        }
+    };
+    let mut samples = Vec::with_capacity(bed.arms().len());
+    for arm in bed.arms() {
+        let anchor = bed.anchor.clone();
+        let sample = if arm.bootstraps() {
+            let addresses = bed.stand(*arm)?.addresses();
+            let devices = devices.pop_front().unwrap_or_default();
+            let devices = devices.into_iter().zip(addresses.into_iter().cycle());
+            measure(
+                bed,
+                *arm,
+                round,
+                turn,
+                devices.collect(),
+                move |(device, address)| {
+                    let anchor = anchor.clone();
+                    async move { device.bootstrap(address, &anchor, &mut |_| {}).await }
+                },
+            )?
+        } else {
+            let address = bed.floor(*arm)?.address;
+            measure(
+                bed,
+                *arm,
+                round,
+                turn,
+                identities.clone(),
+                move |identity| {
+                    let anchor = anchor.clone();
+                    async move { empty_exchanges(identity, address, &anchor, EXCHANGES).await }
+                },
+            )?
+        };
+        samples.push(sample);
+    }
+    Ok(samples)
 }
 
 /// Has `concurrency` tasks work through `items`.
@@ -79,7 +112,7 @@ fn measure<T, F>(
     bed: &Bed,
     arm: Arm,
     round: Round,
-    pair: usize,
+    turn: usize,
     items: Vec<T>,
     work: impl Fn(T) -> F + Clone + Send + 'static,
 ) -> Result<Sample, Broken>
@@ -88,7 +121,9 @@ where
     F: Future<Output = Result<(), Broken>> + Send,
 {
     let items = Arc::new(Mutex::new(items));
-    let before = Totals::of(bed, arm);
+    let before = Totals::of(bed, arm)?;
+    let database = || bed.postgres.as_ref().filter(|_| arm.uses_postgres())?.cpu();
+    let database_before = database();
     let (cpu, start) = (CpuTime::now(), Instant::now());
     bed.load.block_on(async {
         let mut workers = JoinSet::new();
@@ -110,15 +145,19 @@ where
         Ok::<(), Broken>(())
     })?;
     let (wall, cpu) = (start.elapsed(), CpuTime::now().since(cpu));
-    let after = Totals::of(bed, arm);
+    let database_cpu = database()
+        .zip(database_before)
+        .map(|(now, then)| now.saturating_sub(then));
+    let after = Totals::of(bed, arm)?;
     Ok(Sample {
         arm,
-        pair,
+        turn,
         concurrency: round.concurrency,
         bootstraps: round.bootstraps,
         wall,
         cpu: cpu.process,
         server_cpu: cpu.server,
+        database_cpu,
         connections: after.connections - before.connections,
         exchanges: after.exchanges - before.exchanges,
         commits: after.commits - before.commits,
@@ -126,35 +165,20 @@ where
     })
 }
 
-/// What an arm's server counted since its start.
-struct Totals {
-    connections: u64,
-    exchanges: u64,
-    commits: u64,
-    transactions: u64,
+/// What an arm's servers counted since their start.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) connections: u64,
+    pub(crate) exchanges: u64,
+    pub(crate) commits: u64,
+    pub(crate) transactions: u64,
 }
 
 impl Totals {
-    fn of(bed: &Bed, arm: Arm) -> Self {
-        match arm {
-            Arm::Floor => {
-                let counts = bed.floor.counts();
-                Self {
-                    connections: counts.connections,
-                    exchanges: counts.exchanges,
-                    commits: counts.commits.commits,
-                    transactions: counts.commits.transactions,
-                }
-            }
-            Arm::Full => {
-                let (traffic, commits) = (bed.server.traffic(), bed.server.commits());
-                Self {
-                    connections: traffic.connections,
-                    exchanges: traffic.exchanges,
-                    commits: commits.deltas,
-                    transactions: commits.transactions,
-                }
-            }
-        }
+    fn of(bed: &Bed, arm: Arm) -> Result<Self, Broken> {
+        Ok(match arm.bootstraps() {
+            true => bed.stand(arm)?.totals(),
+            false => bed.floor(arm)?.totals(),
+        })
     }
 }

@@ -1,18 +1,28 @@
-//! Both arms at size 10: what they do is counted, not how long they take.
+//! Every arm at size 10: what they do is counted, not how long they take.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use omadm_benches::{Arm, Bed, Plan, Report, Round, run, write_csv};
+use omadm_benches::{Arm, Bed, Plan, Report, Round, Setup, run, write_csv};
 
 #[test]
-fn both_arms_make_one_connection_three_exchanges_and_two_commits_for_each_bootstrap() {
+fn every_arm_makes_one_connection_three_exchanges_and_two_commits_for_each_bootstrap() {
     let folder = tempfile::tempdir().unwrap();
-    let bed = Bed::open(&folder.path().join("bed")).unwrap();
+    let setup = Setup {
+        arms: Arm::ALL.to_vec(),
+        few: 5,
+        many: 10,
+    };
+    let mut stored = Vec::new();
+    let bed = Bed::open(&folder.path().join("bed"), &setup, |line| {
+        stored.push(line.to_owned());
+    });
+    let bed = bed.unwrap();
+    assert_eq!(stored.len(), 4, "{stored:?}");
     let octets = bed.commit_octets();
     assert!(octets.completion > octets.read && octets.read > 100);
     let rounds = [1, 4].map(|concurrency| Round {
         concurrency,
         bootstraps: 10,
-        pairs: 1,
+        turns: 1,
     });
     let plan = Plan {
         rounds: rounds.to_vec(),
@@ -23,21 +33,19 @@ fn both_arms_make_one_connection_three_exchanges_and_two_commits_for_each_bootst
         .iter()
         .map(|sample| (sample.arm, sample.concurrency))
         .collect();
-    assert_eq!(
-        arms,
-        [
-            (Arm::Floor, 1),
-            (Arm::Full, 1),
-            (Arm::Floor, 4),
-            (Arm::Full, 4)
-        ]
-    );
+    let expected: Vec<_> = [1, 4]
+        .into_iter()
+        .flat_map(|concurrency| Arm::ALL.map(|arm| (arm, concurrency)))
+        .collect();
+    assert_eq!(arms, expected);
     for sample in &samples {
         let counts = (sample.connections, sample.exchanges, sample.commits);
         assert_eq!(counts, (10, 30, 20), "{sample:?}");
         // A deferred mark that left alone on a slow machine has a transaction of its own.
         assert!((1..=30).contains(&sample.transactions), "{sample:?}");
         assert!(sample.cpu.as_nanos() > 0, "{sample:?}");
+        let database = sample.database_cpu.is_some_and(|cpu| cpu.as_nanos() > 0);
+        assert_eq!(database, sample.arm.uses_postgres(), "{sample:?}");
     }
 
     let csv = folder.path().join("results/samples.csv");
@@ -47,12 +55,32 @@ fn both_arms_make_one_connection_three_exchanges_and_two_commits_for_each_bootst
         .lines()
         .map(str::to_owned)
         .collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 1 + 2 * Arm::ALL.len());
     assert!(
         lines
             .iter()
             .all(|line| line.split(',').count() == lines[0].split(',').count())
     );
     let report = Report(&samples).to_string();
-    assert_eq!(report.matches("CPU per bootstrap, both ends").count(), 2);
+    for arm in Arm::ALL {
+        for base in arm.bases() {
+            let ratio = format!("  {} / {} ", arm.name(), base.name());
+            let lines = report.lines().filter(|line| line.contains(&ratio));
+            let both_ends = lines.filter(|line| line.contains("CPU per bootstrap, both ends"));
+            assert_eq!(both_ends.count(), 2, "{ratio}\n{report}");
+        }
+    }
+}
+
+#[test]
+fn arms_bring_along_what_they_are_ratios_to() {
+    let arms = Arm::with_bases(&[Arm::PostgresMany, Arm::Full]);
+    assert_eq!(
+        arms,
+        [Arm::Floor, Arm::Full, Arm::PostgresFew, Arm::PostgresMany]
+    );
+    for arm in Arm::ALL {
+        assert_eq!(Arm::from_name(arm.name()), Some(arm));
+    }
+    assert_eq!(Arm::from_name("none"), None);
 }

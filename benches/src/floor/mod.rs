@@ -1,5 +1,6 @@
 //! The floor: TLS, empty HTTP exchanges and durable commits, with nothing of device management in them.
 
+mod database;
 mod writer;
 
 use std::convert::Infallible;
@@ -21,7 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use self::database::Database;
 use self::writer::{Commits, Writer};
+use crate::run::Totals;
 use crate::{Broken, CommitOctets};
 
 /// A running floor. Ends when dropped.
@@ -31,17 +34,44 @@ pub(crate) struct Floor {
     accepting: JoinHandle<()>,
 }
 
-/// What the floor did so far.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FloorCounts {
-    pub(crate) connections: u64,
-    pub(crate) exchanges: u64,
-    pub(crate) commits: Commits,
+/// Where a floor commits.
+pub(crate) enum Durable {
+    File(Writer),
+    Postgres(Database),
+}
+
+impl Durable {
+    /// To a file in this folder, one writer taking what waits, as the server's SQLite store does.
+    pub(crate) fn file(folder: &Path, octets: CommitOctets) -> Result<Self, Broken> {
+        Ok(Self::File(Writer::open(
+            &folder.join("floor.sqlite"),
+            octets,
+        )?))
+    }
+
+    /// To an empty database of PostgreSQL.
+    pub(crate) async fn postgres(url: &str, octets: CommitOctets) -> Result<Self, Broken> {
+        Ok(Self::Postgres(Database::open(url, octets).await?))
+    }
+
+    async fn commit(&self, octets: usize) -> Result<(), Broken> {
+        match self {
+            Self::File(writer) => Ok(writer.commit(octets).await?),
+            Self::Postgres(database) => database.commit(octets).await,
+        }
+    }
+
+    fn counts(&self) -> Commits {
+        match self {
+            Self::File(writer) => writer.counts(),
+            Self::Postgres(database) => database.counts(),
+        }
+    }
 }
 
 struct Shared {
     acceptor: Acceptor,
-    writer: Writer,
+    durable: Durable,
     octets: CommitOctets,
     connections: AtomicU64,
     exchanges: AtomicU64,
@@ -51,15 +81,15 @@ impl Floor {
     /// Listens on a free port, with the certificate and the trust of the DM Server.
     pub(crate) fn start(
         runtime: &Handle,
-        folder: &Path,
         identity: Identity,
         trust: ClientTrust,
+        durable: Durable,
         octets: CommitOctets,
     ) -> Result<Self, Broken> {
         let trust = Arc::new(LiveClientTrust::new(trust));
         let shared = Arc::new(Shared {
             acceptor: Acceptor::new(AcceptorConfig::new(identity, trust))?,
-            writer: Writer::open(&folder.join("floor.sqlite"), octets)?,
+            durable,
             octets,
             connections: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
@@ -74,11 +104,13 @@ impl Floor {
         })
     }
 
-    pub(crate) fn counts(&self) -> FloorCounts {
-        FloorCounts {
+    pub(crate) fn totals(&self) -> Totals {
+        let commits = self.shared.durable.counts();
+        Totals {
             connections: self.shared.connections.load(Ordering::Relaxed),
             exchanges: self.shared.exchanges.load(Ordering::Relaxed),
-            commits: self.shared.writer.counts(),
+            commits: commits.commits,
+            transactions: commits.transactions,
         }
     }
 }
@@ -118,8 +150,8 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn answer(shared: Arc<Shared>, number: u32) -> Result<Response<Full<Bytes>>, Infallible> {
     shared.exchanges.fetch_add(1, Ordering::Relaxed);
     let durable = match number {
-        2 => shared.writer.commit(shared.octets.completion).await,
-        3 => shared.writer.commit(shared.octets.read).await,
+        2 => shared.durable.commit(shared.octets.completion).await,
+        3 => shared.durable.commit(shared.octets.read).await,
         _ => Ok(()),
     };
     let mut response = Response::new(Full::default());

@@ -13,7 +13,7 @@ use crate::{Broken, CommitOctets, Unexpected};
 /// The checkpoint interval of the server's store, in pages.
 const CHECKPOINT_PAGES: u32 = 4096;
 
-pub(super) struct Writer {
+pub(crate) struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
