@@ -50,6 +50,9 @@ enum Command {
     /// Be a DM Client
     #[command(subcommand)]
     Client(command::client::Client),
+    /// Make, check and copy the store of a DM Server
+    #[command(subcommand)]
+    Store(command::store::Store),
     /// Tell what a DM 2.0 document is, or what is wrong with it
     Decode(command::decode::Decode),
 }
@@ -66,6 +69,7 @@ async fn main() -> ExitCode {
         Command::Bootstrap(bootstrap) => bootstrap.run().await,
         Command::Device(device) => device.run().await,
         Command::Client(client) => client.run().await,
+        Command::Store(store) => store.run().await,
         Command::Decode(decode) => decode.run(),
     };
     match done {

@@ -6,7 +6,7 @@ mod running;
 mod server;
 mod wanted;
 
-pub use binary::{Ended, omadm};
+pub use binary::{Ended, Omadm, omadm};
 pub use device::Device;
 pub use running::{Running, Signal};
 pub use server::Server;

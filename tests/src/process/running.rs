@@ -21,6 +21,8 @@ pub enum Signal {
     Int,
     /// What a service manager sends.
     Term,
+    /// It ends on the spot.
+    Kill,
 }
 
 /// One of its streams, read as it is written so that it never blocks.
@@ -82,6 +84,7 @@ impl Running {
         let name = match signal {
             Signal::Int => "INT",
             Signal::Term => "TERM",
+            Signal::Kill => "KILL",
         };
         // The shell's own `kill` is there on every system; a program of that name is not.
         let sent = Command::new("sh")

@@ -4,6 +4,7 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod serve;
+pub(crate) mod store;
 
 use std::io::Write as _;
 
