@@ -2,4 +2,5 @@
 
 pub mod balancer;
 pub mod demo;
+pub mod nodes;
 pub mod postgres;

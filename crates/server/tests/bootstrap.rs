@@ -77,7 +77,7 @@ async fn b_19_the_full_profile_brings_a_device_with_nothing_but_a_code_to_its_se
     assert_eq!(document.status, 200);
     assert_eq!(
         document.json()[0]["MOData"]["DMAcc"]["SrvURI"],
-        format!("https://localhost:{}/dm/2.0", rig.server.device_addr.port())
+        format!("https://localhost:{}/dm/2.0", rig.device_addr().port())
     );
     let (trsp, boot) = (
         credential(&document, "Trsp", "Data", "Secret"),
@@ -172,6 +172,7 @@ async fn a_newer_bootstrap_of_the_same_account_supersedes_the_open_one() {
     );
     // Another account's stays open.
     let other = start(&rig, "minimal").await;
+    rig.flush().await;
     assert_eq!(rig.api.bootstrap(&newer.id).await.unwrap().state, "fetched");
     assert_eq!(other.state, "queued");
 }
@@ -307,31 +308,21 @@ async fn everything_is_still_there_after_a_restart() {
     let identity = rig.device(DEVICE).await;
     let record = start(&rig, "minimal").await;
     let document = rig.connect(Some(&identity)).await.fetch(DEVICE).await;
-    let Rig { server, dir, .. } = rig;
-    let fingerprint = server.ca_fingerprint;
-    server.shutdown().await.unwrap();
-    let server = DmServer::new(ServerConfig::new(dir.path().join("state")))
-        .start()
-        .await
-        .unwrap();
-    assert!(server.first_start.is_none());
-    assert_eq!(server.ca_fingerprint, fingerprint);
+    let fingerprint = rig.server().ca_fingerprint;
+    let rig = rig.restarted().await;
+    for server in rig.servers() {
+        assert!(server.first_start.is_none());
+        assert_eq!(server.ca_fingerprint, fingerprint);
+    }
     let id = RecordId(EventId::parse(&record.id).unwrap());
-    assert_eq!(
-        server.store().bootstrap(&id).await.unwrap().unwrap().state,
-        BootstrapState::Fetched
-    );
-    let trust = omadm_tls::ServerTrust::anchors(&[server.ca_certificate().clone()]).unwrap();
-    let connector =
-        omadm_tls::Connector::new(omadm_tls::ConnectorConfig::new(trust).with_identity(identity))
-            .unwrap();
-    let mut wire = support::open(server.device_addr, &connector).await;
+    assert_eq!(rig.record(&id).await.state, BootstrapState::Fetched);
+    let mut wire = rig.connect(Some(&identity)).await;
     assert_eq!(wire.fetch(DEVICE).await.body, document.body);
 }
 
 #[tokio::test]
 async fn a_second_server_on_one_state_directory_is_refused() {
-    let rig = rig(|_| {}).await;
+    let rig = Rig::one_node(|_| {}, |server| server).await;
     let second = DmServer::new(ServerConfig::new(rig.dir.path().join("state")))
         .start()
         .await;

@@ -21,7 +21,7 @@ const EVENT: &str = "5f0c1d2e3a4b5c6d7e8f901122334455";
 async fn rig() -> (Arc<Moody>, Rig) {
     let store = Moody::new();
     let given = Arc::clone(&store);
-    let rig = Rig::with(|_| {}, |server| server.with_store(given)).await;
+    let rig = Rig::one_node(|_| {}, |server| server.with_store(given.clone())).await;
     (store, rig)
 }
 
@@ -90,8 +90,8 @@ async fn the_answer_waits_for_the_commit_and_a_shutdown_waits_for_the_answer() {
             .is_err(),
         "answered before the commit"
     );
-    let address = rig.server.device_addr;
-    let mut shutdown = tokio::spawn(rig.server.shutdown());
+    let address = rig.device_addr();
+    let mut shutdown = tokio::spawn(rig.shutdown());
     assert!(
         tokio::time::timeout(Duration::from_millis(200), &mut shutdown)
             .await
@@ -126,9 +126,9 @@ async fn the_answer_waits_for_the_commit_and_a_shutdown_waits_for_the_answer() {
 async fn a_drain_ends_at_its_limit() {
     let store = Moody::new();
     let given = Arc::clone(&store);
-    let rig = Rig::with(
+    let rig = Rig::one_node(
         |config| config.limits.drain = Duration::from_millis(100),
-        |server| server.with_store(given),
+        |server| server.with_store(given.clone()),
     )
     .await;
     let identity = rig.device(DEVICE).await;
@@ -145,7 +145,7 @@ async fn a_drain_ends_at_its_limit() {
         .map(|answer| answer.status)
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    soon(rig.server.shutdown()).await.unwrap();
+    soon(rig.shutdown()).await.unwrap();
     assert!(
         soon(exchange).await.unwrap().is_err(),
         "acknowledged though nothing was committed"

@@ -177,7 +177,7 @@ async fn revocation_by_record_counts_at_once_on_open_and_resumed_connections() {
         .await
         .unwrap();
     let mut resumed = rig.connect_by(&connector).await;
-    assert!(resumed.1);
+    assert!(resumed.resumed);
     for wire in [&mut open, &mut resumed] {
         let answer = wire.fetch(DEVICE).await;
         assert_eq!(
@@ -199,7 +199,7 @@ fn judged_by(rig: &Rig, crls: &[String], identity: &Identity) -> Verdict {
         .iter()
         .flat_map(|crl| pem::revocation_lists(crl).unwrap())
         .collect();
-    let trust = ClientTrust::new(&[rig.server.ca_certificate().clone()], &crls).unwrap();
+    let trust = ClientTrust::new(&[rig.server().ca_certificate().clone()], &crls).unwrap();
     let chain = identity.chain();
     PeerIdentity::judge(chain, Arc::new(trust), UnixTime::now())
         .verdict()
@@ -208,7 +208,7 @@ fn judged_by(rig: &Rig, crls: &[String], identity: &Identity) -> Verdict {
 
 #[tokio::test]
 async fn a_revoked_certificate_is_on_the_published_crl_which_is_made_anew_where_it_is_lost() {
-    let rig = Rig::new().await;
+    let rig = Rig::one_node(|_| {}, |server| server).await;
     let (revoked, other) = (rig.device(DEVICE).await, rig.device(OTHER).await);
     let file = rig.dir.path().join("state/devices.crl");
     let before = std::fs::read_to_string(&file).unwrap();
@@ -240,14 +240,9 @@ async fn a_revoked_certificate_is_on_the_published_crl_which_is_made_anew_where_
     let serials: Vec<_> = listed.into_iter().map(|it| it.serial).collect();
     assert_eq!(serials, [leaf.serial().to_string().to_lowercase()]);
     std::fs::remove_file(&file).unwrap();
-    let Rig { server, dir, .. } = rig;
-    server.shutdown().await.unwrap();
-    let server = omadm_server::config::ServerConfig::new(dir.path().join("state"));
-    let server = omadm_server::DmServer::new(server).start().await.unwrap();
-    let crls = pem::revocation_lists(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    let trust = ClientTrust::new(&[server.ca_certificate().clone()], &crls).unwrap();
-    let again = PeerIdentity::judge(revoked.chain(), Arc::new(trust), UnixTime::now());
-    assert_eq!(*again.verdict(), Verdict::Revoked);
+    let rig = rig.restarted().await;
+    let again = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(judged_by(&rig, &[again], &revoked), Verdict::Revoked);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn the_last_exchange_of_a_connection_is_answered_in_full_and_closes_it() {
     let limit = |config: &mut omadm_server::config::ServerConfig| {
         config.limits.exchanges_per_connection = Some(2);
     };
-    let rig = Rig::with(limit, |server| server).await;
+    let rig = Rig::one_node(limit, |server| server).await;
     let identity = rig.device(DEVICE).await;
     rig.seed(DEVICE, DOCUMENT, 3600).await;
     let mut wire = rig.connect(Some(&identity)).await;
@@ -34,7 +34,7 @@ async fn the_last_exchange_of_a_connection_is_answered_in_full_and_closes_it() {
     let mut next = rig.connect(Some(&identity)).await;
     let last = next.package(DEVICE, PACKAGE3, DEV_INFO).await;
     assert_eq!(last.json(), serde_json::json!({"CMD": [["END"]]}));
-    let traffic = rig.server.traffic();
+    let traffic = rig.server().traffic();
     assert_eq!((traffic.connections, traffic.exchanges), (2, 3));
 }
 
@@ -43,7 +43,7 @@ async fn an_error_answer_counts_as_an_exchange_too() {
     let limit = |config: &mut omadm_server::config::ServerConfig| {
         config.limits.exchanges_per_connection = Some(1);
     };
-    let rig = Rig::with(limit, |server| server).await;
+    let rig = Rig::one_node(limit, |server| server).await;
     let mut wire = rig.connect(None).await;
     let answer = wire.send(Method::GET, "/elsewhere", &[], "").await;
     assert_eq!((answer.status, answer.header("connection")), (404, "close"));
@@ -57,11 +57,11 @@ async fn without_a_limit_and_for_operators_a_connection_goes_on() {
         let settings = |config: &mut omadm_server::config::ServerConfig| {
             config.limits.exchanges_per_connection = limit;
         };
-        let rig = Rig::with(settings, |server| server).await;
+        let rig = Rig::one_node(settings, |server| server).await;
         let address = if operator {
-            rig.server.operator_addr
+            rig.operator_addr()
         } else {
-            rig.server.device_addr
+            rig.device_addr()
         };
         let mut wire = open(address, &rig.connector(None)).await;
         for _ in 0..1100 {

@@ -52,8 +52,9 @@ impl Nodes {
         let dir = tempfile::tempdir().unwrap();
         let (store, shift) = (shared(dir.path()), Arc::new(AtomicI64::new(0)));
         let (given, clock) = (Arc::clone(&store), Arc::clone(&shift));
-        let one = Rig::with(&settings, |server| {
-            server.with_store(given).with_clock(shifted(clock))
+        let one = Rig::one_node(&settings, |server| {
+            let clock = shifted(Arc::clone(&clock));
+            server.with_store(Arc::clone(&given)).with_clock(clock)
         })
         .await;
         copy_state(&one.dir.path().join("state"), &dir.path().join("state"));
@@ -80,7 +81,7 @@ impl Nodes {
     async fn connect(&self, identity: Option<&Identity>) -> [Wire; 2] {
         let connector = self.one.connector(identity);
         [
-            support::open(self.one.server.device_addr, &connector).await,
+            support::open(self.one.device_addr(), &connector).await,
             support::open(self.two.device_addr, &connector).await,
         ]
     }
@@ -425,7 +426,7 @@ async fn nodes_on_one_postgresql_database_are_one_server() {
         let address = address.clone();
         move |config: &mut ServerConfig| config.store = address
     };
-    let one = Rig::with(at(&address), |server| server).await;
+    let one = Rig::one_node(at(&address), |server| server).await;
     let state = one.dir.path().join("state");
     assert_eq!(
         fs::read_to_string(state.join("store")).unwrap(),
@@ -471,5 +472,5 @@ async fn nodes_on_one_postgresql_database_are_one_server() {
         matches!(why, StartError::RecordsElsewhere { .. }),
         "{why:?}"
     );
-    one.server.shutdown().await.unwrap();
+    one.shutdown().await.unwrap();
 }

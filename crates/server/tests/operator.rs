@@ -30,7 +30,7 @@ async fn raw(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, serde_json::Value) {
-    let stream = TcpStream::connect(rig.server.operator_addr).await.unwrap();
+    let stream = TcpStream::connect(rig.operator_addr()).await.unwrap();
     let stream = rig
         .connector(None)
         .connect(stream, "127.0.0.1")
@@ -100,8 +100,8 @@ async fn every_path_of_the_api_is_closed_without_the_token() {
     assert_eq!(raw(&rig, Method::GET, "/readyz", &[], "").await.0, 200);
     let wrong = ApiClient::new(
         "127.0.0.1",
-        rig.server.operator_addr.port(),
-        rig.server.ca_certificate(),
+        rig.operator_addr().port(),
+        rig.server().ca_certificate(),
         &Secret::from("x".repeat(43)),
     )
     .unwrap();
@@ -358,7 +358,7 @@ async fn the_openapi_document_names_every_path() {
 #[tokio::test]
 async fn http_without_tls_is_for_loopback_alone() {
     let rig = Rig::with(|config| config.operator_plain = true, |server| server).await;
-    let plain = ApiClient::plain("127.0.0.1", rig.server.operator_addr.port(), &rig.token).unwrap();
+    let plain = ApiClient::plain("127.0.0.1", rig.operator_addr().port(), &rig.token).unwrap();
     assert!(plain.devices(None).await.unwrap().devices.is_empty());
     let dir = tempfile::tempdir().unwrap();
     let mut config = omadm_server::config::ServerConfig::new(dir.path());
@@ -387,7 +387,7 @@ async fn an_observer_sees_every_exchange_with_its_secrets_masked() {
     );
     let seen = Arc::new(Seen::default());
     let observer = Arc::clone(&seen);
-    let rig = Rig::with(|_| {}, |server| server.with_observer(observer)).await;
+    let rig = Rig::with(|_| {}, |server| server.with_observer(observer.clone())).await;
     let identity = rig.device(DEVICE).await;
     rig.seed(DEVICE, document.as_bytes(), 60).await;
     let mut wire = rig.connect(Some(&identity)).await;

@@ -55,6 +55,7 @@ async fn a_minimal_bootstrap_takes_one_connection_three_exchanges_and_two_commit
         .commits_of(async {
             let mut wire = rig.connect(Some(&identity)).await;
             assert_eq!(wire.fetch(DEVICE).await.body, DOCUMENT);
+            rig.flush_several().await;
             let first = wire
                 .package(DEVICE, PACKAGE1, completion(EVENT, DOCUMENT))
                 .await;
@@ -77,7 +78,7 @@ async fn a_minimal_bootstrap_takes_one_connection_three_exchanges_and_two_commit
         })
         .await;
     assert_eq!(commits, 2);
-    let traffic = rig.server.traffic();
+    let traffic = rig.traffic();
     assert_eq!((traffic.connections, traffic.exchanges), (1, 3));
     let record = rig.record(&id).await;
     assert_eq!(

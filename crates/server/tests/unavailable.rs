@@ -22,13 +22,13 @@ const NOT_KNOWN: &str =
 async fn rig() -> (Arc<Moody>, Rig) {
     let store = Moody::new();
     let given = Arc::clone(&store);
-    let rig = Rig::with(|_| {}, |server| server.with_store(given)).await;
+    let rig = Rig::one_node(|_| {}, |server| server.with_store(given.clone())).await;
     (store, rig)
 }
 
 /// A request to the operator listener.
 async fn ask(rig: &Rig, method: Method, path: &str, token: Option<&str>, body: &str) -> Answer {
-    let mut wire = open(rig.server.operator_addr, &rig.connector(None)).await;
+    let mut wire = open(rig.operator_addr(), &rig.connector(None)).await;
     let bearer = format!("Bearer {}", token.unwrap_or_default());
     let mut headers = vec![("Content-Type", "application/json")];
     if token.is_some() {
@@ -189,7 +189,7 @@ async fn metrics_need_the_token_and_show_how_far_positions_are_behind() {
     );
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     let has = |text: &str, line: &str| assert!(text.lines().any(|it| it == line), "{line}\n{text}");
-    let deltas = rig.server.commits().deltas;
+    let deltas = rig.server().commits().deltas;
     has(&text, "omadm_store_up 1");
     has(&text, "omadm_event_position 41");
     has(&text, "omadm_events_waiting 3");

@@ -3,9 +3,12 @@
 
 pub(crate) mod moody;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +19,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_lab::nodes::{Nodes, state_dir, wanted_nodes};
+use omadm_lab::postgres::Database;
 use omadm_mo::{DevId, Secret, SrvId};
 use omadm_server::config::ServerConfig;
 use omadm_server::model::{
@@ -25,8 +30,9 @@ use omadm_server::model::{
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{NewCredential, NewDevice};
 use omadm_server::seal::{SealingKey, SealingKeys};
-use omadm_server::store::Store;
-use omadm_server::{Clock as _, DmServer, Running, SystemClock};
+use omadm_server::store::address::PostgresAddress;
+use omadm_server::store::{Store, StoreError};
+use omadm_server::{Clock as _, DmServer, Running, SystemClock, TrafficCounts};
 use omadm_tls::{Connector, ConnectorConfig, DeviceKey, Identity, ServerTrust, pem};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -38,13 +44,30 @@ pub(crate) const PACKAGE1: &str = "application/vnd.oma.dm.initiation+json";
 pub(crate) const PACKAGE2: &str = "application/vnd.oma.dm.request+json";
 pub(crate) const PACKAGE3: &str = "application/vnd.oma.dm.response+json";
 
-/// A running server with its state directory, token and clock.
+/// A running server with its state directory, token and clock: one node on SQLite, or with `OMADM_TEST_NODES=2` two over one PostgreSQL, to which devices'
+/// requests and operators' connections go in turn.
 pub(crate) struct Rig {
-    pub(crate) server: Running,
+    servers: Servers,
+    config: ServerConfig,
     pub(crate) dir: TempDir,
     pub(crate) token: Secret,
     pub(crate) api: ApiClient,
     shift: Arc<AtomicI64>,
+    /// Of the next connection's first request.
+    turn: AtomicUsize,
+    database: Option<PostgresAddress>,
+}
+
+thread_local! {
+    /// The databases of this thread's rigs. They go with the thread, after its runtime: dropping a database waits for everybody who is just connecting to
+    /// it, and while a thread waits for that nothing drives the connections of its runtime.
+    static DATABASES: RefCell<Vec<Database>> = const { RefCell::new(Vec::new()) };
+}
+
+#[allow(clippy::large_enum_variant, reason = "one to a test")]
+enum Servers {
+    One(Running),
+    Several(Nodes),
 }
 
 /// An answer.
@@ -54,40 +77,132 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// A connection, and whether its TLS session was resumed.
-pub(crate) struct Wire(SendRequest<Full<Bytes>>, pub(crate) bool);
+/// What a device connects with: one with tickets of its own for each node.
+pub(crate) struct Connectors(Vec<Connector>);
+
+/// A device's connection to each node. Each request goes to the node after that of the one before.
+pub(crate) struct Wire {
+    senders: Vec<SendRequest<Full<Bytes>>>,
+    turn: usize,
+    /// Whether each TLS session was resumed.
+    pub(crate) resumed: bool,
+}
 
 impl Rig {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}, |server| server).await
     }
 
+    /// Each node gets these settings and parts.
     pub(crate) async fn with(
         settings: impl FnOnce(&mut ServerConfig),
-        parts: impl FnOnce(DmServer) -> DmServer,
+        parts: impl Fn(DmServer) -> DmServer,
+    ) -> Self {
+        match wanted_nodes().unwrap() {
+            1 => Self::one_node(settings, parts).await,
+            _ => Self::two_nodes(settings, parts).await,
+        }
+    }
+
+    /// One node whatever was asked for: where a test is about one process, its listeners, its store.
+    pub(crate) async fn one_node(
+        settings: impl FnOnce(&mut ServerConfig),
+        parts: impl Fn(DmServer) -> DmServer,
+    ) -> Self {
+        Self::start(None, settings, parts).await
+    }
+
+    /// Two nodes over one PostgreSQL whatever was asked for.
+    pub(crate) async fn two_nodes(
+        settings: impl FnOnce(&mut ServerConfig),
+        parts: impl Fn(DmServer) -> DmServer,
+    ) -> Self {
+        let database = tokio::task::spawn_blocking(Database::fresh);
+        let database = database.await.unwrap().unwrap();
+        let address = database.url().parse().unwrap();
+        DATABASES.with_borrow_mut(|databases| databases.push(database));
+        Self::start(Some(address), settings, parts).await
+    }
+
+    async fn start(
+        database: Option<PostgresAddress>,
+        settings: impl FnOnce(&mut ServerConfig),
+        parts: impl Fn(DmServer) -> DmServer,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = ServerConfig::new(dir.path().join("state"));
         settings(&mut config);
         let shift = Arc::new(AtomicI64::new(0));
-        let clock = Arc::clone(&shift);
-        let server = DmServer::new(config)
-            .with_clock(move || SystemClock.now().plus_millis(clock.load(Ordering::SeqCst)));
-        let mut server = parts(server).start().await.unwrap();
-        let token = server.first_start.take().unwrap().token;
-        let api = ApiClient::new(
-            "127.0.0.1",
-            server.operator_addr.port(),
-            server.ca_certificate(),
-            &token,
-        )
-        .unwrap();
+        let clock = shifted(&shift);
+        let parts = |server| parts(clock(server));
+        let mut servers = Servers::start(&config, database.as_ref(), parts).await;
+        let first_start = servers.first_mut().first_start.take();
+        let token = first_start.unwrap().token;
         Self {
-            server,
+            api: servers.api(&token),
+            servers,
+            config,
             dir,
             token,
-            api,
             shift,
+            turn: AtomicUsize::new(0),
+            database,
+        }
+    }
+
+    /// The same server after a graceful end of every node and a start of every node; without parts.
+    pub(crate) async fn restarted(mut self) -> Self {
+        self.servers.shutdown().await.unwrap();
+        let clock = shifted(&self.shift);
+        self.servers = Servers::start(&self.config, self.database.as_ref(), clock).await;
+        self.api = self.servers.api(&self.token);
+        self
+    }
+
+    /// Ends every node gracefully.
+    pub(crate) async fn shutdown(self) -> Result<(), StoreError> {
+        self.servers.shutdown().await
+    }
+
+    /// The node that was started first; the only one of [`Self::one_node`].
+    pub(crate) fn server(&self) -> &Running {
+        &self.servers()[0]
+    }
+
+    pub(crate) fn servers(&self) -> &[Running] {
+        match &self.servers {
+            Servers::One(server) => std::slice::from_ref(server),
+            Servers::Several(nodes) => nodes.running(),
+        }
+    }
+
+    /// Where devices are told to come.
+    pub(crate) fn device_addr(&self) -> SocketAddr {
+        match &self.servers {
+            Servers::One(server) => server.device_addr,
+            Servers::Several(nodes) => nodes.devices().address(),
+        }
+    }
+
+    /// Where operators come in: a connection to one node, the next to the other.
+    pub(crate) fn operator_addr(&self) -> SocketAddr {
+        match &self.servers {
+            Servers::One(server) => server.operator_addr,
+            Servers::Several(nodes) => nodes.operators().address(),
+        }
+    }
+
+    /// The state directory of each node.
+    pub(crate) fn state_dirs(&self) -> impl Iterator<Item = PathBuf> {
+        (0..self.servers().len()).map(|index| state_dir(&self.config.state_dir, index))
+    }
+
+    /// Exchanges of all device listeners; the connections are those of the one that had most, since a [`Wire`] is one to each.
+    pub(crate) fn traffic(&self) -> TrafficCounts {
+        let all = self.servers().iter().map(Running::traffic);
+        TrafficCounts {
+            connections: all.clone().map(|it| it.connections).max().unwrap(),
+            exchanges: all.map(|it| it.exchanges).sum(),
         }
     }
 
@@ -205,15 +320,33 @@ impl Rig {
         self.store().bootstrap(id).await.unwrap().unwrap()
     }
 
+    /// The first node's, to read from: what another node has deferred is not in it before [`Self::flush`].
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        self.server.store()
+        self.server().store()
     }
 
-    pub(crate) fn connector(&self, identity: Option<&Identity>) -> Connector {
-        let trust = ServerTrust::anchors(&[self.server.ca_certificate().clone()]).unwrap();
-        let mut config = ConnectorConfig::new(trust);
-        config.identity = identity.cloned();
-        Connector::new(config).unwrap()
+    /// Writes out what any node has deferred.
+    pub(crate) async fn flush(&self) {
+        for server in self.servers() {
+            server.store().flush().await.unwrap();
+        }
+    }
+
+    /// Does so where there are several nodes: a mark rides on a delta of its own node alone, and nobody writes `fetched` once another completed the record.
+    pub(crate) async fn flush_several(&self) {
+        if self.servers().len() > 1 {
+            self.flush().await;
+        }
+    }
+
+    pub(crate) fn connector(&self, identity: Option<&Identity>) -> Connectors {
+        let to = |server: &Running| {
+            let trust = ServerTrust::anchors(&[server.ca_certificate().clone()]).unwrap();
+            let mut config = ConnectorConfig::new(trust);
+            config.identity = identity.cloned();
+            Connector::new(config).unwrap()
+        };
+        Connectors(self.servers().iter().map(to).collect())
     }
 
     /// A connection of a device.
@@ -221,13 +354,22 @@ impl Rig {
         self.connect_by(&self.connector(identity)).await
     }
 
-    pub(crate) async fn connect_by(&self, connector: &Connector) -> Wire {
-        open(self.server.device_addr, connector).await
+    pub(crate) async fn connect_by(&self, connectors: &Connectors) -> Wire {
+        let mut wire = Wire {
+            senders: Vec::new(),
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            resumed: true,
+        };
+        for (server, connector) in self.servers().iter().zip(&connectors.0) {
+            let one = open(server.device_addr, connector).await;
+            wire.senders.extend(one.senders);
+            wire.resumed &= one.resumed;
+        }
+        wire
     }
 
     /// The refusals that the event log has, deferred ones written out, with the devices they are under.
     pub(crate) async fn refusals(&self) -> Vec<(Option<String>, EventKind)> {
-        self.store().flush().await.unwrap();
         let all = self.events().await;
         let refusals = all
             .into_iter()
@@ -243,15 +385,69 @@ impl Rig {
     }
 
     pub(crate) async fn events(&self) -> Vec<StoredEvent> {
-        self.store().flush().await.unwrap();
+        self.flush().await;
         self.store().events_after(0, 500).await.unwrap()
     }
 
     /// Durable commits of deltas that this future caused.
     pub(crate) async fn commits_of<T>(&self, of: impl Future<Output = T>) -> (u64, T) {
-        let before = self.server.commits().deltas;
+        let deltas = || -> u64 { self.servers().iter().map(|it| it.commits().deltas).sum() };
+        let before = deltas();
         let result = of.await;
-        (self.server.commits().deltas - before, result)
+        (deltas() - before, result)
+    }
+}
+
+impl Servers {
+    async fn start(
+        config: &ServerConfig,
+        database: Option<&PostgresAddress>,
+        parts: impl Fn(DmServer) -> DmServer,
+    ) -> Self {
+        let Some(database) = database else {
+            let server = parts(DmServer::new(config.clone()));
+            return Self::One(server.start().await.unwrap());
+        };
+        Self::Several(Nodes::start(2, database, config, parts).await.unwrap())
+    }
+
+    async fn shutdown(self) -> Result<(), StoreError> {
+        match self {
+            Self::One(server) => server.shutdown().await,
+            Self::Several(nodes) => nodes.shutdown().await,
+        }
+    }
+
+    fn first_mut(&mut self) -> &mut Running {
+        match self {
+            Self::One(server) => server,
+            Self::Several(nodes) => &mut nodes.running_mut()[0],
+        }
+    }
+
+    fn api(&self, token: &Secret) -> ApiClient {
+        let (port, server) = match self {
+            Self::One(server) => (server.operator_addr.port(), server),
+            Self::Several(nodes) => (nodes.operators().address().port(), &nodes.running()[0]),
+        };
+        ApiClient::new("127.0.0.1", port, server.ca_certificate(), token).unwrap()
+    }
+}
+
+/// Gives a server the system's clock, shifted.
+fn shifted(shift: &Arc<AtomicI64>) -> impl Fn(DmServer) -> DmServer + use<> {
+    let shift = Arc::clone(shift);
+    move |server| {
+        let shift = Arc::clone(&shift);
+        server.with_clock(move || SystemClock.now().plus_millis(shift.load(Ordering::SeqCst)))
+    }
+}
+
+impl Deref for Connectors {
+    type Target = Connector;
+
+    fn deref(&self) -> &Connector {
+        &self.0[0]
     }
 }
 
@@ -280,9 +476,11 @@ impl Wire {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.0.ready().await?;
-        let (head, body) = self
-            .0
+        let node = self.turn % self.senders.len();
+        self.turn += 1;
+        let sender = &mut self.senders[node];
+        sender.ready().await?;
+        let (head, body) = sender
             .send_request(request.body(Full::new(body.into())).unwrap())
             .await?
             .into_parts();
@@ -350,7 +548,11 @@ pub(crate) async fn open(address: SocketAddr, connector: &Connector) -> Wire {
     let resumed = format!("{:?}", stream.get_ref().1.handshake_kind()) == "Some(Resumed)";
     let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    Wire(sender, resumed)
+    Wire {
+        senders: vec![sender],
+        turn: 0,
+        resumed,
+    }
 }
 
 /// The Package#1 that reports a completed bootstrap of this document.
