@@ -99,7 +99,10 @@ impl Bed {
                         }
                         _ => Durable::file(folder, octets)?,
                     };
-                    let (identity, trust) = (state.identity().clone(), state.client_trust()?);
+                    // The servers have a CRL in force too.
+                    let crl = state.sign_crl(&[], 1, SystemClock.now())?;
+                    let trust = state.client_trust(&[crl])?;
+                    let identity = state.identity().clone();
                     let handle = bed.serving.handle();
                     let floor = Floor::start(handle, identity, trust, durable, octets)?;
                     bed.floors.push((arm, floor));
