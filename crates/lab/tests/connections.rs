@@ -19,7 +19,7 @@ use omadm_lab::balancer::Balancer;
 use omadm_server::Running;
 use omadm_server::config::ServerConfig;
 use omadm_session::client::{Cause, Outcome};
-use support::{DEV_ID, client_at, server_with};
+use support::{DEV_ID, Served, client_at, one_node_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,8 +31,8 @@ async fn behind(
     folder: &Path,
     port: u16,
     settings: impl FnOnce(&mut ServerConfig),
-) -> (Running, Client) {
-    let (running, api) = server_with(folder, |config| {
+) -> (Served, Client) {
+    let (running, api) = one_node_with(folder, |config| {
         config.public_server = Some(format!("localhost:{port}"));
         settings(config);
     })
