@@ -1,5 +1,8 @@
+mod given_up;
 mod proxy;
+mod refusals;
 mod trouble;
+mod upgrade;
 mod writers;
 
 use std::sync::Arc;
