@@ -15,8 +15,9 @@ use crate::store::postgres::direct;
 use crate::store::sql::numbered;
 use crate::store::statements::Value;
 
-/// Its transactions lie still while the other end works.
-const PATIENT: &str = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0";
+/// Its transactions lie still while the other end works. A plan for any range would take a page for half a percent of the store, and read whole tables
+/// for each.
+const PATIENT: &str = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET plan_cache_mode = force_custom_plan";
 const LEASE: &str = "SELECT COALESCE(holder, '?'), lease_until FROM sequencer
      WHERE id = 1 AND lease_until > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 /// Locks the sequencer's row, so that no node takes the lease before the transaction ends.

@@ -26,7 +26,10 @@ pub(in crate::store) struct Single {
 }
 
 const CHUNK: usize = 1000;
-const CHUNK_OF_LARGE: usize = 32;
+/// Some KiB each; one for most devices.
+const CHUNK_OF_DOCUMENTS: usize = 256;
+/// Up to 1 MiB each.
+const CHUNK_OF_OBJECTS: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
 pub(in crate::store) const TABLES: [Table; 9] = [
@@ -85,7 +88,7 @@ pub(in crate::store) const TABLES: [Table; 9] = [
         columns: &["dev_id", "id", "sealed"],
         key: [0, 1],
         through: None,
-        chunk: CHUNK_OF_LARGE,
+        chunk: CHUNK_OF_DOCUMENTS,
     },
     Table {
         name: "credentials",
@@ -130,7 +133,7 @@ pub(in crate::store) const TABLES: [Table; 9] = [
         columns: &["dev_id", "path", "at", "content"],
         key: [0, 1],
         through: None,
-        chunk: CHUNK_OF_LARGE,
+        chunk: CHUNK_OF_OBJECTS,
     },
     // By `seq`: PostgreSQL's `nr`, which is drawn as they are written, has to grow with it within a device.
     Table {
