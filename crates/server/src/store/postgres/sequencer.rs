@@ -30,14 +30,15 @@ enum Given {
 }
 
 /// Takes or renews the lease; no row where another holds it. The clock is the database's.
-const TAKE: &str = "
+pub(super) const TAKE: &str = "
     UPDATE sequencer SET holder = $1, lease_until = (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint + $2
     WHERE id = 1 AND (holder = $1 OR lease_until <= (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint) RETURNING next_position";
-const GIVE: &str = "
+pub(super) const GIVE: &str = "
     WITH batch AS (SELECT dev_id, seq, nr FROM events WHERE position IS NULL ORDER BY nr LIMIT $2),
         numbered AS (SELECT dev_id, seq, $1::bigint - 1 + row_number() OVER (ORDER BY nr) AS position FROM batch)
     UPDATE events SET position = numbered.position FROM numbered WHERE events.dev_id = numbered.dev_id AND events.seq = numbered.seq";
-const ADVANCE: &str = "UPDATE sequencer SET next_position = next_position + $1 WHERE id = 1";
+pub(super) const ADVANCE: &str =
+    "UPDATE sequencer SET next_position = next_position + $1 WHERE id = 1";
 const RELEASE: &str = "UPDATE sequencer SET lease_until = 0 WHERE id = 1 AND holder = ?1";
 /// Whether there is anything to do for this node: events wait, and the lease is its own or nobody's.
 const WAITING: &str = "

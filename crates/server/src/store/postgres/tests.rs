@@ -1,3 +1,4 @@
+mod consumers;
 mod given_up;
 mod proxy;
 mod refusals;
