@@ -12,9 +12,13 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The pool tells of each connection that ends; the store tells once what that means.
+const POOL: &str = "deadpool.postgres=error";
+
 /// Starts the log on standard error.
 pub(crate) fn start(format: Format, filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).explain(
+    let filter = format!("{POOL},{filter}");
+    let filter = EnvFilter::try_new(&filter).explain(
         format!("the log filter {filter:?} cannot be read"),
         "write it like `info` or `omadm_server=debug,warn`",
     )?;

@@ -5,9 +5,10 @@ use omadm_client::{Client, ClientObserver, DeviceDir};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
+use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
-use omadm_server::{BOOTSTRAP_PATH, Running};
+use omadm_tls::CertificateDer;
 
 use super::scenario::{DemoError, REPORTING_DDF};
 
@@ -17,12 +18,10 @@ pub(super) async fn make(
     dev_id: &DevId,
     profile: &str,
     api: &ApiClient,
-    server: &Running,
+    (ca, port): (&CertificateDer<'static>, u16),
     observer: Arc<dyn ClientObserver>,
 ) -> Result<Client, DemoError> {
-    let port = server.device_addr.port();
     let url = ServerUri::parse(&format!("https://localhost:{port}{BOOTSTRAP_PATH}"))?;
-    let ca = server.ca_certificate();
     let dir = DeviceDir::init(folder, &dev_info(dev_id.clone()))?;
     let csr = std::fs::read_to_string(dir.request_file())?;
     let new = NewDevice {

@@ -1,10 +1,11 @@
 //! The main job, end to end in one process: a DM Server and a DM Client over mutual TLS on loopback, one bootstrap, one DM session.
 
 mod device;
+mod nodes;
 mod scenario;
 mod timeline;
 
-pub use scenario::{Demo, DemoError, DemoOptions, DemoProfile, Kept};
+pub use scenario::{Demo, DemoError, DemoOptions, DemoProfile, DemoStore, Kept};
 pub use timeline::{Line, Timeline, Who};
 
 use serde::Serialize;

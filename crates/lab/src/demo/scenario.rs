@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,12 +7,14 @@ use omadm_bootstrap::BootstrapMethod;
 use omadm_client::{ClientBuildError, DeviceDirError, NoBootstrap};
 use omadm_mo::ddf::DdfError;
 use omadm_mo::{DevId, DevIdError, ServerUriError, TreeError};
-use omadm_server::config::ServerConfig;
+use omadm_server::StartError;
 use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_server::store::StoreError;
-use omadm_server::{DmServer, Running, StartError};
+use omadm_server::store::address::PostgresAddress;
 
+use super::nodes::Nodes;
 use super::{BootstrapRow, Line, Timeline, Who, device};
+use crate::postgres::PrivatePostgresError;
 
 /// What a demo shows.
 #[derive(Clone, Debug)]
@@ -23,6 +25,21 @@ pub struct DemoOptions {
     pub profile: DemoProfile,
     /// Whether every HTTP exchange is shown.
     pub trace: bool,
+    /// How many nodes serve. Of several, each exchange goes to the one after the one before.
+    pub nodes: usize,
+    /// Where the records are kept.
+    pub store: DemoStore,
+}
+
+/// Where a demo keeps its records.
+#[derive(Clone, Debug)]
+pub enum DemoStore {
+    /// In the SQLite file of its state directory.
+    StateDirectory,
+    /// In this PostgreSQL database, in a schema of its own that is dropped at the end.
+    Postgres(Box<PostgresAddress>),
+    /// In a PostgreSQL server that is started for it.
+    PrivatePostgres,
 }
 
 /// The two profiles of the repository.
@@ -36,14 +53,14 @@ pub enum DemoProfile {
 
 /// A demo under way: server running, device registered.
 pub struct Demo {
-    server: Running,
+    nodes: Nodes,
     client: omadm_client::Client,
     dev_id: DevId,
     timeline: Timeline,
 }
 
 /// A server that the demo left running.
-pub struct Kept(Running);
+pub struct Kept(Nodes);
 
 /// Why the demo could not be shown.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +86,15 @@ pub enum DemoError {
     /// The server's store.
     #[error("the DM Server's store: {0}")]
     Store(#[from] StoreError),
+    /// PostgreSQL did not start.
+    #[error("PostgreSQL: {0}")]
+    PrivatePostgres(#[from] PrivatePostgresError),
+    /// The database refused.
+    #[error("the database: {0}")]
+    Database(String),
+    /// Several nodes cannot share an SQLite file.
+    #[error("{0} nodes: one works on its own SQLite file, several share PostgreSQL")]
+    NodesNeedPostgres(usize),
     /// A file.
     #[error("a file of the demo: {0}")]
     File(#[from] std::io::Error),
@@ -116,20 +142,12 @@ impl Demo {
         let timeline = Timeline::new(options.trace, out);
         let profiles = options.folder.join("profiles");
         write_profiles(&profiles)?;
-        let mut config = ServerConfig::new(options.folder.join("server"));
-        config.profiles_dir = Some(profiles);
-        let server = DmServer::new(config).start().await?;
+        let nodes = Nodes::start(&options.folder, options.nodes, &options.store, &timeline).await?;
+        let server = nodes.first();
         let first = server
             .first_start
             .as_ref()
             .ok_or_else(|| DemoError::NotEmpty(options.folder.clone()))?;
-        timeline.say(
-            Who::Server,
-            format!(
-                "listens: devices on {}, operators on {}; CA {}",
-                server.device_addr, server.operator_addr, server.ca_fingerprint
-            ),
-        );
         let host = server.operator_addr.ip().to_string();
         let api = ApiClient::new(
             host,
@@ -144,7 +162,7 @@ impl Demo {
             &dev_id,
             options.profile.name(),
             &api,
-            &server,
+            (server.ca_certificate(), nodes.port),
             observer,
         )
         .await?;
@@ -153,7 +171,7 @@ impl Demo {
             format!("{dev_id}: made its key, got its certificate, knows the bootstrap URL"),
         );
         Ok(Self {
-            server,
+            nodes,
             client,
             dev_id,
             timeline,
@@ -165,7 +183,7 @@ impl Demo {
     /// # Errors
     /// [`DemoError`].
     pub async fn bootstrap(&self) -> Result<BootstrapRow, DemoError> {
-        let store = Arc::clone(self.server.store());
+        let store = Arc::clone(self.nodes.first().store());
         let timeline = self.timeline.clone();
         let (stop, mut stopped) = tokio::sync::watch::channel(false);
         let watcher = tokio::spawn(async move {
@@ -183,8 +201,9 @@ impl Demo {
             }
         });
         // The registration's own events belong before the story.
+        self.nodes.flush().await?;
         tokio::time::sleep(LOOK * 2).await;
-        let before = self.server.commits();
+        let before = self.nodes.commits();
         let start = Instant::now();
         let done = self.client.bootstrap().await;
         let settled = match &done {
@@ -192,13 +211,19 @@ impl Demo {
             Err(_) => Ok(Vec::new()),
         };
         let duration = start.elapsed();
-        let commits = self.server.commits();
+        let commits = self.nodes.commits() - before;
         let (connections, exchanges) = self.client.counts().await;
+        self.nodes.flush().await?;
         stop.send_replace(true);
         let _joined = watcher.await;
         done?;
         settled?;
-        let records = self.server.store().bootstraps_of(&self.dev_id).await?;
+        let records = self
+            .nodes
+            .first()
+            .store()
+            .bootstraps_of(&self.dev_id)
+            .await?;
         let record = records.first();
         let owed = self
             .client
@@ -221,42 +246,46 @@ impl Demo {
             duration_ms: duration.as_millis().try_into().unwrap_or(u64::MAX),
             exchanges,
             connections,
-            commits: commits.deltas + commits.deferred - before.deltas - before.deferred,
+            commits,
         })
     }
 
-    /// Ends the demo and its server.
+    /// Ends the demo and its nodes.
     ///
     /// # Errors
     /// [`DemoError`] where the server's last marks could not be written.
     pub async fn end(self) -> Result<(), DemoError> {
-        Ok(self.server.shutdown().await?)
+        self.nodes.end().await
     }
 
     /// Leaves the server running.
     #[must_use]
     pub fn keep(self) -> Kept {
-        Kept(self.server)
+        Kept(self.nodes)
     }
 }
 
 impl Kept {
     /// Where devices come in.
     #[must_use]
-    pub const fn device_addr(&self) -> SocketAddr {
-        self.0.device_addr
+    pub fn device_addr(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port))
     }
 
     /// Where operators come in.
     #[must_use]
-    pub const fn operator_addr(&self) -> SocketAddr {
-        self.0.operator_addr
+    pub fn operator_addr(&self) -> SocketAddr {
+        self.0.first().operator_addr
     }
 
     /// The admin token, to be shown once.
     #[must_use]
     pub fn admin_token(&self) -> Option<&omadm_mo::Secret> {
-        self.0.first_start.as_ref().map(|first| &first.token)
+        self.0
+            .first()
+            .first_start
+            .as_ref()
+            .map(|first| &first.token)
     }
 
     /// Ends the server.
@@ -264,7 +293,7 @@ impl Kept {
     /// # Errors
     /// [`DemoError`] where its last marks could not be written.
     pub async fn end(self) -> Result<(), DemoError> {
-        Ok(self.0.shutdown().await?)
+        self.0.end().await
     }
 }
 

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use omadm_lab::demo::{BootstrapRow, Demo as Scenario, DemoOptions, DemoProfile, Line, Who};
+use omadm_lab::demo::{
+    BootstrapRow, Demo as Scenario, DemoOptions, DemoProfile, DemoStore, Line, Who,
+};
+use omadm_server::store::StoreError;
 
 use super::say;
 use crate::failure::{Explain as _, Failure};
@@ -12,12 +15,23 @@ use crate::failure::{Explain as _, Failure};
 /// Bootstrap (client-initiated, DM 2.0), installs it, opens the DM session with BootstrapComplete; the server reads DevInfo and ends the session.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm demo\n  omadm demo --profile full --trace\n  omadm demo --json"
+    after_help = "Examples:\n  omadm demo\n  omadm demo --profile full --trace\n  omadm demo --json\n  omadm demo --nodes 2 --store temp-postgres\n  omadm demo --nodes 2 --store postgres://me@localhost/mine"
 )]
 pub(crate) struct Demo {
     /// Which profile the device gets
     #[arg(long, value_enum, default_value = "minimal")]
     profile: Profile,
+    /// How many nodes serve; every exchange goes to another one than the one before. More than one need PostgreSQL
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
+    /// Where the records are kept: `sqlite`, `temp-postgres` (a private server from the system's binaries), or postgres://… (in a schema that is dropped)
+    #[arg(
+        long,
+        default_value = "sqlite",
+        env = "OMADM_DEMO_STORE",
+        hide_env_values = true
+    )]
+    store: String,
     /// Show every HTTP exchange with decoded bodies, secrets masked
     #[arg(long)]
     trace: bool,
@@ -50,6 +64,8 @@ impl Demo {
             folder: folder.path().to_owned(),
             profile,
             trace: self.trace,
+            nodes: self.nodes,
+            store: demo_store(&self.store)?,
         };
         let out: Arc<dyn Fn(Line) + Send + Sync> = if self.json {
             Arc::new(|_| {})
@@ -90,6 +106,24 @@ impl Demo {
             why,
             "run it with --trace to see every exchange",
         ))
+    }
+}
+
+/// Read here, since the command line's own reader quotes what it refuses, password included.
+fn demo_store(text: &str) -> Result<DemoStore, Failure> {
+    match text {
+        "sqlite" => Ok(DemoStore::StateDirectory),
+        "temp-postgres" => Ok(DemoStore::PrivatePostgres),
+        _ => text
+            .parse()
+            .map(|address| DemoStore::Postgres(Box::new(address)))
+            .map_err(|refused: StoreError| {
+                Failure::new(
+                    "--store cannot be used",
+                    refused,
+                    "write sqlite, temp-postgres, or postgres://USER:PASSWORD@HOST/DATABASE",
+                )
+            }),
     }
 }
 

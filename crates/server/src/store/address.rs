@@ -137,6 +137,16 @@ impl FromStr for PostgresAddress {
 }
 
 impl PostgresAddress {
+    /// The same database, with all tables in this schema. The name has letters, digits and `_` alone.
+    #[must_use]
+    pub fn with_schema(&self, schema: &str) -> Self {
+        let mut own = self.clone();
+        let options = self.config.get_options().unwrap_or_default();
+        own.config
+            .options(format!("{options} -c search_path={schema}"));
+        own
+    }
+
     /// Whether what is said to the database can be read on a network.
     #[must_use]
     pub fn is_exposed(&self) -> bool {

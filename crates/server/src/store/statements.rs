@@ -78,8 +78,9 @@ pub(super) fn of_mark(
             event,
         } => vec![vec![
             Statement::new(
-                "UPDATE bootstraps SET state = 'fetched', fetched_at = COALESCE(fetched_at, ?3)
-                 WHERE dev_id = ?1 AND id = ?2 AND state IN ('drafted', 'queued', 'sent', 'delivered')",
+                "UPDATE bootstraps SET fetched_at = COALESCE(fetched_at, ?3),
+                     state = CASE WHEN state IN ('drafted', 'queued', 'sent', 'delivered') THEN 'fetched' ELSE state END
+                 WHERE dev_id = ?1 AND id = ?2 AND (fetched_at IS NULL OR state IN ('drafted', 'queued', 'sent', 'delivered'))",
                 vec![text(dev_id.as_str()), text(record.0.as_str()), Value::Number(at.0)],
             ),
             take_number(dev_id, Some(*at)),

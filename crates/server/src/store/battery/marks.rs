@@ -207,29 +207,41 @@ pub(crate) async fn fetched_moves_open_records_once(back_end: &impl BackEnd) {
     }
 }
 
-pub(crate) async fn fetched_moves_no_terminal_record(back_end: &impl BackEnd) {
+/// The node that served the document may write its mark after another node has ended the record.
+pub(crate) async fn a_late_fetched_is_kept_and_moves_no_terminal_record(back_end: &impl BackEnd) {
     let store = back_end.open(Settings::default()).await;
     let terminal = BootstrapState::ALL
         .into_iter()
         .filter(|state| state.is_terminal());
     for (number, state) in (1..).zip(terminal) {
         in_state(&*store, number, state).await;
-        store.defer(fetched(&dev(number as usize), number, START));
-        store.flush().await.unwrap();
+        for second in 0..2 {
+            store.defer(fetched(
+                &dev(number as usize),
+                number,
+                START.plus_secs(second),
+            ));
+            store.flush().await.unwrap();
+        }
         let found = store.bootstrap(&record_id(number)).await.unwrap().unwrap();
-        assert_eq!((found.state, found.fetched_at), (state, None));
+        assert_eq!((found.state, found.fetched_at), (state, Some(START)));
         assert_eq!(
             kinds_of(&*store, &dev(number as usize)).await,
-            [EventKind::DeviceRegistered]
+            [EventKind::DeviceRegistered, fetch_event(number)]
         );
     }
     // Nor one that the device does not have.
-    store.defer(fetched(&dev(1), 2, START));
+    in_state(&*store, 50, BootstrapState::Drafted).await;
+    store.defer(fetched(&dev(1), 50, START));
     store.defer(fetched(&dev(77), 77, START));
     store.flush().await.unwrap();
     assert_eq!(
-        kinds_of(&*store, &dev(1)).await,
+        kinds_of(&*store, &dev(50)).await,
         [EventKind::DeviceRegistered]
+    );
+    assert_eq!(
+        kinds_of(&*store, &dev(1)).await,
+        [EventKind::DeviceRegistered, fetch_event(1)]
     );
     assert_eq!(kinds_of(&*store, &dev(77)).await, []);
 }

@@ -93,7 +93,7 @@ macro_rules! battery {
                 marks_cause_no_conflict
                 a_mark_is_not_undone_by_a_delta_made_before_it
                 fetched_moves_open_records_once
-                fetched_moves_no_terminal_record
+                a_late_fetched_is_kept_and_moves_no_terminal_record
                 refusals_are_numbered_with_and_without_a_device
                 flush_writes_what_was_deferred
                 a_mark_is_written_though_the_delta_it_rides_on_is_refused
