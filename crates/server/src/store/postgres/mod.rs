@@ -89,7 +89,7 @@ pub(super) struct PostgresNode {
     happened: Notify,
     places: Arc<Semaphore>,
     /// Commits hold it to read; a flush that writes waits for all before it.
-    under_way: RwLock<()>,
+    under_way: Arc<RwLock<()>>,
     deltas: AtomicU64,
     deferred: AtomicU64,
     transactions: AtomicU64,
@@ -140,7 +140,7 @@ impl PostgresStore {
             marked: Notify::new(),
             happened: Notify::new(),
             places: Arc::new(Semaphore::new(options.queue.min(Semaphore::MAX_PERMITS))),
-            under_way: RwLock::new(()),
+            under_way: Arc::new(RwLock::new(())),
             options: options.clone(),
             deltas: AtomicU64::new(0),
             deferred: AtomicU64::new(0),
@@ -171,13 +171,13 @@ impl Commit for PostgresStore {
         let until = Instant::now() + self.node.options.patience;
         let place = self.node.place()?;
         let node = Arc::clone(&self.node);
+        // Submitted from here on: a flush that comes later waits for it. One that came before may be held up by the database.
+        let under_way = timeout_at(until, Arc::clone(&node.under_way).read_owned()).await;
+        let under_way = under_way.map_err(|_elapsed| node.silent())?;
         // A task of its own finishes although the caller is dropped.
         let task = tokio::spawn(async move {
-            // A flush waits for those before this one, which the database may hold up.
-            let under_way = timeout_at(until, node.under_way.read()).await;
-            let _under_way = under_way.map_err(|_elapsed| node.silent())?;
             let done = node.commit(&delta, until).await;
-            drop(place);
+            drop((place, under_way));
             done
         });
         task.await.map_err(|_| StoreError::Closed)?
