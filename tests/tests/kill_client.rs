@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omadm_client::Unobserved;
-use omadm_tests::kill::{Device, DeviceState, Instants, PATIENCE, Server, Told, Victim, finish};
+use omadm_tests::kill::{
+    Device, DeviceState, Instants, PATIENCE, Server, Site as _, Told, Victim, finish,
+};
 use omadm_tests::soak;
 
 /// A bootstrap that is disturbed.

@@ -7,22 +7,21 @@ use omadm_server::model::{
     BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
     ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
-use omadm_server::store::sqlite::SqliteStore;
 use omadm_server::store::{
     Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
-    Repository, Sessions, StoreError,
+    Repository, Sessions, Store, StoreError,
 };
 
 use super::Steps;
 
 /// A store whose every use is a step, and whose every write is two: before it, and after it is done. The sweep's reads are none.
 pub(super) struct CountedStore {
-    store: SqliteStore,
+    store: Arc<dyn Store>,
     steps: Arc<Steps>,
 }
 
 impl CountedStore {
-    pub(super) const fn new(store: SqliteStore, steps: Arc<Steps>) -> Self {
+    pub(super) const fn new(store: Arc<dyn Store>, steps: Arc<Steps>) -> Self {
         Self { store, steps }
     }
 }

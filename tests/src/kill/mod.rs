@@ -2,23 +2,31 @@
 //! nothing is in the product for it: the steps are the calls of its observers, of its clock and of its store.
 
 mod client_process;
+mod completion;
 mod counted_store;
 mod device;
 mod device_state;
 mod instants;
+mod nodes;
+mod registry;
 mod server;
 mod server_process;
+mod site;
 mod step;
 mod victim;
+mod work;
 
 pub use client_process::run as run_client;
 pub use device::{Device, finish};
 pub use device_state::DeviceState;
 pub use instants::Instants;
+pub use nodes::{First, Nodes};
 pub use server::Server;
 pub use server_process::run as run_server;
+pub use site::{Case, Site};
 pub use step::Steps;
 pub use victim::{Told, Victim};
+pub use work::Work;
 
 use std::time::Duration;
 

@@ -1,20 +1,15 @@
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use omadm_client::{Client, ClientObserver, DeviceDir};
-use omadm_mo::{DevId, Secret};
 use omadm_server::config::{ReBootstrap, ServerConfig};
-use omadm_server::model::{BootstrapState, EventKind};
-use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::NewDevice;
-use omadm_server::{BOOTSTRAP_PATH, DmServer, Running};
+use omadm_server::{DmServer, Running};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Device, DeviceState, Fault, PATIENCE, Told, Victim};
+use super::completion::assert_completed;
+use super::registry::Registry;
+use super::{Device, DeviceState, Fault, PATIENCE, Site, Told, Victim};
 
 /// A DM Server with its state directory and ports, which it keeps over restarts: in this process, or as a victim in one of its own. Its devices lie beside it.
 pub struct Server {
@@ -22,9 +17,8 @@ pub struct Server {
     pub runtime: Runtime,
     folder: TempDir,
     ports: [u16; 2],
-    token: Secret,
+    registry: Registry,
     running: Option<Running>,
-    devices: u32,
 }
 
 impl Server {
@@ -38,16 +32,13 @@ impl Server {
         let ports = [free_port()?, free_port()?];
         let config = Self::config(&folder.path().join("server"), ports);
         let running = runtime.block_on(DmServer::new(config).start())?;
-        let first = running.first_start.as_ref().ok_or("no first start")?;
-        let token = first.token.clone();
-        std::fs::write(folder.path().join("ca.pem"), running.ca_pem())?;
+        let registry = Registry::new(folder.path(), &running)?;
         Ok(Self {
             runtime,
             folder,
             ports,
-            token,
+            registry,
             running: Some(running),
-            devices: 0,
         })
     }
 
@@ -110,110 +101,33 @@ impl Server {
             other => Err(format!("{other:?} before it was ready").into()),
         }
     }
+}
 
-    /// Makes a fresh device that is registered with a bootstrap of this profile. The server runs in this process.
-    ///
-    /// # Errors
-    /// Where the server refuses.
-    pub fn device(&mut self, profile: &str) -> Result<Device, Fault> {
-        self.devices += 1;
+impl Site for Server {
+    fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    fn device(&mut self, profile: &str) -> Result<Device, Fault> {
         let running = self.running.as_ref().ok_or("the server does not run")?;
-        let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
-        let folder = self.folder.path().join(format!("device-{}", self.devices));
-        let dir = DeviceDir::init(&folder, &Device::dev_info(dev_id.clone()))?;
-        let [device_port, operator_port] = self.ports;
-        let ca = running.ca_certificate();
-        let api = ApiClient::new("127.0.0.1", operator_port, ca, &self.token)?;
-        let new = NewDevice {
-            dev_id: dev_id.to_string(),
-            csr: Some(std::fs::read_to_string(dir.request_file())?),
-            profile: Some(profile.to_owned()),
-            ..NewDevice::default()
-        };
-        let added = self.runtime.block_on(api.add_device(&new))?;
-        let certificate = added.certificate.ok_or("no certificate")?;
-        std::fs::write(dir.certificate_file(), certificate)?;
-        Ok(Device {
-            folder,
-            dev_id,
-            url: format!("https://localhost:{device_port}{BOOTSTRAP_PATH}"),
-            ca: self.folder.path().join("ca.pem"),
-        })
+        let made = self.registry.device(running, self.ports[0], profile);
+        self.runtime.block_on(made)
     }
 
-    /// A client of this process for a device.
-    ///
-    /// # Errors
-    /// Where a file of the device cannot be used.
-    pub fn client(
-        &self,
-        device: &Device,
-        observer: Arc<dyn ClientObserver>,
-    ) -> Result<Client, Fault> {
-        Device::client(&device.folder, &device.url, &device.ca, observer, || ())
-    }
-
-    /// Insists that the records are those of `bootstraps` bootstraps that each completed once, and that the device's last session came to its end.
-    ///
-    /// # Errors
-    /// Where the store cannot be read, or the server does not run in this process.
-    ///
-    /// # Panics
-    /// Where they are not.
-    pub fn assert_completed(
+    fn assert_completed(
         &self,
         device: &Device,
         state: &DeviceState,
         bootstraps: usize,
     ) -> Result<(), Fault> {
-        let store = self
-            .running
-            .as_ref()
-            .ok_or("the server does not run")?
-            .store();
-        let (records, events, known) = self.runtime.block_on(async {
-            let dev_id = &device.dev_id;
-            let records = store.bootstraps_of(dev_id).await?;
-            let events = store.events_of(dev_id, 0, 1000).await?;
-            Ok::<_, Fault>((records, events, store.device(dev_id).await?))
-        })?;
-        assert_eq!(records.len(), bootstraps, "one record a bootstrap");
-        for record in &records {
-            assert_eq!(record.state, BootstrapState::Completed);
-        }
-        let completed: Vec<_> = events
-            .iter()
-            .filter_map(|event| match &event.event.kind {
-                EventKind::BootstrapCompleted {
-                    bootstrap,
-                    event_id,
-                    ..
-                } => Some((bootstrap.clone(), event_id.clone())),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(completed.len(), bootstraps, "one completion a bootstrap");
-        let named: BTreeSet<_> = completed.iter().map(|(record, _)| record).collect();
-        assert_eq!(named.len(), bootstraps, "each of a record of its own");
-        let account = state.accounts.first().ok_or("no account")?;
-        let newest = records.first().ok_or("no record")?;
-        assert_eq!(newest.event_id.as_ref(), state.event_id());
-        assert_eq!(newest.payload_hash, account.provenance.payload_hash);
-        assert!(!state.owes(), "nothing is owed");
-        let dense = events.iter().map(|event| event.seq);
-        assert!(dense.eq(1..=events.len() as u64), "no event is missing");
-        let last = events.last().map(|event| &event.event.kind);
-        assert_eq!(last, Some(&EventKind::SessionEnded));
-        assert!(
-            known.is_some_and(|known| known.dev_info.is_some()),
-            "DevInfo is known"
-        );
-        Ok(())
+        let running = self.running.as_ref().ok_or("the server does not run")?;
+        let judged = assert_completed(running.store().as_ref(), device, state, bootstraps);
+        self.runtime.block_on(judged)
     }
 }
 
 /// A free port outside the range from which systems take ephemeral ones, so that it is still free when the server comes back.
-fn free_port() -> Result<u16, Fault> {
+pub(super) fn free_port() -> Result<u16, Fault> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let offset = u16::try_from(std::process::id() % 1_000)? * 10;
     for _ in 0..1_000 {
