@@ -26,7 +26,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 fn a_second_server_on_the_same_state_refuses_and_the_first_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("server");
-    let first = Server::start(&state).unwrap();
+    let first = Server::start_one(&state).unwrap();
     let second = Server::command(&state).run().refused();
     assert!(
         second.stderr.contains("server.sqlite is in use"),
@@ -37,13 +37,13 @@ fn a_second_server_on_the_same_state_refuses_and_the_first_goes_on() {
     let token = first.token.clone().unwrap();
     let _works = first.operator(&token, &["list"]).run().good();
     let _ended = first.end().unwrap().good();
-    let _again = Server::start(&state).unwrap();
+    let _again = Server::start_one(&state).unwrap();
 }
 
 #[test]
 fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("server")).unwrap();
+    let server = Server::start_one(&folder.path().join("server")).unwrap();
     let device = Device::init(&folder.path().join("device"), DEVICE);
     device.register(&server, &server.token.clone().unwrap(), "minimal");
     let _done = device.client_at("bootstrap", &server).run().good();
@@ -71,7 +71,7 @@ fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
 fn a_damaged_server_store_is_named_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("server");
-    let _ended = Server::start(&state).unwrap().end().unwrap().good();
+    let _ended = Server::start_one(&state).unwrap().end().unwrap().good();
     let store = state.join("server.sqlite");
     let good = std::fs::read(&store).unwrap();
     for bad in [
@@ -93,7 +93,7 @@ fn a_damaged_server_store_is_named_and_left_as_it_is() {
 fn a_server_state_without_its_keys_is_not_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("server");
-    let _ended = Server::start(&state).unwrap().end().unwrap().good();
+    let _ended = Server::start_one(&state).unwrap().end().unwrap().good();
     for name in ["sealing.key", "ca.key"] {
         let file = state.join(name);
         let octets = std::fs::read(&file).unwrap();
@@ -108,7 +108,7 @@ fn a_server_state_without_its_keys_is_not_made_anew() {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
-    let _again = Server::start(&state).unwrap();
+    let _again = Server::start_one(&state).unwrap();
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_damaged_tree_store_is_named_and_left_as_it_is() {
 fn a_server_whose_store_is_lost_does_not_begin_with_an_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("server");
-    let server = Server::start(&state).unwrap();
+    let server = Server::start_one(&state).unwrap();
     let token = server.token.clone().unwrap();
     let device = Device::init(&folder.path().join("device"), DEVICE);
     device.register(&server, &token, "minimal");

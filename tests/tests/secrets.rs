@@ -75,7 +75,7 @@ fn nothing_leaks(log: &str) {
     let mut written = Vec::new();
     let mut wanted = Wanted::default();
 
-    let server = Server::start_with(&state, Server::command(&state).args(all)).unwrap();
+    let server = Server::start_with(&state, &all).unwrap();
     let token = server.token.clone().unwrap();
     let operator = |written: &mut Vec<_>, arguments: &[&str]| {
         let ended = server.operator(&token, arguments).args(all).run().good();
@@ -153,12 +153,8 @@ fn nothing_leaks(log: &str) {
     wanted.add("bootstrap code, bare", code.replace('-', "").as_bytes());
 
     // What the server keeps is sealed or a hash.
-    let store = std::fs::read(state.join("server.sqlite")).unwrap();
-    let store = String::from_utf8_lossy(&store).into_owned();
-    assert!(
-        store.contains(CODE_DEVICE),
-        "what was stored is in the file"
-    );
+    let store = Server::records(&state).unwrap();
+    assert!(store.contains(CODE_DEVICE), "what was stored is there");
     written.push(("server store".to_owned(), store));
 
     // The token is told once, by the server on its own output; its log does not.

@@ -69,7 +69,7 @@ async fn large(file: &Path, devices: usize) {
 fn a_store_goes_to_postgresql_while_its_server_runs_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let (state, back) = (folder.path().join("server"), folder.path().join("back"));
-    let server = Server::start(&state).unwrap();
+    let server = Server::start_one(&state).unwrap();
     let token = server.token.clone().unwrap();
     let device = Device::init(&folder.path().join("device"), DEVICE);
     device.register(&server, &token, "minimal");
@@ -121,7 +121,7 @@ fn a_store_goes_to_postgresql_while_its_server_runs_and_back() {
     }
     let returned = copy(&url, path(&back)).arg("--json").run().good();
     assert_eq!(json(&returned)["tables"], second["tables"]);
-    let server = Server::start(&back).unwrap();
+    let server = Server::start_one(&back).unwrap();
     let shown = server
         .operator(&token, &["show", DEVICE, "--json"])
         .run()

@@ -1,19 +1,31 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use omadm_lab::balancer::Balancer;
+use omadm_lab::nodes::{copy_state, state_dir, wanted_nodes};
+use omadm_lab::postgres::Database;
 use omadm_mo::Secret;
 use omadm_server::operator::client::ApiClient;
 use omadm_tls::pem;
+use tokio::runtime::Runtime;
 
 use super::binary::{Ended, Omadm, omadm};
 use super::{PATIENCE, Running, Signal, profiles};
 
-/// An `omadm serve` on ephemeral ports with the profiles of the repository.
-#[derive(Debug)]
+thread_local! {
+    /// The database of each state directory, for as long as the test's thread lives: a server that is started again finds its records.
+    static DATABASES: RefCell<BTreeMap<PathBuf, Database>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A server with the profiles of the repository: one `omadm serve` on ephemeral ports. With `OMADM_TEST_NODES=2` it is two over one PostgreSQL behind
+/// balancers, and each exchange of a device, each connection of an operator, goes to the other one than the one before.
 pub struct Server {
-    process: Running,
+    nodes: Vec<Running>,
     state: PathBuf,
-    /// What it printed until it was ready.
+    /// What the first node printed until it was ready.
     pub greeting: String,
     /// Port of the device side.
     pub device_port: u16,
@@ -21,10 +33,20 @@ pub struct Server {
     pub operator_port: u16,
     /// The admin token, where this was the first start.
     pub token: Option<String>,
+    /// Dropped with their runtime.
+    _balancers: Option<(Runtime, [Balancer; 2])>,
+}
+
+/// A process that is ready.
+struct Node {
+    process: Running,
+    greeting: String,
+    device_port: u16,
+    operator_port: u16,
 }
 
 impl Server {
-    /// The command line of a server on a state directory.
+    /// The command line of a server of one node on a state directory.
     #[must_use]
     pub fn command(state: &Path) -> Omadm {
         omadm([
@@ -40,47 +62,104 @@ impl Server {
         .arg(profiles(""))
     }
 
-    /// Starts one and waits until it listens.
+    /// Starts one and waits until it listens. The second node's state directory is a copy beside the first one's, named with `-2`.
     ///
     /// # Errors
-    /// With everything it wrote, where it does not come up.
+    /// With everything it wrote, where it does not come up; where there is no PostgreSQL for two nodes.
     pub fn start(state: &Path) -> io::Result<Self> {
-        Self::start_with(state, Self::command(state))
+        Self::start_with(state, &[])
     }
 
-    /// Starts one by this command line.
+    /// Starts one whose nodes get these further arguments.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_with(state: &Path, command: Omadm) -> io::Result<Self> {
-        let mut process = command.start()?;
-        // The fingerprint comes last but for the token, and both in one go on a first start.
-        let first = !state.join("ca.crt").exists();
-        let last = if first {
-            "shown this once"
-        } else {
-            "CA fingerprint:"
-        };
-        let greeting = process.until(last, PATIENCE)?;
-        let port = |label: &str| {
-            let line = greeting.lines().find(|line| line.starts_with(label));
-            let address = line.and_then(|line| line.split("https://").nth(1));
-            address
-                .and_then(|address| address.split('/').next()?.rsplit(':').next()?.parse().ok())
-                .ok_or_else(|| io::Error::other(format!("no {label} in {greeting}")))
-        };
+    pub fn start_with(state: &Path, arguments: &[&str]) -> io::Result<Self> {
+        match wanted_nodes()? {
+            1 => {
+                let node = Node::start(state, Self::command(state).args(arguments))?;
+                Ok(Self::of(state, vec![node]))
+            }
+            number => Self::start_several(number, state, arguments),
+        }
+    }
+
+    /// Starts one of one node, whatever was asked for: where a test is about the files of one process.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_one(state: &Path) -> io::Result<Self> {
+        Ok(Self::of(
+            state,
+            vec![Node::start(state, Self::command(state))?],
+        ))
+    }
+
+    fn start_several(number: usize, state: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let url = database(state)?;
+        let runtime = Runtime::new()?;
+        let nowhere = vec![SocketAddr::from(([127, 0, 0, 1], 9)); number];
+        let devices = runtime.block_on(Balancer::start(nowhere.clone()))?;
+        let operators = runtime.block_on(Balancer::start(nowhere))?;
+        let public = format!("localhost:{}", devices.address().port());
+        let mut nodes = Vec::new();
+        for index in 0..number {
+            let own = state_dir(state, index);
+            if index > 0 {
+                copy_state(state, &own)?;
+            }
+            let command = Self::command(&own)
+                .args(["--exchanges-per-connection", "1"])
+                .args(["--public-server", &public])
+                .args(arguments)
+                .env("OMADM_STORE", &url);
+            let node = Node::start(&own, command)?;
+            devices.replace(index, ([127, 0, 0, 1], node.device_port).into());
+            operators.replace(index, ([127, 0, 0, 1], node.operator_port).into());
+            nodes.push(node);
+        }
+        let mut server = Self::of(state, nodes);
+        server.device_port = devices.address().port();
+        server.operator_port = operators.address().port();
+        server._balancers = Some((runtime, [devices, operators]));
+        Ok(server)
+    }
+
+    /// As its first node told.
+    fn of(state: &Path, nodes: Vec<Node>) -> Self {
+        let first = nodes.first();
+        let greeting = first.map(|node| node.greeting.clone()).unwrap_or_default();
         let token = greeting
             .lines()
             .find_map(|line| line.strip_prefix("admin token:"))
             .map(|token| token.trim().to_owned());
-        Ok(Self {
-            device_port: port("devices:")?,
-            operator_port: port("operators:")?,
+        Self {
+            device_port: first.map_or(0, |node| node.device_port),
+            operator_port: first.map_or(0, |node| node.operator_port),
             token,
             greeting,
             state: state.to_owned(),
-            process,
-        })
+            nodes: nodes.into_iter().map(|node| node.process).collect(),
+            _balancers: None,
+        }
+    }
+
+    /// Everything in its store, as text.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn records(state: &Path) -> io::Result<String> {
+        let all = DATABASES.with_borrow(|databases| {
+            let database = databases.get(state)?;
+            Some(database.execute("SELECT database_to_xml(true, false, '')"))
+        });
+        match all {
+            Some(all) => all.map_err(io::Error::other),
+            None => {
+                let file = std::fs::read(state.join("server.sqlite"))?;
+                Ok(String::from_utf8_lossy(&file).into_owned())
+            }
+        }
     }
 
     /// Its state directory.
@@ -128,12 +207,67 @@ impl Server {
         ApiClient::new("127.0.0.1", self.operator_port, ca, &token).map_err(io::Error::other)
     }
 
-    /// Ends it as a service manager does.
+    /// Ends it as a service manager does, each node at once; tells what all of them wrote, one after the other, and the worst code.
     ///
     /// # Errors
     /// With everything it wrote, where it does not end.
     pub fn end(self) -> io::Result<Ended> {
-        self.process.signal(Signal::Term)?;
-        self.process.wait(PATIENCE)
+        for node in &self.nodes {
+            node.signal(Signal::Term)?;
+        }
+        let mut all = Ended {
+            code: Some(0),
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        for node in self.nodes {
+            let ended = node.wait(PATIENCE)?;
+            if ended.code != Some(0) {
+                all.code = ended.code;
+            }
+            all.stdout.push_str(&ended.stdout);
+            all.stderr.push_str(&ended.stderr);
+        }
+        Ok(all)
     }
+}
+
+impl Node {
+    fn start(state: &Path, command: Omadm) -> io::Result<Self> {
+        // The fingerprint comes last but for the token, and both in one go on a first start.
+        let first = !state.join("ca.crt").exists();
+        let last = if first {
+            "shown this once"
+        } else {
+            "CA fingerprint:"
+        };
+        let mut process = command.start()?;
+        let greeting = process.until(last, PATIENCE)?;
+        let port = |label: &str| {
+            let line = greeting.lines().find(|line| line.starts_with(label));
+            let address = line.and_then(|line| line.split("https://").nth(1));
+            address
+                .and_then(|address| address.split('/').next()?.rsplit(':').next()?.parse().ok())
+                .ok_or_else(|| io::Error::other(format!("no {label} in {greeting}")))
+        };
+        Ok(Self {
+            device_port: port("devices:")?,
+            operator_port: port("operators:")?,
+            greeting,
+            process,
+        })
+    }
+}
+
+/// The URL of the database of this state directory, made and migrated where there is none.
+fn database(state: &Path) -> io::Result<String> {
+    let known = DATABASES.with_borrow(|databases| databases.get(state).map(Database::url));
+    if let Some(url) = known {
+        return Ok(url);
+    }
+    let database = Database::fresh().map_err(io::Error::other)?;
+    let url = database.url();
+    let _made = omadm(["store", "migrate", &url]).run().good();
+    DATABASES.with_borrow_mut(|databases| databases.insert(state.to_owned(), database));
+    Ok(url)
 }
