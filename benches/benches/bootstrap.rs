@@ -9,10 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use omadm_benches::{Arm, Bed, Broken, Plan, Report, Round, Setup, run, write_csv};
 
 const USAGE: &str = "\
-usage: cargo bench --bench bootstrap [-- [--quick | --full] [--arm NAME]... [--stored N]]
-  --arm NAME   this arm and those that it is a ratio to; without any: all
-               floor, postgres-floor, full, postgres, postgres2, few, many, postgres-few, postgres-many
-  --stored N   devices stored for many and postgres-many: 20000 with --quick, 100000 by default, 1000000 with --full";
+usage: cargo bench --bench bootstrap [-- [--quick | --full] [--arm NAME]... [--stored N] [--postgres NAME=VALUE]...]
+  --arm NAME             this arm and those that it is a ratio to; without any: all
+                         floor, postgres-floor, full, postgres, postgres2, few, many, postgres-few, postgres-many
+  --stored N             devices stored for many and postgres-many: 20000 with --quick, 100000 by default, 1000000 with --full
+  --postgres NAME=VALUE  a setting of PostgreSQL";
 
 /// What is run.
 struct Asked {
@@ -39,13 +40,18 @@ fn main() -> ExitCode {
 /// None where the arguments are not understood.
 fn asked(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
     let mut sizes: (&[(usize, usize, usize)], u64) = (&[(1, 100, 3), (32, 320, 4)], 100_000);
-    let (mut arms, mut stored) = (Vec::new(), None);
+    let (mut arms, mut stored, mut postgres) = (Vec::new(), None, Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => sizes = (&[(1, 20, 2), (32, 96, 3)], 20_000),
             "--full" => sizes = (&[(1, 200, 5), (32, 800, 5), (256, 2048, 5)], 1_000_000),
             "--arm" => arms.push(Arm::from_name(&arguments.next()?)?),
             "--stored" => stored = Some(arguments.next()?.parse().ok()?),
+            "--postgres" => {
+                let setting = arguments.next()?;
+                let (name, value) = setting.split_once('=')?;
+                postgres.push((name.to_owned(), value.to_owned()));
+            }
             _ => return None,
         }
     }
@@ -68,6 +74,7 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
             arms: Arm::with_bases(&arms),
             few: 1_000,
             many: stored.unwrap_or(many),
+            postgres,
         },
     })
 }
@@ -84,6 +91,9 @@ fn bench(asked: &Asked) -> Result<(), Broken> {
         "Devices stored: {} in the arms \"few\", {} in the arms \"many\".",
         setup.few, setup.many
     );
+    for (name, value) in &setup.postgres {
+        println!("PostgreSQL: {name} = {value}.");
+    }
     let results = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
     std::fs::create_dir_all(&results)?;
     let folder = tempfile::tempdir_in(&results)?;

@@ -35,6 +35,8 @@ pub struct Setup {
     pub few: u64,
     /// Devices stored for [`Arm::Many`] and [`Arm::PostgresMany`]; 10 000 000 at most.
     pub many: u64,
+    /// Settings of PostgreSQL, by name and value, that win over those of the lab's durable server.
+    pub postgres: Vec<(String, String)>,
 }
 
 /// Floors and servers that run, and the load's runtime.
@@ -68,7 +70,7 @@ impl Bed {
         fs::create_dir_all(folder)?;
         let arms = Arm::with_bases(&setup.arms);
         let postgres = match arms.iter().any(|arm| arm.uses_postgres()) {
-            true => Some(Postgres::start()?),
+            true => Some(Postgres::start(&setup.postgres)?),
             false => None,
         };
 

@@ -16,11 +16,12 @@ const LOG_ROOM: &str = "4GB";
 pub(crate) struct Postgres(PrivatePostgres);
 
 impl Postgres {
-    /// Starts one, with its data below `TMPDIR`. Blocks.
-    pub(crate) fn start() -> Result<Self, Broken> {
+    /// Starts one with these settings, by name and value, and its data below `TMPDIR`. Blocks.
+    pub(crate) fn start(parameters: &[(String, String)]) -> Result<Self, Broken> {
         let mut settings = PostgresSettings::durable();
         let log_room = ("max_wal_size".to_owned(), LOG_ROOM.to_owned());
         settings.parameters.push(log_room);
+        settings.parameters.extend_from_slice(parameters);
         Ok(Self(PrivatePostgres::start(settings)?))
     }
 

@@ -10,6 +10,7 @@ fn every_arm_makes_one_connection_three_exchanges_and_two_commits_for_each_boots
         arms: Arm::ALL.to_vec(),
         few: 5,
         many: 10,
+        postgres: vec![("work_mem".to_owned(), "8MB".to_owned())],
     };
     let mut stored = Vec::new();
     let bed = Bed::open(&folder.path().join("bed"), &setup, |line| {
