@@ -34,3 +34,8 @@ impl<F: Fn() -> Utc + Send + Sync> Clock for F {
 pub(crate) fn unix_time(now: Utc) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now.0).unwrap_or(0)))
 }
+
+/// A moment of the TLS layer as the records count it.
+pub(crate) fn utc(at: UnixTime) -> Utc {
+    Utc(i64::try_from(at.as_secs()).map_or(i64::MAX, |secs| secs.saturating_mul(1000)))
+}

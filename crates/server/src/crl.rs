@@ -3,6 +3,7 @@
 //! No revocation waits for it: identity looks every request's certificate up in the store, so a revocation takes effect at once on every node. The CRL
 //! says the same to those who see the certificate alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use omadm_bootstrap::Utc;
@@ -16,12 +17,15 @@ use crate::store::StoreError;
 /// An unchanged CRL is signed anew after so long, well before it says that it is over.
 const RENEWAL_MILLIS: i64 = 86_400_000;
 
+/// Revocations are looked for from so long before the newest one known: clocks of nodes differ, and a commit takes its time.
+const OVERLAP_SECS: i64 = 600;
+
 /// The CRL that is in force and published; none before the first.
 #[derive(Default)]
 pub(crate) struct CrlInForce(Mutex<Option<Signed>>);
 
 struct Signed {
-    revoked: Vec<RevokedCertificate>,
+    revoked: BTreeMap<String, Utc>,
     at: Utc,
     number: u64,
 }
@@ -44,20 +48,34 @@ impl Node {
     /// Signs the CRL from what the store says now and puts it in force, on open and on resumed connections too; nothing where it says so already.
     pub(crate) async fn refresh_crl(self: &Arc<Self>) -> Result<(), CrlError> {
         let mut in_force = self.crl.0.lock().await;
-        let revoked = self.store.revoked().await?;
         let now = self.now();
+        let known = in_force
+            .as_ref()
+            .filter(|former| now.0.saturating_sub(former.at.0) < RENEWAL_MILLIS);
+        // All at first and once a day, when those that expired leave the list; else the newest alone.
+        let since = known
+            .and_then(|known| known.revoked.values().max())
+            .map_or(Utc(i64::MIN), |newest| newest.plus_secs(-OVERLAP_SECS));
+        let mut revoked = known.map(|known| known.revoked.clone()).unwrap_or_default();
+        let found = self.store.revoked(since, now).await?;
+        revoked.extend(found.into_iter().map(|found| (found.serial, found.at)));
         // The time as number: it grows over all nodes (RFC 5280 §5.2.3).
         let mut number = u64::try_from(now.0).unwrap_or(0);
         if let Some(former) = &*in_force {
-            let fresh = now.0.saturating_sub(former.at.0) < RENEWAL_MILLIS;
-            if fresh && former.revoked == revoked {
+            if known.is_some() && former.revoked == revoked {
                 return Ok(());
             }
             number = number.max(former.number.saturating_add(1));
         }
         let node = Arc::clone(self);
         let signing = tokio::task::spawn_blocking(move || {
-            let crl = node.state.sign_crl(&revoked, number, now)?;
+            let listed = revoked.iter().map(|(serial, at)| RevokedCertificate {
+                serial: serial.clone(),
+                at: *at,
+            });
+            let crl = node
+                .state
+                .sign_crl(&listed.collect::<Vec<_>>(), number, now)?;
             let trust = node.state.client_trust(std::slice::from_ref(&crl))?;
             node.trust.replace(trust);
             node.state.publish_crl(&crl)?;

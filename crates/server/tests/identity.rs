@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::EventKind;
 use omadm_server::operator::types::{NewCredential, NewDevice};
@@ -235,7 +236,7 @@ async fn a_revoked_certificate_is_on_the_published_crl_which_is_made_anew_where_
         assert_eq!(judged_by(&rig, &crls, &revoked), Verdict::Revoked);
         assert!(judged_by(&rig, &crls, &other).is_trusted());
     }
-    let listed = rig.store().revoked().await.unwrap();
+    let listed = rig.store().revoked(Utc(0), rig.now()).await.unwrap();
     let leaf = omadm_tls::Leaf::parse(revoked.chain().first().unwrap()).unwrap();
     let serials: Vec<_> = listed.into_iter().map(|it| it.serial).collect();
     assert_eq!(serials, [leaf.serial().to_string().to_lowercase()]);

@@ -52,8 +52,8 @@ impl Devices for CountedStore {
         self.store.credentials(dev_id).await
     }
 
-    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
-        self.store.revoked().await
+    async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError> {
+        self.store.revoked(since, now).await
     }
 }
 

@@ -8,6 +8,7 @@ use omadm_mo::Secret;
 
 use super::document::{self, DocumentError, Issued};
 use super::end::end_into;
+use crate::clock::utc;
 use crate::entropy::{NoRandomness, random};
 use crate::model::{
     BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
@@ -157,7 +158,7 @@ fn add_issued(
         },
         record: Some(record.id.clone()),
         added_at: delta.at,
-        expires_at: None,
+        expires_at: Some(utc(issued.certificate.not_after)),
         revoked_at: None,
         tries_left: None,
         serial: Some(serial_text(&issued.certificate.serial)),

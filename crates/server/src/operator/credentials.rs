@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use omadm_mo::DevId;
-use omadm_tls::{CertificateRequest, Fingerprint, pem};
+use omadm_tls::{CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
 use super::types::{CredentialAdded, CredentialBody, NewCredential};
+use crate::clock::utc;
 use crate::entropy::{bootstrap_code, correlation, random};
 use crate::identity::{code_hash, fingerprint_of};
 use crate::model::{
@@ -158,8 +159,7 @@ pub(super) fn issue_into(
             node.config.certificate_lifetime,
         )?;
         added.certificate = Some(issued.to_pem() + &node.state.ca_pem());
-        let serial = serial_text(&issued.serial);
-        add_certificate(delta, issued.fingerprint, Some(serial), correlation);
+        add_certificate(delta, issued.fingerprint, Some(&issued), correlation);
     }
     if let Some(certificate) = issue.certificate {
         let chain = pem::certificates(certificate)
@@ -192,16 +192,17 @@ pub(super) fn issue_into(
     Ok(added)
 }
 
-/// `serial` is that of a certificate of the server's CA, whose revocation the CRL is to list.
+/// `issued` by the server's CA: its revocation is listed in the CRL until it expires.
 fn add_certificate(
     delta: &mut ExchangeDelta,
     print: Fingerprint,
-    serial: Option<String>,
+    issued: Option<&IssuedCertificate>,
     correlation: &str,
 ) {
     let proof = CredentialProof::Certificate(*print.octets());
     let mut credential = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
-    credential.serial = serial;
+    credential.serial = issued.map(|issued| serial_text(&issued.serial));
+    credential.expires_at = issued.map(|issued| utc(issued.not_after));
     delta.credentials.push(CredentialChange::Add(credential));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),

@@ -35,8 +35,9 @@ pub trait Devices {
     async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError>;
     /// All credentials of a device, oldest first.
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError>;
-    /// Certificates of the server's own CA that were revoked, in the order of their serial numbers: what its CRL lists.
-    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError>;
+    /// Certificates of the server's own CA that were revoked at `since` or later and have not expired by `now`, oldest revocation first: what its CRL
+    /// lists.
+    async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError>;
 }
 
 /// Reads bootstrap records.

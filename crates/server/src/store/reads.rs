@@ -66,8 +66,9 @@ impl<B: Reader> Devices for B {
             .await
     }
 
-    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
-        self.many(sql::REVOKED, vec![], rows::revoked).await
+    async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError> {
+        let values = vec![Value::Number(since.0), Value::Number(now.0)];
+        self.many(sql::REVOKED, values, rows::revoked).await
     }
 }
 

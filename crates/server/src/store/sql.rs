@@ -33,8 +33,9 @@ pub(super) const CREDENTIALS: &str = concat!(
     credential!(),
     " FROM credentials WHERE dev_id = ?1 ORDER BY nr"
 );
-/// In the words of the index `credentials_by_serial`, so that it serves.
-pub(super) const REVOKED: &str = "SELECT serial, revoked_at FROM credentials WHERE serial IS NOT NULL AND revoked_at IS NOT NULL ORDER BY serial";
+/// In the words of the index `credentials_by_revocation`, so that it serves.
+pub(super) const REVOKED: &str = "SELECT serial, revoked_at FROM credentials
+     WHERE serial IS NOT NULL AND revoked_at IS NOT NULL AND revoked_at >= ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY revoked_at, serial";
 pub(super) const BOOTSTRAP: &str = concat!(
     "SELECT ",
     bootstrap!(),

@@ -112,8 +112,8 @@ impl Devices for Moody {
         self.awake().await?.credentials(dev_id).await
     }
 
-    async fn revoked(&self) -> Result<Vec<RevokedCertificate>, StoreError> {
-        self.awake().await?.revoked().await
+    async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError> {
+        self.awake().await?.revoked(since, now).await
     }
 }
 

@@ -1,4 +1,4 @@
-use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId};
+use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, Utc};
 
 use super::{
     BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, record, record_id,
@@ -390,21 +390,28 @@ pub(crate) async fn revoked_certificates_of_the_ca_are_listed(back_end: &impl Ba
     for (octet, serial) in [(1, Some("0b")), (2, Some("0a")), (3, None), (4, Some("0c"))] {
         let mut credential = certificate(&dev(1), octet);
         credential.serial = serial.map(str::to_owned);
+        credential.expires_at = (octet == 2).then(|| START.plus_secs(3600));
         delta.credentials.push(CredentialChange::Add(credential));
     }
     store.commit(delta).await.unwrap();
-    assert_eq!(store.revoked().await.unwrap(), []);
+    let revoked = async |since, now| store.revoked(Utc(since), Utc(now)).await.unwrap();
+    assert_eq!(revoked(0, 0).await, []);
     let mut delta = exchange(&dev(1), 1);
     delta.credentials = [1, 2, 3]
         .map(|octet| CredentialChange::Revoke(CredentialProof::Certificate([octet; 32])))
         .to_vec();
     let at = delta.at;
     store.commit(delta).await.unwrap();
-    let revoked = ["0a", "0b"].map(|serial| RevokedCertificate {
+    let listed = |serial: &str| RevokedCertificate {
         serial: serial.to_owned(),
         at,
-    });
-    assert_eq!(store.revoked().await.unwrap(), revoked);
+    };
+    let both = [listed("0a"), listed("0b")];
+    assert_eq!(revoked(0, at.0).await, both);
+    assert_eq!(revoked(at.0, at.0).await, both);
+    assert_eq!(revoked(at.0 + 1, at.0).await, []);
+    let expiry = START.plus_secs(3600).0;
+    assert_eq!(revoked(0, expiry).await, [listed("0b")]);
 }
 
 pub(crate) async fn sessions_whose_time_is_over_are_found(back_end: &impl BackEnd) {

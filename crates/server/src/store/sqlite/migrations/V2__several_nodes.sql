@@ -17,7 +17,7 @@ CREATE TABLE objects (
 ) STRICT;
 
 ALTER TABLE credentials ADD COLUMN serial TEXT;
-CREATE INDEX credentials_by_serial ON credentials (serial) WHERE serial IS NOT NULL AND revoked_at IS NOT NULL;
+CREATE INDEX credentials_by_revocation ON credentials (revoked_at, serial) WHERE serial IS NOT NULL AND revoked_at IS NOT NULL;
 
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
