@@ -62,7 +62,7 @@ impl PostgresSettings {
             format!("shared_buffers={}MB", self.shared_buffers),
         ];
         if self.durability == Durability::Careless {
-            let off = ["fsync", "synchronous_commit", "full_page_writes"];
+            let off = ["fsync", "full_page_writes"];
             lines.extend(off.map(|name| format!("{name}=off")));
         }
         let further = &self.parameters;

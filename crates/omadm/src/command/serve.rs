@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_mo::ServerUri;
-use omadm_server::DmServer;
 use omadm_server::config::{ReBootstrap, ServerConfig};
 use omadm_server::store::address::StoreAddress;
+use omadm_server::{DmServer, StartError};
 
 use super::say;
 use crate::failure::{Explain as _, Failure};
@@ -98,10 +98,13 @@ impl Serve {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
         };
-        let running = DmServer::new(config).start().await.explain(
-            what,
-            "nothing was changed; mend what the line above names and start it again",
-        )?;
+        let running = DmServer::new(config).start().await.map_err(|err| {
+            let todo = match &err {
+                StartError::Store(err) => err.remedy(),
+                _ => "mend what the line above names and start it again",
+            };
+            Failure::new(what, &err, format!("nothing was changed; {todo}"))
+        })?;
         say(format!("devices:         https://{}", running.device_addr))?;
         say(format!(
             "operators:       https://{}/api/v1",

@@ -8,9 +8,7 @@ use omadm_server::state_dir::STORE;
 use omadm_server::store::StoreError;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::store::check::{Severity, StoreCheck, check};
-use omadm_server::store::copy::{
-    CopyError, CopyOptions, CopyReport, Phase, Progress, copy, remedy,
-};
+use omadm_server::store::copy::{CopyError, CopyOptions, CopyReport, Phase, Progress, copy};
 use omadm_server::store::migration::migrate;
 
 use super::say;
@@ -102,7 +100,7 @@ impl Migrate {
         let store = store(&self.store)?;
         let done = migrate(&store, self.dry_run).await.map_err(|err| {
             let what = format!("{store} was not migrated");
-            Failure::new(what, &err, remedy(&err))
+            Failure::new(what, &err, err.remedy())
         })?;
         let (from, to) = (done.from, done.to);
         let what = match (from == to, self.dry_run) {
@@ -119,7 +117,7 @@ impl Check {
         let store = store(&self.store)?;
         let found = check(&store).await.map_err(|err| {
             let what = format!("{store} cannot be checked");
-            Failure::new(what, &err, remedy(&err))
+            Failure::new(what, &err, err.remedy())
         })?;
         if self.json {
             say(json(&found)?)?;
@@ -317,7 +315,7 @@ fn store(text: &str) -> Result<StoreAddress, Failure> {
     if is_address {
         return text
             .parse()
-            .map_err(|err: StoreError| Failure::new(what, &err, remedy(&err)));
+            .map_err(|err: StoreError| Failure::new(what, &err, err.remedy()));
     }
     let path = Path::new(text);
     if path.is_dir() {

@@ -225,3 +225,27 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
+
+impl StoreError {
+    /// What an operator can do about it: one sentence.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoRoom(_) => "make room and start it again",
+            Self::Locked(_) => "stop the server that has it open, and start it again",
+            Self::Corrupt(..) => {
+                "check the address; put the store back from a backup if it is the right one"
+            }
+            Self::Newer(..) => "use the omadm that made it, or a newer one",
+            Self::Unavailable(..) => "start it again when the database answers",
+            Self::Address(..) => "mend the address",
+            Self::Login(..) => "mend user or password; PGPASSWORD serves as well",
+            Self::NoDatabase(_) => "create the database, then omadm store migrate",
+            Self::MissingRight(..) => "let the database's owner grant it",
+            Self::ReadOnly(..) => "name the primary",
+            Self::Unmigrated(..) => "omadm store migrate makes or upgrades the schema",
+            Self::Foreign(..) => "name the store of this deployment",
+            Self::Failed(_) | Self::Closed => "mend what it says, and start it again",
+        }
+    }
+}

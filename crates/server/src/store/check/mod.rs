@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::StoreError;
 use super::address::{PostgresAddress, StoreAddress};
 use super::copy::postgres::PostgresSide;
-use super::copy::remedy;
 use super::copy::side::Side;
 use super::copy::sqlite::SqliteSide;
 use super::postgres;
@@ -136,7 +135,7 @@ impl StoreCheck {
         self.findings.push(Finding {
             severity: Severity::Wrong,
             what: err.to_string(),
-            remedy: remedy(err).to_owned(),
+            remedy: err.remedy().to_owned(),
         });
     }
 

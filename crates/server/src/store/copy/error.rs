@@ -76,7 +76,7 @@ impl CopyError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
-            Self::Source(err) | Self::Target(err) => remedy(err).to_owned(),
+            Self::Source(err) | Self::Target(err) => err.remedy().to_owned(),
             Self::SameStore(_) => "name two stores".to_owned(),
             Self::UnfinishedSource(_) => "copy from the store it was made of".to_owned(),
             Self::ForeignTarget { .. } | Self::UnknownDevice { .. } => {
@@ -98,28 +98,6 @@ impl CopyError {
             }
             Self::Stopped => "start it again: it goes on where it ended".to_owned(),
         }
-    }
-}
-
-/// What an operator can do about a store that failed.
-#[must_use]
-pub fn remedy(err: &StoreError) -> &'static str {
-    match err {
-        StoreError::NoRoom(_) => "make room and start it again",
-        StoreError::Locked(_) => "stop the server that has it open, and start it again",
-        StoreError::Corrupt(..) => {
-            "check the path; put the store back from a backup if it is the right one"
-        }
-        StoreError::Newer(..) => "use the omadm that made it, or a newer one",
-        StoreError::Unavailable(..) => "start it again when the database answers",
-        StoreError::Address(..) => "mend the address",
-        StoreError::Login(..) => "mend user or password; PGPASSWORD serves as well",
-        StoreError::NoDatabase(_) => "create the database, then omadm store migrate",
-        StoreError::MissingRight(..) => "let the database's owner grant it",
-        StoreError::ReadOnly(..) => "name the primary",
-        StoreError::Unmigrated(..) => "omadm store migrate makes or upgrades the schema",
-        StoreError::Foreign(..) => "name the store of this deployment",
-        StoreError::Failed(_) | StoreError::Closed => "mend what it says, and start it again",
     }
 }
 

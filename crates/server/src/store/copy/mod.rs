@@ -17,7 +17,7 @@ mod tests;
 
 use std::ops::ControlFlow;
 
-pub use self::error::{CopyError, remedy};
+pub use self::error::CopyError;
 pub use self::report::{CopyReport, Difference, DifferenceKind, Phase, Progress, TableReport};
 
 pub(super) use self::admit::is_unfinished;

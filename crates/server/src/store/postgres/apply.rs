@@ -53,6 +53,7 @@ impl PostgresNode {
         let work = timeout_at(until, self.work(connection, marks, delta)).await;
         let changed = match work {
             Ok(Ok(changed)) => changed,
+            Ok(Err(cut @ Fault::Cut(_))) => return Err(nothing(cut)),
             Ok(Err(fault)) => {
                 let rolled_back = timeout_at(until, connection.batch_execute("ROLLBACK")).await;
                 if matches!(rolled_back, Ok(Ok(()))) {

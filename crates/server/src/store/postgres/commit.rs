@@ -63,7 +63,7 @@ impl PostgresNode {
         let committed = Committed {
             epoch: delta.expected.map_or(DeviceEpoch(1), DeviceEpoch::next),
         };
-        let mut reruns = 0;
+        let (mut reruns, mut cuts) = (0, 0);
         loop {
             match self.transact(marks, &statements, until).await {
                 Ok(_) => return Ok(committed),
@@ -86,7 +86,10 @@ impl PostgresNode {
                     reruns += 1;
                     pause(reruns).await;
                 }
-                Err(NotApplied::Nothing(Fault::Cut(_))) if Instant::now() < until => {}
+                Err(NotApplied::Nothing(Fault::Cut(_))) if Instant::now() < until => {
+                    cuts += 1;
+                    pause(cuts).await;
+                }
                 Err(NotApplied::Unknown(_)) if Instant::now() < until => *unknown = true,
                 Err(NotApplied::Nothing(fault)) => return Err(fault.into_error().into()),
                 Err(NotApplied::Unknown(err)) => {

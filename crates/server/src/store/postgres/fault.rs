@@ -51,7 +51,10 @@ pub(super) fn fault(name: &str, err: &Error) -> Fault {
         (_, &SqlState::INVALID_PASSWORD) | ("28", _) => StoreError::Login(name, said),
         (_, &SqlState::INVALID_CATALOG_NAME) => StoreError::NoDatabase(name),
         (_, &SqlState::INSUFFICIENT_PRIVILEGE) => StoreError::MissingRight(name, said),
-        (_, &SqlState::READ_ONLY_SQL_TRANSACTION) => StoreError::ReadOnly(name, said),
+        // The connection leads to a standby; another one may lead to the primary.
+        (_, &SqlState::READ_ONLY_SQL_TRANSACTION) => {
+            return Fault::Cut(StoreError::ReadOnly(name, said));
+        }
         (_, &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN) => {
             StoreError::Corrupt(name, said)
         }
