@@ -81,11 +81,13 @@ pub(super) fn config(address: &PostgresAddress) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("omadm");
     }
+    // What the address says comes last and wins. Of partitioned tables the planner would plan each execution anew, although one partition is all a statement
+    // ever touches.
     let options = format!(
-        "{} -c idle_in_transaction_session_timeout={ABANDONED_MS}",
+        "-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout={ABANDONED_MS} {}",
         config.get_options().unwrap_or_default()
     );
-    config.options(options.trim_start());
+    config.options(options.trim_end());
     config
 }
 

@@ -16,7 +16,7 @@ use crate::store::statements::Value;
 /// Events that get their positions in one transaction.
 const BATCH: i64 = 1_000;
 /// Events that happen within this time share a batch.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(50);
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -7,7 +7,7 @@ CREATE TABLE deployment (
 );
 
 CREATE TABLE objects (
-    dev_id  TEXT COLLATE "C" NOT NULL REFERENCES devices (dev_id),
+    dev_id  TEXT COLLATE "C" NOT NULL,
     path    TEXT COLLATE "C" NOT NULL,
     at      BIGINT NOT NULL,
     content BYTEA  NOT NULL,
@@ -16,8 +16,8 @@ CREATE TABLE objects (
 
 DO $$
 BEGIN
-    FOR part IN 0..15 LOOP
-        EXECUTE format('CREATE TABLE %I PARTITION OF objects FOR VALUES WITH (MODULUS 16, REMAINDER %s)', 'objects_' || part, part);
+    FOR part IN 0..3 LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF objects FOR VALUES WITH (MODULUS 4, REMAINDER %s)', 'objects_' || part, part);
     END LOOP;
 END
 $$;
@@ -29,6 +29,6 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE TABLE bootstrap_ids (
     id     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    dev_id TEXT COLLATE "C" NOT NULL REFERENCES devices (dev_id)
+    dev_id TEXT COLLATE "C" NOT NULL
 );
 INSERT INTO bootstrap_ids (id, dev_id) SELECT id, dev_id FROM bootstraps;
