@@ -1,12 +1,10 @@
-//! The servers of a demo: one node on its SQLite file, or several over one PostgreSQL with a balancer that sends every exchange to the next one.
+//! The servers of a demo: one node, or several over one PostgreSQL behind a balancer that sends every exchange to the next one.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use omadm_server::config::ServerConfig;
-
 use omadm_server::store::StoreError;
 use omadm_server::store::address::{PostgresAddress, StoreAddress};
 use omadm_server::store::postgres::{connect, migrate};
@@ -14,19 +12,18 @@ use omadm_server::{DmServer, ExchangeObserver, ObservedExchange, Running};
 use tokio::task::spawn_blocking;
 
 use super::{DemoError, DemoStore, Timeline, Who};
-use crate::balancer::Balancer;
-use crate::postgres::{PostgresSettings, PrivatePostgres};
+use crate::nodes::Nodes;
+use crate::postgres::{PostgresSettings, PrivatePostgres, PrivatePostgresError};
 
-/// A port that nobody listens on, until the nodes are there.
-const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
-
-/// Nodes that run.
-pub(super) struct Nodes {
-    running: Vec<Running>,
-    /// What devices connect to.
-    pub(super) port: u16,
-    balancer: Option<Balancer>,
+/// Nodes that run, on what was made for them.
+pub(super) struct DemoNodes {
+    serving: Serving,
     database: Option<Database>,
+}
+
+enum Serving {
+    One(Box<Running>),
+    Several(Nodes),
 }
 
 /// What the demo made in PostgreSQL, to be taken away at its end.
@@ -37,91 +34,75 @@ enum Database {
     Private(PrivatePostgres),
 }
 
-/// Tells which node answered, where there are several.
+/// Tells which node answered.
 struct Named(usize, Timeline);
 
-impl Nodes {
-    /// Starts them. The first makes the state directory, the others get copies.
+impl DemoNodes {
     pub(super) async fn start(
         folder: &Path,
         number: usize,
         store: &DemoStore,
         timeline: &Timeline,
     ) -> Result<Self, DemoError> {
-        if number == 0 || (number > 1 && matches!(store, DemoStore::StateDirectory)) {
-            return Err(DemoError::NodesNeedPostgres(number));
-        }
-        if matches!(store, DemoStore::PrivatePostgres) {
-            timeline.say(Who::Server, "starts a private PostgreSQL");
-        }
-        let (address, database) = prepare(store).await?;
-        let balancer = if number > 1 {
-            Some(Balancer::start(vec![NOBODY; number]).await?)
-        } else {
-            None
-        };
-        let mut nodes = Self {
-            running: Vec::with_capacity(number),
-            port: 0,
-            balancer,
-            database,
-        };
-        for index in 0..number {
-            let state = folder.join(format!("server-{}", index + 1));
-            if index > 0 {
-                copy_state(&folder.join("server-1"), &state)?;
+        let mut config = ServerConfig::new(folder.join("server"));
+        config.profiles_dir = Some(folder.join("profiles"));
+        let (address, database) = prepare(store, timeline).await?;
+        let serving = match (number, address) {
+            (1, address) => {
+                if let Some(address) = address {
+                    migrate(&address).await?;
+                    config.store = StoreAddress::Postgres(Box::new(address));
+                }
+                Serving::One(Box::new(DmServer::new(config).start().await?))
             }
-            let mut config = ServerConfig::new(state);
-            config.profiles_dir = Some(folder.join("profiles"));
-            config.store = address.clone();
-            let mut node_observer = None;
-            if let Some(balancer) = &nodes.balancer {
-                config.public_server = Some(format!("localhost:{}", balancer.address().port()));
+            (2.., Some(address)) => {
                 config.limits.exchanges_per_connection = Some(1);
-                node_observer = Some(Arc::new(Named(index + 1, timeline.clone())));
+                let started = AtomicUsize::new(0);
+                let named = |server: DmServer| {
+                    let number = started.fetch_add(1, Ordering::Relaxed) + 1;
+                    server.with_observer(Arc::new(Named(number, timeline.clone())))
+                };
+                Serving::Several(Nodes::start(number, &address, &config, named).await?)
             }
-            let mut node = DmServer::new(config);
-            if let Some(observer) = node_observer {
-                node = node.with_observer(observer);
-            }
-            let running = node.start().await?;
-            timeline.say(
-                Who::Server,
-                format!(
-                    "{}listens: devices on {}, operators on {}; CA {}",
-                    nodes.name(index),
-                    running.device_addr,
-                    running.operator_addr,
-                    running.ca_fingerprint
-                ),
-            );
-            if let Some(balancer) = &nodes.balancer {
-                balancer.replace(index, running.device_addr);
-            }
-            nodes.running.push(running);
-        }
-        nodes.port = match (&nodes.balancer, nodes.first()) {
-            (Some(balancer), _) => balancer.address().port(),
-            (None, first) => first.device_addr.port(),
+            _ => return Err(DemoError::NodesNeedPostgres(number)),
         };
+        let nodes = Self { serving, database };
+        for (number, node) in (1..).zip(nodes.all()) {
+            let name = match nodes.serving {
+                Serving::One(_) => String::new(),
+                Serving::Several(_) => format!("node {number} "),
+            };
+            let what = format!(
+                "{name}listens: devices on {}, operators on {}; CA {}",
+                node.device_addr, node.operator_addr, node.ca_fingerprint
+            );
+            timeline.say(Who::Server, what);
+        }
         Ok(nodes)
     }
 
     /// The node that was started first.
-    #[expect(clippy::indexing_slicing, reason = "`start` makes one at least")]
-    pub(super) fn first(&self) -> &Running {
-        &self.running[0]
+    pub(super) fn first(&self) -> Result<&Running, DemoError> {
+        self.all().first().ok_or(DemoError::NodesNeedPostgres(0))
+    }
+
+    /// What devices connect to.
+    pub(super) fn port(&self) -> u16 {
+        match &self.serving {
+            Serving::One(node) => node.device_addr.port(),
+            Serving::Several(nodes) => nodes.devices().address().port(),
+        }
     }
 
     /// Durable commits of all nodes, deferred marks that left alone included.
     pub(super) fn commits(&self) -> u64 {
-        let counts = self.running.iter().map(Running::commits);
+        let counts = self.all().iter().map(Running::commits);
         counts.map(|count| count.deltas + count.deferred).sum()
     }
 
     /// Writes out what waits on any node, so that the log tells everything.
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
-        for node in &self.running {
+        for node in self.all() {
             node.store().flush().await?;
         }
         Ok(())
@@ -129,15 +110,14 @@ impl Nodes {
 
     /// Ends all, and takes away what the demo made in PostgreSQL.
     pub(super) async fn end(self) -> Result<(), DemoError> {
-        for node in self.running {
-            node.shutdown().await?;
+        match self.serving {
+            Serving::One(node) => node.shutdown().await?,
+            Serving::Several(nodes) => nodes.shutdown().await?,
         }
         match self.database {
             Some(Database::Schema(address, schema)) => {
-                let gone = connect(&address)
-                    .await?
-                    .batch_execute(&format!("DROP SCHEMA {schema} CASCADE"))
-                    .await;
+                let drop = format!("DROP SCHEMA {schema} CASCADE");
+                let gone = connect(&address).await?.batch_execute(&drop).await;
                 gone.map_err(|err| {
                     DemoError::Database(format!("schema {schema} is left behind: {err}"))
                 })
@@ -150,10 +130,10 @@ impl Nodes {
         }
     }
 
-    fn name(&self, index: usize) -> String {
-        match &self.balancer {
-            Some(_) => format!("node {} ", index + 1),
-            None => String::new(),
+    fn all(&self) -> &[Running] {
+        match &self.serving {
+            Serving::One(node) => std::slice::from_ref(node),
+            Serving::Several(nodes) => nodes.running(),
         }
     }
 }
@@ -171,51 +151,36 @@ impl ExchangeObserver for Named {
     }
 }
 
-/// A migrated store that holds nothing yet.
-async fn prepare(store: &DemoStore) -> Result<(StoreAddress, Option<Database>), DemoError> {
-    let (address, database) = match store {
-        DemoStore::StateDirectory => return Ok((StoreAddress::StateDirectory, None)),
+/// An empty place in PostgreSQL; none where the records stay in the state directory.
+async fn prepare(
+    store: &DemoStore,
+    timeline: &Timeline,
+) -> Result<(Option<PostgresAddress>, Option<Database>), DemoError> {
+    match store {
+        DemoStore::StateDirectory => Ok((None, None)),
         DemoStore::Postgres(address) => {
             let schema = format!("omadm_demo_{}", std::process::id());
-            let made = connect(address)
-                .await?
-                .batch_execute(&format!("CREATE SCHEMA {schema}"))
-                .await;
+            let create = format!("CREATE SCHEMA {schema}");
+            let made = connect(address).await?.batch_execute(&create).await;
             made.map_err(|err| DemoError::Database(format!("no schema could be made: {err}")))?;
             let own = address.with_schema(&schema);
-            (
-                own,
-                Database::Schema(PostgresAddress::clone(address), schema),
-            )
+            let made = Database::Schema(PostgresAddress::clone(address), schema);
+            Ok((Some(own), Some(made)))
         }
         DemoStore::PrivatePostgres => {
+            timeline.say(Who::Server, "starts a private PostgreSQL");
             let started = spawn_blocking(|| {
                 let server = PrivatePostgres::start(PostgresSettings::durable())?;
                 server.create_database("demo")?;
-                Ok::<_, crate::postgres::PrivatePostgresError>(server)
+                Ok::<_, PrivatePostgresError>(server)
             });
             let server = started
                 .await
                 .map_err(|err| DemoError::Database(err.to_string()))??;
-            (server.url("demo").parse()?, Database::Private(server))
-        }
-    };
-    migrate(&address).await?;
-    Ok((StoreAddress::Postgres(Box::new(address)), Some(database)))
-}
-
-/// What an operator does for a further node: a copy of the state directory, without the store's file.
-fn copy_state(from: &Path, to: &Path) -> Result<(), std::io::Error> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let is_store = entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with("server.sqlite");
-        if entry.file_type()?.is_file() && !is_store {
-            fs::copy(entry.path(), to.join(entry.file_name()))?;
+            Ok((
+                Some(server.url("demo").parse()?),
+                Some(Database::Private(server)),
+            ))
         }
     }
-    Ok(())
 }

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use omadm_bootstrap::BootstrapMethod;
 use omadm_client::{ClientBuildError, DeviceDirError, NoBootstrap};
 use omadm_mo::ddf::DdfError;
-use omadm_mo::{DevId, DevIdError, ServerUriError, TreeError};
+use omadm_mo::{DevId, DevIdError, Secret, ServerUriError, TreeError};
 use omadm_server::StartError;
 use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_server::store::StoreError;
 use omadm_server::store::address::PostgresAddress;
 
-use super::nodes::Nodes;
+use super::nodes::DemoNodes;
 use super::{BootstrapRow, Line, Timeline, Who, device};
+use crate::nodes::NodesError;
 use crate::postgres::PrivatePostgresError;
 
 /// What a demo shows.
@@ -53,14 +54,20 @@ pub enum DemoProfile {
 
 /// A demo under way: server running, device registered.
 pub struct Demo {
-    nodes: Nodes,
+    nodes: DemoNodes,
+    operator_addr: SocketAddr,
+    token: Secret,
     client: omadm_client::Client,
     dev_id: DevId,
     timeline: Timeline,
 }
 
 /// A server that the demo left running.
-pub struct Kept(Nodes);
+pub struct Kept {
+    nodes: DemoNodes,
+    operator_addr: SocketAddr,
+    token: Secret,
+}
 
 /// Why the demo could not be shown.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +102,9 @@ pub enum DemoError {
     /// Several nodes cannot share an SQLite file.
     #[error("{0} nodes: one works on its own SQLite file, several share PostgreSQL")]
     NodesNeedPostgres(usize),
+    /// Several nodes did not start.
+    #[error("the DM Servers did not start: {0}")]
+    Nodes(#[from] NodesError),
     /// A file.
     #[error("a file of the demo: {0}")]
     File(#[from] std::io::Error),
@@ -142,8 +152,9 @@ impl Demo {
         let timeline = Timeline::new(options.trace, out);
         let profiles = options.folder.join("profiles");
         write_profiles(&profiles)?;
-        let nodes = Nodes::start(&options.folder, options.nodes, &options.store, &timeline).await?;
-        let server = nodes.first();
+        let nodes =
+            DemoNodes::start(&options.folder, options.nodes, &options.store, &timeline).await?;
+        let server = nodes.first()?;
         let first = server
             .first_start
             .as_ref()
@@ -162,7 +173,7 @@ impl Demo {
             &dev_id,
             options.profile.name(),
             &api,
-            (server.ca_certificate(), nodes.port),
+            (server.ca_certificate(), nodes.port()),
             observer,
         )
         .await?;
@@ -170,8 +181,11 @@ impl Demo {
             Who::Client,
             format!("{dev_id}: made its key, got its certificate, knows the bootstrap URL"),
         );
+        let (operator_addr, token) = (server.operator_addr, first.token.clone());
         Ok(Self {
             nodes,
+            operator_addr,
+            token,
             client,
             dev_id,
             timeline,
@@ -183,7 +197,7 @@ impl Demo {
     /// # Errors
     /// [`DemoError`].
     pub async fn bootstrap(&self) -> Result<BootstrapRow, DemoError> {
-        let store = Arc::clone(self.nodes.first().store());
+        let store = Arc::clone(self.nodes.first()?.store());
         let timeline = self.timeline.clone();
         let (stop, mut stopped) = tokio::sync::watch::channel(false);
         let watcher = tokio::spawn(async move {
@@ -220,7 +234,7 @@ impl Demo {
         settled?;
         let records = self
             .nodes
-            .first()
+            .first()?
             .store()
             .bootstraps_of(&self.dev_id)
             .await?;
@@ -261,7 +275,11 @@ impl Demo {
     /// Leaves the server running.
     #[must_use]
     pub fn keep(self) -> Kept {
-        Kept(self.nodes)
+        Kept {
+            nodes: self.nodes,
+            operator_addr: self.operator_addr,
+            token: self.token,
+        }
     }
 }
 
@@ -269,23 +287,19 @@ impl Kept {
     /// Where devices come in.
     #[must_use]
     pub fn device_addr(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.nodes.port()))
     }
 
     /// Where operators come in.
     #[must_use]
-    pub fn operator_addr(&self) -> SocketAddr {
-        self.0.first().operator_addr
+    pub const fn operator_addr(&self) -> SocketAddr {
+        self.operator_addr
     }
 
     /// The admin token, to be shown once.
     #[must_use]
-    pub fn admin_token(&self) -> Option<&omadm_mo::Secret> {
-        self.0
-            .first()
-            .first_start
-            .as_ref()
-            .map(|first| &first.token)
+    pub const fn admin_token(&self) -> &Secret {
+        &self.token
     }
 
     /// Ends the server.
@@ -293,7 +307,7 @@ impl Kept {
     /// # Errors
     /// [`DemoError`] where its last marks could not be written.
     pub async fn end(self) -> Result<(), DemoError> {
-        self.0.end().await
+        self.nodes.end().await
     }
 }
 

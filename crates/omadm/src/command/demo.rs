@@ -133,12 +133,10 @@ async fn keep(kept: omadm_lab::demo::Kept) -> Result<(), Failure> {
         kept.device_addr(),
         kept.operator_addr()
     ))?;
-    if let Some(token) = kept.admin_token() {
-        say(format!(
-            "admin token:        {}",
-            String::from_utf8_lossy(token.expose())
-        ))?;
-    }
+    say(format!(
+        "admin token:        {}",
+        String::from_utf8_lossy(kept.admin_token().expose())
+    ))?;
     say("Ctrl-C ends it.")?;
     tokio::signal::ctrl_c()
         .await

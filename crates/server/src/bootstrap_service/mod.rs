@@ -135,7 +135,11 @@ async fn again(
 }
 
 async fn document(node: &Node, head: &Head, record: &BootstrapRecord) -> Result<Fetched, Refusal> {
-    let Some(sealed) = node.store.sealed_document(&record.dev_id, &record.id).await? else {
+    let Some(sealed) = node
+        .store
+        .sealed_document(&record.dev_id, &record.id)
+        .await?
+    else {
         tracing::error!(bootstrap = %record.id, device = %record.dev_id, "a record has no document");
         return Err(Refusal::plain(
             StatusCode::INTERNAL_SERVER_ERROR,
