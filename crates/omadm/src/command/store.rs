@@ -17,9 +17,9 @@ use crate::failure::{Explain as _, Failure};
 /// Makes, checks and copies the store of a DM Server
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
-  omadm store migrate postgres://omadm@db.example/dm
+  omadm store migrate postgres://omadm@localhost/dm
   omadm store check /var/lib/omadm
-  omadm store copy --from /var/lib/omadm --to postgres://omadm@db.example/dm")]
+  omadm store copy --from /var/lib/omadm --to postgres://omadm@localhost/dm")]
 pub(crate) enum Store {
     /// Make or upgrade the schema
     Migrate(Migrate),
@@ -34,11 +34,11 @@ pub(crate) enum Store {
 /// Servers never do that on PostgreSQL by themselves. Forward only; make a backup first.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm store migrate --dry-run postgres://omadm@db.example/dm\n  omadm store migrate postgres://omadm@db.example/dm"
+    after_help = "Examples:\n  omadm store migrate --dry-run postgres://omadm@localhost/dm\n  omadm store migrate postgres://omadm@localhost/dm"
 )]
 pub(crate) struct Migrate {
     /// postgres://USER@HOST/DATABASE (its password may stand in PGPASSWORD), sqlite:FILE, or the path of a state directory
-    #[arg(value_name = "STORE")]
+    #[arg(value_name = "STORE", env = "OMADM_STORE", hide_env_values = true)]
     store: String,
     /// Only tell what would be done
     #[arg(long)]
@@ -50,11 +50,11 @@ pub(crate) struct Migrate {
 /// Reads all of it and changes nothing; servers may go on. Exit code 1 where something is wrong; warnings alone are no failure.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm store check /var/lib/omadm\n  omadm store check --json postgres://omadm@db.example/dm"
+    after_help = "Examples:\n  omadm store check /var/lib/omadm\n  omadm store check --json postgres://omadm@localhost/dm"
 )]
 pub(crate) struct Check {
     /// postgres://USER@HOST/DATABASE (its password may stand in PGPASSWORD), sqlite:FILE, or the path of a state directory
-    #[arg(value_name = "STORE")]
+    #[arg(value_name = "STORE", env = "OMADM_STORE", hide_env_values = true)]
     store: String,
     /// Print one JSON object
     #[arg(long)]
@@ -68,8 +68,8 @@ pub(crate) struct Check {
 /// not in the store: they go to every server by themselves.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  omadm store copy --from /var/lib/omadm --to postgres://omadm@db.example/dm
-  omadm store copy --from postgres://omadm@db.example/dm --to sqlite:/backup/dm.sqlite --json")]
+  omadm store copy --from /var/lib/omadm --to postgres://omadm@localhost/dm
+  omadm store copy --from postgres://omadm@localhost/dm --to sqlite:/backup/dm.sqlite --json")]
 pub(crate) struct Copy {
     /// What is copied: postgres://USER@HOST/DATABASE (its password may stand in PGPASSWORD), sqlite:FILE, or the path of a state directory
     #[arg(long, value_name = "STORE")]
