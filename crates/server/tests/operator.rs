@@ -197,6 +197,7 @@ async fn a_device_is_registered_once_and_shown_without_secrets() {
     let code = added.code.unwrap();
     assert_eq!(status(rig.api.add_device(&new).await).0, 409);
     let shown = rig.api.device(DEVICE).await.unwrap();
+    rig.flush().await;
     let text = serde_json::to_string(&shown).unwrap()
         + &serde_json::to_string(&rig.api.events(0).await.unwrap()).unwrap();
     assert!(!text.contains(&code));
@@ -252,6 +253,7 @@ async fn lists_come_in_pages_and_events_resume_by_position() {
     );
     let rest = rig.api.devices(Some("IMEI:1")).await.unwrap();
     assert_eq!((rest.devices.len(), rest.next), (1, None));
+    rig.flush().await;
     let events = rig.api.events(0).await.unwrap();
     assert_eq!(events.events.len(), 3);
     assert!(rig.api.events(events.next).await.unwrap().events.is_empty());

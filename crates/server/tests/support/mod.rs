@@ -332,7 +332,7 @@ impl Rig {
         }
     }
 
-    /// Does so where there are several nodes: a mark rides on a delta of its own node alone, and nobody writes `fetched` once another completed the record.
+    /// Does so where there are several nodes: a mark rides on a delta of its own node alone, so `fetched` may come after another's completion.
     pub(crate) async fn flush_several(&self) {
         if self.servers().len() > 1 {
             self.flush().await;
