@@ -38,7 +38,13 @@ impl Fault {
 pub(super) fn fault(name: &str, err: &Error) -> Fault {
     let name = name.to_owned();
     let Some(db) = err.as_db_error() else {
-        return Fault::Cut(StoreError::Unavailable(name, cause(err)));
+        // The driver tells these apart by their text alone.
+        let said = err.to_string();
+        return match said.split(':').next() {
+            Some("invalid configuration") => Fault::Failed(StoreError::Address(name, cause(err))),
+            Some("authentication error") => Fault::Failed(StoreError::Login(name, cause(err))),
+            _ => Fault::Cut(StoreError::Unavailable(name, cause(err))),
+        };
     };
     let said = db.message().to_owned();
     let code = db.code();

@@ -107,6 +107,14 @@ async fn who_is_not_let_in_is_told_so() {
         matches!(&wrong, StoreError::Login(_, why) if why.contains(user)),
         "{wrong}"
     );
+    let with = format!(":{}@", password(&database.url()));
+    let without = database.url().replacen(&with, "@", 1);
+    let opened = PostgresStore::open(&without.parse().unwrap(), &PostgresOptions::default()).await;
+    let missing = opened.err().unwrap();
+    assert!(
+        matches!(&missing, StoreError::Address(_, why) if why.contains("password missing")),
+        "{missing}"
+    );
     let unknown = refusal(
         &database,
         &database.url_as("nobody_at_all", "wr0ng-passw0rd"),
