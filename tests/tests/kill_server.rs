@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use omadm_tests::kill::{Case, Instants, Server};
+use omadm_tests::kill::{Case, Instants, Server, Site as _};
 use omadm_tests::soak;
 
 const FIRST: Case = Case {

@@ -17,7 +17,7 @@ use crate::balancer::Balancer;
 pub const TEST_NODES: &str = "OMADM_TEST_NODES";
 
 /// The discard port, closed to ordinary users: where no node is yet.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+pub const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
 
 /// Nodes that run. Dropping them stops them without waiting.
 pub struct Nodes {

@@ -1,16 +1,18 @@
 use std::collections::BTreeSet;
 
-use omadm_server::model::{BootstrapState, EventKind};
+use omadm_server::model::{BootstrapState, EventKind, StoredEvent};
 use omadm_server::store::Store;
 
 use super::{Device, DeviceState, Fault};
 
-/// Insists that the records are those of `bootstraps` bootstraps that each completed once, and that the device's last session came to its end.
+/// Insists that the records are those of `bootstraps` bootstraps that each completed once, and that the device's last session came to its end: at one
+/// node, or at several that have written out what they deferred.
 pub(super) async fn assert_completed(
     store: &dyn Store,
     device: &Device,
     state: &DeviceState,
     bootstraps: usize,
+    nodes: usize,
 ) -> Result<(), Fault> {
     let records = store.bootstraps_of(&device.dev_id).await?;
     let events = store.events_of(&device.dev_id, 0, 1000).await?;
@@ -36,11 +38,20 @@ pub(super) async fn assert_completed(
     assert!(!state.owes(), "nothing is owed");
     let dense = events.iter().map(|event| event.seq);
     assert!(dense.eq(1..=events.len() as u64), "no event is missing");
-    let last = events.last().map(|event| &event.event.kind);
-    assert_eq!(last, Some(&EventKind::SessionEnded));
+    let last = last_in_time(&events, nodes).map(|event| &event.event.kind);
+    assert_eq!(last, Some(&EventKind::SessionEnded), "{events:#?}");
     assert!(
         known.is_some_and(|known| known.dev_info.is_some()),
         "DevInfo is known"
     );
     Ok(())
+}
+
+/// The event that happened last. At one node it is the last of the log. One of several writes "fetched" with the next delta of the device that it commits
+/// itself, or within a second: where every later delta was another node's, this comes after the session's end.
+fn last_in_time(events: &[StoredEvent], nodes: usize) -> Option<&StoredEvent> {
+    let late = |event: &&StoredEvent| {
+        nodes > 1 && matches!(event.event.kind, EventKind::BootstrapFetched { .. })
+    };
+    events.iter().rev().find(|event| !late(event))
 }

@@ -23,7 +23,7 @@ pub use instants::Instants;
 pub use nodes::{First, Nodes};
 pub use server::Server;
 pub use server_process::run as run_server;
-pub use site::{Case, Site};
+pub use site::{Case, Site, wanted_site};
 pub use step::Steps;
 pub use victim::{Told, Victim};
 pub use work::Work;

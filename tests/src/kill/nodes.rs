@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omadm_lab::balancer::Balancer;
+use omadm_lab::nodes::{self, NOWHERE, copy_state, state_dir};
 use omadm_lab::postgres::Database;
 use omadm_server::config::ServerConfig;
 use omadm_server::store::Store;
-use omadm_server::store::postgres::{PostgresOptions, PostgresStore, migrate};
+use omadm_server::store::postgres::{PostgresOptions, PostgresStore};
 use omadm_server::{DmServer, ExchangeObserver, ObservedExchange, Running};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -16,14 +17,13 @@ use super::registry::Registry;
 use super::server::free_port;
 use super::{Device, DeviceState, Fault, PATIENCE, Server, Site, Told, Victim};
 
-/// The discard port: where no node is yet.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
-
 /// Two DM Server nodes over one PostgreSQL database, behind a balancer that gives every exchange to the other one than the one before: a node that stays, in
-/// this process, and a node that is killed, in one of its own, which is started for each killing and not brought back.
+/// this process, and a node that is killed, in one of its own, which is started for each killing and not brought back. Or two that stay.
 pub struct Nodes {
     balancer: Balancer,
-    staying: Option<Running>,
+    /// How many are in this process.
+    number: usize,
+    staying: Option<nodes::Nodes>,
     answered: Arc<Answered>,
     registry: Registry,
     /// Of the node that is killed.
@@ -53,17 +53,33 @@ impl Nodes {
     /// # Errors
     /// Where PostgreSQL or the node does not start.
     pub fn make() -> Result<Self, Fault> {
+        let made = Self::of(1)?;
+        let first = first_state(made.folder.path());
+        copy_state(&first, &state_dir(&first, 1))?;
+        Ok(made)
+    }
+
+    /// The same with two nodes that stay: where it is the client that is killed.
+    ///
+    /// # Errors
+    /// Where PostgreSQL or a node does not start.
+    pub fn both_staying() -> Result<Self, Fault> {
+        Self::of(2)
+    }
+
+    fn of(number: usize) -> Result<Self, Fault> {
         let runtime = Runtime::new()?;
         let folder = tempfile::tempdir()?;
         let database = Database::fresh()?;
-        runtime.block_on(migrate(&database.url().parse()?))?;
         let balancer = runtime.block_on(Balancer::start(vec![NOWHERE; 2]))?;
         let answered = Arc::new(Answered::default());
-        let staying = start(&runtime, folder.path(), &database, &balancer, &answered)?;
-        let registry = Registry::new(folder.path(), &staying)?;
-        copy_state(&staying_state(folder.path()), &victim_state(folder.path()))?;
+        let starts = start(number, folder.path(), &database, &balancer, &answered);
+        let staying = runtime.block_on(starts)?;
+        let first = staying.running().first().ok_or("no node")?;
+        let registry = Registry::new(folder.path(), first)?;
         Ok(Self {
             balancer,
+            number,
             staying: Some(staying),
             answered,
             registry,
@@ -93,12 +109,30 @@ impl Nodes {
         Ok(Arc::new(store))
     }
 
-    /// The node that stays.
+    /// The node that stays; the first one where both do.
     ///
     /// # Errors
     /// Where it is stopped.
     pub fn staying(&self) -> Result<&Running, Fault> {
+        let first = self.all_staying()?.running().first();
+        Ok(first.ok_or("no node")?)
+    }
+
+    fn all_staying(&self) -> Result<&nodes::Nodes, Fault> {
         Ok(self.staying.as_ref().ok_or("the node is stopped")?)
+    }
+
+    /// Insists that each exchange had a connection of its own, and that these went to the two nodes in turn.
+    fn assert_in_turn(&self, nodes: &[Running]) {
+        let counts = self.balancer.counts();
+        let apart = counts.iter().max().zip(counts.iter().min());
+        assert!(
+            apart.is_some_and(|(most, least)| most - least <= 1),
+            "{counts:?}"
+        );
+        for traffic in nodes.iter().map(Running::traffic) {
+            assert!(traffic.exchanges <= traffic.connections, "{traffic:?}");
+        }
     }
 
     /// Starts the node that stays again.
@@ -106,26 +140,14 @@ impl Nodes {
     /// # Errors
     /// Where it does not start.
     pub fn start(&mut self) -> Result<(), Fault> {
-        let folder = self.folder.path();
-        let staying = start(
-            &self.runtime,
-            folder,
+        let starts = start(
+            self.number,
+            self.folder.path(),
             &self.database,
             &self.balancer,
             &self.answered,
-        )?;
-        self.staying = Some(staying);
-        Ok(())
-    }
-
-    /// Ends the node that stays, gracefully.
-    ///
-    /// # Errors
-    /// Where its last marks could not be written.
-    pub fn stop(&mut self) -> Result<(), Fault> {
-        if let Some(staying) = self.staying.take() {
-            self.runtime.block_on(staying.shutdown())?;
-        }
+        );
+        self.staying = Some(self.runtime.block_on(starts)?);
         Ok(())
     }
 
@@ -134,7 +156,7 @@ impl Nodes {
     /// # Errors
     /// Where it does not come up.
     pub fn victim(&self, program: &str, step: u64) -> Result<Victim, Fault> {
-        let state = victim_state(self.folder.path());
+        let state = state_dir(&first_state(self.folder.path()), 1);
         let [devices, operators] = self.ports;
         let victim = Victim::start(
             program,
@@ -187,9 +209,9 @@ impl Site for Nodes {
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
         let staying = self.staying.as_ref().ok_or("the node is stopped")?;
-        let port = self.balancer.address().port();
-        let made = self.registry.device(staying, port, profile);
-        self.runtime.block_on(made)
+        let operators = staying.operators().address().port();
+        let ports = [self.balancer.address().port(), operators];
+        self.runtime.block_on(self.registry.device(ports, profile))
     }
 
     fn assert_completed(
@@ -198,9 +220,25 @@ impl Site for Nodes {
         state: &DeviceState,
         bootstraps: usize,
     ) -> Result<(), Fault> {
-        let store = self.staying()?.store();
-        let judged = assert_completed(store.as_ref(), device, state, bootstraps);
-        self.runtime.block_on(judged)
+        let staying = self.all_staying()?.running();
+        if staying.len() == 2 {
+            self.assert_in_turn(staying);
+        }
+        self.runtime.block_on(async {
+            // What a node has deferred cannot be read before.
+            for node in staying {
+                node.store().flush().await?;
+            }
+            let store = self.staying()?.store();
+            assert_completed(store.as_ref(), device, state, bootstraps, 2).await
+        })
+    }
+
+    fn stop(&mut self) -> Result<(), Fault> {
+        if let Some(staying) = self.staying.take() {
+            self.runtime.block_on(staying.shutdown())?;
+        }
+        Ok(())
     }
 }
 
@@ -216,47 +254,25 @@ impl ExchangeObserver for Answered {
     }
 }
 
-fn start(
-    runtime: &Runtime,
+/// Starts the nodes that stay, and gives them all exchanges.
+async fn start(
+    number: usize,
     folder: &Path,
     database: &Database,
     balancer: &Balancer,
     answered: &Arc<Answered>,
-) -> Result<Running, Fault> {
+) -> Result<nodes::Nodes, Fault> {
     let port = balancer.address().port();
-    let config = Nodes::config(&staying_state(folder), [0, 0], port);
-    runtime.block_on(async {
-        let store = Nodes::store(&database.url()).await?;
-        let server = DmServer::new(config)
-            .with_store(store)
-            .with_observer(Arc::clone(answered) as _);
-        let running = server.start().await?;
-        balancer.replace(0, running.device_addr);
-        balancer.replace(1, running.device_addr);
-        Ok(running)
-    })
-}
-
-fn staying_state(folder: &Path) -> PathBuf {
-    folder.join("staying")
-}
-
-fn victim_state(folder: &Path) -> PathBuf {
-    folder.join("victim")
-}
-
-/// What an operator does for a further node: its keys are the first one's.
-fn copy_state(from: &Path, to: &Path) -> Result<(), Fault> {
-    std::fs::create_dir(to)?;
-    for file in std::fs::read_dir(from)? {
-        let file = file?;
-        let is_store = file
-            .file_name()
-            .to_string_lossy()
-            .starts_with("server.sqlite");
-        if file.file_type()?.is_file() && !is_store {
-            std::fs::copy(file.path(), to.join(file.file_name()))?;
-        }
+    let config = Nodes::config(&first_state(folder), [0, 0], port);
+    let observed = |server: DmServer| server.with_observer(Arc::clone(answered) as _);
+    let staying = nodes::Nodes::start(number, &database.url().parse()?, &config, observed).await?;
+    for (index, node) in staying.running().iter().cycle().take(2).enumerate() {
+        balancer.replace(index, node.device_addr);
     }
-    Ok(())
+    Ok(staying)
+}
+
+/// The state directory of the first node that stays; the other node's is a copy.
+fn first_state(folder: &Path) -> PathBuf {
+    folder.join("server")
 }

@@ -69,17 +69,6 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it gracefully in this process.
-    ///
-    /// # Errors
-    /// Where its last marks could not be written.
-    pub fn stop(&mut self) -> Result<(), Fault> {
-        if let Some(running) = self.running.take() {
-            self.runtime.block_on(running.shutdown())?;
-        }
-        Ok(())
-    }
-
     /// Starts it as a process that halts at a step, by the program `kill_server`; returns once it listens.
     ///
     /// # Errors
@@ -109,8 +98,7 @@ impl Site for Server {
     }
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
-        let running = self.running.as_ref().ok_or("the server does not run")?;
-        let made = self.registry.device(running, self.ports[0], profile);
+        let made = self.registry.device(self.ports, profile);
         self.runtime.block_on(made)
     }
 
@@ -121,8 +109,15 @@ impl Site for Server {
         bootstraps: usize,
     ) -> Result<(), Fault> {
         let running = self.running.as_ref().ok_or("the server does not run")?;
-        let judged = assert_completed(running.store().as_ref(), device, state, bootstraps);
+        let judged = assert_completed(running.store().as_ref(), device, state, bootstraps, 1);
         self.runtime.block_on(judged)
+    }
+
+    fn stop(&mut self) -> Result<(), Fault> {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.shutdown())?;
+        }
+        Ok(())
     }
 }
 

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omadm_client::{Client, ClientObserver, Unobserved};
+use omadm_lab::nodes::wanted_nodes;
 use tokio::runtime::Runtime;
 
-use super::{Device, DeviceState, Fault, Work};
+use super::{Device, DeviceState, Fault, Nodes, Server, Work};
 
 /// What devices are bootstrapped by: one DM Server, or several nodes.
 pub trait Site {
@@ -32,6 +33,12 @@ pub trait Site {
         bootstraps: usize,
     ) -> Result<(), Fault>;
 
+    /// Ends gracefully what runs in this process.
+    ///
+    /// # Errors
+    /// Where its last marks could not be written.
+    fn stop(&mut self) -> Result<(), Fault>;
+
     /// A client of this process for a device.
     ///
     /// # Errors
@@ -39,6 +46,17 @@ pub trait Site {
     fn client(&self, device: &Device, observer: Arc<dyn ClientObserver>) -> Result<Client, Fault> {
         Device::client(&device.folder, &device.url, &device.ca, observer, || ())
     }
+}
+
+/// One DM Server, or with `OMADM_TEST_NODES=2` two nodes that answer in turn: where it is the client that is killed.
+///
+/// # Errors
+/// Where it does not start; where there is no PostgreSQL for two nodes.
+pub fn wanted_site() -> Result<Box<dyn Site>, Fault> {
+    Ok(match wanted_nodes()? {
+        1 => Box::new(Server::make()?),
+        _ => Box::new(Nodes::both_staying()?),
+    })
 }
 
 /// A bootstrap that is disturbed on the server's side.
