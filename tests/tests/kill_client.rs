@@ -1,4 +1,5 @@
 //! All or nothing on the DM Client: SIGKILL at every step of a bootstrap leaves the old tree or the new one, and the completion arrives.
+//! With `OMADM_TEST_NODES=2` each of the client's exchanges goes to the other one of two nodes than the one before.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use omadm_client::Unobserved;
 use omadm_tests::kill::{
-    Device, DeviceState, Instants, PATIENCE, Server, Site as _, Told, Victim, finish,
+    Device, DeviceState, Instants, PATIENCE, Site, Told, Victim, finish, wanted_site,
 };
 use omadm_tests::soak;
 
@@ -56,22 +57,22 @@ enum Found {
 
 impl Case {
     /// Bootstraps in this process, to the end.
-    fn undisturbed(self, server: &Server, device: &Device, former: &DeviceState) -> DeviceState {
-        let client = server.client(device, Arc::new(Unobserved)).unwrap();
+    fn undisturbed(self, site: &dyn Site, device: &Device, former: &DeviceState) -> DeviceState {
+        let client = site.client(device, Arc::new(Unobserved)).unwrap();
         let finished = finish(&client, former.event_id());
         let finished = async { tokio::time::timeout(PATIENCE, finished).await };
-        server.runtime.block_on(finished).unwrap().unwrap();
+        site.runtime().block_on(finished).unwrap().unwrap();
         drop(client);
         device.state().unwrap()
     }
 
     /// A fresh device with the state it has before the bootstrap that is disturbed.
-    fn prepare(self, server: &mut Server) -> (Device, DeviceState) {
-        let device = server.device(self.profile).unwrap();
+    fn prepare(self, site: &mut dyn Site) -> (Device, DeviceState) {
+        let device = site.device(self.profile).unwrap();
         let mut state = device.state().unwrap();
         assert!(state.accounts.is_empty() && state.instances.is_empty());
         if self.again {
-            state = self.undisturbed(server, &device, &state);
+            state = self.undisturbed(site, &device, &state);
         }
         (device, state)
     }
@@ -88,22 +89,22 @@ impl Case {
     }
 
     /// The leaves that the document brings, as an undisturbed device has them.
-    fn shape(self, server: &mut Server) -> BTreeSet<String> {
-        let (device, old) = self.prepare(server);
-        let state = self.undisturbed(server, &device, &old);
-        self.completed(server, &device, &state);
+    fn shape(self, site: &mut dyn Site) -> BTreeSet<String> {
+        let (device, old) = self.prepare(site);
+        let state = self.undisturbed(site, &device, &old);
+        self.completed(site, &device, &state);
         state.shape()
     }
 
-    fn completed(self, server: &Server, device: &Device, state: &DeviceState) {
+    fn completed(self, site: &dyn Site, device: &Device, state: &DeviceState) {
         let bootstraps = if self.again { 2 } else { 1 };
-        server.assert_completed(device, state, bootstraps).unwrap();
+        site.assert_completed(device, state, bootstraps).unwrap();
     }
 
     /// Looks at what was left behind, starts the device again, and insists on the end.
     fn judge(
         self,
-        server: &Server,
+        site: &dyn Site,
         device: &Device,
         old: &DeviceState,
         shape: &BTreeSet<String>,
@@ -118,22 +119,23 @@ impl Case {
             assert_ne!(left.event_id(), old.event_id(), "neither old nor new");
             left.assert_whole(shape);
         }
-        let last = self.undisturbed(server, device, old);
+        let last = self.undisturbed(site, device, old);
         last.assert_whole(shape);
         if found != Found::Old {
             assert!(left.settled() == last, "the same bootstrap, acknowledged");
         }
-        self.completed(server, device, &last);
+        self.completed(site, device, &last);
         found
     }
 
     /// Kills at step 1, 2, … until the client is done before; answers how many steps there were.
     fn walk(self) -> u64 {
-        let mut server = Server::make().unwrap();
-        let shape = self.shape(&mut server);
+        let mut site = wanted_site().unwrap();
+        let site = site.as_mut();
+        let shape = self.shape(site);
         let mut walked: Vec<(Found, String)> = Vec::new();
         for step in 1.. {
-            let (device, old) = self.prepare(&mut server);
+            let (device, old) = self.prepare(site);
             let victim = self.start(&device, &old, &step.to_string());
             let name = match victim.told(PATIENCE).unwrap() {
                 Told::At(name) => Some(name),
@@ -142,7 +144,7 @@ impl Case {
             };
             let killed = victim.kill().unwrap();
             println!("step {step}: {name:?}");
-            let found = self.judge(&server, &device, &old, &shape);
+            let found = self.judge(site, &device, &old, &shape);
             let Some(name) = name else {
                 assert_eq!(found, Found::NewAndAcknowledged);
                 break;
@@ -150,7 +152,7 @@ impl Case {
             assert!(killed, "{name}: ended by SIGKILL");
             walked.push((found, name));
         }
-        server.stop().unwrap();
+        site.stop().unwrap();
         println!("{} steps walked: {walked:#?}", walked.len());
         assert!(walked.is_sorted_by_key(|(found, _)| *found), "{walked:?}");
         for found in [Found::Old, Found::NewAndOwed, Found::NewAndAcknowledged] {
@@ -162,9 +164,10 @@ impl Case {
     /// Kills at random instants: between the first request and the end, and as often soon after each of the two moments before a durable change.
     fn at_random_instants(self, seed: u64) {
         let (mut instants, seed) = Instants::seeded(seed);
-        let mut server = Server::make().unwrap();
-        let shape = self.shape(&mut server);
-        let (device, old) = self.prepare(&mut server);
+        let mut site = wanted_site().unwrap();
+        let site = site.as_mut();
+        let shape = self.shape(site);
+        let (device, old) = self.prepare(site);
         let victim = self.start(&device, &old, BEGUN);
         assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(BEGUN.into()));
         let begun = Instant::now();
@@ -178,16 +181,16 @@ impl Case {
             (ANSWERED, CHANGE),
         ];
         for (mark, window) in windows.into_iter().cycle().take(soak::size(200)) {
-            let (device, old) = self.prepare(&mut server);
+            let (device, old) = self.prepare(site);
             let victim = self.start(&device, &old, mark);
             assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(mark.into()));
             let instant = instants.before(window);
             std::thread::sleep(instant);
             victim.kill().unwrap();
-            let found = self.judge(&server, &device, &old, &shape);
+            let found = self.judge(site, &device, &old, &shape);
             println!("{instant:?} after {mark}: {found:?}");
         }
-        server.stop().unwrap();
+        site.stop().unwrap();
     }
 }
 
