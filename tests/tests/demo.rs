@@ -1,4 +1,5 @@
 //! `omadm demo`, the first command of the README.
+//! One node, whatever `OMADM_TEST_NODES` says: the default of the command; `demo_nodes.rs` has several.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use omadm_tests::process::{Ended, PATIENCE, Signal, omadm};

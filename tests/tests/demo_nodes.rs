@@ -1,4 +1,5 @@
 //! `omadm demo` over several nodes and PostgreSQL.
+//! Several nodes, whatever `OMADM_TEST_NODES` says: the command starts them itself.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use omadm_lab::postgres::Database;

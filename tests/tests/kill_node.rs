@@ -1,4 +1,5 @@
 //! Two DM Server nodes over one PostgreSQL, packages alternating: one node is ended by SIGKILL and not brought back, and the other carries on.
+//! Always two nodes, whatever `OMADM_TEST_NODES` says.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

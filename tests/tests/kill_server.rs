@@ -1,4 +1,5 @@
 //! All or nothing on the DM Server: SIGKILL at every step of its side leaves one record that completes once, and the device gets through.
+//! One node, whatever `OMADM_TEST_NODES` says: it comes back on its own file and goes on; `kill_node.rs` has the node that another stands in for.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

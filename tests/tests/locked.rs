@@ -1,4 +1,5 @@
 //! A store that is in use or damaged: the process refuses to start, says which file, and leaves it as it is.
+//! One node, whatever `OMADM_TEST_NODES` says: the files are those of one process.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

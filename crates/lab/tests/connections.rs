@@ -1,4 +1,5 @@
 //! Connections that end between two exchanges, as behind a load balancer: what the client does, and what the server sees of it.
+//! One node, whatever `OMADM_TEST_NODES` says: connections are counted, and what ends them is one listener or what stands before it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

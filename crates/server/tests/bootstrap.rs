@@ -320,6 +320,7 @@ async fn everything_is_still_there_after_a_restart() {
     assert_eq!(wire.fetch(DEVICE).await.body, document.body);
 }
 
+/// One node: the file is one process's.
 #[tokio::test]
 async fn a_second_server_on_one_state_directory_is_refused() {
     let rig = Rig::one_node(|_| {}, |server| server).await;

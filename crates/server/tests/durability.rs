@@ -1,4 +1,5 @@
 //! Nothing is acknowledged before it is durable, and a shutdown lets running exchanges end.
+//! One node, whatever `OMADM_TEST_NODES` says: its store is one that fails on demand; `database_trouble.rs` disturbs the one that two share.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -207,6 +207,7 @@ fn judged_by(rig: &Rig, crls: &[String], identity: &Identity) -> Verdict {
         .clone()
 }
 
+/// One node: the file is one process's. `nodes.rs` has the CRL of a second one.
 #[tokio::test]
 async fn a_revoked_certificate_is_on_the_published_crl_which_is_made_anew_where_it_is_lost() {
     let rig = Rig::one_node(|_| {}, |server| server).await;

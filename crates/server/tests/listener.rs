@@ -1,4 +1,5 @@
 //! The device listener's connections: how many exchanges one carries.
+//! One node, whatever `OMADM_TEST_NODES` says: a connection has one listener.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

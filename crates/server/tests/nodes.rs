@@ -1,4 +1,5 @@
 //! Several nodes over one store: whose store it is, who may join, and that a node sees at once what another did.
+//! It starts its nodes itself, whatever `OMADM_TEST_NODES` says: they differ in settings, parts and files.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

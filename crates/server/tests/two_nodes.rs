@@ -1,4 +1,5 @@
 //! Two nodes over one PostgreSQL: either answers any package of any session, and what comes to both is done once.
+//! Always two nodes, whatever `OMADM_TEST_NODES` says: each package has its node.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

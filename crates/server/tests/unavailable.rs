@@ -1,4 +1,5 @@
 //! What peers and operators see while the store does not answer.
+//! One node, whatever `OMADM_TEST_NODES` says: its store is one that fails on demand; `database_trouble.rs` disturbs the one that two share.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
