@@ -1,4 +1,5 @@
 //! `omadm store`: a store is made, checked, copied to another back end and back, by the processes an operator runs.
+//! One node, whatever `OMADM_TEST_NODES` says: what is copied is a store of SQLite, which one process has.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use omadm_bootstrap::Utc;
+use omadm_lab::nodes::copy_state;
 use omadm_lab::postgres::Database;
 use omadm_mo::DevId;
 use omadm_server::model::{Event, EventKind, ExchangeDelta, ObjectChange};
@@ -110,15 +112,7 @@ fn a_store_goes_to_postgresql_while_its_server_runs_and_back() {
     let checked = store("check").arg(&url).run().good();
     assert!(checked.stdout.contains("sound"), "{checked:?}");
 
-    std::fs::create_dir(&back).unwrap();
-    for entry in std::fs::read_dir(&state).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file()
-            && !entry.file_name().to_string_lossy().contains("sqlite")
-        {
-            std::fs::copy(entry.path(), back.join(entry.file_name())).unwrap();
-        }
-    }
+    copy_state(&state, &back).unwrap();
     let returned = copy(&url, path(&back)).arg("--json").run().good();
     assert_eq!(json(&returned)["tables"], second["tables"]);
     let server = Server::start_one(&back).unwrap();
