@@ -242,7 +242,7 @@ impl StoreError {
             Self::Login(..) => "mend user or password; PGPASSWORD serves as well",
             Self::NoDatabase(_) => "create the database, then omadm store migrate",
             Self::MissingRight(..) => "let the database's owner grant it",
-            Self::ReadOnly(..) => "name the primary",
+            Self::ReadOnly(..) => "name the primary, or let this user write to the database",
             Self::Unmigrated(..) => "omadm store migrate makes or upgrades the schema",
             Self::Foreign(..) => "name the store of this deployment",
             Self::Failed(_) | Self::Closed => "mend what it says, and start it again",
