@@ -124,6 +124,14 @@ impl Rig {
         Self::start(Some(address), settings, parts).await
     }
 
+    /// Two nodes over a database of the test's own.
+    pub(crate) async fn two_nodes_on(
+        database: PostgresAddress,
+        settings: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
+        Self::start(Some(database), settings, |server| server).await
+    }
+
     async fn start(
         database: Option<PostgresAddress>,
         settings: impl FnOnce(&mut ServerConfig),
