@@ -6,9 +6,9 @@
 )]
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use omadm_lab::postgres::Database;
 use omadm_tests::process::{Ended, Omadm, PATIENCE, Signal, omadm};
@@ -153,9 +153,11 @@ impl Drop for Role<'_> {
 
 /// Two ports below those that Linux gives to outgoing connections: one of these could take it between two starts.
 fn free_ports() -> [u16; 2] {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
-    let mut free = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed))
+    let random = || {
+        let number = RandomState::new().build_hasher().finish() % 22_000;
+        10_000 + u16::try_from(number).unwrap()
+    };
+    let mut free = std::iter::repeat_with(random)
         .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     [free.next().unwrap(), free.next().unwrap()]
 }
