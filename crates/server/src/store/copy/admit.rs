@@ -9,6 +9,11 @@ use crate::store::statements::Value;
 
 /// Devices compared at once.
 const PAGE: usize = 1000;
+/// The newest event of each of the devices ?1 to ?2.
+const LAST_EVENTS: &str = "SELECT e.dev_id, e.seq, e.at, e.correlation, e.kind
+     FROM (SELECT dev_id, MAX(seq) AS seq FROM events WHERE dev_id >= ?1 AND dev_id <= ?2 GROUP BY dev_id) AS l
+     JOIN events AS e ON e.dev_id = l.dev_id AND e.seq = l.seq
+     WHERE e.dev_id >= ?1 AND e.dev_id <= ?2";
 /// Stands before the CA in the target's `deployment` until the copy is verified: it is nobody's then, so no server starts on it.
 const UNFINISHED: &str = "unfinished copy";
 
@@ -27,7 +32,8 @@ pub(super) fn admit(source: &mut dyn Side, target: &mut dyn Side) -> Result<(), 
         });
     }
     compare_devices(source, target)?;
-    not_ahead(source, target)
+    not_ahead(source, target)?;
+    not_diverged(source, target, "", "")
 }
 
 /// Refuses a target on which a node works.
@@ -93,7 +99,67 @@ fn not_ahead(source: &mut dyn Side, target: &mut dyn Side) -> Result<(), CopyErr
     Ok(())
 }
 
-/// Each device of the target has to be in the source, and not ahead there.
+/// The last event that the target has of each of the devices `first` to `last` (of nobody where both are empty) has to be the source's too: where target
+/// and source went on by themselves, counters alone do not tell. Positions are left out; the source may give one since.
+fn not_diverged(
+    source: &mut dyn Side,
+    target: &mut dyn Side,
+    first: &str,
+    last: &str,
+) -> Result<(), CopyError> {
+    let range = [text(first), text(last)];
+    let there = target
+        .rows(LAST_EVENTS, &range)
+        .map_err(CopyError::Target)?;
+    if there.is_empty() {
+        return Ok(());
+    }
+    let mut values = range.to_vec();
+    for event in &there {
+        values.extend_from_slice(&event[..2]);
+    }
+    // No event has this number: the statement is the same for every page.
+    values.resize_with(2 + 2 * PAGE, || Value::Number(0));
+    for filler in values[2 + 2 * there.len()..].chunks_mut(2) {
+        filler[0] = text("");
+    }
+    let here = source
+        .rows(&events_at(), &values)
+        .map_err(CopyError::Source)?;
+    let here: BTreeMap<&str, &Row> = here.iter().map(|row| (text_of(row, 0), row)).collect();
+    let Some(other) = there
+        .iter()
+        .find(|event| here.get(text_of(event, 0)) != Some(event))
+    else {
+        return Ok(());
+    };
+    let whose = match text_of(other, 0) {
+        "" => "the log of no device",
+        dev_id => dev_id,
+    };
+    Err(CopyError::AheadTarget {
+        target: target.name().to_owned(),
+        what: format!(
+            "{whose} diverged, event {} there is not the one in the source",
+            number(other, 1)
+        ),
+    })
+}
+
+/// The events ?3 at ?4, ?5 at ?6, …, all of devices ?1 to ?2: without the range, PostgreSQL would read every event for each page.
+fn events_at() -> String {
+    let wanted: Vec<String> = (0..PAGE)
+        .map(|nr| format!("(?{}, CAST(?{} AS BIGINT))", 3 + 2 * nr, 4 + 2 * nr))
+        .collect();
+    format!(
+        "WITH wanted (dev_id, seq) AS (VALUES {})
+         SELECT e.dev_id, e.seq, e.at, e.correlation, e.kind FROM wanted AS w CROSS JOIN events AS e
+         WHERE e.dev_id = w.dev_id AND e.seq = w.seq AND e.dev_id >= ?1 AND e.dev_id <= ?2",
+        wanted.join(", ")
+    )
+}
+
+/// Each device of the target has to be in the source, and neither ahead there nor another.
 fn compare_devices(source: &mut dyn Side, target: &mut dyn Side) -> Result<(), CopyError> {
     let page = format!(
         "SELECT dev_id, epoch, next_event_seq FROM devices WHERE dev_id > ?1 ORDER BY dev_id LIMIT {PAGE}"
@@ -126,6 +192,8 @@ fn compare_devices(source: &mut dyn Side, target: &mut dyn Side) -> Result<(), C
                 });
             }
         }
+        let first = there.first().map_or("", |row| text_of(row, 0));
+        not_diverged(source, target, first, text_of(last, 0))?;
         [_, after] = bounds;
     }
 }

@@ -32,7 +32,8 @@ pub enum CopyError {
         /// The first such device.
         dev_id: String,
     },
-    /// The target knows what the source does not know yet: it was in use since. The operator is at fault, perhaps by turning source and target round.
+    /// The target knows what the source does not know: it was in use since, perhaps as the source was too. The operator is at fault, perhaps by turning
+    /// source and target round.
     #[error("{target} is ahead of the source: {what}")]
     AheadTarget {
         /// The target.

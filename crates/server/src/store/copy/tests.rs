@@ -57,7 +57,7 @@ impl Folder {
 }
 
 struct Postgres {
-    _database: Database,
+    database: Database,
     address: StoreAddress,
 }
 
@@ -75,7 +75,7 @@ impl Postgres {
         let database = Database::fresh().unwrap();
         Self {
             address: database.url().parse().unwrap(),
-            _database: database,
+            database,
         }
     }
 
@@ -298,6 +298,91 @@ async fn a_foreign_target_is_refused_unchanged() {
         assert!(!refused.remedy().is_empty());
         assert_eq!(std::fs::read(folder.file(name)).unwrap(), before, "{name}");
     }
+}
+
+/// So many exchanges of the device, or refusals of nobody, told apart from others by their correlation.
+async fn go_on(store: &dyn Store, device: Option<usize>, count: u64, correlation: &str) {
+    for nr in 0..count {
+        let Some(device) = device else {
+            let mut event = event(EventKind::SessionEnded);
+            event.correlation = correlation.to_owned();
+            store.defer(DeferredMark::Refused {
+                dev_id: None,
+                at: START,
+                event,
+            });
+            continue;
+        };
+        let mut delta = exchange(&dev(device), 2 + nr);
+        delta.events[0].correlation = correlation.to_owned();
+        store.commit(delta).await.unwrap();
+    }
+    store.flush().await.unwrap();
+}
+
+/// No counter of the target is ahead: what it has of its own would be overwritten.
+#[tokio::test]
+async fn a_target_that_diverged_is_refused_unchanged() {
+    let told = |refused: CopyError| {
+        assert!(matches!(refused, CopyError::AheadTarget { .. }));
+        refused.to_string()
+    };
+    for (device, named) in [
+        (Some(7), "IMEI:000000000000007 diverged, event 4 "),
+        (None, "the log of no device diverged, event 11 "),
+    ] {
+        let folder = Folder::new();
+        folder.filled("a").await;
+        let (from, to) = (folder.address("a"), folder.address("b"));
+        copied(&from, &to).await.unwrap();
+        go_on(&folder.open("b"), device, 1, "of the copy").await;
+        go_on(&folder.open("a"), device, 2, "of the source").await;
+        let before = std::fs::read(folder.file("b")).unwrap();
+        let refused = told(copied(&from, &to).await.unwrap_err());
+        assert!(refused.contains(named), "{refused}");
+        assert_eq!(std::fs::read(folder.file("b")).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_was_stopped_goes_on_although_the_source_went_on() {
+    let folder = Folder::new();
+    folder.filled("a").await;
+    let (from, to) = (folder.address("a"), folder.address("b"));
+    stopped(&from, &to, 8).await;
+    for device in [Some(1), Some(9), None] {
+        go_on(&folder.open("a"), device, 2, "of the source").await;
+    }
+    let resumed = copied(&from, &to).await.unwrap();
+    assert_eq!((resumed.copied, resumed.skipped), (3, 7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_diverged_is_refused_and_refuses() {
+    let folder = Folder::new();
+    folder.filled("a").await;
+    let postgres = Postgres::migrated().await;
+    let from = folder.address("a");
+    copied(&from, &postgres.address).await.unwrap();
+    for whose in [&dev(2).to_string(), ""] {
+        let swap = |was: &str, is: &str| {
+            let sql = format!(
+                "UPDATE events SET correlation = '{is}' WHERE (dev_id, seq) IN
+                 (SELECT dev_id, MAX(seq) FROM events WHERE dev_id = '{whose}' GROUP BY dev_id) AND correlation = '{was}'"
+            );
+            postgres.database.execute(&sql).unwrap();
+        };
+        swap("00112233aabbccdd", "another");
+        for (from, to) in [(&from, &postgres.address), (&postgres.address, &from)] {
+            let refused = copied(from, to).await.unwrap_err();
+            assert!(
+                matches!(&refused, CopyError::AheadTarget { what, .. } if what.contains("diverged")),
+                "{refused}"
+            );
+        }
+        swap("another", "00112233aabbccdd");
+    }
+    copied(&from, &postgres.address).await.unwrap();
 }
 
 #[tokio::test]
