@@ -53,6 +53,7 @@ impl PostgresNode {
         let work = timeout_at(until, self.work(connection, marks, delta)).await;
         let changed = match work {
             Ok(Ok(changed)) => changed,
+            Ok(Err(Fault::Torn(err))) => return Err(NotApplied::Unknown(err)),
             Ok(Err(cut @ Fault::Cut(_))) => return Err(nothing(cut)),
             Ok(Err(fault)) => {
                 let rolled_back = timeout_at(until, connection.batch_execute("ROLLBACK")).await;
@@ -144,7 +145,10 @@ impl PostgresNode {
             });
         // Both poll their futures in order, and a statement is sent when it is first polled.
         let (begun, executed) = join(begun, join_all(executed)).await;
-        begun.map_err(failed)?;
+        begun.map_err(|err| match failed(err) {
+            cut @ Fault::Cut(_) => cut,
+            other => Fault::Torn(other.into_error()),
+        })?;
         for (statement, executed) in statements.iter().zip(executed) {
             let changed = executed.map_err(failed)?;
             if let Some(refused) = statement.otherwise.as_ref().filter(|_| changed == 0) {

@@ -187,8 +187,12 @@ impl PostgresNode {
             };
             tokio::select! {
                 () = time => {
+                    // A flush waits for them.
+                    let under_way = self.under_way.read().await;
                     let marks = self.marks().all();
-                    if let Err(err) = self.write(marks).await {
+                    let written = self.write(marks).await;
+                    drop(under_way);
+                    if let Err(err) = written {
                         tracing::warn!(error = %err, "deferred marks wait longer");
                         tokio::time::sleep(PAUSE).await;
                     }
@@ -208,7 +212,7 @@ fn dev_id(mark: &DeferredMark) -> Option<&omadm_mo::DevId> {
 }
 
 /// Longer each time, and spread, so that those who were in each other's way are not again.
-async fn pause(reruns: u32) {
+pub(super) async fn pause(reruns: u32) {
     let [octet] = crate::entropy::random::<1>().unwrap_or([128]);
     let most = 1_u64 << reruns.min(7);
     tokio::time::sleep(Duration::from_micros(most * u64::from(octet) * 4)).await;

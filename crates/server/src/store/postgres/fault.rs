@@ -18,6 +18,8 @@ pub(super) enum Fault {
     GivenUp(StoreError),
     /// The connection is of no use any more. What was under way on it may have taken place.
     Cut(StoreError),
+    /// BEGIN failed, so each statement sent behind it may have taken place by itself. The connection is not to be used again.
+    Torn(StoreError),
     /// The values are at fault.
     Refused(CommitError),
     /// The store is.
@@ -28,7 +30,7 @@ impl Fault {
     /// The fault as one of the store, where nobody can do anything about it.
     pub(super) fn into_error(self) -> StoreError {
         match self {
-            Self::GivenUp(err) | Self::Cut(err) | Self::Failed(err) => err,
+            Self::GivenUp(err) | Self::Cut(err) | Self::Torn(err) | Self::Failed(err) => err,
             Self::Refused(err) => StoreError::Failed(err.to_string()),
         }
     }

@@ -14,7 +14,7 @@ mod sequencer;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +39,7 @@ use crate::model::{DeferredMark, ExchangeDelta};
 pub struct PostgresStore {
     node: Arc<PostgresNode>,
     stop: watch::Sender<bool>,
+    begun: Once,
 }
 
 /// How a [`PostgresStore`] works. The defaults are for production.
@@ -146,10 +147,20 @@ impl PostgresStore {
             deferred: AtomicU64::new(0),
             transactions: AtomicU64::new(0),
         });
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(Arc::clone(&node).write_marks(stopped.clone()));
-        tokio::spawn(Arc::clone(&node).give_positions(stopped));
-        Ok(Self { node, stop })
+        Ok(Self {
+            node,
+            stop: watch::Sender::new(false),
+            begun: Once::new(),
+        })
+    }
+
+    /// From the first write on this node also writes what was deferred and gives positions. Not before: who only looks, or is refused, changes nothing.
+    pub(super) fn begin(&self) {
+        self.begun.call_once(|| {
+            let stopped = self.stop.subscribe();
+            tokio::spawn(Arc::clone(&self.node).write_marks(stopped.clone()));
+            tokio::spawn(Arc::clone(&self.node).give_positions(stopped));
+        });
     }
 
     /// Names this node in the sequencer's lease.
@@ -168,6 +179,7 @@ impl Drop for PostgresStore {
 #[async_trait]
 impl Commit for PostgresStore {
     async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError> {
+        self.begin();
         let until = Instant::now() + self.node.options.patience;
         let place = self.node.place()?;
         let node = Arc::clone(&self.node);
@@ -184,12 +196,14 @@ impl Commit for PostgresStore {
     }
 
     fn defer(&self, mark: DeferredMark) {
+        self.begin();
         self.node.defer([mark]);
     }
 
     async fn flush(&self) -> Result<(), StoreError> {
-        drop(self.node.under_way.write().await);
+        let everything_before = self.node.under_way.write().await;
         let marks = self.node.marks().all();
+        drop(everything_before);
         self.node.write(marks).await?;
         self.node.catch_up().await
     }
@@ -203,8 +217,8 @@ impl Commit for PostgresStore {
     }
 
     fn backlog(&self) -> usize {
-        let status = self.node.pool.status();
-        status.waiting
+        let places = self.node.options.queue;
+        places.saturating_sub(self.node.places.available_permits())
     }
 }
 

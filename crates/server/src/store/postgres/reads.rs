@@ -5,6 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
+use super::commit::pause;
 use super::fault::{Fault, fault};
 use super::{PostgresNode, PostgresStore};
 use crate::model::Deployment;
@@ -38,7 +39,11 @@ impl Deployments for PostgresStore {
         let values =
             [&deployment.ca, &deployment.sealing_key].map(|text| Value::Text(text.as_str().into()));
         self.node.query(sql::CLAIM, &values).await?;
-        Ok(self.deployment().await?.unwrap_or(deployment))
+        let claimed = self.deployment().await?.unwrap_or_else(|| deployment.clone());
+        if claimed == deployment {
+            self.begin();
+        }
+        Ok(claimed)
     }
 }
 
@@ -51,6 +56,7 @@ impl PostgresNode {
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         let until = Instant::now() + self.options.patience;
+        let mut cuts = 0;
         loop {
             let connection = timeout_at(until, self.connection())
                 .await
@@ -58,7 +64,10 @@ impl PostgresNode {
             match timeout_at(until, ask(&connection, sql, values)).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(err)) => match fault(&self.name, &err) {
-                    Fault::Cut(_) | Fault::GivenUp(_) if Instant::now() < until => {}
+                    Fault::Cut(_) | Fault::GivenUp(_) if Instant::now() < until => {
+                        cuts += 1;
+                        pause(cuts).await;
+                    }
                     fault => return Err(fault.into_error()),
                 },
                 Err(_elapsed) => {

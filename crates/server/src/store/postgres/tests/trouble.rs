@@ -142,6 +142,7 @@ impl Behind {
             ..impatient()
         };
         let direct = open(&database.url(), &options).await;
+        direct.begin();
         let holder = "SELECT count(*) FROM sequencer WHERE holder IS NOT NULL";
         while database.execute(holder).unwrap() == "0" {
             tokio::time::sleep(Duration::from_millis(10)).await;
