@@ -1,6 +1,7 @@
 //! Where a store lies, as an operator writes it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -59,9 +60,7 @@ impl FromStr for StoreAddress {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(Box::new(text.parse()?)));
         }
-        let shown = text.split(['@', '?']).next_back().unwrap_or_default();
-        Err(StoreError::Address(
-            shown.to_owned(),
+        Err(refused(
             "a store is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned(),
         ))
     }
@@ -72,7 +71,6 @@ impl FromStr for PostgresAddress {
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
-        let unnamed = |why: String| StoreError::Address(without_password(address), why);
         let (mut mode, mut root, mut certificate, mut key) = (None, None, None, None);
         let mut theirs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -90,36 +88,48 @@ impl FromStr for PostgresAddress {
             let decoded = percent_encoding::percent_decode_str(value).decode_utf8();
             *slot = Some(
                 decoded
-                    .map_err(|_| unnamed(format!("{name} is not UTF-8")))?
+                    .map_err(|_| refused(format!("{name} is not UTF-8")))?
                     .into_owned(),
             );
         }
         let url = format!("{address}?{}", theirs.join("&"));
         // The error's text may quote the URL, password included.
         let mut config: Config = url.parse().map_err(|_| {
-            unnamed("it is no URL postgres://USER:PASSWORD@HOST:PORT/DATABASE, or has a parameter that is not known".to_owned())
+            refused("it is no URL postgres://USER:PASSWORD@HOST:PORT/DATABASE, or has a parameter that is not known".to_owned())
         })?;
         if config.get_hosts().is_empty() {
-            return Err(unnamed("it names no host".to_owned()));
+            return Err(refused("it names no host".to_owned()));
         }
         if config.get_dbname().is_none() {
-            return Err(unnamed("it names no database".to_owned()));
+            return Err(refused("it names no database".to_owned()));
         }
-        let tls = match mode.as_deref() {
-            None if config.get_hosts().iter().all(is_local) => DatabaseTls::Off,
-            Some("disable") => DatabaseTls::Off,
-            None | Some("require" | "verify-ca" | "verify-full") => {
-                let root = root.ok_or_else(|| {
-                    unnamed("it is not on this machine, so its certificate is verified: add ?sslrootcert=FILE with the CA's certificate".to_owned())
-                })?;
-                let own = certificate.map(PathBuf::from).zip(key.map(PathBuf::from));
+        let own = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            _ => return Err(refused("sslcert and sslkey belong together".to_owned())),
+        };
+        let wants_tls = root.is_some() || own.is_some();
+        let tls = match (mode.as_deref(), root) {
+            (Some("disable"), _) if wants_tls => {
+                return Err(refused(
+                    "sslmode=disable has no use for certificates".to_owned(),
+                ));
+            }
+            (Some("disable"), _) => DatabaseTls::Off,
+            (None, None) if !wants_tls && is_local(&config) => DatabaseTls::Off,
+            (None | Some("require" | "verify-ca" | "verify-full"), Some(root)) => {
                 DatabaseTls::Verified {
                     root: root.into(),
                     own,
                 }
             }
-            Some(other) => {
-                return Err(unnamed(format!(
+            (None | Some("require" | "verify-ca" | "verify-full"), None) => {
+                return Err(refused(
+                    "its certificate is to be verified: add ?sslrootcert=FILE with the CA's certificate".to_owned(),
+                ));
+            }
+            (Some(other), _) => {
+                return Err(refused(format!(
                     "sslmode={other} lets anybody on the way read along; write verify-full, or disable where the way is safe"
                 )));
             }
@@ -129,7 +139,7 @@ impl FromStr for PostgresAddress {
             DatabaseTls::Verified { .. } => tokio_postgres::config::SslMode::Require,
         });
         Ok(Self {
-            shown: without_password(address),
+            shown: shown(&config),
             config,
             tls,
         })
@@ -150,34 +160,46 @@ impl PostgresAddress {
     /// Whether what is said to the database can be read on a network.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
-        self.tls == DatabaseTls::Off && !self.config.get_hosts().iter().all(is_local)
+        self.tls == DatabaseTls::Off && !is_local(&self.config)
     }
 }
 
-fn is_local(host: &Host) -> bool {
-    match host {
+/// Whether nothing leaves this machine: where addresses are given, the names do not count.
+fn is_local(config: &Config) -> bool {
+    let of_this_machine = |host: &Host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
-    }
+    };
+    config.get_hosts().iter().all(of_this_machine)
+        && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
-/// `postgres://user:secret@host/db` as `postgres://user@host/db`.
-fn without_password(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else {
-        return "the address".to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((login, place)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{place}")
+/// An address that is refused is not quoted: where its password ends is anybody's guess.
+fn refused(why: String) -> StoreError {
+    StoreError::Address("the store's address".to_owned(), why)
+}
+
+fn shown(config: &Config) -> String {
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
+        let name = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string().replace('/', "%2F"),
+        };
+        match ports.get(at).or_else(|| ports.first()) {
+            Some(port) => format!("{name}:{port}"),
+            None => name,
         }
-        None => format!("{scheme}://{rest}"),
-    }
+    });
+    let user = config.get_user().map(|user| format!("{user}@"));
+    format!(
+        "postgres://{}{}/{}",
+        user.unwrap_or_default(),
+        hosts.collect::<Vec<_>>().join(","),
+        config.get_dbname().unwrap_or_default()
+    )
 }
 
 impl fmt::Display for PostgresAddress {
@@ -243,6 +265,10 @@ mod tests {
             "postgres://omadm:s3cr3t@/dm?sslmode=disable",
             "postgres://omadm:s3cr3t@db.example?sslmode=disable",
             "mysql://omadm:s3cr3t@db.example/dm",
+            "mysql://omadm:s3cr3t",
+            "host=db user=omadm password=s3cr3t dbname=dm",
+            "postgres://omadm:s3cr3t?x@db.example/dm",
+            "postgres://omadm:x?s3cr3t@db.example/dm",
             "postgres://omadm:s3cr3t@db.example:port/dm",
         ] {
             assert!(!refusal(text).contains("s3cr3t"), "{}", refusal(text));
@@ -266,6 +292,21 @@ mod tests {
         }
         assert!(refusal("postgres://u@db.example/d").contains("sslrootcert"));
         assert!(refusal("postgres://u@db.example/d?sslmode=prefer").contains("verify-full"));
+        // What is asked for counts on this machine, too; a name that stands for an address elsewhere is not this machine.
+        let here = "postgres://u@localhost/d?sslrootcert=%2Fca.pem";
+        assert!(matches!(tls(here), DatabaseTls::Verified { .. }));
+        for text in [
+            "postgres://u@localhost/d?hostaddr=10.0.0.5",
+            "postgres://u@localhost/d?sslcert=c.pem&sslkey=k.pem",
+        ] {
+            assert!(refusal(text).contains("sslrootcert"), "{text}");
+        }
+        for text in [
+            "postgres://u@localhost/d?sslcert=c.pem",
+            "postgres://u@localhost/d?sslmode=disable&sslrootcert=c.pem",
+        ] {
+            assert!(refusal(text).contains("cert"), "{text}");
+        }
         let open = "postgres://u@db.example/d?sslmode=disable";
         assert!(open.parse::<PostgresAddress>().unwrap().is_exposed());
     }
