@@ -2,8 +2,12 @@
 //! Several nodes, whatever `OMADM_TEST_NODES` says: the command starts them itself.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::future::{pending, ready};
+use std::sync::Arc;
+
+use omadm_lab::demo::{Demo, DemoError, DemoOptions, DemoProfile, DemoStore};
 use omadm_lab::postgres::Database;
-use omadm_tests::process::{Ended, omadm};
+use omadm_tests::process::{Ended, PATIENCE, Signal, omadm};
 use serde_json::Value;
 
 /// Insists on a completed bootstrap with these counts: connections, exchanges, commits.
@@ -63,6 +67,110 @@ fn the_demo_leaves_a_given_database_as_it_was() {
 }
 
 #[test]
+fn a_count_of_nodes_that_cannot_be_is_refused_before_anything_is_made() {
+    let database = Database::fresh().unwrap();
+    for nodes in ["0", "17"] {
+        let ended = omadm(["demo", "--nodes", nodes, "--store", &database.url()]).run();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("1..=16"), "{ended:?}");
+    }
+    assert_eq!(schemas(&database), "0");
+}
+
+/// Lets the database refuse these commands from now on.
+fn refuse(database: &Database, tags: &str) {
+    let sql = format!(
+        "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no % today', tg_tag; END $$;
+         CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ({tags}) EXECUTE FUNCTION refuse()"
+    );
+    database.execute(&sql).unwrap();
+}
+
+fn schemas(database: &Database) -> String {
+    let sql = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'omadm%'";
+    database.execute(sql).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_demo_that_does_not_start_leaves_the_database_as_it_was() {
+    for nodes in ["1", "2"] {
+        let database = Database::fresh().unwrap();
+        refuse(&database, "'CREATE TABLE'");
+        let ended = omadm(["demo", "--nodes", nodes, "--store", &database.url()]).run();
+        assert!(
+            ended.refused().stderr.contains("no CREATE TABLE today"),
+            "{nodes}"
+        );
+        assert_eq!(schemas(&database), "0");
+    }
+}
+
+#[test]
+fn a_schema_that_cannot_be_dropped_is_named_with_the_command_to_type() {
+    let database = Database::fresh().unwrap();
+    refuse(&database, "'CREATE TABLE', 'DROP SCHEMA'");
+    let ended = omadm(["demo", "--store", &database.url()]).run().refused();
+    for told in [
+        "no CREATE TABLE today",
+        "is left behind",
+        "no DROP SCHEMA today",
+        "DROP SCHEMA omadm_demo_",
+        " CASCADE",
+    ] {
+        assert!(ended.stderr.contains(told), "no {told:?}: {ended:?}");
+    }
+    assert_eq!(schemas(&database), "1");
+}
+
+#[test]
+fn ctrl_c_takes_away_what_the_demo_made() {
+    let database = Database::fresh().unwrap();
+    let mut demo = omadm(["demo", "--nodes", "2", "--store", &database.url()])
+        .start()
+        .unwrap();
+    demo.until("node 1 listens", PATIENCE).unwrap();
+    demo.signal(Signal::Int).unwrap();
+    let ended = demo.wait(PATIENCE).unwrap();
+    assert!(
+        ended.code.is_some(),
+        "the signal itself ended it: {ended:?}"
+    );
+    assert_eq!(schemas(&database), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bootstrap_that_fails_ends_the_demo_first() {
+    let database = Database::fresh().unwrap();
+    for breaks in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DemoOptions {
+            folder: folder.path().to_owned(),
+            profile: DemoProfile::Minimal,
+            trace: false,
+            nodes: 2,
+            store: DemoStore::Postgres(Box::new(database.url().parse().unwrap())),
+        };
+        let demo = Demo::start(options, Arc::new(|_| {}), pending())
+            .await
+            .unwrap();
+        assert_eq!(schemas(&database), "1");
+        let failed = if breaks {
+            let schema = format!("omadm_demo_{}", std::process::id());
+            let sql = format!("DROP TABLE {schema}.documents CASCADE");
+            database.execute(&sql).unwrap();
+            demo.run(pending()).await
+        } else {
+            demo.run(ready(())).await
+        };
+        let Err(failed) = failed else {
+            panic!("the bootstrap went well");
+        };
+        assert_eq!(matches!(failed, DemoError::Stopped), !breaks, "{failed}");
+        assert_eq!(schemas(&database), "0");
+    }
+}
+
+#[test]
 fn several_nodes_on_sqlite_are_refused() {
     let ended = omadm(["demo", "--nodes", "2"]).run();
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -70,6 +178,7 @@ fn several_nodes_on_sqlite_are_refused() {
         ended.stderr.contains("several share PostgreSQL"),
         "{ended:?}"
     );
+    assert!(ended.stderr.contains("do: add --store"), "{ended:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The servers of a demo: one node, or several over one PostgreSQL behind a balancer that sends every exchange to the next one.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,33 +39,26 @@ enum Database {
 struct Named(usize, Timeline);
 
 impl DemoNodes {
+    /// Where it fails, or `stop` is ready first, what was made in PostgreSQL is taken away again.
     pub(super) async fn start(
         folder: &Path,
         number: usize,
         store: &DemoStore,
         timeline: &Timeline,
+        stop: impl Future<Output = ()>,
     ) -> Result<Self, DemoError> {
-        let mut config = ServerConfig::new(folder.join("server"));
-        config.profiles_dir = Some(folder.join("profiles"));
+        if number == 0 || (number > 1 && matches!(store, DemoStore::StateDirectory)) {
+            return Err(DemoError::NodesNeedPostgres(number));
+        }
         let (address, database) = prepare(store, timeline).await?;
-        let serving = match (number, address) {
-            (1, address) => {
-                if let Some(address) = address {
-                    migrate(&address).await?;
-                    config.store = StoreAddress::Postgres(Box::new(address));
-                }
-                Serving::One(Box::new(DmServer::new(config).start().await?))
-            }
-            (2.., Some(address)) => {
-                config.limits.exchanges_per_connection = Some(1);
-                let started = AtomicUsize::new(0);
-                let named = |server: DmServer| {
-                    let number = started.fetch_add(1, Ordering::Relaxed) + 1;
-                    server.with_observer(Arc::new(Named(number, timeline.clone())))
-                };
-                Serving::Several(Nodes::start(number, &address, &config, named).await?)
-            }
-            _ => return Err(DemoError::NodesNeedPostgres(number)),
+        let served = tokio::select! {
+            biased;
+            () = stop => Err(DemoError::Stopped),
+            served = serve(folder, number, address, timeline) => served,
+        };
+        let serving = match served {
+            Ok(serving) => serving,
+            Err(err) => return Err(err.and(take_away(database).await)),
         };
         let nodes = Self { serving, database };
         for (number, node) in (1..).zip(nodes.all()) {
@@ -108,25 +102,16 @@ impl DemoNodes {
         Ok(())
     }
 
-    /// Ends all, and takes away what the demo made in PostgreSQL.
+    /// Ends all, and takes away what the demo made in PostgreSQL, however they end.
     pub(super) async fn end(self) -> Result<(), DemoError> {
-        match self.serving {
-            Serving::One(node) => node.shutdown().await?,
-            Serving::Several(nodes) => nodes.shutdown().await?,
-        }
-        match self.database {
-            Some(Database::Schema(address, schema)) => {
-                let drop = format!("DROP SCHEMA {schema} CASCADE");
-                let gone = connect(&address).await?.batch_execute(&drop).await;
-                gone.map_err(|err| {
-                    DemoError::Database(format!("schema {schema} is left behind: {err}"))
-                })
-            }
-            Some(Database::Private(server)) => {
-                drop(spawn_blocking(move || drop(server)).await);
-                Ok(())
-            }
-            None => Ok(()),
+        let ended = match self.serving {
+            Serving::One(node) => node.shutdown().await,
+            Serving::Several(nodes) => nodes.shutdown().await,
+        };
+        let gone = take_away(self.database).await;
+        match ended {
+            Ok(()) => gone,
+            Err(err) => Err(DemoError::from(err).and(gone)),
         }
     }
 
@@ -151,6 +136,72 @@ impl ExchangeObserver for Named {
     }
 }
 
+/// One node, or several on PostgreSQL.
+async fn serve(
+    folder: &Path,
+    number: usize,
+    address: Option<PostgresAddress>,
+    timeline: &Timeline,
+) -> Result<Serving, DemoError> {
+    let mut config = ServerConfig::new(folder.join("server"));
+    config.profiles_dir = Some(folder.join("profiles"));
+    match (number, address) {
+        (1, address) => {
+            if let Some(address) = address {
+                migrate(&address).await?;
+                config.store = StoreAddress::Postgres(Box::new(address));
+            }
+            let node = DmServer::new(config).start().await?;
+            Ok(Serving::One(Box::new(node)))
+        }
+        (2.., Some(address)) => {
+            config.limits.exchanges_per_connection = Some(1);
+            let started = AtomicUsize::new(0);
+            let named = |server: DmServer| {
+                let number = started.fetch_add(1, Ordering::Relaxed) + 1;
+                server.with_observer(Arc::new(Named(number, timeline.clone())))
+            };
+            let nodes = Nodes::start(number, &address, &config, named).await?;
+            Ok(Serving::Several(nodes))
+        }
+        _ => Err(DemoError::NodesNeedPostgres(number)),
+    }
+}
+
+/// Leaves PostgreSQL as it was before the demo.
+async fn take_away(database: Option<Database>) -> Result<(), DemoError> {
+    match database {
+        Some(Database::Schema(address, schema)) => {
+            let drop = format!("DROP SCHEMA {schema} CASCADE");
+            let gone = match connect(&address).await {
+                Ok(client) => client.batch_execute(&drop).await.map_err(|err| told(&err)),
+                Err(err) => Err(err.to_string()),
+            };
+            gone.map_err(|why| DemoError::LeftBehind {
+                schema,
+                why,
+                first: None,
+            })
+        }
+        Some(Database::Private(server)) => {
+            drop(spawn_blocking(move || drop(server)).await);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// An error with its causes: the driver's own text tells only that the database said something.
+fn told(err: &dyn Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text.push_str(&format!(": {err}"));
+        cause = err.source();
+    }
+    text
+}
+
 /// An empty place in PostgreSQL; none where the records stay in the state directory.
 async fn prepare(
     store: &DemoStore,
@@ -162,7 +213,9 @@ async fn prepare(
             let schema = format!("omadm_demo_{}", std::process::id());
             let create = format!("CREATE SCHEMA {schema}");
             let made = connect(address).await?.batch_execute(&create).await;
-            made.map_err(|err| DemoError::Database(format!("no schema could be made: {err}")))?;
+            made.map_err(|err| {
+                DemoError::Database(format!("no schema could be made: {}", told(&err)))
+            })?;
             let own = address.with_schema(&schema);
             let made = Database::Schema(PostgresAddress::clone(address), schema);
             Ok((Some(own), Some(made)))

@@ -99,7 +99,20 @@ pub enum DemoError {
     /// The database refused.
     #[error("the database: {0}")]
     Database(String),
-    /// Several nodes cannot share an SQLite file.
+    /// What the demo made in the database could not be taken away again.
+    #[error("{}the schema {schema} is left behind in the database: {why}", .first.as_ref().map(|first| format!("{first}; ")).unwrap_or_default())]
+    LeftBehind {
+        /// The schema.
+        schema: String,
+        /// Why it is still there.
+        why: String,
+        /// What had failed before.
+        first: Option<Box<Self>>,
+    },
+    /// The caller wanted no more.
+    #[error("it was stopped before its end")]
+    Stopped,
+    /// Several nodes cannot share an SQLite file, and without a node there is no demo.
     #[error("{0} nodes: one works on its own SQLite file, several share PostgreSQL")]
     NodesNeedPostgres(usize),
     /// Several nodes did not start.
@@ -122,6 +135,54 @@ pub enum DemoError {
     Ddf(#[from] DdfError),
 }
 
+impl DemoError {
+    /// What the operator can do about it: one sentence, or nothing.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let advice = match self {
+            Self::LeftBehind { schema, .. } => {
+                return format!("type in psql: DROP SCHEMA {schema} CASCADE");
+            }
+            Self::NodesNeedPostgres(_) => {
+                "add --store temp-postgres or --store postgres://…, or let one node serve"
+            }
+            Self::Store(err) | Self::Nodes(NodesError::Store(err)) => err.remedy(),
+            Self::Server(StartError::Store(err))
+            | Self::Nodes(NodesError::Start(StartError::Store(err))) => err.remedy(),
+            Self::Database(_) => "name a database in which this user may make a schema",
+            Self::PrivatePostgres(_) => {
+                "mend what it says, or name a database with --store postgres://…"
+            }
+            Self::File(_) | Self::NotEmpty(_) => {
+                "make the temporary folder writable, or set TMPDIR"
+            }
+            Self::Bootstrap(_) | Self::Api(_) => "run it with --trace to see every exchange",
+            Self::Stopped => "",
+            Self::Server(_)
+            | Self::Nodes(_)
+            | Self::Device(_)
+            | Self::Client(_)
+            | Self::Tree(_)
+            | Self::DevId(_)
+            | Self::Uri(_)
+            | Self::Ddf(_) => "run it with --log-filter debug to see more",
+        };
+        advice.to_owned()
+    }
+
+    /// This error, together with how the demo ended after it.
+    pub(super) fn and(self, ended: Result<(), Self>) -> Self {
+        match ended {
+            Err(Self::LeftBehind { schema, why, .. }) => Self::LeftBehind {
+                schema,
+                why,
+                first: Some(Box::new(self)),
+            },
+            _ => self,
+        }
+    }
+}
+
 const MINIMAL: &str = include_str!("../../../../profiles/minimal.toml");
 const FULL: &str = include_str!("../../../../profiles/full.toml");
 pub(super) const REPORTING_DDF: &str = include_str!("../../../../profiles/ddf/reporting-1.0.ddf");
@@ -141,62 +202,70 @@ impl DemoProfile {
 }
 
 impl Demo {
-    /// Starts the server on ephemeral ports and registers the device. `out` gets the timeline as it happens.
+    /// Starts the server on ephemeral ports and registers the device. `out` gets the timeline as it happens. Where it fails, or `stop` is ready first,
+    /// what ran is ended, and what was made in PostgreSQL is gone.
     ///
     /// # Errors
     /// [`DemoError`].
     pub async fn start(
         options: DemoOptions,
         out: Arc<dyn Fn(Line) + Send + Sync>,
+        stop: impl Future<Output = ()>,
     ) -> Result<Self, DemoError> {
+        let mut stop = std::pin::pin!(stop);
         let timeline = Timeline::new(options.trace, out);
-        let profiles = options.folder.join("profiles");
-        write_profiles(&profiles)?;
-        let nodes =
-            DemoNodes::start(&options.folder, options.nodes, &options.store, &timeline).await?;
-        let server = nodes.first()?;
-        let first = server
-            .first_start
-            .as_ref()
-            .ok_or_else(|| DemoError::NotEmpty(options.folder.clone()))?;
-        let host = server.operator_addr.ip().to_string();
-        let api = ApiClient::new(
-            host,
-            server.operator_addr.port(),
-            server.ca_certificate(),
-            &first.token,
-        )?;
-        let dev_id = DevId::parse("IMEI:493005100592800")?;
-        let observer = Arc::new(timeline.clone());
-        let client = device::make(
-            &options.folder.join("device"),
-            &dev_id,
-            options.profile.name(),
-            &api,
-            (server.ca_certificate(), nodes.port()),
-            observer,
+        write_profiles(&options.folder.join("profiles"))?;
+        let nodes = DemoNodes::start(
+            &options.folder,
+            options.nodes,
+            &options.store,
+            &timeline,
+            &mut stop,
         )
         .await?;
-        timeline.say(
-            Who::Client,
-            format!("{dev_id}: made its key, got its certificate, knows the bootstrap URL"),
-        );
-        let (operator_addr, token) = (server.operator_addr, first.token.clone());
-        Ok(Self {
-            nodes,
-            operator_addr,
-            token,
-            client,
-            dev_id,
-            timeline,
-        })
+        let registered = tokio::select! {
+            biased;
+            () = stop => Err(DemoError::Stopped),
+            registered = registered(&options, &nodes, &timeline) => registered,
+        };
+        match registered {
+            Ok(Registered {
+                operator_addr,
+                token,
+                client,
+                dev_id,
+            }) => Ok(Self {
+                nodes,
+                operator_addr,
+                token,
+                client,
+                dev_id,
+                timeline,
+            }),
+            Err(err) => Err(err.and(nodes.end().await)),
+        }
     }
 
-    /// The bootstrap and its DM session.
+    /// Runs the bootstrap and its DM session; ends the demo where that fails, or `stop` is ready first.
     ///
     /// # Errors
     /// [`DemoError`].
-    pub async fn bootstrap(&self) -> Result<BootstrapRow, DemoError> {
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(Self, BootstrapRow), DemoError> {
+        let done = tokio::select! {
+            biased;
+            () = stop => Err(DemoError::Stopped),
+            done = self.bootstrap() => done,
+        };
+        match done {
+            Ok(row) => Ok((self, row)),
+            Err(err) => Err(err.and(self.end().await)),
+        }
+    }
+
+    async fn bootstrap(&self) -> Result<BootstrapRow, DemoError> {
         let store = Arc::clone(self.nodes.first()?.store());
         let timeline = self.timeline.clone();
         let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -211,7 +280,9 @@ impl Demo {
                 if last {
                     return;
                 }
-                let _ended = tokio::time::timeout(LOOK, stopped.changed()).await;
+                if let Ok(Err(_given_up)) = tokio::time::timeout(LOOK, stopped.changed()).await {
+                    return;
+                }
             }
         });
         // The registration's own events belong before the story.
@@ -309,6 +380,54 @@ impl Kept {
     pub async fn end(self) -> Result<(), DemoError> {
         self.nodes.end().await
     }
+}
+
+/// What the device is, and how it is reached by operators.
+struct Registered {
+    operator_addr: SocketAddr,
+    token: Secret,
+    client: omadm_client::Client,
+    dev_id: DevId,
+}
+
+async fn registered(
+    options: &DemoOptions,
+    nodes: &DemoNodes,
+    timeline: &Timeline,
+) -> Result<Registered, DemoError> {
+    let server = nodes.first()?;
+    let first = server
+        .first_start
+        .as_ref()
+        .ok_or_else(|| DemoError::NotEmpty(options.folder.clone()))?;
+    let host = server.operator_addr.ip().to_string();
+    let api = ApiClient::new(
+        host,
+        server.operator_addr.port(),
+        server.ca_certificate(),
+        &first.token,
+    )?;
+    let dev_id = DevId::parse("IMEI:493005100592800")?;
+    let observer = Arc::new(timeline.clone());
+    let client = device::make(
+        &options.folder.join("device"),
+        &dev_id,
+        options.profile.name(),
+        &api,
+        (server.ca_certificate(), nodes.port()),
+        observer,
+    )
+    .await?;
+    timeline.say(
+        Who::Client,
+        format!("{dev_id}: made its key, got its certificate, knows the bootstrap URL"),
+    );
+    Ok(Registered {
+        operator_addr: server.operator_addr,
+        token: first.token.clone(),
+        client,
+        dev_id,
+    })
 }
 
 fn write_profiles(folder: &Path) -> Result<(), std::io::Error> {

@@ -1,12 +1,13 @@
+use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use omadm_lab::demo::{
-    BootstrapRow, Demo as Scenario, DemoOptions, DemoProfile, DemoStore, Line, Who,
+    BootstrapRow, Demo as Scenario, DemoError, DemoOptions, DemoProfile, DemoStore, Kept, Line, Who,
 };
 use omadm_server::store::StoreError;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::say;
 use crate::failure::{Explain as _, Failure};
 
 /// Shows a whole bootstrap
@@ -21,9 +22,9 @@ pub(crate) struct Demo {
     /// Which profile the device gets
     #[arg(long, value_enum, default_value = "minimal")]
     profile: Profile,
-    /// How many nodes serve; every exchange goes to another one than the one before. More than one need PostgreSQL
-    #[arg(long, default_value_t = 1)]
-    nodes: usize,
+    /// How many nodes serve, 16 at most; every exchange goes to another one than the one before. More than one need PostgreSQL
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    nodes: u8,
     /// Where the records are kept: `sqlite`, `temp-postgres` (a private server from the system's binaries), or postgres://… (in a schema that is dropped)
     #[arg(
         long,
@@ -64,7 +65,7 @@ impl Demo {
             folder: folder.path().to_owned(),
             profile,
             trace: self.trace,
-            nodes: self.nodes,
+            nodes: self.nodes.into(),
             store: demo_store(&self.store)?,
         };
         let out: Arc<dyn Fn(Line) + Send + Sync> = if self.json {
@@ -72,23 +73,28 @@ impl Demo {
         } else {
             Arc::new(|line| print_line(&line))
         };
-        let demo = Scenario::start(options, out)
+        let failed = |err: DemoError| Failure::new(what, &err, err.remedy());
+        let interrupt = interrupted().explain("no signal can be waited for", "")?;
+        let mut interrupt = std::pin::pin!(interrupt);
+        let demo = Scenario::start(options, out, &mut interrupt)
             .await
-            .explain(what, "run it with --log-filter debug to see more")?;
-        let row = demo
-            .bootstrap()
-            .await
-            .explain(what, "run it with --trace to see every exchange")?;
-        if self.json {
-            say(serde_json::to_string(&row).explain(what, "")?)?;
-        } else {
-            say(table(&row))?;
-        }
-        if self.keep {
-            keep(demo.keep()).await?;
-        } else {
-            demo.end().await.explain(what, "")?;
-        }
+            .map_err(failed)?;
+        let (demo, row) = demo.run(&mut interrupt).await.map_err(failed)?;
+        let told = match serde_json::to_string(&row) {
+            Ok(row) if self.json => tell(row),
+            Ok(_) => tell(table(&row)),
+            Err(err) => Err(Failure::new(what, err, "")),
+        };
+        // The demo ends first, even where nobody reads what it says.
+        let kept = match told {
+            Ok(()) if self.keep => {
+                let kept = demo.keep();
+                let kept_until = kept_until(&kept, interrupt).await;
+                kept.end().await.map_err(failed).and(kept_until)
+            }
+            told => demo.end().await.map_err(failed).and(told),
+        };
+        kept?;
         if row.is_complete() {
             return Ok(());
         }
@@ -127,21 +133,36 @@ fn demo_store(text: &str) -> Result<DemoStore, Failure> {
     }
 }
 
-async fn keep(kept: omadm_lab::demo::Kept) -> Result<(), Failure> {
-    say(format!(
+/// Ready after a Ctrl-C, which from now on does not end the process by itself.
+fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    let mut signals = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        signals.recv().await;
+    })
+}
+
+/// A pipe that nobody reads any more does not keep the demo from taking away what it made; the exit code still tells how it ended.
+fn tell(line: impl std::fmt::Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.explain("standard output cannot be written", ""),
+    }
+}
+
+async fn kept_until(kept: &Kept, interrupt: impl Future<Output = ()>) -> Result<(), Failure> {
+    tell(format!(
         "\nDM Server runs on:  devices https://{}  operators https://{}",
         kept.device_addr(),
         kept.operator_addr()
     ))?;
-    say(format!(
+    tell(format!(
         "admin token:        {}",
         String::from_utf8_lossy(kept.admin_token().expose())
     ))?;
-    say("Ctrl-C ends it.")?;
-    tokio::signal::ctrl_c()
-        .await
-        .explain("no signal can be waited for", "")?;
-    kept.end().await.explain("the server did not end well", "")
+    tell("Ctrl-C ends it.")?;
+    interrupt.await;
+    Ok(())
 }
 
 fn print_line(line: &Line) {
@@ -159,8 +180,7 @@ fn print_line(line: &Line) {
     for row in rows {
         text.push_str(&format!("\n{:>23}{row}", ""));
     }
-    // A closed pipe: the exit code still tells how it ended.
-    let _closed = say(text);
+    let _full = tell(text);
 }
 
 fn table(row: &BootstrapRow) -> String {
