@@ -1,10 +1,11 @@
-//! DM 2.0 on the wire: Packages #1 to #3, commands, alerts, status codes, media types.
+//! DM 2.0 on the wire: Packages #0 to #3, commands, alerts, status codes, media types.
 //!
 //! Pure: no clock, no randomness, no I/O. Readers take what `dm20.md` §4 and §19 oblige them to take, writers are strict. Both work on
-//! [`omadm_mo::json::Json`], so size, depth and double members are judged before a package is read.
+//! [`omadm_mo::json::Json`], so size, depth and double members are judged before a package is read; Package#0 is binary ([`package0`]).
 
 pub mod header;
 pub mod media_type;
+pub mod package0;
 
 mod alert;
 mod alert_data;

@@ -325,6 +325,33 @@ pub const KNOBS: &[Knob] = &[
         target: Some("client_initiated"),
         test: "b_24_the_session_proves_itself_with_auth_trsp_and_not_with_the_device_identity",
     },
+    Knob {
+        item: "X-NOTI-001",
+        file: "crates/dm2/src/package0/read.rs",
+        from: "let said = (header >> 7) as u8 & 0x1F;",
+        to: "let said = (header >> 8) as u8 & 0x0F;",
+        package: "omadm-dm2",
+        target: None,
+        test: "package0::tests::x_noti_001_the_example_with_a_notification_id_of_section_11_7",
+    },
+    Knob {
+        item: "X-NOTI-002",
+        file: "crates/dm2/src/package0/mod.rs",
+        from: "0x02 => Self::Wlan,",
+        to: "0x02 => Self::Wireline,",
+        package: "omadm-dm2",
+        target: None,
+        test: "package0::tests::x_noti_001_x_noti_002_x_noti_003_the_full_example_of_section_11_7",
+    },
+    Knob {
+        item: "X-NOTI-003",
+        file: "crates/dm2/src/package0/replay.rs",
+        from: "if self.recent.contains(&id) {",
+        to: "if self.recent.front() == Some(&id) {",
+        package: "omadm-dm2",
+        target: None,
+        test: "package0::replay::tests::x_noti_003_a_notification_id_counts_once_among_the_last_32",
+    },
 ];
 
 /// A copy of the workspace with a target folder of its own, kept from run to run so that little is built anew.
