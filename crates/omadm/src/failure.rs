@@ -25,6 +25,12 @@ impl Failure {
     #[expect(clippy::print_stderr, reason = "the last word of a command")]
     pub(crate) fn report(self) -> ExitCode {
         // In one call, so that no line of the log gets in between.
+        eprint!("{}", self.text());
+        ExitCode::FAILURE
+    }
+
+    /// The three lines.
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}\n", self.what);
         for (label, said) in [("why", &self.why), ("do", &self.todo)] {
             if !said.is_empty() {
@@ -32,8 +38,7 @@ impl Failure {
                 text.push_str(&format!("  {label}: {said}\n"));
             }
         }
-        eprint!("{text}");
-        ExitCode::FAILURE
+        text
     }
 }
 

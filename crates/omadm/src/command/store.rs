@@ -324,10 +324,16 @@ fn store(text: &str) -> Result<StoreAddress, Failure> {
     if path.is_file() || path.file_name().is_some_and(|name| name == STORE) {
         return Ok(StoreAddress::Sqlite(path.to_owned()));
     }
+    // A connection string of another form may hold a password.
+    let shown = if text.contains('=') || text.contains('@') {
+        "what was given is neither an address nor a path that exists".to_owned()
+    } else {
+        format!("there is no file or directory {text}")
+    };
     Err(Failure::new(
         what,
-        format!("there is no file or directory {text}"),
-        "check the path; a new SQLite file is written sqlite:FILE",
+        shown,
+        "check the path; a new SQLite file is written sqlite:FILE, a database postgres://USER@HOST/DATABASE",
     ))
 }
 
@@ -337,6 +343,14 @@ mod tests {
 
     fn named(text: &str) -> String {
         store(text).ok().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_connection_string_of_another_form_is_not_quoted() {
+        for text in ["host=db user=me password=s3cr3t", "me:s3cr3t@db/dm"] {
+            let refused = store(text).err().unwrap();
+            assert!(!refused.text().contains("s3cr3t"), "{}", refused.text());
+        }
     }
 
     #[test]
