@@ -14,6 +14,7 @@ use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::crl::CrlInForce;
+use crate::identity::CodeGates;
 use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
@@ -42,8 +43,7 @@ pub(crate) struct Node {
     pub(crate) health: StoreHealth,
     strangers: RefusalThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
-    /// Bootstrap codes are tried one after the other, so that wrong tries are counted exactly (D81).
-    pub(crate) code_gate: tokio::sync::Mutex<()>,
+    pub(crate) code_gates: CodeGates,
     pub(crate) crl: CrlInForce,
 }
 
@@ -86,7 +86,7 @@ impl Node {
             clock,
             profiles,
             observer,
-            code_gate: tokio::sync::Mutex::new(()),
+            code_gates: CodeGates::default(),
             crl: CrlInForce::default(),
         })
     }

@@ -1,9 +1,14 @@
 //! Bootstrap codes (D81): HTTP Basic over TLS, compared in constant time, wrong tries counted durably before the answer.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use omadm_bootstrap::{BootstrapFailureCause as Cause, Utc};
 use omadm_mo::DevId;
 use subtle::{Choice, ConstantTimeEq as _};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use super::{Admitted, Basic, challenge, forbidden};
 use crate::exchange::{Head, Refusal, of_commit};
@@ -11,10 +16,42 @@ use crate::model::{
     Credential, CredentialChange, CredentialProof, Device, EventKind, ExchangeDelta,
 };
 use crate::node::{Node, event};
-use crate::store::CommitError;
+use crate::store::{CommitError, StoreError};
 
 /// How often a wrong try is counted again after other commits of the device came between.
 const RETRIES: usize = 8;
+
+/// How many gates there are: devices of one gate wait for each other.
+const GATES: usize = 64;
+/// Longest wait at a gate: as long as one call of a store that does not answer. The answer to a longer one is that of such a store.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The codes of a device are tried one after the other on a node, so that wrong tries are counted exactly (D81).
+pub(crate) struct CodeGates {
+    gates: [Mutex<()>; GATES],
+    /// Nobody outside knows who shares a gate with whom.
+    order: RandomState,
+}
+
+impl Default for CodeGates {
+    fn default() -> Self {
+        Self {
+            gates: std::array::from_fn(|_| Mutex::new(())),
+            order: RandomState::new(),
+        }
+    }
+}
+
+impl CodeGates {
+    async fn enter(&self, dev_id: &DevId) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let hash = self.order.hash_one(dev_id.as_str()) % GATES as u64;
+        let gate = &self.gates[usize::try_from(hash).unwrap_or_default()];
+        timeout(WAIT, gate.lock()).await.map_err(|_late| {
+            let why = format!("the bootstrap codes tried before wait for it longer than {WAIT:?}");
+            StoreError::Unavailable("the store".to_owned(), why)
+        })
+    }
+}
 
 /// A right code that is alive.
 pub(super) struct RightCode {
@@ -49,7 +86,7 @@ pub(super) async fn check(node: &Node, head: &Head, basic: &Basic) -> Result<Rig
     let Ok(dev_id) = DevId::parse(&basic.user) else {
         return Err(challenge("the user of a bootstrap code is the DevID"));
     };
-    let _one_by_one = node.code_gate.lock().await;
+    let _one_by_one = node.code_gates.enter(&dev_id).await?;
     for _again in 0..RETRIES {
         let Some(device) = node.store.device(&dev_id).await? else {
             let _same_work = hash(&[0; 16], basic.password.expose());

@@ -15,7 +15,7 @@ use crate::exchange::{Claim, Head, Refusal};
 use crate::model::{Credential, CredentialProof, CredentialScope, Device};
 use crate::node::Node;
 use basic::Basic;
-pub(crate) use code::hash as code_hash;
+pub(crate) use code::{CodeGates, hash as code_hash};
 
 /// A device that may fetch a bootstrap.
 pub(crate) struct BootstrapDevice(Admitted);
