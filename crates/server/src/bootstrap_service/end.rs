@@ -9,33 +9,34 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
 
-/// Ends a record in a commit of its own. Where the device moved on in between, it is left to the next sweep.
+/// Ends a record in a commit of its own; false where another ended it, or the device moved on in between and it is left to the next sweep.
 pub(crate) async fn end(
     node: &Node,
     record: &BootstrapRecord,
     state: BootstrapState,
     correlation: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let Some(device) = node.store.device(&record.dev_id).await? else {
-        return Ok(());
+        return Ok(false);
     };
     // Read again behind the epoch: what was seen before it may be old.
     let Some(record) = node.store.bootstrap(&record.id).await? else {
-        return Ok(());
+        return Ok(false);
     };
     if record.state.is_terminal() {
-        return Ok(());
+        return Ok(false);
     }
     let credentials = node.store.credentials(&record.dev_id).await?;
     let id = record.id.clone();
     let mut delta = ExchangeDelta::new(record.dev_id.clone(), Some(device.epoch), node.now());
     end_into(&mut delta, record, &credentials, state, correlation);
     match node.store.commit(delta).await {
-        Ok(_) | Err(CommitError::Conflict | CommitError::Busy) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict | CommitError::Busy) => Ok(false),
         Err(CommitError::Store(error)) => Err(error),
         Err(error) => {
             tracing::error!(bootstrap = %id, %error, "a bootstrap could not be ended");
-            Ok(())
+            Ok(false)
         }
     }
 }

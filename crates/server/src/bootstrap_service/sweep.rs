@@ -14,8 +14,9 @@ pub(crate) async fn sweep(node: &Node) -> Result<usize, StoreError> {
     let overdue = node.store.overdue(node.now(), PAGE).await?;
     for record in &overdue {
         let correlation = correlation();
-        end(node, record, BootstrapState::Expired, &correlation).await?;
-        tracing::info!(correlation, device = %record.dev_id, bootstrap = %record.id, "bootstrap expired");
+        if end(node, record, BootstrapState::Expired, &correlation).await? {
+            tracing::info!(correlation, device = %record.dev_id, bootstrap = %record.id, "bootstrap expired");
+        }
     }
     Ok(overdue.len())
 }
