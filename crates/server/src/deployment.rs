@@ -13,7 +13,7 @@ use crate::state_dir::{StateDir, StoreKind};
 use crate::store::address::StoreAddress;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_unfinished_copy};
 
 /// A store that is open.
 pub(crate) struct OpenStore {
@@ -24,13 +24,22 @@ pub(crate) struct OpenStore {
     kind: Option<StoreKind>,
 }
 
-/// Opens the store where it lies outside of the state directory and is there already. The rest is left to [`settle`], behind the state directory.
+/// What was done about the store before there was a state directory.
+pub(crate) enum Outside {
+    /// It is open.
+    Open(OpenStore),
+    /// It is this file, or the one of the state directory, and needs what the state directory remembers.
+    Later(Option<PathBuf>),
+}
+
+/// Opens the store where that needs no state directory, so that what is wrong with it is found before one is made. The rest is left to [`settle`].
 pub(crate) async fn open_outside(
     given: Option<Arc<dyn Store>>,
     address: &StoreAddress,
-) -> Result<Option<OpenStore>, StoreError> {
+    state_dir: &Path,
+) -> Result<Outside, StoreError> {
     if let Some(store) = given {
-        return Ok(Some(OpenStore {
+        return Ok(Outside::Open(OpenStore {
             store,
             name: "the store".to_owned(),
             kind: None,
@@ -39,50 +48,58 @@ pub(crate) async fn open_outside(
     match address {
         StoreAddress::Postgres(address) => {
             let store = PostgresStore::open(address, &PostgresOptions::default()).await?;
-            Ok(Some(OpenStore {
+            Ok(Outside::Open(OpenStore {
                 store: Arc::new(store),
                 name: address.to_string(),
                 kind: Some(StoreKind::Postgres),
             }))
         }
-        StoreAddress::Sqlite(path) if path.exists() => open_file(path).map(Some),
-        StoreAddress::Sqlite(_) | StoreAddress::StateDirectory => Ok(None),
+        StoreAddress::Sqlite(path) if path.exists() => open_file(path).map(Outside::Open),
+        // A state directory that is there may miss the file; one that is not made yet has to be empty.
+        StoreAddress::Sqlite(path) if StateDir::is_made(state_dir) || lies_in(path, state_dir) => {
+            Ok(Outside::Later(Some(path.clone())))
+        }
+        StoreAddress::Sqlite(path) => open_file(path).map(Outside::Open),
+        StoreAddress::StateDirectory => Ok(Outside::Later(None)),
     }
 }
 
 /// Refuses a store that has a deployment where no state directory is yet: one made now would have other keys. Nothing is made before this, since the
 /// admin token is shown on the first start alone.
 pub(crate) async fn allow_first_start(
-    opened: Option<&OpenStore>,
+    outside: &Outside,
     state_dir: &Path,
-) -> Result<(), StoreError> {
-    let Some(opened) = opened.filter(|_| !StateDir::is_made(state_dir)) else {
-        return Ok(());
+) -> Result<(), StartError> {
+    let opened = match outside {
+        Outside::Open(opened) if !StateDir::is_made(state_dir) => opened,
+        Outside::Open(_) | Outside::Later(_) => return Ok(()),
     };
     match opened.store.deployment().await? {
         None => Ok(()),
+        Some(theirs) if is_unfinished_copy(&theirs) => {
+            Err(StartError::UnfinishedCopy(opened.name.clone()))
+        }
         Some(theirs) => {
             let found = format!(
                 "it serves CA {}, and {} is no state directory yet, so it would get a CA of its own",
                 print(&theirs.ca),
                 state_dir.display()
             );
-            Err(foreign(opened, state_dir, &found))
+            Err(foreign(opened, state_dir, &found).into())
         }
     }
 }
 
 /// Opens the store where it is not open yet, and claims it for the keys of the state directory.
 pub(crate) async fn settle(
-    opened: Option<OpenStore>,
-    address: &StoreAddress,
+    outside: Outside,
     state: &StateDir,
     sealing_key: KeyId,
 ) -> Result<Arc<dyn Store>, StartError> {
     let remembered = state.store_kind()?;
-    let opened = match opened {
-        Some(opened) => opened,
-        None => open_in(state, address, remembered)?,
+    let opened = match outside {
+        Outside::Open(opened) => opened,
+        Outside::Later(path) => open_in(state, path, remembered)?,
     };
     if let (Some(wanted), Some(remembered)) = (opened.kind, remembered)
         // A file of an earlier version has no deployment yet.
@@ -100,6 +117,9 @@ pub(crate) async fn settle(
         sealing_key: sealing_key.to_string(),
     };
     let theirs = opened.store.claim(ours.clone()).await?;
+    if is_unfinished_copy(&theirs) {
+        return Err(StartError::UnfinishedCopy(opened.name));
+    }
     if theirs.ca != ours.ca {
         let found = format!(
             "it serves CA {}, the CA of {} is {}",
@@ -126,13 +146,10 @@ pub(crate) async fn settle(
 
 fn open_in(
     state: &StateDir,
-    address: &StoreAddress,
+    path: Option<PathBuf>,
     remembered: Option<StoreKind>,
 ) -> Result<OpenStore, StartError> {
-    let path: PathBuf = match address {
-        StoreAddress::Sqlite(path) => path.clone(),
-        StoreAddress::StateDirectory | StoreAddress::Postgres(_) => state.store_path(),
-    };
+    let path = path.unwrap_or_else(|| state.store_path());
     match remembered {
         Some(StoreKind::Postgres) => {
             let action = "say --store postgres://…; to go back to SQLite, copy them first (omadm store copy) and name the file: --store sqlite:…";
@@ -155,6 +172,16 @@ fn open_file(path: &Path) -> Result<OpenStore, StoreError> {
         name: path.display().to_string(),
         kind: Some(StoreKind::Sqlite),
     })
+}
+
+/// Whether a file would stand in this folder, which need not be there yet.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| {
+        let found = path.canonicalize().or_else(|_| std::path::absolute(path));
+        found.unwrap_or_else(|_| path.to_owned())
+    };
+    let around = file.parent().filter(|it| !it.as_os_str().is_empty());
+    real(around.unwrap_or_else(|| Path::new("."))).starts_with(real(folder))
 }
 
 fn elsewhere(state: &StateDir, kind: StoreKind, action: String) -> StartError {

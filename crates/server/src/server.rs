@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServerConfig;
 use crate::crl::CrlError;
-use crate::deployment;
+use crate::deployment::{self, Outside};
 use crate::device;
 use crate::housekeeping;
 use crate::listener::{Listener, Traffic};
@@ -52,6 +52,17 @@ pub struct Running {
     housekeeping: JoinHandle<()>,
 }
 
+/// What is at hand before the state directory is.
+struct Prepared {
+    config: ServerConfig,
+    clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn ExchangeObserver>>,
+    profiles: ProfileLibrary,
+    devices: TcpListener,
+    operators: TcpListener,
+    outside: Outside,
+}
+
 /// How many connections and exchanges the device listener had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TrafficCounts {
@@ -61,7 +72,7 @@ pub struct TrafficCounts {
     pub exchanges: u64,
 }
 
-/// Why a server did not start. Nothing of it runs then.
+/// Why a server did not start. Nothing of it runs then; where it had made its state directory, that is [`StartError::AfterFirstStart`].
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be used.
@@ -79,6 +90,18 @@ pub enum StartError {
         kind: StoreKind,
         /// What to do.
         action: String,
+    },
+    /// A copy into the store did not end: it may hold a part of the records alone.
+    #[error("a copy into {0} was not finished, it may hold a part of the records alone")]
+    UnfinishedCopy(String),
+    /// The state directory was made, then something failed. It stays, and the next start goes on with it without showing the token again.
+    #[error("{cause}")]
+    AfterFirstStart {
+        /// What failed.
+        #[source]
+        cause: Box<Self>,
+        /// What was made; the token is in nobody else's hands.
+        first: FirstStart,
     },
     /// The sealing key cannot be used.
     #[error("the sealing key cannot be used: {0}")]
@@ -162,12 +185,47 @@ impl DmServer {
         // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
         let devices = bind(config.device_listen).await?;
         let operators = bind(config.operator_listen).await?;
-        let outside = deployment::open_outside(store, &config.store).await?;
-        deployment::allow_first_start(outside.as_ref(), &config.state_dir).await?;
+        let outside = deployment::open_outside(store, &config.store, &config.state_dir).await?;
+        deployment::allow_first_start(&outside, &config.state_dir).await?;
         let (state, first_start) =
             StateDir::open_or_create(&config.state_dir, &config.names, clock.now())?;
+        let prepared = Prepared {
+            config,
+            clock,
+            observer,
+            profiles,
+            devices,
+            operators,
+            outside,
+        };
+        match (prepared.start(state).await, first_start) {
+            (Ok(running), first_start) => Ok(Running {
+                first_start,
+                ..running
+            }),
+            (Err(cause), Some(first)) => Err(StartError::AfterFirstStart {
+                cause: Box::new(cause),
+                first,
+            }),
+            (Err(cause), None) => Err(cause),
+        }
+    }
+}
+
+impl Prepared {
+    /// The rest of the start. `first_start` of the result is left to the caller.
+    async fn start(self, state: StateDir) -> Result<Running, StartError> {
+        let Self {
+            config,
+            clock,
+            observer,
+            profiles,
+            devices,
+            operators,
+            outside,
+        } = self;
         let sealing_key = SealingKey::from_octets(state.sealing_key())?;
-        let store = deployment::settle(outside, &config.store, &state, sealing_key.id()).await?;
+        let store = deployment::settle(outside, &state, sealing_key.id()).await?;
         let sealing = SealingKeys::new(sealing_key, Vec::new());
         let (limits, plain) = (config.limits, config.operator_plain);
         let port = devices
@@ -244,7 +302,7 @@ impl DmServer {
             device_addr: devices.address,
             operator_addr: operators.address,
             ca_fingerprint: node.state.ca_fingerprint(),
-            first_start,
+            first_start: None,
             housekeeping: tokio::spawn(housekeeping::run(Arc::clone(&node), stopping.clone())),
             node,
             stop,

@@ -1,10 +1,12 @@
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_mo::ServerUri;
 use omadm_server::config::{ReBootstrap, ServerConfig};
+use omadm_server::state_dir::FirstStart;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
 
@@ -98,32 +100,33 @@ impl Serve {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
         };
-        let running = DmServer::new(config).start().await.map_err(|err| {
-            let todo = match &err {
-                StartError::Store(err) => err.remedy(),
-                _ => "mend what the line above names and start it again",
-            };
-            Failure::new(what, &err, format!("nothing was changed; {todo}"))
-        })?;
+        let running = match DmServer::new(config).start().await {
+            Ok(running) => running,
+            Err(StartError::AfterFirstStart { cause, first }) => {
+                let state = self.state.display();
+                say(format!("state directory: {state} (made)"))?;
+                say_ca(&self.state, &first.ca_fingerprint)?;
+                say_token(&first)?;
+                let goes_on = format!("{state} was made, and the next start goes on with it");
+                let todo = format!("keep the admin token; {goes_on}; {}", remedy(&cause));
+                return Err(Failure::new(what, &cause, todo));
+            }
+            Err(err) => {
+                let mut todo = remedy(&err).to_owned();
+                if is_before_any_change(&err) {
+                    todo.insert_str(0, "nothing was changed; ");
+                }
+                return Err(Failure::new(what, &err, todo));
+            }
+        };
         say(format!("devices:         https://{}", running.device_addr))?;
         say(format!(
             "operators:       https://{}/api/v1",
             running.operator_addr
         ))?;
-        say(format!(
-            "CA certificate:  {}",
-            self.state.join("ca.crt").display()
-        ))?;
-        say(format!(
-            "CA fingerprint:  SHA-256 {}",
-            running.ca_fingerprint
-        ))?;
+        say_ca(&self.state, &running.ca_fingerprint)?;
         if let Some(first) = &running.first_start {
-            say(format!(
-                "admin token:     {}",
-                String::from_utf8_lossy(first.token.expose())
-            ))?;
-            say("                 (shown this once; keep it, for example in OMADM_TOKEN)")?;
+            say_token(first)?;
         }
         stop_signal().await?;
         say("ending: running exchanges are let through")?;
@@ -132,6 +135,45 @@ impl Serve {
             "everything acknowledged is durable all the same",
         )
     }
+}
+
+fn say_ca(state: &Path, fingerprint: &impl fmt::Display) -> Result<(), Failure> {
+    say(format!(
+        "CA certificate:  {}",
+        state.join("ca.crt").display()
+    ))?;
+    say(format!("CA fingerprint:  SHA-256 {fingerprint}"))
+}
+
+fn say_token(first: &FirstStart) -> Result<(), Failure> {
+    say(format!(
+        "admin token:     {}",
+        String::from_utf8_lossy(first.token.expose())
+    ))?;
+    say("                 (shown this once; keep it, for example in OMADM_TOKEN)")
+}
+
+fn remedy(err: &StartError) -> &'static str {
+    match err {
+        StartError::Store(err) => err.remedy(),
+        StartError::UnfinishedCopy(_) => {
+            "start `omadm store copy` again with the same stores, then this server"
+        }
+        _ => "mend what the line above names and start it again",
+    }
+}
+
+/// Whether nothing was made, claimed or written when this came up.
+const fn is_before_any_change(err: &StartError) -> bool {
+    matches!(
+        err,
+        StartError::Store(_)
+            | StartError::RecordsElsewhere { .. }
+            | StartError::UnfinishedCopy(_)
+            | StartError::Profiles(_)
+            | StartError::Listen { .. }
+            | StartError::PlainBeyondLoopback(_)
+    )
 }
 
 /// What can stand between `https://` and a path.

@@ -7,6 +7,7 @@ mod crl;
 mod files;
 mod store_kind;
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,14 @@ pub struct FirstStart {
     pub ca_fingerprint: Fingerprint,
     /// The admin token: base64url of 32 random octets.
     pub token: Secret,
+}
+
+impl fmt::Debug for FirstStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstStart")
+            .field("ca_fingerprint", &self.ca_fingerprint)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a state directory cannot be used. The operator or the environment is at fault; nothing was changed.

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
+use self::copy::side::text;
 use crate::model::{
     BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch,
     EventLag, ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
@@ -123,6 +124,13 @@ pub trait Commit {
     fn commits(&self) -> CommitCounts;
     /// How many deltas wait to be written: `Retry-After` grows with it.
     fn backlog(&self) -> usize;
+}
+
+/// Whether a store with this deployment is the target of a copy that did not end.
+pub(crate) fn is_unfinished_copy(deployment: &Deployment) -> bool {
+    let Deployment { ca, sealing_key } = deployment;
+    let row = vec![statements::Value::Number(1), text(ca), text(sealing_key)];
+    copy::is_unfinished(&row)
 }
 
 /// A back end.
