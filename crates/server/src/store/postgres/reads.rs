@@ -39,7 +39,10 @@ impl Deployments for PostgresStore {
         let values =
             [&deployment.ca, &deployment.sealing_key].map(|text| Value::Text(text.as_str().into()));
         self.node.query(sql::CLAIM, &values).await?;
-        let claimed = self.deployment().await?.unwrap_or_else(|| deployment.clone());
+        let claimed = self
+            .deployment()
+            .await?
+            .unwrap_or_else(|| deployment.clone());
         if claimed == deployment {
             self.begin();
         }
