@@ -181,6 +181,9 @@ fn refused(why: String) -> StoreError {
     StoreError::Address("the store's address".to_owned(), why)
 }
 
+/// PostgreSQL's own, which goes without saying.
+const DEFAULT_PORT: u16 = 5432;
+
 fn shown(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
@@ -189,8 +192,8 @@ fn shown(config: &Config) -> String {
             Host::Unix(path) => path.display().to_string().replace('/', "%2F"),
         };
         match ports.get(at).or_else(|| ports.first()) {
-            Some(port) => format!("{name}:{port}"),
-            None => name,
+            Some(&port) if port != DEFAULT_PORT => format!("{name}:{port}"),
+            _ => name,
         }
     });
     let user = config.get_user().map(|user| format!("{user}@"));
