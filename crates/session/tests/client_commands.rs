@@ -1,4 +1,4 @@
-//! DELETE, EXEC, CONT, END, and the commands that are not implemented yet.
+//! DELETE, EXEC, CONT, END, and the commands that a client answers with 501.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;

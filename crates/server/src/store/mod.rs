@@ -122,7 +122,7 @@ pub trait Commit {
     async fn flush(&self) -> Result<(), StoreError>;
     /// How many durable commits there were since the start, deferred marks that left alone included.
     fn commits(&self) -> CommitCounts;
-    /// How many deltas wait to be written: `Retry-After` grows with it.
+    /// How many deltas are under way or wait to be written: `Retry-After` grows with it.
     fn backlog(&self) -> usize;
 }
 

@@ -94,7 +94,7 @@ fn judge(name: &str, value: &str) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("{name} is {value}: {what}"),
         remedy: if name == "max_connections" {
-            "raise it, 16 for each node".to_owned()
+            "raise it: 17 for each node, and some for operators".to_owned()
         } else {
             format!("set {name} to on")
         },

@@ -5,13 +5,13 @@ use std::future::Future;
 
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Statement};
 
 use super::side::{Row, Side, number, text_of};
 use crate::store::StoreError;
 use crate::store::address::PostgresAddress;
-use crate::store::postgres::direct;
+use crate::store::postgres::{direct, parameters};
 use crate::store::sql::numbered;
 use crate::store::statements::Value;
 
@@ -135,13 +135,6 @@ impl Side for PostgresSide {
         // Without the right to it, this warns and does nothing.
         self.batch("ANALYZE")
     }
-}
-
-fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    values
-        .iter()
-        .map(|value| value as &(dyn ToSql + Sync))
-        .collect()
 }
 
 /// A column of one of the schema's three types.

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::NoTls;
 
 pub use self::connect::connect;
+pub(super) use self::reads::parameters;
 pub use self::schema::{Migrated, migrate, schema};
 
 use self::connect::{Encryption, config, encryption};
