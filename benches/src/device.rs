@@ -17,7 +17,7 @@ use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, SrvId};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_session::client::{
-    ClientSession, Effect, Input, Opening, Outcome, Request as Package, Response,
+    ClientSession, Effect, Input, Opening, Outcome, Request as Package, Response, SessionReason,
 };
 use omadm_session::pair::DeviceEnd;
 use omadm_tls::{CertificateDer, Identity};
@@ -120,6 +120,8 @@ impl Device {
         after: &mut (dyn FnMut(&DevId) + Send),
     ) -> Result<(), Broken> {
         let opening = Opening {
+            reason: SessionReason::Client,
+            to: None,
             server: server.clone(),
             alerts: Vec::new(),
             report_type: true,

@@ -11,7 +11,7 @@ use omadm_bootstrap::DeviceView as _;
 use omadm_dm2::media_type;
 use omadm_mo::SrvId;
 use omadm_session::client::{
-    Cause, ClientSession, Effect, EffectId, Input, Opening, Outcome, Response,
+    Cause, ClientSession, Effect, EffectId, Input, Opening, Outcome, Response, SessionReason,
 };
 use support::*;
 
@@ -230,6 +230,8 @@ fn an_answer_nobody_waits_for_is_passed_over() {
 fn without_an_account_there_is_no_session() {
     let bench = Bench::new();
     let opening = Opening {
+        reason: SessionReason::Client,
+        to: None,
         server: SrvId::parse("nobody.example.com").unwrap(),
         alerts: Vec::new(),
         report_type: true,

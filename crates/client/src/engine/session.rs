@@ -5,7 +5,7 @@ use omadm_mo::json::Json;
 use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Fetched, Input, Opening, Outcome, Request, SessionEvent,
-    UploadMethod,
+    SessionReason, UploadMethod,
 };
 
 use super::account_target::AccountTarget;
@@ -59,6 +59,8 @@ impl Engine {
                 .filter_map(|alert| read_alert(&alert.json, &config))
                 .collect();
             let opening = Opening {
+                reason: SessionReason::Client,
+                to: None,
                 server: id,
                 alerts,
                 report_type: config.report_type,

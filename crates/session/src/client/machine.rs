@@ -19,6 +19,10 @@ use super::rights::ServerSight;
 pub struct Opening {
     /// The server; its account is read from the tree.
     pub server: SrvId,
+    /// Why the session is opened.
+    pub reason: SessionReason,
+    /// Where its packages go first, in place of the account's `SrvURI`: an asynchronous EXEC's ServerURI (§5.4).
+    pub to: Option<ServerUri>,
     /// Alerts that wait for it; delivered when the Package#1 gets 2xx (D25).
     pub alerts: Vec<Alert>,
     /// Whether BootstrapComplete tells the bootstrap type (D27).
@@ -29,6 +33,21 @@ pub struct Opening {
     pub live: BTreeSet<Moid>,
     /// Bounds of the server's packages and of fetched documents.
     pub limits: JsonLimits,
+}
+
+/// Why a session is opened, beside a completion that is owed: that one is reported in any (D04).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SessionReason {
+    /// The client has something to say, or somebody asked it to.
+    #[default]
+    Client,
+    /// A DM Notification was accepted.
+    Notified {
+        /// Its NOTIFICATION-ID, where it had one.
+        notification_id: Option<u16>,
+        /// Whether it carried REQ-MOS.
+        req_mos: bool,
+    },
 }
 
 /// One DM session of the client: fed with inputs, drained of effects. Reads the tree through a snapshot lent for one call.
@@ -118,6 +137,7 @@ impl ClientSession {
         };
         let package = opening::package1(
             &sight,
+            self.opening.reason,
             self.opening.report_type,
             self.opening.alerts.clone(),
         )?;
@@ -129,7 +149,7 @@ impl ClientSession {
             .owed
             .is_some()
             .then(|| account.provenance.event_id.clone());
-        self.to = Some(srv_uri);
+        self.to = self.opening.to.clone().or(Some(srv_uri));
         self.send(media_type::PACKAGE1, &package.write());
         Ok(Some(()))
     }

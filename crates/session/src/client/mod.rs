@@ -11,5 +11,5 @@ pub use effect::{
     Cause, Effect, EffectId, Fetched, Input, Outcome, Request, Response, SessionEvent, UploadMethod,
 };
 pub use live::LiveOverlay;
-pub use machine::{ClientSession, Opening};
+pub use machine::{ClientSession, Opening, SessionReason};
 pub use rights::ServerSight;

@@ -3,29 +3,36 @@ use omadm_dm2::{Alert, AlertType, Package1, SupportedMo};
 use omadm_mo::TreeError;
 use omadm_mo::client_uri::Sight as _;
 
+use super::machine::SessionReason;
 use super::rights::ServerSight;
 
-/// The Package#1 of a session: one session-cause alert, BootstrapComplete winning (D04), and `MOS` where it is due (D03).
+/// The Package#1 of a session: one session-cause alert, BootstrapComplete winning over ClientInitiatedMgmt, and both where a Notification was
+/// answered (D04); `MOS` where it is due (D03).
 pub(super) fn package1(
     sight: &ServerSight<'_>,
+    reason: SessionReason,
     report_type: bool,
     alerts: Vec<Alert>,
 ) -> Result<Package1, TreeError> {
     let account = sight.account;
-    let cause = if account.owed.is_some() {
-        BootstrapComplete::alert(account, report_type)
-    } else {
-        Alert::new(AlertType::CLIENT_INITIATED_MGMT)
-    };
-    let mos = account
-        .owed
-        .is_some()
+    let owed = account.owed.is_some();
+    let mut all = Vec::new();
+    match reason {
+        SessionReason::Notified {
+            notification_id, ..
+        } => all.push(Alert::server_initiated(notification_id)),
+        SessionReason::Client if !owed => all.push(Alert::new(AlertType::CLIENT_INITIATED_MGMT)),
+        SessionReason::Client => {}
+    }
+    if owed {
+        all.push(BootstrapComplete::alert(account, report_type));
+    }
+    all.extend(alerts);
+    let asked = matches!(reason, SessionReason::Notified { req_mos: true, .. });
+    let mos = (owed || asked)
         .then(|| supported(sight, account, sight.view))
         .transpose()?;
-    Ok(Package1 {
-        mos,
-        alerts: std::iter::once(cause).chain(alerts).collect(),
-    })
+    Ok(Package1 { mos, alerts: all })
 }
 
 /// One entry per supported MOID of the Perm list in octet order, with the instances this server may see (D10, §2 visibility filter).

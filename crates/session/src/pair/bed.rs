@@ -6,7 +6,9 @@ use omadm_dm2::Alert;
 use omadm_mo::{SrvId, TreeView as _};
 
 use super::{DeviceEnd, Fault, FaultPlan, Moment, Seed, ServerEnd};
-use crate::client::{Cause, ClientSession, Effect, Input, Opening, Outcome, SessionEvent};
+use crate::client::{
+    Cause, ClientSession, Effect, Input, Opening, Outcome, SessionEvent, SessionReason,
+};
 
 /// A device and its server, the link between them, and the time.
 pub struct Pair {
@@ -150,6 +152,8 @@ impl Pair {
     /// Runs one session; none where the client died in it.
     pub fn run_session(&mut self, server: &SrvId) -> Option<Outcome> {
         let opening = Opening {
+            reason: SessionReason::Client,
+            to: None,
             server: server.clone(),
             alerts: self.alerts.clone(),
             report_type: true,

@@ -23,6 +23,7 @@ use omadm_mo::standard::{DevInfo, MoRegistry};
 use omadm_mo::{DevId, ExecOutcome, Miid, Moid, Node, NodeAddress, SrvId, TreeView as _};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Input, Opening, Outcome, Request, Response, SessionEvent,
+    SessionReason,
 };
 use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair};
 use serde_json::{Value, json};
@@ -281,6 +282,8 @@ impl Bench {
 
     pub(crate) fn start(&self, server: &str) -> ClientSession {
         let opening = Opening {
+            reason: SessionReason::Client,
+            to: None,
             server: SrvId::parse(server).unwrap(),
             alerts: self.alerts.clone(),
             report_type: true,
