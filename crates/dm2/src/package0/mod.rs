@@ -4,6 +4,7 @@ mod digest;
 mod error;
 mod explain;
 mod given;
+mod judge;
 mod option;
 mod read;
 mod replay;
@@ -15,6 +16,7 @@ pub use digest::{AbsentDigest, Authenticated, DigestCheck, DigestRefusal, Notifi
 pub use error::{Package0Error, Package0Problem};
 pub use explain::ExplainedField;
 pub use given::{GivenError, given};
+pub use judge::{Accepted, Addressee, Ignored};
 pub use option::OptionName;
 pub use read::{OptionAt, ReceivedPackage0};
 pub use replay::{Clock, ReplayRefusal, ReplayWindow};

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::Package0;
+use super::{Authenticated, Package0};
 
 /// How far TIMESTAMP may be from the clock, in seconds, either way (D39).
 const WINDOW: u64 = 300;
@@ -9,10 +9,14 @@ const REMEMBERED: usize = 32;
 
 /// What a client remembers of one server's Notifications so that none counts twice (`dm20.md` §11.5, D39). One per SERVER-ID; it has to
 /// survive a restart together with the session that a Notification is owed.
+///
+/// What nothing vouches for cannot shut out what is proven: an unproven Notification is remembered apart, and its TIMESTAMP binds nobody.
+/// Neither does one that no clock confirmed, since a server whose clock once ran ahead would be shut out for as long.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReplayWindow {
     newest: Option<u64>,
     recent: VecDeque<u16>,
+    unproven: VecDeque<u16>,
 }
 
 /// The client's time when a Notification came.
@@ -49,45 +53,69 @@ pub enum ReplayRefusal {
 }
 
 impl ReplayWindow {
-    /// What was remembered: the last accepted TIMESTAMP, and NOTIFICATION-IDs from the oldest on, of which the last 32 count.
+    /// What was remembered: the last accepted TIMESTAMP, and the NOTIFICATION-IDs, proven and unproven, from the oldest on, of which the last
+    /// 32 each count.
     #[must_use]
-    pub fn restore(newest: Option<u64>, recent: &[u16]) -> Self {
-        let first = recent.len().saturating_sub(REMEMBERED);
+    pub fn restore(newest: Option<u64>, recent: &[u16], unproven: &[u16]) -> Self {
+        let last = |ids: &[u16]| {
+            let first = ids.len().saturating_sub(REMEMBERED);
+            ids[first..].iter().copied().collect()
+        };
         Self {
             newest,
-            recent: recent[first..].iter().copied().collect(),
+            recent: last(recent),
+            unproven: last(unproven),
         }
     }
 
-    /// The last accepted TIMESTAMP.
+    /// The newest TIMESTAMP of a proven Notification that came while the clock was set.
     #[must_use]
     pub const fn newest(&self) -> Option<u64> {
         self.newest
     }
 
-    /// The remembered NOTIFICATION-IDs, oldest first; at most 32.
+    /// The remembered NOTIFICATION-IDs of proven Notifications, oldest first; at most 32.
     pub fn recent(&self) -> impl Iterator<Item = u16> {
         self.recent.iter().copied()
+    }
+
+    /// The remembered NOTIFICATION-IDs of unproven ones, oldest first; at most 32.
+    pub fn unproven(&self) -> impl Iterator<Item = u16> {
+        self.unproven.iter().copied()
     }
 
     /// Takes a Notification whose digest was judged, and remembers it. A refused one leaves no trace.
     ///
     /// # Errors
     /// [`ReplayRefusal`] where it is to be ignored.
-    pub fn accept(&mut self, package: &Package0, clock: Clock) -> Result<(), ReplayRefusal> {
+    pub fn accept(
+        &mut self,
+        package: &Package0,
+        authenticated: Authenticated,
+        clock: Clock,
+    ) -> Result<(), ReplayRefusal> {
         if let Some(timestamp) = package.timestamp {
             self.in_time(timestamp, clock)?;
         }
+        let proven = authenticated == Authenticated::ByDigest;
         if let Some(id) = package.notification_id {
-            if self.recent.contains(&id) {
+            let known = self.recent.contains(&id) || (!proven && self.unproven.contains(&id));
+            if known {
                 return Err(ReplayRefusal::Duplicate(id));
             }
-            if self.recent.len() == REMEMBERED {
-                self.recent.pop_front();
+            let ids = if proven {
+                &mut self.recent
+            } else {
+                &mut self.unproven
+            };
+            if ids.len() == REMEMBERED {
+                ids.pop_front();
             }
-            self.recent.push_back(id);
+            ids.push_back(id);
         }
-        self.newest = package.timestamp.or(self.newest);
+        if proven && matches!(clock, Clock::Set(_)) {
+            self.newest = package.timestamp.or(self.newest);
+        }
         Ok(())
     }
 
@@ -107,6 +135,7 @@ impl ReplayWindow {
 #[cfg(test)]
 mod tests {
     use super::{Clock, REMEMBERED, ReplayRefusal, ReplayWindow};
+    use crate::package0::Authenticated::{ByDigest, Unproven};
     use crate::package0::{Package0, ServerId};
 
     const NOW: u64 = 1_388_534_400;
@@ -128,8 +157,11 @@ mod tests {
             (NOW + 300, true),
             (NOW + 301, false),
         ] {
-            let judged = ReplayWindow::default()
-                .accept(&notification(Some(timestamp), None), Clock::Set(NOW));
+            let judged = ReplayWindow::default().accept(
+                &notification(Some(timestamp), None),
+                ByDigest,
+                Clock::Set(NOW),
+            );
             let expected = if good {
                 Ok(())
             } else {
@@ -145,15 +177,46 @@ mod tests {
     #[test]
     fn x_noti_003_a_timestamp_older_than_the_last_accepted_is_refused_even_without_a_clock() {
         let mut window = ReplayWindow::default();
-        let mut at = |timestamp| window.accept(&notification(Some(timestamp), None), Clock::Unset);
-        assert_eq!(at(NOW), Ok(()));
-        assert_eq!(at(NOW), Ok(()));
-        let older = ReplayRefusal::Older {
+        let mut at =
+            |timestamp, clock| window.accept(&notification(Some(timestamp), None), ByDigest, clock);
+        assert_eq!(at(NOW, Clock::Set(NOW)), Ok(()));
+        assert_eq!(at(NOW, Clock::Set(NOW)), Ok(()));
+        let older = Err(ReplayRefusal::Older {
             timestamp: NOW - 1,
             newest: NOW,
+        });
+        assert_eq!(at(NOW - 1, Clock::Set(NOW)), older);
+        assert_eq!(at(NOW - 1, Clock::Unset), older);
+        assert_eq!(at(NOW + 1_000_000, Clock::Unset), Ok(()));
+    }
+
+    #[test]
+    fn x_noti_003_a_timestamp_that_no_clock_or_no_digest_confirmed_shuts_nobody_out() {
+        let mut window = ReplayWindow::default();
+        let far = notification(Some(NOW + 1_000_000), None);
+        assert_eq!(window.accept(&far, ByDigest, Clock::Unset), Ok(()));
+        let soon = notification(Some(NOW + 300), None);
+        assert_eq!(window.accept(&soon, Unproven, Clock::Set(NOW)), Ok(()));
+        assert_eq!(window.newest(), None);
+        let now = notification(Some(NOW), None);
+        assert_eq!(window.accept(&now, ByDigest, Clock::Set(NOW)), Ok(()));
+        assert_eq!(window.newest(), Some(NOW));
+    }
+
+    #[test]
+    fn x_noti_003_an_unproven_id_neither_spends_nor_pushes_out_a_proven_one() {
+        let mut window = ReplayWindow::default();
+        let mut accept = |id, authenticated| {
+            window.accept(&notification(None, Some(id)), authenticated, Clock::Unset)
         };
-        assert_eq!(at(NOW - 1), Err(older));
-        assert_eq!(at(NOW + 1_000_000), Ok(()));
+        assert_eq!(accept(7, ByDigest), Ok(()));
+        for id in 100..200 {
+            assert_eq!(accept(id, Unproven), Ok(()));
+        }
+        assert_eq!(accept(7, ByDigest), Err(ReplayRefusal::Duplicate(7)));
+        assert_eq!(accept(7, Unproven), Err(ReplayRefusal::Duplicate(7)));
+        assert_eq!(accept(199, Unproven), Err(ReplayRefusal::Duplicate(199)));
+        assert_eq!(accept(199, ByDigest), Ok(()));
     }
 
     #[test]
@@ -161,11 +224,11 @@ mod tests {
         let mut window = ReplayWindow::default();
         for id in 0..32 {
             assert_eq!(
-                window.accept(&notification(None, Some(id)), Clock::Unset),
+                window.accept(&notification(None, Some(id)), ByDigest, Clock::Unset),
                 Ok(())
             );
         }
-        let mut again = |id| window.accept(&notification(None, Some(id)), Clock::Unset);
+        let mut again = |id| window.accept(&notification(None, Some(id)), ByDigest, Clock::Unset);
         assert_eq!(again(0), Err(ReplayRefusal::Duplicate(0)));
         assert_eq!(again(31), Err(ReplayRefusal::Duplicate(31)));
         assert_eq!(again(32), Ok(()));
@@ -177,11 +240,11 @@ mod tests {
         let mut window = ReplayWindow::default();
         let clock = Clock::Set(NOW);
         window
-            .accept(&notification(Some(NOW), Some(1)), clock)
+            .accept(&notification(Some(NOW), Some(1)), ByDigest, clock)
             .unwrap();
         let before = window.clone();
         for (timestamp, id) in [(NOW + 301, 2), (NOW - 1, 3), (NOW + 1, 1)] {
-            let refused = window.accept(&notification(Some(timestamp), Some(id)), clock);
+            let refused = window.accept(&notification(Some(timestamp), Some(id)), ByDigest, clock);
             assert!(refused.is_err());
             assert_eq!(window, before);
         }
@@ -190,10 +253,15 @@ mod tests {
     #[test]
     fn what_is_restored_is_what_was_remembered() {
         let ids: Vec<u16> = (0..40).collect();
-        let window = ReplayWindow::restore(Some(NOW), &ids);
+        let window = ReplayWindow::restore(Some(NOW), &ids, &ids[..3]);
         let recent: Vec<u16> = window.recent().collect();
+        let unproven: Vec<u16> = window.unproven().collect();
         assert_eq!(recent, &ids[8..]);
         assert_eq!(recent.len(), REMEMBERED);
-        assert_eq!(ReplayWindow::restore(window.newest(), &recent), window);
+        assert_eq!(unproven, &ids[..3]);
+        assert_eq!(
+            ReplayWindow::restore(window.newest(), &recent, &unproven),
+            window
+        );
     }
 }
