@@ -9,6 +9,7 @@ use omadm_bootstrap::{
     Refusal, Utc,
 };
 use omadm_dm2::Alert;
+use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::serialization::{readable, write_item};
@@ -22,17 +23,19 @@ use tokio::sync::watch;
 
 use crate::dev_info::DevInfoObject;
 use crate::engine::{
-    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, SessionReport,
-    Source, entropy,
+    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, NotificationDesk,
+    Notified, SessionReport, Source, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
+use crate::listener::{self, ListenError, Listening};
 use crate::observer::{ClientObserver, Unobserved};
-use crate::policy::{ClientPolicy, SourceTrust};
+use crate::policy::{ClientPolicy, ListenAddresses, NotificationFiles, SourceTrust};
 use crate::store::{StoreOpenError, TreeStore};
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
 pub struct Client {
     engine: Arc<Engine>,
+    listen: ListenAddresses,
 }
 
 /// Collects what a [`Client`] is made of. Closed by default: no source, no anchor.
@@ -53,6 +56,8 @@ pub struct ClientBuilder {
     objects: Vec<Box<dyn ManagedObject>>,
     observer: Arc<dyn ClientObserver>,
     clock: Arc<dyn Fn() -> Utc + Send + Sync>,
+    absent_digest: AbsentDigest,
+    listen: ListenAddresses,
 }
 
 /// Why a client was not made.
@@ -110,6 +115,10 @@ impl ClientBuilder {
         self.limits = policy.limits;
         self.report_type = policy.report_bootstrap_type;
         (self.connect_timeout, self.read_timeout) = (policy.connect_timeout, policy.read_timeout);
+        self.listen = policy.listen;
+        if policy.accept_unproven_notifications {
+            self.absent_digest = AbsentDigest::Accept;
+        }
         if policy.trust.system {
             return Err(PolicyFileError::SystemTrust);
         }
@@ -133,6 +142,12 @@ impl ClientBuilder {
                 }
             };
             self.sources.push(Source {
+                id: Some(source.id.clone()),
+                noti: source
+                    .noti
+                    .as_ref()
+                    .map(NotificationFiles::read)
+                    .transpose()?,
                 url: source.url.clone(),
                 trust,
             });
@@ -151,6 +166,8 @@ impl ClientBuilder {
     #[must_use]
     pub fn source(mut self, url: ServerUri, anchors: Vec<CertificateDer<'static>>) -> Self {
         self.sources.push(Source {
+            id: None,
+            noti: None,
             url,
             trust: Trust {
                 anchors,
@@ -238,6 +255,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Where [`Client::listen`] takes Notifications; nowhere by default.
+    #[must_use]
+    pub const fn listen(mut self, addresses: ListenAddresses) -> Self {
+        self.listen = addresses;
+        self
+    }
+
+    /// What becomes of a Notification without digest where the account has `Auth/Noti`; ignored by default (D38).
+    #[must_use]
+    pub const fn absent_digest(mut self, absent: AbsentDigest) -> Self {
+        self.absent_digest = absent;
+        self
+    }
+
     /// Opens the store and makes the client.
     ///
     /// # Errors
@@ -278,6 +309,7 @@ impl ClientBuilder {
                 .identity
                 .map(|identity| Arc::new(Credential::new(identity))),
             bootstrap_code: self.bootstrap_code,
+            absent_digest: self.absent_digest,
         };
         let engine = Engine {
             config,
@@ -285,8 +317,11 @@ impl ClientBuilder {
             https,
             observer: self.observer,
             clock: self.clock,
+            desk: NotificationDesk::default(),
+            in_session: tokio::sync::Mutex::default(),
         };
         Ok(Client {
+            listen: self.listen,
             engine: Arc::new(engine),
         })
     }
@@ -313,6 +348,8 @@ impl Client {
             objects: Vec::new(),
             observer: Arc::new(Unobserved),
             clock: Arc::new(system_clock),
+            absent_digest: AbsentDigest::Ignore,
+            listen: ListenAddresses::default(),
         }
     }
 
@@ -372,6 +409,23 @@ impl Client {
     /// [`TreeError`] where the store fails.
     pub async fn run(&self, stop: watch::Receiver<bool>) -> Result<(), TreeError> {
         self.engine.run(stop).await
+    }
+
+    /// Takes Notifications where the policy says, until what this gives is dropped; [`Self::run`] answers them.
+    ///
+    /// # Errors
+    /// [`ListenError`]; nothing listens then.
+    pub async fn listen(&self) -> Result<Listening, ListenError> {
+        listener::listen(&self.engine, &self.listen).await
+    }
+
+    /// Takes a Notification (Package#0) that reached the device some other way than by a listener. Where it is accepted, [`Self::run`] opens the
+    /// session or fetches the bootstrap; without it, the next [`Self::session`] with that server answers it. Nothing is told to the sender.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails; the Notification then did not come.
+    pub async fn notified(&self, octets: &[u8]) -> Result<Notified, TreeError> {
+        self.engine.notified(octets.to_vec(), "host").await
     }
 
     /// The accounts, in the order in which they came.

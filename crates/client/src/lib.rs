@@ -10,10 +10,15 @@ mod dev_info;
 mod device_dir;
 mod engine;
 mod https;
+mod listener;
 mod observer;
 
 pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
 pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
-pub use engine::{Bootstrapped, LastRefusal, NoBootstrap, SessionReport};
+pub use engine::{
+    AcceptedNotification, Bootstrapped, IgnoredNotification, LastRefusal, NoBootstrap, Notified,
+    SessionReport,
+};
+pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};

@@ -1,7 +1,10 @@
 use omadm_bootstrap::plan::SkippedItem;
 use omadm_bootstrap::{BootstrapMethod, Refusal};
+use omadm_dm2::package0::ServerId;
 use omadm_mo::SrvId;
 use omadm_session::client::SessionEvent;
+
+use crate::engine::{AcceptedNotification, IgnoredNotification};
 
 /// Watches a DM Client: the demo's timeline, the daemon's log, an embedder's own hook. Called in the order in which things happen.
 pub trait ClientObserver: Send + Sync {
@@ -53,6 +56,29 @@ pub enum ClientEvent {
         server: SrvId,
         /// Milliseconds.
         millis: i64,
+    },
+    /// A Notification was accepted; a session or bootstrap is owed to it, durably.
+    NotificationAccepted {
+        /// How it came: `udp`, `https`, or `host` where the embedding program handed it over.
+        carrier: &'static str,
+        /// What it says.
+        notification: AcceptedNotification,
+    },
+    /// A Notification has no effect; ten of these are told in a minute.
+    NotificationIgnored {
+        /// How it came.
+        carrier: &'static str,
+        /// Why.
+        cause: IgnoredNotification,
+        /// How many before it were not told.
+        unreported: u64,
+    },
+    /// The session or bootstrap that a Notification asked for did not come about; it is not tried again.
+    NotificationGivenUp {
+        /// Its SERVER-ID.
+        server: ServerId,
+        /// Its NOTIFICATION-ID.
+        notification_id: Option<u16>,
     },
 }
 

@@ -5,12 +5,14 @@ use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
     Refusal,
 };
+use omadm_dm2::package0::{BootstrapSourceId, ServerId};
 use omadm_mo::{Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
 
 use super::account_target::identity;
-use super::{Engine, LastRefusal, entropy};
+use super::{Engine, LastRefusal, Source, entropy};
 use crate::observer::ClientEvent;
+use crate::store::OwedNotification;
 
 /// A bootstrap that was applied, or had been before.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +40,13 @@ pub enum NoBootstrap {
 
 /// How often a plan is made again because the tree changed under it.
 const REPLANS: u8 = 3;
+
+/// How far one source got.
+enum Tried {
+    NotFetched(NoBootstrap),
+    NotApplied(Refusal),
+}
+
 struct TlsCredentials;
 
 impl CredentialCheck for TlsCredentials {
@@ -51,17 +60,13 @@ impl Engine {
     pub(crate) async fn bootstrap(&self) -> Result<Bootstrapped, NoBootstrap> {
         let mut last = NoBootstrap::NoSource;
         for source in &self.config.sources {
-            match self.fetch(source).await {
-                Ok((document, channel)) => {
-                    let origin = BootstrapSource::Server(source.url.origin().to_string());
-                    let method = BootstrapMethod::ClientInitiated;
-                    let delivered = self.deliver(document, method, origin, channel).await;
-                    if let Err(refusal) = &delivered {
-                        self.report_refusal(source, refusal).await;
-                    }
-                    return Ok(delivered?);
-                }
-                Err(problem) => last = problem,
+            match self
+                .bootstrap_from(source, BootstrapMethod::ClientInitiated)
+                .await
+            {
+                Err(Tried::NotFetched(problem)) => last = problem,
+                Err(Tried::NotApplied(refusal)) => return Err(refusal.into()),
+                Ok(done) => return Ok(done),
             }
         }
         if let NoBootstrap::Refused(refusal) = &last {
@@ -70,6 +75,51 @@ impl Engine {
             self.tell(&ClientEvent::Refused(refusal.clone()));
         }
         Err(last)
+    }
+
+    /// Fetches from one source and applies what came.
+    async fn bootstrap_from(
+        &self,
+        source: &Source,
+        method: BootstrapMethod,
+    ) -> Result<Bootstrapped, Tried> {
+        let (document, channel) = self.fetch(source).await.map_err(Tried::NotFetched)?;
+        let origin = BootstrapSource::Server(source.url.origin().to_string());
+        let delivered = self.deliver(document, method, origin, channel).await;
+        if let Err(refusal) = &delivered {
+            self.report_refusal(source, refusal).await;
+        }
+        delivered.map_err(Tried::NotApplied)
+    }
+
+    /// Answers a bootstrap Notification (D84): the source that it names is asked, and what comes is server-initiated. A source that cannot be
+    /// reached is tried again.
+    pub(super) async fn notified_bootstrap(
+        &self,
+        id: &BootstrapSourceId,
+        owed: OwedNotification,
+    ) -> Result<(), TreeError> {
+        let server = ServerId::Bootstrap(id.clone());
+        let mut sources = self.config.sources.iter();
+        let source = sources.find(|source| source.id.as_deref() == Some(id.as_str()));
+        let method = BootstrapMethod::ServerInitiated;
+        let tried = match source {
+            Some(source) => self.bootstrap_from(source, method).await,
+            None => Err(Tried::NotFetched(NoBootstrap::NoSource)),
+        };
+        match tried {
+            Err(Tried::NotFetched(NoBootstrap::Refused(refusal))) => {
+                self.remember(&refusal, method).await;
+                self.tell(&ClientEvent::Refused(refusal));
+                self.notification_failed(server, owed, None).await
+            }
+            Err(Tried::NotFetched(NoBootstrap::Nothing { retry_after })) => {
+                self.notification_failed(server, owed, retry_after).await
+            }
+            Ok(_) | Err(Tried::NotApplied(_) | Tried::NotFetched(NoBootstrap::NoSource)) => {
+                self.settle_notification(server, owed.number, None).await
+            }
+        }
     }
 
     /// The common processing of a delivered document (§14.6.1), whatever the method.

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use omadm_bootstrap::{DeviceView as _, Utc};
+use omadm_dm2::package0::{BootstrapSourceId, ServerId};
 use omadm_mo::{SrvId, TreeError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Engine, NoBootstrap, entropy};
+use crate::store::OwedNotification;
 
 /// D55: 1, 5 and 30 minutes after a failed fetch, then daily; jittered by ± 20 %.
 fn fetch_wait(failures: u32, jitter: u8) -> Duration {
@@ -33,13 +35,15 @@ impl Engine {
                 .host
                 .run(|host| host.store.snapshot()?.accounts())
                 .await?;
+            let notified = self.notified_now(first, now).await?;
             let due: Vec<SrvId> = accounts
                 .iter()
                 .filter(|account| {
-                    account
+                    let reported = account
                         .owed
                         .as_ref()
-                        .is_some_and(|owed| first || is_due(owed.not_before, now))
+                        .is_some_and(|owed| first || is_due(owed.not_before, now));
+                    reported || notified.accounts.contains(&account.srv_id)
                 })
                 .map(|account| account.srv_id.clone())
                 .collect();
@@ -49,6 +53,21 @@ impl Engine {
                     return Ok(());
                 }
                 self.session(&server).await?;
+            }
+            let known = |srv_id: &SrvId| accounts.iter().any(|it| it.srv_id == *srv_id);
+            for gone in notified.accounts.iter().filter(|srv_id| !known(srv_id)) {
+                self.forget_notification(gone).await?;
+            }
+            let mut bootstrapped = false;
+            for (source, owed) in notified.sources {
+                if *stop.borrow() {
+                    return Ok(());
+                }
+                self.notified_bootstrap(&source, owed).await?;
+                bootstrapped = true;
+            }
+            if bootstrapped {
+                continue;
             }
             if accounts.is_empty() && is_due(ask_at, now) {
                 let [jitter] = entropy().unwrap_or([128]);
@@ -74,10 +93,30 @@ impl Engine {
             self.https.close().await;
             tokio::select! {
                 () = sleep(self.nap(ask_at).await?) => {}
+                () = self.desk.bell.notified() => {}
                 _ = stop.changed() => {}
             }
         }
         Ok(())
+    }
+
+    /// Notifications whose time has come.
+    async fn notified_now(&self, first: bool, now: Utc) -> Result<NotifiedNow, TreeError> {
+        let owed = self
+            .host
+            .run(|host| host.store.owed_notifications())
+            .await?;
+        let mut due = NotifiedNow::default();
+        for (server, owed) in owed {
+            if !first && !is_due(owed.not_before, now) {
+                continue;
+            }
+            match server {
+                ServerId::Account(srv_id) => due.accounts.push(srv_id),
+                ServerId::Bootstrap(source) => due.sources.push((source, owed)),
+            }
+        }
+        Ok(due)
     }
 
     /// How long nothing is due.
@@ -88,12 +127,27 @@ impl Engine {
             .await?;
         let owed = accounts.iter().filter_map(|account| account.owed.as_ref());
         let next = owed.map(|owed| owed.not_before.unwrap_or_else(|| self.now()));
-        let next = next.chain(ask_at.filter(|_| accounts.is_empty())).min();
+        let next = next.chain(ask_at.filter(|_| accounts.is_empty()));
+        let notified = self
+            .host
+            .run(|host| host.store.owed_notifications())
+            .await?;
+        let notified = notified.into_iter();
+        let next = next
+            .chain(notified.map(|(_, owed)| owed.not_before.unwrap_or_else(|| self.now())))
+            .min();
         let wait = next.map_or(NAP, |at| {
             Duration::from_millis(at.millis_since(self.now()).try_into().unwrap_or(0))
         });
         Ok(wait.clamp(Duration::from_millis(10), NAP))
     }
+}
+
+/// What is due to Notifications.
+#[derive(Default)]
+struct NotifiedNow {
+    accounts: Vec<SrvId>,
+    sources: Vec<(BootstrapSourceId, OwedNotification)>,
 }
 
 /// A time that lies further ahead than any schedule sets it was made under a clock that has jumped back since: it is due.

@@ -5,23 +5,28 @@ mod bootstrap;
 mod daemon;
 mod fetch;
 mod host;
+mod notification;
 mod refusal;
 mod session;
 
 use std::sync::Arc;
 
 use omadm_bootstrap::{BootstrapPolicy, Utc};
+use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret, ServerUri};
 
 use crate::https::{Credential, Https, Trust};
 use crate::observer::{ClientEvent, ClientObserver};
 
 pub use bootstrap::{Bootstrapped, NoBootstrap};
+pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
 pub use refusal::LastRefusal;
 pub use session::SessionReport;
 
 pub(crate) use host::Host;
+pub(crate) use notification::NotificationDesk;
 
 /// Starts a UI session at an address and comes back at once (SHOW).
 pub(crate) type Browser = Arc<dyn Fn(&ServerUri) + Send + Sync>;
@@ -38,11 +43,17 @@ pub(crate) struct EngineConfig {
     pub(crate) limits: JsonLimits,
     pub(crate) identity: Option<Arc<Credential>>,
     pub(crate) bootstrap_code: Option<Secret>,
+    /// What becomes of a Notification without digest where the account has `Auth/Noti` (D38).
+    pub(crate) absent_digest: AbsentDigest,
 }
 
 /// A configured bootstrap source (D84): where to fetch, and whom to believe there.
 #[derive(Clone)]
 pub(crate) struct Source {
+    /// Its id, by which a Notification calls it; none where it was given without one.
+    pub(crate) id: Option<String>,
+    /// What its Notifications are checked with; without it they are ignored.
+    pub(crate) noti: Option<AuthNoti>,
     pub(crate) url: ServerUri,
     pub(crate) trust: Trust,
 }
@@ -54,6 +65,9 @@ pub(crate) struct Engine {
     pub(crate) https: Https,
     pub(crate) observer: Arc<dyn ClientObserver>,
     pub(crate) clock: Arc<dyn Fn() -> Utc + Send + Sync>,
+    pub(crate) desk: NotificationDesk,
+    /// Held during a session: there is one at a time (D86).
+    pub(crate) in_session: tokio::sync::Mutex<()>,
 }
 
 impl Engine {

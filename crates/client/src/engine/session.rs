@@ -1,5 +1,6 @@
 use http::Method;
 use omadm_bootstrap::DeviceView as _;
+use omadm_dm2::package0::ServerId;
 use omadm_dm2::{Alert, media_type};
 use omadm_mo::json::Json;
 use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError};
@@ -12,6 +13,7 @@ use super::account_target::AccountTarget;
 use super::{Engine, entropy};
 use crate::https::{Call, accept_mo};
 use crate::observer::ClientEvent;
+use crate::store::OwedNotification;
 
 /// How a session went.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +40,10 @@ impl Engine {
             .collect())
     }
 
-    /// One DM session with a server, from Package#1 to its end. What stays owed afterwards gets its next time (D60).
+    /// One DM session with a server, from Package#1 to its end; it answers the Notification that waits for one (D04, D86). What stays owed
+    /// afterwards gets its next time (D60).
     pub(crate) async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
+        let _alone = self.in_session.lock().await;
         let (id, config, live) = (
             server.clone(),
             self.config.clone(),
@@ -58,8 +62,13 @@ impl Engine {
                 .iter()
                 .filter_map(|alert| read_alert(&alert.json, &config))
                 .collect();
+            let notified = host
+                .store
+                .owed_notification(&ServerId::Account(id.clone()))?;
             let opening = Opening {
-                reason: SessionReason::Client,
+                reason: notified
+                    .as_ref()
+                    .map_or(SessionReason::Client, OwedNotification::reason),
                 to: None,
                 server: id,
                 alerts,
@@ -74,9 +83,11 @@ impl Engine {
                 target,
                 account.provenance.event_id,
                 queued.last().map(|alert| alert.number),
+                notified,
             )))
         });
-        let Some((mut session, target, event_id, last_alert)) = opened.await? else {
+        let Some((mut session, target, event_id, last_alert, mut notified)) = opened.await? else {
+            self.forget_notification(server).await?;
             return Ok(SessionReport {
                 server: server.clone(),
                 outcome: Outcome::NoAccount,
@@ -91,8 +102,12 @@ impl Engine {
             let input = match effect {
                 Effect::Finish(outcome) => break outcome,
                 Effect::Report(event) => {
-                    if let (SessionEvent::AlertsDelivered { .. }, Some(last)) = (&event, last_alert)
-                    {
+                    let delivered = matches!(event, SessionEvent::AlertsDelivered { .. });
+                    if let Some(notified) = notified.take_if(|_| delivered) {
+                        let id = ServerId::Account(server.clone());
+                        self.settle_notification(id, notified.number, None).await?;
+                    }
+                    if let (true, Some(last)) = (delivered, last_alert) {
                         let id = server.clone();
                         self.host
                             .run(move |host| host.store.drop_alerts(&id, last))
@@ -130,6 +145,10 @@ impl Engine {
                 })
                 .await?;
         };
+        if let Some(notified) = notified {
+            let id = ServerId::Account(server.clone());
+            self.notification_failed(id, notified, retry_after).await?;
+        }
         let [jitter] = entropy().unwrap_or([128]);
         let (id, now) = (server.clone(), self.now());
         let owed = self

@@ -36,6 +36,11 @@ impl Credential {
         Self(identity)
     }
 
+    /// Certificate and key, where the client is the server: its listener.
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.0
+    }
+
     /// The certificate itself.
     fn leaf(&self) -> Option<&CertificateDer<'static>> {
         self.0.chain().first()

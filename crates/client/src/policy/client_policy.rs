@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -5,7 +6,7 @@ use omadm_bootstrap::{BootstrapPolicy, BootstrapSource};
 use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 
-use super::{PolicyError, policy_file};
+use super::{NotificationFiles, PolicyError, policy_file};
 
 /// The rules of a DM Client, as its policy file gives them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,19 @@ pub struct ClientPolicy {
     pub connect_timeout: Duration,
     /// `[timeouts] read_seconds` (D01).
     pub read_timeout: Duration,
+    /// `[listen]`: where Notifications come in.
+    pub listen: ListenAddresses,
+    /// `[listen] accept_unproven_notifications`: whether a Notification without digest counts though the account has `Auth/Noti` (D38).
+    pub accept_unproven_notifications: bool,
+}
+
+/// Where Notifications come in; nothing listens by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListenAddresses {
+    /// `udp`
+    pub udp: Option<SocketAddr>,
+    /// `https`: needs a certificate of the device.
+    pub https: Option<SocketAddr>,
 }
 
 /// A bootstrap server that the device trusts.
@@ -35,6 +49,8 @@ pub struct ConfiguredSource {
     pub url: ServerUri,
     /// What it is checked against.
     pub trust: SourceTrust,
+    /// What its Notifications are checked with; without it they are ignored (D84).
+    pub noti: Option<NotificationFiles>,
 }
 
 /// What a configured source is checked against (D78).
@@ -95,6 +111,8 @@ impl Default for ClientPolicy {
             report_bootstrap_type: true,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),
+            listen: ListenAddresses::default(),
+            accept_unproven_notifications: false,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The policy file of a DM Client (`dm20.md` §14.8, D61): which bootstraps it accepts, from whom, and whom it trusts. Closed by default: no source, no anchor.
 
 mod client_policy;
+mod notification_files;
 mod policy_error;
 mod policy_file;
 
 #[cfg(test)]
 mod tests;
 
-pub use client_policy::{ClientPolicy, ConfiguredSource, LocalTrust, SourceTrust};
+pub use client_policy::{ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, SourceTrust};
+pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};

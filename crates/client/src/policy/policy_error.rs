@@ -51,6 +51,12 @@ pub enum PolicyFault {
     /// A list that has to name something.
     #[error("an empty list; leave the key out or name a file")]
     Empty,
+    /// No address to listen on.
+    #[error("not an address to listen on; write it like 127.0.0.1:5683")]
+    Address,
+    /// `noti_data_file` alone.
+    #[error("noti_data_file needs noti_secret_file beside it")]
+    NoNotificationSecret,
     /// A number beyond its bounds.
     #[error("must be from {least} to {most}")]
     Range {

@@ -1,5 +1,6 @@
 //! The policy file as it is written.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use omadm_mo::{Moid, Scheme, ServerUri};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ClientPolicy, ConfiguredSource, LocalTrust, PolicyError, PolicyFault, SourceTrust};
+use super::{
+    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NotificationFiles, PolicyError,
+    PolicyFault, SourceTrust,
+};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +24,15 @@ struct PolicyFile {
     limits: LimitsTable,
     report: ReportTable,
     timeouts: TimeoutsTable,
+    listen: ListenTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ListenTable {
+    udp: Option<Spanned<String>>,
+    https: Option<Spanned<String>>,
+    accept_unproven_notifications: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -47,6 +60,8 @@ struct SourceTable {
     url: Spanned<String>,
     ca_files: Option<Spanned<Vec<PathBuf>>>,
     pin_file: Option<Spanned<PathBuf>>,
+    noti_secret_file: Option<PathBuf>,
+    noti_data_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -118,6 +133,11 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             .unwrap_or(default.report_bootstrap_type),
         connect_timeout: reader.seconds(file.timeouts.connect_seconds, default.connect_timeout)?,
         read_timeout: reader.seconds(file.timeouts.read_seconds, default.read_timeout)?,
+        listen: ListenAddresses {
+            udp: reader.address(file.listen.udp.as_ref())?,
+            https: reader.address(file.listen.https.as_ref())?,
+        },
+        accept_unproven_notifications: file.listen.accept_unproven_notifications,
     })
 }
 
@@ -185,6 +205,7 @@ impl Reader<'_> {
                 id: id.clone(),
                 url,
                 trust,
+                noti: self.notification_files(table)?,
             });
         }
         Ok(sources)
@@ -192,6 +213,28 @@ impl Reader<'_> {
 
     fn files(&self, names: &[PathBuf]) -> Vec<PathBuf> {
         names.iter().map(|name| self.base.join(name)).collect()
+    }
+
+    fn notification_files(
+        &self,
+        table: &SourceTable,
+    ) -> Result<Option<NotificationFiles>, PolicyError> {
+        match (&table.noti_secret_file, &table.noti_data_file) {
+            (None, None) => Ok(None),
+            (None, Some(data)) => Err(self.wrong(data, PolicyFault::NoNotificationSecret)),
+            (Some(secret), data) => Ok(Some(NotificationFiles {
+                secret: self.base.join(secret),
+                data: data.as_ref().map(|data| self.base.join(data.get_ref())),
+            })),
+        }
+    }
+
+    fn address(&self, text: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, PolicyError> {
+        text.map(|text| {
+            let address = text.get_ref().parse();
+            address.map_err(|_| self.wrong(text, PolicyFault::Address))
+        })
+        .transpose()
     }
 
     fn size(

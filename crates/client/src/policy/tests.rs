@@ -253,3 +253,27 @@ fn a_missing_key_a_wrong_type_and_broken_toml_have_their_line() {
     let why = wrong("ü = \n");
     assert!(matches!(why.fault, PolicyFault::Form(_)), "{why}");
 }
+
+#[test]
+fn x_noti_001_listeners_and_the_secret_of_a_source_are_off_until_they_are_named() {
+    let policy = read("").unwrap();
+    assert_eq!(policy.listen, super::ListenAddresses::default());
+    assert!(!policy.accept_unproven_notifications);
+    let policy = read(
+        "[listen]\nudp = '127.0.0.1:5683'\nhttps = '[::1]:5684'\naccept_unproven_notifications = true\n\
+         [trust]\nsystem = true\n[[source]]\nid = 'a'\nurl = 'https://a/'\nnoti_secret_file = 's'\nnoti_data_file = 'd'",
+    )
+    .unwrap();
+    assert_eq!(policy.listen.udp, Some(([127, 0, 0, 1], 5683).into()));
+    assert_eq!(policy.listen.https.unwrap().port(), 5684);
+    assert!(policy.accept_unproven_notifications);
+    let noti = policy.sources[0].noti.as_ref().unwrap();
+    assert!(noti.secret.ends_with("s") && noti.data.as_ref().unwrap().ends_with("d"));
+
+    let why = wrong("[listen]\nudp = 'localhost'\n");
+    assert_eq!((why.key.as_str(), why.line), ("udp", 2));
+    let why = wrong(
+        "[trust]\nsystem = true\n[[source]]\nid = 'a'\nurl = 'https://a/'\nnoti_data_file = 'd'",
+    );
+    assert_eq!(why.fault, PolicyFault::NoNotificationSecret);
+}

@@ -15,6 +15,8 @@ pub(super) const VERSION: &str = "version";
 pub(super) const BORN: &str = "born";
 /// How many alerts were ever queued, 8 octets.
 pub(super) const ALERTS: &str = "alerts";
+/// How many Notifications were ever accepted, 8 octets.
+pub(super) const NOTIFICATIONS: &str = "notifications";
 /// Stands while no bootstrap was applied since the factory reset; no content.
 pub(super) const RESET: &str = "reset";
 /// Begins the names of the client's own facts.

@@ -11,6 +11,7 @@ mod facts;
 mod instance_row;
 mod node_key;
 mod node_value;
+mod notifications;
 mod open;
 mod storage_error;
 mod tree_store;
@@ -24,5 +25,6 @@ mod tests;
 
 pub use alerts::QueuedAlert;
 pub use device_tables::{DeviceTables, Snapshot};
+pub use notifications::OwedNotification;
 pub use open::StoreOpenError;
 pub use tree_store::TreeStore;

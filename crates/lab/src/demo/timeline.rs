@@ -107,6 +107,21 @@ fn client_words(event: &ClientEvent) -> String {
             format!("tries {server} again in {} s", millis / 1000)
         }
         ClientEvent::Session(event) => session_words(event),
+        ClientEvent::NotificationAccepted {
+            carrier,
+            notification,
+        } => {
+            format!(
+                "accepts a DM Notification of {} by {carrier}",
+                notification.server
+            )
+        }
+        ClientEvent::NotificationIgnored { carrier, cause, .. } => {
+            format!("ignores a DM Notification by {carrier}: {cause}")
+        }
+        ClientEvent::NotificationGivenUp { server, .. } => {
+            format!("gives up what a DM Notification of {server} asked for")
+        }
     }
 }
 

@@ -2,7 +2,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use omadm_client::policy::ClientPolicy;
-use omadm_client::{Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NoBootstrap};
+use omadm_client::{
+    Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NOTIFICATION_PATH, NoBootstrap,
+};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri};
@@ -30,9 +32,9 @@ pub(crate) enum Client {
         after_help = "Examples:\n  omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt\n  OMADM_BOOTSTRAP_CODE=… omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
     )]
     Bootstrap(Bootstrap),
-    /// Run until stopped: report what is owed, ask for a bootstrap while there is no account
+    /// Run until stopped: report what is owed, ask for a bootstrap while there is no account, answer DM Notifications
     #[command(
-        after_help = "Examples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
+        after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
     )]
     Run(Bootstrap),
     /// Print the DM tree; secrets and permission lists are left out
@@ -188,7 +190,19 @@ impl Bootstrap {
 
     async fn daemon(self) -> Result<(), Failure> {
         let client = self.open()?;
+        let listening = client.listen().await.explain(
+            "the device does not listen for Notifications",
+            "mend [listen] in its policy.toml; https needs device-cert.pem",
+        )?;
         if !self.device.json {
+            if let Some(address) = listening.udp {
+                say(format!("notifications: udp://{address}"))?;
+            }
+            if let Some(address) = listening.https {
+                say(format!(
+                    "notifications: https://{address}{NOTIFICATION_PATH}"
+                ))?;
+            }
             say("the DM Client runs; Ctrl-C or SIGTERM ends it")?;
         }
         let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -352,6 +366,20 @@ impl ClientObserver for Logged {
             ClientEvent::Refused(refusal) => {
                 tracing::warn!(cause = refusal.cause.code(), %refusal, "bootstrap refused");
             }
+            ClientEvent::NotificationAccepted {
+                carrier,
+                notification,
+            } => tracing::info!(
+                carrier,
+                server = %notification.server,
+                notification_id = notification.notification_id,
+                "Notification accepted"
+            ),
+            ClientEvent::NotificationIgnored {
+                carrier,
+                cause,
+                unreported,
+            } => tracing::warn!(carrier, %cause, unreported, "Notification ignored"),
             ClientEvent::Skipped(item) => tracing::warn!(
                 uri = item.uri,
                 reason = item.reason.sentence(),

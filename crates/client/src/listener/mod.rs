@@ -1,0 +1,119 @@
+//! Where Notifications reach the device (`dm20.md` §11.6, D40): a UDP socket and an HTTPS listener, both off unless the policy names an address.
+//! Neither tells a sender what became of its Notification.
+
+mod https;
+mod inbox;
+mod udp;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use omadm_tls::{AcceptorConfig, ClientTrust, ClientTrustError, IdentityError, LiveClientTrust};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+use crate::policy::ListenAddresses;
+use inbox::Inbox;
+
+pub use https::NOTIFICATION_PATH;
+
+/// Octets of the longest Notification that a listener takes.
+pub(crate) const MAX_OCTETS: usize = 1024;
+
+/// Listeners at work; they end where this is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where the UDP socket is bound.
+    pub udp: Option<SocketAddr>,
+    /// Where the HTTPS listener is bound.
+    pub https: Option<SocketAddr>,
+    _tasks: JoinSet<()>,
+}
+
+/// Why the device does not listen. Nothing of it does then.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, or not of this machine. The configuration is at fault.
+    #[error("cannot listen for Notifications on {carrier} {address}: {cause}")]
+    Bind {
+        /// `udp` or `https`.
+        carrier: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// HTTPS without a certificate of the device. The configuration is at fault.
+    #[error("the HTTPS listener at {0} needs a certificate and key of the device, and it has none")]
+    NoIdentity(SocketAddr),
+    /// The device's certificate cannot serve.
+    #[error("the device's certificate cannot serve the HTTPS listener: {0}")]
+    Identity(#[from] IdentityError),
+    /// No trust could be set up for the HTTPS listener. The environment is at fault.
+    #[error(transparent)]
+    Trust(#[from] ClientTrustError),
+}
+
+/// Binds what the addresses name, and serves it.
+pub(crate) async fn listen(
+    engine: &Arc<Engine>,
+    addresses: &ListenAddresses,
+) -> Result<Listening, ListenError> {
+    let bind = |carrier, address| {
+        move |cause| ListenError::Bind {
+            carrier,
+            address,
+            cause,
+        }
+    };
+    let mut listening = Listening {
+        udp: None,
+        https: None,
+        _tasks: JoinSet::new(),
+    };
+    let acceptor = match (addresses.https, &engine.config.identity) {
+        (None, _) => None,
+        (Some(address), None) => return Err(ListenError::NoIdentity(address)),
+        (Some(address), Some(identity)) => {
+            // Senders need no certificate: a Notification is judged by its digest.
+            let nobody = LiveClientTrust::new(ClientTrust::new(&[], &[])?);
+            let config = AcceptorConfig::new(identity.identity().clone(), Arc::new(nobody));
+            Some((address, omadm_tls::Acceptor::new(config)?))
+        }
+    };
+    let udp = match addresses.udp {
+        Some(address) => Some(
+            UdpSocket::bind(address)
+                .await
+                .map_err(bind(udp::CARRIER, address))?,
+        ),
+        None => None,
+    };
+    let https = match acceptor {
+        Some((address, acceptor)) => {
+            let socket = TcpListener::bind(address)
+                .await
+                .map_err(bind(https::CARRIER, address))?;
+            Some((socket, acceptor))
+        }
+        None => None,
+    };
+    if udp.is_none() && https.is_none() {
+        return Ok(listening);
+    }
+    let (inbox, work) = Inbox::new(Arc::clone(engine));
+    listening._tasks.spawn(work);
+    if let Some(socket) = udp {
+        listening.udp = socket.local_addr().ok();
+        listening._tasks.spawn(udp::serve(socket, inbox.clone()));
+    }
+    if let Some((socket, acceptor)) = https {
+        listening.https = socket.local_addr().ok();
+        listening
+            ._tasks
+            .spawn(https::serve(socket, acceptor, inbox));
+    }
+    Ok(listening)
+}
