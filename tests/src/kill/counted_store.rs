@@ -5,7 +5,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
-    ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::{
     Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
@@ -50,6 +50,10 @@ impl Devices for CountedStore {
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {
         self.steps.reach("read credentials");
         self.store.credentials(dev_id).await
+    }
+
+    async fn psks(&self, added_since: Utc) -> Result<Vec<PskRow>, StoreError> {
+        self.store.psks(added_since).await
     }
 
     async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError> {

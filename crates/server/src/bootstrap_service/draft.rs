@@ -162,10 +162,12 @@ fn add_issued(
         revoked_at: None,
         tries_left: None,
         serial: Some(serial_text(&issued.certificate.serial)),
+        sealed: None,
     }));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),
         fingerprint: Some(issued.certificate.fingerprint.to_string()),
+        name: None,
     };
     delta.events.push(event(kind, correlation));
 }

@@ -162,7 +162,10 @@ fn wrong_try(head: &Head, device: &Device, codes: &[Credential]) -> ExchangeDelt
         .any(|code| is_code(code) && is_alive(code, head.now) && code.tries_left == Some(1))
     {
         delta.events.push(event(
-            EventKind::CredentialRevoked { fingerprint: None },
+            EventKind::CredentialRevoked {
+                fingerprint: None,
+                name: None,
+            },
             &head.correlation,
         ));
     }

@@ -185,10 +185,10 @@ fn forbidden(cause: Cause, about: Option<&DevId>, detail: impl Into<String>) -> 
     Refusal::of(StatusCode::FORBIDDEN, cause, about, detail)
 }
 
-/// The fingerprint a certificate is registered by; none for a bootstrap code.
+/// The fingerprint a certificate is registered by; none for another credential.
 pub(crate) fn fingerprint_of(proof: &CredentialProof) -> Option<Fingerprint> {
     match proof {
         CredentialProof::Certificate(octets) => Some(Fingerprint::from_octets(*octets)),
-        CredentialProof::BootstrapCode { .. } => None,
+        _ => None,
     }
 }

@@ -26,6 +26,20 @@ pub struct Credential {
     pub tries_left: Option<u8>,
     /// The certificate's serial number where the server's CA issued it: hexadecimal. Its revocation is then listed in the CRL.
     pub serial: Option<String>,
+    /// The secret that the server needs again, sealed for [`CredentialProof::seal_context`]: the PSK, the HTTP password, the bootstrap code. None for
+    /// certificates, and for codes of older versions, which Digest does not open.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// A PSK as TLS needs it ahead of any request. Holds nothing that opens a door by itself, so it has a `Debug`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PskRow {
+    /// The device it belongs to.
+    pub dev_id: DevId,
+    /// Its identity.
+    pub identity: String,
+    /// Its key, sealed as in [`Credential`].
+    pub sealed: Vec<u8>,
 }
 
 /// A certificate of the server's CA that opens nothing any more.
@@ -49,6 +63,16 @@ pub enum CredentialProof {
         /// SHA-256 of salt and code.
         hash: [u8; 32],
     },
+    /// A pre-shared key (RFC 4279), found by its identity, which no other device has.
+    Psk {
+        /// 1 to 128 octets of UTF-8 (D44), compared octet by octet (D71).
+        identity: String,
+    },
+    /// An HTTP password (Basic, Digest), found by its user name, which no other device has.
+    HttpUser {
+        /// 1 to 128 visible ASCII characters.
+        user: String,
+    },
 }
 
 /// What a credential opens.
@@ -71,6 +95,42 @@ pub enum Generation {
     Current,
     /// Sent, not used yet.
     Pending,
+}
+
+impl CredentialProof {
+    /// The stable name of its kind in store, API and events.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) => "certificate",
+            Self::BootstrapCode { .. } => "bootstrap-code",
+            Self::Psk { .. } => "psk",
+            Self::HttpUser { .. } => "http-user",
+        }
+    }
+
+    /// The name it is found by: PSK identity, HTTP user. None for the kinds that have none.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Psk { identity: name } | Self::HttpUser { user: name } => Some(name),
+            Self::Certificate(_) | Self::BootstrapCode { .. } => None,
+        }
+    }
+
+    /// What the secret of this credential is sealed for: this device, this kind, this name or hash.
+    #[must_use]
+    pub fn seal_context(&self, dev_id: &DevId) -> Vec<u8> {
+        let mut context = format!("credential/{}/{dev_id}/", self.kind()).into_bytes();
+        match self {
+            Self::Certificate(fingerprint) => context.extend(fingerprint),
+            Self::BootstrapCode { salt, hash } => context.extend(salt.iter().chain(hash)),
+            Self::Psk { identity: name } | Self::HttpUser { user: name } => {
+                context.extend(name.as_bytes());
+            }
+        }
+        context
+    }
 }
 
 impl CredentialScope {

@@ -23,15 +23,21 @@ pub enum EventKind {
     DeviceRegistered,
     /// A credential was made known for the device.
     CredentialAdded {
-        /// `certificate` or `bootstrap-code`.
+        /// `certificate`, `bootstrap-code`, `psk` or `http-user`.
         proof: String,
         /// The certificate's SHA-256, for people to compare.
         fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// A credential opens nothing any more.
     CredentialRevoked {
         /// The certificate's SHA-256.
         fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// A bootstrap was made for the device.
     BootstrapDrafted {

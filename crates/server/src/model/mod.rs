@@ -10,7 +10,7 @@ mod session_row;
 
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
 pub use credential::{
-    Credential, CredentialProof, CredentialScope, Generation, RevokedCertificate,
+    Credential, CredentialProof, CredentialScope, Generation, PskRow, RevokedCertificate,
 };
 pub use delta::{
     BootstrapChange, CredentialChange, DeferredMark, DeviceChange, ExchangeDelta, ObjectChange,

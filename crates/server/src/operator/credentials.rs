@@ -119,6 +119,7 @@ pub(super) async fn revoke(
                 .push(CredentialChange::Revoke(credential.proof.clone()));
             let kind = EventKind::CredentialRevoked {
                 fingerprint: print.map(|print| print.to_string()),
+                name: credential.proof.name().map(str::to_owned),
             };
             delta.events.push(event(kind, &correlation));
             match node.store.commit(delta).await {
@@ -185,6 +186,7 @@ pub(super) fn issue_into(
         let kind = EventKind::CredentialAdded {
             proof: "bootstrap-code".to_owned(),
             fingerprint: None,
+            name: None,
         };
         delta.events.push(event(kind, correlation));
         added.code = Some(String::from_utf8_lossy(code.expose()).into_owned());
@@ -207,6 +209,7 @@ fn add_certificate(
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),
         fingerprint: Some(print.to_string()),
+        name: None,
     };
     delta.events.push(event(kind, correlation));
 }
@@ -228,6 +231,7 @@ fn credential(
         revoked_at: None,
         tries_left: None,
         serial: None,
+        sealed: None,
     }
 }
 
@@ -243,14 +247,13 @@ fn name(proof: &CredentialProof) -> String {
                 .collect();
             format!("code-{digits}")
         }
+        CredentialProof::Psk { .. } | CredentialProof::HttpUser { .. } => {
+            format!("{}:{}", proof.kind(), proof.name().unwrap_or_default())
+        }
     }
 }
 
 pub(super) fn body(credential: &Credential) -> CredentialBody {
-    let proof = match credential.proof {
-        CredentialProof::Certificate(_) => "certificate",
-        CredentialProof::BootstrapCode { .. } => "bootstrap-code",
-    };
     let scope = match credential.scope {
         CredentialScope::Bootstrap => "bootstrap",
         CredentialScope::Session => "session",
@@ -263,7 +266,7 @@ pub(super) fn body(credential: &Credential) -> CredentialBody {
     };
     CredentialBody {
         id: name(&credential.proof),
-        proof: proof.to_owned(),
+        proof: credential.proof.kind().to_owned(),
         scope: scope.to_owned(),
         generation: generation.to_owned(),
         bootstrap: credential.record.as_ref().map(ToString::to_string),

@@ -79,7 +79,10 @@ fn revoke(credential: &Credential, delta: &mut ExchangeDelta, correlation: &str)
     let fingerprint =
         crate::identity::fingerprint_of(&credential.proof).map(|print| print.to_string());
     delta.events.push(event(
-        EventKind::CredentialRevoked { fingerprint },
+        EventKind::CredentialRevoked {
+            fingerprint,
+            name: credential.proof.name().map(str::to_owned),
+        },
         correlation,
     ));
 }

@@ -21,7 +21,7 @@ use omadm_mo::DevId;
 use self::copy::side::text;
 use crate::model::{
     BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch,
-    EventLag, ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    EventLag, ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Reads devices and their credentials.
@@ -32,8 +32,11 @@ pub trait Devices {
     /// A page of devices in the order of their DevIDs, after one.
     async fn devices(&self, after: Option<&DevId>, limit: usize)
     -> Result<Vec<Device>, StoreError>;
-    /// The credential a proof is registered under, revoked ones included. Certificates only: a code is found by its device.
+    /// The credential a proof is registered under, revoked ones included. None for a code: it is found by its device.
     async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError>;
+    /// PSKs that were made known at `added_since` or later and are not revoked, oldest first. `added_at` is of the clock of the node that added one, and
+    /// a commit takes time: ask again from some seconds before the last time.
+    async fn psks(&self, added_since: Utc) -> Result<Vec<PskRow>, StoreError>;
     /// All credentials of a device, oldest first.
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError>;
     /// Certificates of the server's own CA that were revoked at `since` or later and have not expired by `now`, oldest revocation first: what its CRL
@@ -171,7 +174,7 @@ pub enum CommitError {
     /// The device that was to be registered exists.
     #[error("the device exists already")]
     DeviceExists,
-    /// The certificate is registered, for this device or another.
+    /// The certificate or the name is registered, for this device or another.
     #[error("the credential is registered already")]
     CredentialTaken,
     /// The delta contradicts itself or the store: it names a credential or record that the device does not have, or adds one that exists. Its maker is

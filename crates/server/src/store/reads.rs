@@ -10,8 +10,8 @@ use super::rows::{self, Columns, Unreadable, signed, size};
 use super::statements::Value;
 use super::{Bootstraps, Devices, Events, Repository, Sessions, StoreError, sql};
 use crate::model::{
-    BootstrapRecord, Credential, CredentialProof, Device, EventLag, RecordId, RevokedCertificate,
-    SessionRow, StoredEvent,
+    BootstrapRecord, Credential, CredentialProof, Device, EventLag, PskRow, RecordId,
+    RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Carries SELECTs out.
@@ -53,12 +53,16 @@ impl<B: Reader> Devices for B {
     }
 
     async fn credential(&self, proof: &CredentialProof) -> Result<Option<Credential>, StoreError> {
-        let CredentialProof::Certificate(fingerprint) = proof else {
+        if !rows::leads_to_its_device(proof) {
             return Ok(None);
-        };
-        let values = vec![Value::Octets(fingerprint.to_vec().into())];
-        self.one(sql::CREDENTIAL_OF_CERTIFICATE, values, rows::credential)
-            .await
+        }
+        let values = vec![Value::Octets(rows::proof_columns(proof).1.into())];
+        self.one(sql::CREDENTIAL, values, rows::credential).await
+    }
+
+    async fn psks(&self, added_since: Utc) -> Result<Vec<PskRow>, StoreError> {
+        let values = vec![Value::Number(added_since.0)];
+        self.many(sql::PSKS, values, rows::psk).await
     }
 
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {

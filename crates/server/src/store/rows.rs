@@ -7,12 +7,13 @@ use omadm_mo::{DevId, SrvId};
 
 use crate::model::{
     BootstrapRecord, BootstrapState, Credential, CredentialProof, CredentialScope, Deployment,
-    Device, DeviceEpoch, Event, EventLag, Generation, RecordId, RevokedCertificate, SessionRow,
-    StoredEvent,
+    Device, DeviceEpoch, Event, EventLag, Generation, PskRow, RecordId, RevokedCertificate,
+    SessionRow, StoredEvent,
 };
 
-/// `kind` of a certificate's row.
-pub(super) const CERTIFICATE: &str = "certificate";
+const CERTIFICATE: &str = "certificate";
+const PSK: &str = "psk";
+const HTTP_USER: &str = "http-user";
 /// `kind` of a bootstrap code's row.
 pub(super) const BOOTSTRAP_CODE: &str = "bootstrap-code";
 
@@ -55,14 +56,22 @@ pub(super) fn size(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// `kind` and `proof` of a credential.
+/// `kind` and `proof` of a credential. What has a name is found by kind, a zero octet and the name.
 pub(super) fn proof_columns(proof: &CredentialProof) -> (&'static str, Vec<u8>) {
-    match proof {
-        CredentialProof::Certificate(fingerprint) => (CERTIFICATE, fingerprint.to_vec()),
-        CredentialProof::BootstrapCode { salt, hash } => {
-            (BOOTSTRAP_CODE, [&salt[..], &hash[..]].concat())
+    let kind = proof.kind();
+    let octets = match proof {
+        CredentialProof::Certificate(fingerprint) => fingerprint.to_vec(),
+        CredentialProof::BootstrapCode { salt, hash } => [&salt[..], &hash[..]].concat(),
+        CredentialProof::Psk { identity: name } | CredentialProof::HttpUser { user: name } => {
+            [kind.as_bytes(), b"\0", name.as_bytes()].concat()
         }
-    }
+    };
+    (kind, octets)
+}
+
+/// Whether this credential leads to its device, so that no other device may have it.
+pub(super) const fn leads_to_its_device(proof: &CredentialProof) -> bool {
+    !matches!(proof, CredentialProof::BootstrapCode { .. })
 }
 
 pub(super) fn device(row: &dyn Columns) -> Read<Device> {
@@ -96,6 +105,19 @@ pub(super) fn credential(row: &dyn Columns) -> Read<Credential> {
             .map(|left| u8::try_from(left).map_err(|_| Unreadable::new(9, left)))
             .transpose()?,
         serial: row.text(10)?.map(str::to_owned),
+        sealed: row.octets(11)?.map(<[u8]>::to_vec),
+    })
+}
+
+pub(super) fn psk(row: &dyn Columns) -> Read<PskRow> {
+    let kind = text(row, 1, owned)?;
+    let Some(CredentialProof::Psk { identity }) = read_proof(&kind, &octets(row, 2)?) else {
+        return Err(Unreadable::new(1, &kind));
+    };
+    Ok(PskRow {
+        dev_id: text(row, 0, |dev_id| DevId::parse(dev_id).ok())?,
+        identity,
+        sealed: octets(row, 3)?,
     })
 }
 
@@ -189,8 +211,19 @@ fn read_proof(kind: &str, proof: &[u8]) -> Option<CredentialProof> {
                 hash: hash.try_into().ok()?,
             })
         }
+        PSK => Some(CredentialProof::Psk {
+            identity: read_name(kind, proof)?,
+        }),
+        HTTP_USER => Some(CredentialProof::HttpUser {
+            user: read_name(kind, proof)?,
+        }),
         _ => None,
     }
+}
+
+fn read_name(kind: &str, proof: &[u8]) -> Option<String> {
+    let name = proof.strip_prefix(kind.as_bytes())?.strip_prefix(b"\0")?;
+    String::from_utf8(name.to_vec()).ok()
 }
 
 fn text<T>(row: &dyn Columns, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {

@@ -6,7 +6,7 @@ macro_rules! device { () => {
     "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq"
 } }
 macro_rules! credential { () => {
-    "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial"
+    "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed"
 } }
 macro_rules! bootstrap { () => {
     "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at"
@@ -23,7 +23,7 @@ pub(super) const DEVICES: &str = concat!(
     device!(),
     " FROM devices WHERE dev_id > ?1 ORDER BY dev_id LIMIT ?2"
 );
-pub(super) const CREDENTIAL_OF_CERTIFICATE: &str = concat!(
+pub(super) const CREDENTIAL: &str = concat!(
     "SELECT ",
     credential!(),
     " FROM credentials WHERE dev_id = (SELECT dev_id FROM certificates WHERE fingerprint = ?1) AND proof = ?1"
@@ -33,6 +33,9 @@ pub(super) const CREDENTIALS: &str = concat!(
     credential!(),
     " FROM credentials WHERE dev_id = ?1 ORDER BY nr"
 );
+/// In the words of the index `credentials_by_psk`, so that it serves.
+pub(super) const PSKS: &str = "SELECT dev_id, kind, proof, sealed FROM credentials
+     WHERE kind = 'psk' AND added_at >= ?1 AND revoked_at IS NULL ORDER BY added_at";
 /// In the words of the index `credentials_by_revocation`, so that it serves.
 pub(super) const REVOKED: &str = "SELECT serial, revoked_at FROM credentials
      WHERE serial IS NOT NULL AND revoked_at IS NOT NULL AND revoked_at >= ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY revoked_at, serial";

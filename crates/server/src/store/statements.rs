@@ -6,7 +6,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
 use super::CommitError;
-use super::rows::{BOOTSTRAP_CODE, CERTIFICATE, proof_columns, signed};
+use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed};
 use crate::model::{
     BootstrapChange, BootstrapRecord, Credential, CredentialChange, DeferredMark, DeviceChange,
     Event, ExchangeDelta, ObjectChange, SessionChange,
@@ -292,7 +292,7 @@ fn credential<'a>(
 fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
     let dev_id = text(credential.dev_id.as_str());
     let (kind, proof) = proof_columns(&credential.proof);
-    if kind == CERTIFICATE {
+    if leads_to_its_device(&credential.proof) {
         all.push(
             Statement::new(
                 "INSERT INTO certificates (fingerprint, dev_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
@@ -303,8 +303,8 @@ fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
     }
     all.push(
         Statement::new(
-            "INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial)
-             VALUES (?1, (SELECT COALESCE(MAX(nr), 0) + 1 FROM credentials WHERE dev_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed)
+             VALUES (?1, (SELECT COALESCE(MAX(nr), 0) + 1 FROM credentials WHERE dev_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (dev_id, proof) DO NOTHING",
             vec![
                 dev_id,
@@ -318,6 +318,7 @@ fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
                 time(credential.revoked_at),
                 credential.tries_left.map_or(Value::Null, |left| Value::Number(left.into())),
                 maybe(credential.serial.as_deref()),
+                credential.sealed.as_ref().map_or(Value::Null, |sealed| Value::Octets(sealed.into())),
             ],
         )
         .or(CommitError::CredentialTaken),

@@ -7,7 +7,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
-    ExchangeDelta, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
@@ -110,6 +110,9 @@ impl Devices for Moody {
     }
     async fn credentials(&self, dev_id: &DevId) -> Result<Vec<Credential>, StoreError> {
         self.awake().await?.credentials(dev_id).await
+    }
+    async fn psks(&self, added_since: Utc) -> Result<Vec<PskRow>, StoreError> {
+        self.awake().await?.psks(added_since).await
     }
 
     async fn revoked(&self, since: Utc, now: Utc) -> Result<Vec<RevokedCertificate>, StoreError> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     BackEnd, Settings, abandon, adding, certificate, commit_together, dev, drafted, event,
-    exchange, log, record, record_id, registration,
+    exchange, http_user, log, psk, record, record_id, registration,
 };
 use crate::model::{
     BootstrapChange, CredentialChange, CredentialProof, DeviceChange, DeviceEpoch, EventKind,
@@ -192,6 +192,31 @@ pub(crate) async fn a_certificate_belongs_to_one_device(back_end: &impl BackEnd)
         .unwrap()
         .dev_id;
     assert_eq!(owner, dev(1));
+}
+
+pub(crate) async fn a_name_belongs_to_one_device(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in [1, 2] {
+        store.commit(registration(&dev(number))).await.unwrap();
+    }
+    // 28 octets: with its kind as long as a fingerprint.
+    let name = "identity with ü of 28 octets";
+    assert_eq!(name.len(), 28 + 1);
+    let (key, password) = (psk(&dev(1), name), http_user(&dev(1), name));
+    store.commit(adding(&key, 1)).await.unwrap();
+    store.commit(adding(&password, 2)).await.unwrap();
+    for taken in [psk(&dev(2), name), http_user(&dev(2), name)] {
+        let refused = store.commit(adding(&taken, 1)).await;
+        assert_eq!(refused, Err(CommitError::CredentialTaken));
+    }
+    let other = http_user(&dev(2), "Identity");
+    store.commit(adding(&other, 1)).await.unwrap();
+    for credential in [key, password, other] {
+        let found = store.credential(&credential.proof).await.unwrap();
+        assert_eq!(found, Some(credential));
+    }
+    let unknown = psk(&dev(1), "Identity").proof;
+    assert_eq!(store.credential(&unknown).await.unwrap(), None);
 }
 
 pub(crate) async fn a_delta_finishes_though_its_caller_is_gone(back_end: &impl BackEnd) {

@@ -12,8 +12,12 @@ fn every_kind() -> Vec<EventKind> {
         EventKind::CredentialAdded {
             proof: text(),
             fingerprint: some(),
+            name: None,
         },
-        EventKind::CredentialRevoked { fingerprint: None },
+        EventKind::CredentialRevoked {
+            fingerprint: None,
+            name: some(),
+        },
         EventKind::BootstrapDrafted {
             bootstrap: text(),
             profile: text(),

@@ -57,6 +57,7 @@ macro_rules! battery {
                 a_failing_delta_harms_no_other
                 a_failing_delta_leaves_nothing_behind
                 a_certificate_belongs_to_one_device
+                a_name_belongs_to_one_device
                 a_delta_finishes_though_its_caller_is_gone
                 a_full_queue_refuses_and_loses_nothing
                 what_a_delta_names_must_exist
@@ -67,6 +68,7 @@ macro_rules! battery {
                 every_value_comes_back_as_it_was_written
                 a_record_and_its_document_come_back
                 credentials_come_back_oldest_first
+                psks_are_found_by_when_they_were_added
                 wrong_codes_count_down_to_death
                 promotion_and_revocation_are_kept
                 a_session_is_set_replaced_and_ended
@@ -156,6 +158,26 @@ pub(crate) fn certificate(dev_id: &DevId, octet: u8) -> Credential {
         revoked_at: None,
         tries_left: None,
         serial: None,
+        sealed: None,
+    }
+}
+
+pub(crate) fn psk(dev_id: &DevId, identity: &str) -> Credential {
+    Credential {
+        proof: CredentialProof::Psk {
+            identity: identity.to_owned(),
+        },
+        sealed: Some(vec![1, 0, 255]),
+        ..certificate(dev_id, 0)
+    }
+}
+
+pub(crate) fn http_user(dev_id: &DevId, user: &str) -> Credential {
+    Credential {
+        proof: CredentialProof::HttpUser {
+            user: user.to_owned(),
+        },
+        ..psk(dev_id, "")
     }
 }
 

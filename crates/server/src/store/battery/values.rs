@@ -1,13 +1,13 @@
 use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, Utc};
 
 use super::{
-    BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, record, record_id,
-    registration,
+    BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, http_user, psk, record,
+    record_id, registration,
 };
 use crate::model::{
     BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
-    CredentialScope, Deployment, DeviceChange, Generation, ObjectChange, RevokedCertificate,
-    SessionChange, SessionRow,
+    CredentialScope, Deployment, DeviceChange, Generation, ObjectChange, PskRow,
+    RevokedCertificate, SessionChange, SessionRow,
 };
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
@@ -130,6 +130,8 @@ pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) 
         of_record,
         certificate(&dev(1), 1),
         code(3, 5),
+        psk(&dev(1), "one"),
+        http_user(&dev(1), "one"),
     ];
     for (epoch, credential) in (1..).zip(&written) {
         store.commit(adding(credential, epoch)).await.unwrap();
@@ -145,6 +147,31 @@ pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) 
         "a code is found by its device"
     );
     assert_eq!(store.credentials(&dev(2)).await.unwrap(), []);
+}
+
+pub(crate) async fn psks_are_found_by_when_they_were_added(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    let mut delta = registration(&dev(1));
+    for (number, name) in (0..).zip(["c", "b", "revoked", "a"]) {
+        let mut made = psk(&dev(1), name);
+        made.added_at = START.plus_secs(number);
+        made.sealed = Some(name.as_bytes().to_vec());
+        made.revoked_at = (name == "revoked").then_some(START);
+        delta.credentials.push(CredentialChange::Add(made));
+    }
+    delta
+        .credentials
+        .push(CredentialChange::Add(http_user(&dev(1), "d")));
+    store.commit(delta).await.unwrap();
+    let row = |name: &str| PskRow {
+        dev_id: dev(1),
+        identity: name.to_owned(),
+        sealed: name.as_bytes().to_vec(),
+    };
+    let since = async |secs| store.psks(START.plus_secs(secs)).await.unwrap();
+    assert_eq!(since(0).await, ["c", "b", "a"].map(row));
+    assert_eq!(since(1).await, ["b", "a"].map(row));
+    assert_eq!(since(4).await, []);
 }
 
 pub(crate) async fn wrong_codes_count_down_to_death(back_end: &impl BackEnd) {

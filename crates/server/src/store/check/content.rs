@@ -13,7 +13,7 @@ struct Rule {
     found: &'static str,
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         broken: "devices whose events are not numbered without gap up to next_event_seq",
         found: "SELECT d.dev_id AS who FROM devices AS d
@@ -65,9 +65,13 @@ const RULES: [Rule; 11] = [
                 WHERE c.proof IS NULL",
     },
     Rule {
-        broken: "certificate credentials that no certificate leads to",
+        broken: "credentials that no certificate, PSK identity or HTTP user leads to",
         found: "SELECT c.dev_id AS who FROM credentials AS c LEFT JOIN certificates AS t ON t.fingerprint = c.proof AND t.dev_id = c.dev_id
-                WHERE c.kind = 'certificate' AND t.fingerprint IS NULL",
+                WHERE c.kind <> 'bootstrap-code' AND t.fingerprint IS NULL",
+    },
+    Rule {
+        broken: "PSKs and HTTP passwords without their secret",
+        found: "SELECT dev_id AS who FROM credentials WHERE kind IN ('psk', 'http-user') AND sealed IS NULL",
     },
 ];
 

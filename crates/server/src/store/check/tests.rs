@@ -3,9 +3,10 @@ use std::path::Path;
 use omadm_lab::postgres::Database;
 
 use super::{Severity, StoreCheck, check};
+use crate::model::CredentialChange;
 use crate::store::Commit as _;
 use crate::store::address::StoreAddress;
-use crate::store::battery::{adding, certificate, dev, drafted};
+use crate::store::battery::{adding, certificate, dev, drafted, http_user, psk};
 use crate::store::migration::migrate;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -17,6 +18,14 @@ async fn filled(file: &Path) {
         drafted(&store, &dev_id, number.into()).await;
         let own = certificate(&dev_id, number);
         store.commit(adding(&own, 1)).await.unwrap();
+        if number == 2 {
+            let mut named = adding(&psk(&dev_id, "name"), 2);
+            named
+                .credentials
+                .push(CredentialChange::Add(http_user(&dev_id, "name")));
+            named.events.clear();
+            store.commit(named).await.unwrap();
+        }
     }
 }
 
@@ -86,7 +95,15 @@ async fn each_contradiction_is_found_alone() {
         ),
         (
             "DELETE FROM certificates WHERE dev_id LIKE '%1'",
-            "no certificate leads to",
+            "no certificate, PSK identity or HTTP user leads to",
+        ),
+        (
+            "DELETE FROM certificates WHERE fingerprint = x'70736b006e616d65'",
+            "no certificate, PSK identity or HTTP user leads to",
+        ),
+        (
+            "UPDATE credentials SET sealed = NULL WHERE kind = 'http-user'",
+            "without their secret",
         ),
         (
             "INSERT INTO deployment VALUES (1, 'unfinished copy of x', 'y')",

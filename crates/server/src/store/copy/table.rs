@@ -105,6 +105,7 @@ pub(in crate::store) const TABLES: [Table; 9] = [
             "revoked_at",
             "tries_left",
             "serial",
+            "sealed",
         ],
         key: [0, 1],
         through: None,

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::store::address::StoreAddress;
 use crate::store::battery::{
-    START, certificate, dev, event, exchange, fetched, record, registration,
+    START, certificate, dev, event, exchange, fetched, http_user, psk, record, registration,
 };
 use crate::store::postgres::{PostgresOptions, PostgresStore, migrate};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -106,6 +106,13 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
         let mut own = certificate(&dev_id, u8::try_from(number).unwrap());
         own.serial = Some(format!("{number:040x}"));
         delta.credentials.push(CredentialChange::Add(own));
+        let named = [
+            psk(&dev_id, dev_id.as_str()),
+            http_user(&dev_id, &format!("ø{number}")),
+        ];
+        delta
+            .credentials
+            .extend(named.into_iter().map(CredentialChange::Add));
         delta.session = SessionChange::Set(SessionRow {
             state: format!("{{\"ø\": {number}}}"),
             expires_at: START.plus_secs(900),
@@ -175,8 +182,8 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("bootstraps", 10),
             ("bootstrap_ids", 10),
             ("documents", 10),
-            ("credentials", 10),
-            ("certificates", 10),
+            ("credentials", 30),
+            ("certificates", 30),
             ("sessions", 10),
             ("objects", 400),
             ("events", 40),
