@@ -1,7 +1,7 @@
-use omadm_mo::{Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
+use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
 use serde::{Deserialize, Serialize};
 
-use crate::{CompletionState, OwedCompletion, Provenance};
+use crate::{CompletionState, GovernedInstance, OwedCompletion, Provenance};
 
 /// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,6 +50,18 @@ pub trait DeviceView: TreeView {
     /// [`TreeError`] where the storage fails.
     fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError>;
 
+    /// The rights that were given on an instance; none where there is no such instance.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError>;
+
+    /// Every instance, with who may use it, in the order of their creation.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError>;
+
     /// The account of a server.
     ///
     /// # Errors
@@ -70,7 +82,7 @@ pub trait DeviceWrite: TreeWrite + DeviceView {
     /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
     fn put_account(&mut self, account: &Account) -> Result<(), TreeError>;
 
-    /// Takes an account away. None there is no error.
+    /// Takes an account away, and what was given to its server on any instance (D53). None there is no error.
     ///
     /// # Errors
     /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
@@ -85,6 +97,17 @@ pub trait DeviceWrite: TreeWrite + DeviceView {
         moid: &Moid,
         miid: &Miid,
         creator: Option<&SrvId>,
+    ) -> Result<(), TreeError>;
+
+    /// Sets the rights on an instance; they go with it. An instance that is not there stays without.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn set_access(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        access: &AccessList,
     ) -> Result<(), TreeError>;
 }
 

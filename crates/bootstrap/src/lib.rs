@@ -6,6 +6,7 @@
 pub mod plan;
 pub mod profile;
 
+mod access;
 mod account;
 mod cause;
 mod completion;
@@ -17,6 +18,7 @@ mod policy;
 mod provenance;
 mod time;
 
+pub use access::GovernedInstance;
 pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
 pub use cause::{BootstrapFailureCause, Fault, Refusal};
 pub use completion::{BootstrapComplete, OwedCompletion, RetrySchedule};

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use omadm_mo::{
-    CacheValidator, MemoryTree, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
-    TreeError, TreeVersion, TreeView, TreeWrite, Value,
+    AccessList, CacheValidator, MemoryTree, Miid, Moid, Node, NodeAddress, NodeKind, NodeName,
+    SrvId, TreeError, TreeVersion, TreeView, TreeWrite, Value,
 };
 
 use crate::plan::{ApplyError, TreePlan, apply};
-use crate::{Account, DeviceView, DeviceWrite};
+use crate::{Account, DeviceView, DeviceWrite, GovernedInstance};
 
 /// A device's tree and accounts in memory: for the simulator, for virtual-time tests and for previews.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub struct MemoryDevice {
     tree: MemoryTree,
     accounts: Vec<Account>,
     creators: BTreeMap<(Moid, Miid), SrvId>,
+    access: BTreeMap<(Moid, Miid), AccessList>,
 }
 
 impl MemoryDevice {
@@ -24,6 +25,7 @@ impl MemoryDevice {
             tree: MemoryTree::new(epoch),
             accounts: Vec::new(),
             creators: BTreeMap::new(),
+            access: BTreeMap::new(),
         }
     }
 
@@ -80,6 +82,27 @@ impl DeviceView for MemoryDevice {
     fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError> {
         Ok(self.creators.get(&(moid.clone(), miid.clone())).cloned())
     }
+    fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
+        let list = self.access.get(&(moid.clone(), miid.clone()));
+        Ok(list.cloned().unwrap_or_default())
+    }
+    fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
+        let mut all = Vec::new();
+        for (moid, miid) in self.tree.all_instances() {
+            if let Some(number) = self.tree.number(&moid, &miid) {
+                let (creator, access) = (self.creator(&moid, &miid)?, self.access(&moid, &miid)?);
+                all.push(GovernedInstance {
+                    number,
+                    moid,
+                    miid,
+                    creator,
+                    access,
+                });
+            }
+        }
+        all.sort_by_key(|governed| governed.number);
+        Ok(all)
+    }
 }
 
 impl TreeWrite for MemoryDevice {
@@ -88,7 +111,9 @@ impl TreeWrite for MemoryDevice {
     }
     fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
         if at.path.is_root() {
-            self.creators.remove(&(at.moid.clone(), at.miid.clone()));
+            let key = (at.moid.clone(), at.miid.clone());
+            self.creators.remove(&key);
+            self.access.remove(&key);
         }
         self.tree.remove(at)
     }
@@ -111,6 +136,9 @@ impl DeviceWrite for MemoryDevice {
     }
     fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
         self.accounts.retain(|account| account.srv_id != *srv_id);
+        for list in self.access.values_mut() {
+            list.drop_server(srv_id);
+        }
         Ok(())
     }
     fn set_creator(
@@ -124,6 +152,18 @@ impl DeviceWrite for MemoryDevice {
             Some(creator) => self.creators.insert(key, creator.clone()),
             None => self.creators.remove(&key),
         };
+        Ok(())
+    }
+    fn set_access(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        access: &AccessList,
+    ) -> Result<(), TreeError> {
+        if self.tree.number(moid, miid).is_some() {
+            let key = (moid.clone(), miid.clone());
+            self.access.insert(key, access.clone());
+        }
         Ok(())
     }
 }

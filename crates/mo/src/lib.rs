@@ -9,6 +9,7 @@ pub mod json;
 pub mod serialization;
 pub mod standard;
 
+mod access_list;
 mod dev_id;
 mod managed_object;
 mod memory_tree;
@@ -23,6 +24,7 @@ mod srv_id;
 mod tree_view;
 mod value;
 
+pub use access_list::{AccessEntry, AccessList, AccessListError};
 pub use client_uri::ClientUri;
 pub use dev_id::{DevId, DevIdError};
 pub use managed_object::{ExecOutcome, ManagedObject, ManagedObjectError};

@@ -49,6 +49,13 @@ impl MemoryTree {
         self.instances.keys().cloned().collect()
     }
 
+    /// Grows from one creation of an instance to the next, over all MOIDs, and is never given twice; none where there is no such instance.
+    #[must_use]
+    pub fn number(&self, moid: &Moid, miid: &Miid) -> Option<u64> {
+        let instance = self.instances.get(&(moid.clone(), miid.clone()));
+        instance.map(|instance| instance.born)
+    }
+
     fn node(&self, at: &NodeAddress) -> Option<&Node> {
         self.instances
             .get(&(at.moid.clone(), at.miid.clone()))?

@@ -68,7 +68,7 @@ fn mos_is_sent_with_bootstrap_complete_alone_and_shows_what_the_server_may_see_d
         [
             (CLOCK, json!([])),
             (GPS, json!(["left", "right"])),
-            (DAC, json!([])),
+            (DAC, json!(["1", "2", "4", "5"])),
             (DEV_INFO, json!(["1"])),
             (DM_ACC, json!(["1"])),
         ]
@@ -82,6 +82,7 @@ fn mos_is_sent_with_bootstrap_complete_alone_and_shows_what_the_server_may_see_d
     let run = bench.session(OTHER, |_, _| answer(200, ""));
     let package = body(&run.requests[0]);
     assert_eq!(package["MOS"][1]["MIID"], json!([]));
+    assert_eq!(package["MOS"][2]["MIID"], json!(["1", "3"]));
     assert_eq!(package["MOS"][4]["MIID"], json!(["2"]));
 
     let run = bench.session(SRV, |_, _| answer(200, ""));

@@ -1,4 +1,5 @@
-use omadm_mo::{NodeAddress, TreeError, TreeVersion};
+use omadm_mo::standard::dm_acc;
+use omadm_mo::{AccessList, NodeAddress, TreeError, TreeVersion};
 
 use super::{PlanStep, TreePlan};
 use crate::DeviceWrite;
@@ -44,10 +45,16 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
                 }
                 device.put(&NodeAddress::root(moid.clone(), miid.clone()), root)?;
                 device.set_creator(moid, miid, creator.as_ref())?;
+                let given = creator.as_ref().filter(|_| *moid != dm_acc::moid());
+                let access = given.map_or_else(AccessList::none, AccessList::of_creator);
+                device.set_access(moid, miid, &access)?;
             }
             PlanStep::Replace { at, node } => device.put(at, node)?,
             PlanStep::Remove { at } => device.remove(at)?,
         }
+    }
+    for change in &plan.rights {
+        device.set_access(&change.moid, &change.miid, &change.access)?;
     }
     for account in &plan.accounts {
         device.put_account(account)?;

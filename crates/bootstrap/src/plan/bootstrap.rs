@@ -2,14 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::{SecMode, names};
-use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dm_acc};
+use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dac, dm_acc};
 use omadm_mo::{
-    Miid, Moid, Node, NodeAddress, NodePath, Secret, ServerUri, SrvId, TreeError, Value,
+    Miid, Moid, Node, NodeAddress, NodePath, Rights, Secret, ServerUri, SrvId, TreeError, Value,
 };
 
 use super::document::{BoundItem, Document};
 use super::{
-    Placement, PlacementError, PlanStep, SkippedItem, TreePlan, merge_permanent, new_miid,
+    Placement, PlacementError, PlanStep, RightsChange, SkippedItem, TreePlan, merge_permanent,
+    new_miid,
 };
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
@@ -374,6 +375,13 @@ impl Planner<'_> {
         again: Option<&Miid>,
         owner: &SrvId,
     ) -> Result<Miid, Refusal> {
+        if item.moid == dac::moid() {
+            return Err(Cause::ForeignInstance
+                .refusal()
+                .at(&*item.at)
+                .on(&item.moid)
+                .because("the device itself makes the DAC MO"));
+        }
         let Some(ddf) = self.registry.get(&item.moid) else {
             return Err(Cause::UnknownNode.refusal().at(&*item.at).on(&item.moid));
         };
@@ -385,26 +393,34 @@ impl Planner<'_> {
                     .map(|all| all.contains(miid))
             })
             .transpose();
-        let placement = match again
-            .filter(|_| exists.as_ref().is_ok_and(|exists| *exists == Some(true)))
-        {
-            Some(miid) => Placement::Replace(miid.clone()),
-            None => Placement::decide(self.view, ddf, &item.moid, item.miid.as_ref(), owner, taken)
-                .map_err(|e| match e {
-                    PlacementError::Foreign(address) => {
-                        Cause::ForeignInstance.refusal().at(&*item.at).on(address)
-                    }
-                    PlacementError::Second(_) => Cause::InvalidInstance
-                        .refusal()
-                        .at(&*item.at)
-                        .on(&item.moid)
-                        .because(e),
-                    PlacementError::Tree(error) => storage(error),
-                })?,
-        };
+        let placement =
+            match again.filter(|_| exists.as_ref().is_ok_and(|exists| *exists == Some(true))) {
+                Some(miid) => Placement::Replace(miid.clone()),
+                None => {
+                    let own = |miid: &Miid| {
+                        let creator = self.view.creator(&item.moid, miid)?;
+                        Ok(creator.as_ref() == Some(owner))
+                    };
+                    Placement::decide(self.view, ddf, &item.moid, item.miid.as_ref(), own, taken)
+                        .map_err(|e| match e {
+                            PlacementError::Foreign(address) => {
+                                Cause::ForeignInstance.refusal().at(&*item.at).on(address)
+                            }
+                            PlacementError::Second(_) => Cause::InvalidInstance
+                                .refusal()
+                                .at(&*item.at)
+                                .on(&item.moid)
+                                .because(e),
+                            PlacementError::Tree(error) => storage(error),
+                        })?
+                }
+            };
         exists.map_err(storage)?;
         taken.insert(placement.miid().clone());
         let root = NodeAddress::root(item.moid.clone(), placement.miid().clone());
+        if let Placement::Replace(miid) = &placement {
+            self.give(&item.moid, miid, owner)?;
+        }
         self.plan.steps.push(match &placement {
             Placement::Replace(_) => {
                 let before = self.view.subtree(&root).map_err(storage)?;
@@ -419,6 +435,20 @@ impl Planner<'_> {
             },
         });
         Ok(placement.miid().clone())
+    }
+
+    /// D49: what a bootstrap delivers is its server's, whatever became of the rights on an instance that it replaces.
+    fn give(&mut self, moid: &Moid, miid: &Miid, owner: &SrvId) -> Result<(), Refusal> {
+        let mut access = self.view.access(moid, miid).map_err(storage)?;
+        if access.rights(owner) != Rights::FULL {
+            access.allow(owner, Rights::FULL);
+            self.plan.rights.push(RightsChange {
+                moid: moid.clone(),
+                miid: miid.clone(),
+                access,
+            });
+        }
+        Ok(())
     }
 
     fn new_miid(&mut self, moid: &Moid, proposed: Option<&Miid>) -> Result<Miid, Refusal> {

@@ -14,4 +14,4 @@ pub use bootstrap::{BootstrapPlan, CredentialCheck, Delivery, Planned, plan_boot
 pub use document::{SkippedItem, SkippedReason};
 pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
 pub use preview::{Preview, PreviewAction, PreviewLine, preview};
-pub use tree_plan::{PlanStep, TreePlan};
+pub use tree_plan::{PlanStep, RightsChange, TreePlan};

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use omadm_mo::ddf::{Ddf, DdfNode, Occurrence, Scope};
-use omadm_mo::{Children, Miid, Moid, Node, NodeAddress, SrvId, TreeError};
+use omadm_mo::{Children, Miid, Moid, Node, NodeAddress, TreeError};
 
 use crate::DeviceView;
 
@@ -33,7 +33,7 @@ const HIGHEST_PROPOSAL: u64 = u32::MAX as u64;
 
 impl Placement {
     /// Decides for a server: a MIID that exists is replaced; an MO that occurs at most once is replaced where it exists; anything else is added.
-    /// `taken` are the MIIDs that earlier items of the same delivery got.
+    /// `taken` are the MIIDs that earlier items of the same delivery got; `may_replace` tells whether an instance is the server's to replace.
     ///
     /// # Errors
     /// [`PlacementError`] where the place belongs to somebody else, or the tree cannot be read.
@@ -42,7 +42,7 @@ impl Placement {
         ddf: &Ddf,
         moid: &Moid,
         proposed: Option<&Miid>,
-        owner: &SrvId,
+        may_replace: impl FnOnce(&Miid) -> Result<bool, TreeError>,
         taken: &BTreeSet<Miid>,
     ) -> Result<Self, PlacementError> {
         let instances = view.instances(moid)?;
@@ -56,9 +56,7 @@ impl Placement {
             _ => None,
         };
         match existing {
-            Some(miid) if view.creator(moid, &miid)?.as_ref() == Some(owner) => {
-                Ok(Self::Replace(miid))
-            }
+            Some(miid) if may_replace(&miid)? => Ok(Self::Replace(miid)),
             Some(miid) => Err(PlacementError::Foreign(NodeAddress::root(
                 moid.clone(),
                 miid,

@@ -1,4 +1,4 @@
-use omadm_mo::{Miid, Moid, Node, NodeAddress, SrvId, TreeVersion};
+use omadm_mo::{AccessList, Miid, Moid, Node, NodeAddress, SrvId, TreeVersion};
 
 use crate::Account;
 
@@ -13,6 +13,19 @@ pub struct TreePlan {
     pub accounts: Vec<Account>,
     /// Accounts that are no more.
     pub removed_accounts: Vec<SrvId>,
+    /// Rights on instances as they are afterwards. A new instance needs none here: its creator has all (D49).
+    pub rights: Vec<RightsChange>,
+}
+
+/// Who may use an instance from now on (`dm20.md` §13).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RightsChange {
+    /// Its MOID.
+    pub moid: Moid,
+    /// Its MIID.
+    pub miid: Miid,
+    /// The rights.
+    pub access: AccessList,
 }
 
 /// One change of the tree.
@@ -52,13 +65,17 @@ impl TreePlan {
             steps: Vec::new(),
             accounts: Vec::new(),
             removed_accounts: Vec::new(),
+            rights: Vec::new(),
         }
     }
 
     /// Whether it changes nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.accounts.is_empty() && self.removed_accounts.is_empty()
+        self.steps.is_empty()
+            && self.accounts.is_empty()
+            && self.removed_accounts.is_empty()
+            && self.rights.is_empty()
     }
 }
 

@@ -1,15 +1,15 @@
 use std::ops::Bound;
 
-use omadm_bootstrap::{Account, DeviceView};
+use omadm_bootstrap::{Account, DeviceView, GovernedInstance};
 use omadm_mo::{
-    CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId, TreeError,
-    TreeVersion, TreeView, Value,
+    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
+    TreeError, TreeVersion, TreeView, Value,
 };
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{facts, node_key, node_value};
+use super::{facts, node_key, node_value, rights_row};
 
 /// All tables have octet strings as keys and as values.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -18,7 +18,9 @@ pub(super) const FACTS: Definition = TableDefinition::new("facts");
 pub(super) const NODES: Definition = TableDefinition::new("nodes");
 pub(super) const INSTANCES: Definition = TableDefinition::new("instances");
 pub(super) const COUNTED: Definition = TableDefinition::new("counted");
+pub(super) const RIGHTS: Definition = TableDefinition::new("rights");
 pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
+pub(super) const SHADOWS: Definition = TableDefinition::new("shadows");
 pub(super) const ALERTS: Definition = TableDefinition::new("alerts");
 
 /// Children in a page.
@@ -32,7 +34,9 @@ pub struct DeviceTables<T> {
     pub(super) nodes: T,
     pub(super) instances: T,
     pub(super) counted: T,
+    pub(super) rights: T,
     pub(super) accounts: T,
+    pub(super) shadows: T,
     pub(super) alerts: T,
 }
 
@@ -49,7 +53,9 @@ impl Snapshot {
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
+            rights: table(RIGHTS)?,
             accounts: table(ACCOUNTS)?,
+            shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
         }
         .at_its_version()
@@ -75,6 +81,28 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         };
         let row = InstanceRow::decode(stored.value());
         row.map(Some)
+            .ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))
+    }
+
+    /// Every instance, in the order of the keys.
+    pub(super) fn stored_instances(&self) -> Result<Vec<(InstanceRow, Moid, Miid)>, TreeError> {
+        let mut found = Vec::new();
+        for entry in self.instances.iter().map_err(tree_error)? {
+            let (key, row) = entry.map_err(tree_error)?;
+            let (moid, miid) =
+                node_key::instance(key.value()).ok_or_else(|| damaged("an instance"))?;
+            let row = InstanceRow::decode(row.value()).ok_or_else(|| damaged(&moid))?;
+            found.push((row, moid, miid));
+        }
+        Ok(found)
+    }
+
+    fn stored_rights(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
+        let key = node_key::of_instance(moid, miid);
+        let Some(stored) = self.rights.get(key.as_slice()).map_err(tree_error)? else {
+            return Ok(AccessList::none());
+        };
+        rights_row::decode(stored.value())
             .ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))
     }
 
@@ -210,5 +238,23 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables
 
     fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError> {
         Ok(self.instance(moid, miid)?.and_then(|row| row.creator))
+    }
+    fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
+        self.stored_rights(moid, miid)
+    }
+
+    fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
+        let mut all = Vec::new();
+        for (row, moid, miid) in self.stored_instances()? {
+            all.push(GovernedInstance {
+                number: row.born,
+                access: self.stored_rights(&moid, &miid)?,
+                creator: row.creator,
+                moid,
+                miid,
+            });
+        }
+        all.sort_by_key(|governed| governed.number);
+        Ok(all)
     }
 }

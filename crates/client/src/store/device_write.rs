@@ -1,16 +1,16 @@
-use omadm_bootstrap::{Account, DeviceWrite};
+use omadm_bootstrap::{Account, DeviceView as _, DeviceWrite};
 use omadm_mo::{
-    Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion, TreeView as _,
-    TreeWrite,
+    AccessList, Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion,
+    TreeView as _, TreeWrite,
 };
 use redb::{Table, WriteTransaction};
 
 use super::device_tables::{
-    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES,
+    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES, RIGHTS, SHADOWS,
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{alerts, facts, node_key, node_value};
+use super::{alerts, facts, node_key, node_value, rights_row};
 
 /// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
 pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
@@ -40,7 +40,9 @@ impl<'t> WriteTxn<'t> {
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
+            rights: table(RIGHTS)?,
             accounts: table(ACCOUNTS)?,
+            shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
         })
     }
@@ -66,7 +68,9 @@ impl<'t> WriteTxn<'t> {
             &mut self.nodes,
             &mut self.instances,
             &mut self.counted,
+            &mut self.rights,
             &mut self.accounts,
+            &mut self.shadows,
             &mut self.alerts,
         ] {
             table.retain(|_, _| false).map_err(tree_error)?;
@@ -97,6 +101,25 @@ impl<'t> WriteTxn<'t> {
         self.instances
             .insert(key.as_slice(), row.encode().as_slice())
             .map_err(tree_error)?;
+        Ok(())
+    }
+
+    /// Writes the rights on an instance, whether it is there or not.
+    pub(super) fn put_rights(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        access: &AccessList,
+    ) -> Result<(), TreeError> {
+        let key = node_key::of_instance(moid, miid);
+        if access.entries().is_empty() {
+            self.rights.remove(key.as_slice()).map_err(tree_error)?;
+        } else {
+            let row = rights_row::encode(access);
+            self.rights
+                .insert(key.as_slice(), row.as_slice())
+                .map_err(tree_error)?;
+        }
         Ok(())
     }
 
@@ -157,6 +180,7 @@ impl TreeWrite for WriteTxn<'_> {
         if at.path.is_root() {
             let key = node_key::of_instance(&at.moid, &at.miid);
             self.instances.remove(key.as_slice()).map_err(tree_error)?;
+            self.rights.remove(key.as_slice()).map_err(tree_error)?;
         } else if self.instance(&at.moid, &at.miid)?.is_some() {
             self.touch(&at.moid, &at.miid)?;
         }
@@ -207,6 +231,11 @@ impl DeviceWrite for WriteTxn<'_> {
                 self.accounts.remove(key.as_slice()).map_err(tree_error)?;
             }
         }
+        for mut governed in self.governed()? {
+            if governed.access.drop_server(srv_id) {
+                self.put_rights(&governed.moid, &governed.miid, &governed.access)?;
+            }
+        }
         alerts::drop_up_to(&mut self.alerts, srv_id, u64::MAX)
     }
 
@@ -227,5 +256,16 @@ impl DeviceWrite for WriteTxn<'_> {
                 ..row
             },
         )
+    }
+    fn set_access(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        access: &AccessList,
+    ) -> Result<(), TreeError> {
+        match self.instance(moid, miid)? {
+            Some(_) => self.put_rights(moid, miid, access),
+            None => Ok(()),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The tree store: DM tree, DM Accounts, owed completions and queued alerts in one redb file, every change one durable transaction (DESIGN §6).
 //!
 //! Tables, all of octet strings: `nodes` (see `node_key`, `node_value`), `instances` (order of creation, last commit that touched it, creator), `counted`
-//! (highest MIID per MOID, D72), `accounts` (in the order in which they were added), `alerts` (per server and number), `facts`.
+//! (highest MIID per MOID, D72), `rights` (per instance, see `rights_row`), `accounts` (in the order in which they were added), `shadows` (former credentials of
+//! accounts, D82), `alerts` (per server and number), `facts`.
 
 mod alerts;
 mod completion;
@@ -13,8 +14,10 @@ mod node_key;
 mod node_value;
 mod notifications;
 mod open;
+mod rights_row;
 mod storage_error;
 mod tree_store;
+mod upgrade;
 
 #[cfg(test)]
 mod power_cut;

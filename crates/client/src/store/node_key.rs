@@ -32,6 +32,14 @@ pub(super) fn of_instance(moid: &Moid, miid: &Miid) -> Vec<u8> {
     key
 }
 
+/// The instance of a key in the table `instances`; none where it is damaged.
+pub(super) fn instance(key: &[u8]) -> Option<(Moid, Miid)> {
+    let mut parts = key.strip_suffix(&[END])?.split(|octet| *octet == END);
+    let mut text = || str::from_utf8(parts.next()?).ok();
+    let (moid, miid) = (Moid::parse(text()?).ok()?, Miid::parse(text()?).ok()?);
+    parts.next().is_none().then_some((moid, miid))
+}
+
 /// The key of a node.
 pub(super) fn of_node(at: &NodeAddress) -> Vec<u8> {
     let mut key = of_level(at, depth(&at.path));
@@ -71,7 +79,7 @@ pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{behind, of_level, of_node};
+    use super::{behind, instance, of_instance, of_level, of_node};
     use omadm_mo::{Miid, Moid, NodeAddress, NodePath};
 
     fn at(path: &str) -> NodeAddress {
@@ -97,6 +105,15 @@ mod tests {
             sorted.to_vec(),
             names.map(|name| of_node(&at(name))).to_vec()
         );
+    }
+
+    #[test]
+    fn the_key_of_an_instance_tells_which_it_is() {
+        let (moid, miid) = (Moid::parse("urn:x").unwrap(), Miid::parse("m").unwrap());
+        let key = of_instance(&moid, &miid);
+        assert_eq!(instance(&key), Some((moid, miid)));
+        assert_eq!(instance(b"urn:x\0m"), None);
+        assert_eq!(instance(b"urn:x\0m\0more\0"), None);
     }
 
     #[test]

@@ -11,11 +11,11 @@ use redb::{
 
 use super::device_tables::FACTS;
 use super::device_write::WriteTxn;
-use super::facts;
 use super::storage_error::{is_full, tree_error};
+use super::{facts, upgrade};
 
 /// The form of file that this build writes. A file of a higher one was made by a newer build.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Octets of the file kept in memory: a DM tree is small, and the daemon's memory is bounded (DESIGN §9).
 const CACHE: usize = 1 << 20;
@@ -96,7 +96,7 @@ pub(super) fn open_backend(backend: impl StorageBackend) -> Result<Database, Dat
         .create_with_backend(backend)
 }
 
-/// Checks the form of an opened store, and gives a new one its tables.
+/// Checks the form of an opened store, brings an older one to this build's, and gives a new one its tables.
 pub(super) fn prepared(
     database: Database,
     file: &Path,
@@ -104,6 +104,7 @@ pub(super) fn prepared(
 ) -> Result<Database, StoreOpenError> {
     match format(&database).map_err(|why| because_of(file, why))? {
         Some(FORMAT) => {}
+        Some(1) => upgrade::from_form_1(&database).map_err(|why| because_of(file, why))?,
         Some(found) if found > FORMAT => {
             return Err(StoreOpenError::Newer {
                 file: file.into(),

@@ -1,13 +1,14 @@
 //! Power cuts and full disks at every write of an apply (DESIGN §4 rule 1, §10).
 
-use omadm_bootstrap::plan::{ApplyError, PlanStep, TreePlan, plan_acknowledgement};
+use omadm_bootstrap::plan::{ApplyError, PlanStep, RightsChange, TreePlan, plan_acknowledgement};
 use omadm_bootstrap::{
     Account, BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView, EventId,
     OwedCompletion, PayloadHash, ProfileFormat, Provenance, ProvidedInstance, Utc,
 };
 use omadm_mo::standard::dm_acc::{self, AuthTrsp, DmAcc};
 use omadm_mo::{
-    Miid, Moid, Node, NodeAddress, NodePath, Secret, ServerUri, SrvId, TreeError, TreeView, Value,
+    AccessList, Miid, Moid, Node, NodeAddress, NodePath, Rights, Secret, ServerUri, SrvId,
+    TreeError, TreeView, Value,
 };
 
 use super::power_cut::{Disk, Fault};
@@ -17,7 +18,7 @@ use super::{QueuedAlert, TreeStore};
 #[derive(PartialEq, Debug)]
 struct Seen {
     version: u64,
-    instances: Vec<(Moid, Miid, Option<SrvId>, String, Node)>,
+    instances: Vec<(Moid, Miid, Option<SrvId>, AccessList, String, Node)>,
     counted: Vec<u64>,
     accounts: Vec<Account>,
     alerts: Vec<QueuedAlert>,
@@ -47,6 +48,7 @@ fn look(store: &TreeStore) -> Seen {
                 moid.clone(),
                 miid.clone(),
                 view.creator(&moid, &miid).unwrap(),
+                view.access(&moid, &miid).unwrap(),
                 validator,
                 node,
             ));
@@ -142,7 +144,7 @@ fn first(store: &TreeStore) -> TreePlan {
     plan
 }
 
-/// A bootstrap again: account and one instance replaced, one gone, one new.
+/// A bootstrap again: account and one instance replaced, one gone, one new; another server gets rights.
 fn again(store: &TreeStore) -> TreePlan {
     let [acc, other] = moids();
     let root = |moid: &Moid, n| NodeAddress::root(moid.clone(), Miid::counted(n));
@@ -160,12 +162,19 @@ fn again(store: &TreeStore) -> TreePlan {
             at: root(&other, 2),
         },
         PlanStep::Add {
-            moid: other,
+            moid: other.clone(),
             miid: Miid::counted(3),
             root: apn(2, 40),
             creator: Some(srv_id()),
         },
     ];
+    let mut access = AccessList::of_creator(&srv_id());
+    access.allow(&SrvId::parse("shop.example.com").unwrap(), Rights::READ);
+    plan.rights = vec![RightsChange {
+        moid: other,
+        miid: Miid::counted(1),
+        access,
+    }];
     plan.accounts = vec![account(2, BootstrapKind::Re, provided(&[1, 3]))];
     plan
 }

@@ -385,7 +385,7 @@ fn a_store_of_a_newer_version_is_refused_by_name() {
     let store = TreeStore::open(&file, 7).unwrap();
     store
         .write_aside(|tables| {
-            super::facts::write(&mut tables.facts, super::facts::FORMAT, &2u32.to_be_bytes())
+            super::facts::write(&mut tables.facts, super::facts::FORMAT, &3u32.to_be_bytes())
                 .map(Some)
         })
         .unwrap();
@@ -395,8 +395,8 @@ fn a_store_of_a_newer_version_is_refused_by_name() {
         matches!(
             why,
             StoreOpenError::Newer {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         ) && why.to_string().contains("tree.redb"),

@@ -1,7 +1,11 @@
 //! Delegation Access Control (`dm20.md` §12.4, D47): which servers have which rights on an MO instance.
 
+use std::sync::LazyLock;
+
 use super::Standard;
-use crate::Moid;
+use super::view::put;
+use crate::ddf::Ddf;
+use crate::{AccessEntry, Miid, Moid, Node, SrvId, Value};
 
 pub(super) const STANDARD: Standard = Standard {
     moid: "urn:oma:mo:oma-dm-dacmo:1.0",
@@ -27,4 +31,40 @@ pub const RIGHTS: &str = "Rights";
 #[must_use]
 pub fn moid() -> Moid {
     STANDARD.moid()
+}
+
+static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
+
+/// The built-in DDF.
+#[must_use]
+pub fn ddf() -> &'static Ddf {
+    &DDF
+}
+
+/// The instance that shows these entries of the rights on an MO instance (D47).
+#[must_use]
+pub fn instance<'a>(
+    moid: &Moid,
+    miid: &Miid,
+    owner: Option<&SrvId>,
+    entries: impl IntoIterator<Item = &'a AccessEntry>,
+) -> Node {
+    let mut root = Node::empty();
+    put(&mut root, &[MOID], Value::chr(moid.as_str()));
+    put(&mut root, &[MIID], Value::chr(miid.as_str()));
+    if let Some(owner) = owner {
+        put(&mut root, &[OWNER], Value::chr(owner.as_str()));
+    }
+    put(&mut root, &[SERVERS], Node::empty());
+    for entry in entries {
+        let name = entry.name.as_str();
+        let rights = i64::from(entry.rights.bits());
+        put(
+            &mut root,
+            &[SERVERS, name, SRV_ID],
+            Value::chr(entry.srv_id.as_str()),
+        );
+        put(&mut root, &[SERVERS, name, RIGHTS], Value::Int(rights));
+    }
+    root
 }

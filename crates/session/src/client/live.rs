@@ -1,27 +1,59 @@
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use omadm_bootstrap::{Account, DeviceView};
+use omadm_bootstrap::{Account, DeviceView, GovernedInstance};
+use omadm_mo::standard::dac;
 use omadm_mo::{
-    CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId, TreeError,
-    TreeVersion, TreeView, Value,
+    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
+    TreeError, TreeVersion, TreeView, Value,
 };
 
-/// A tree snapshot in which some instances show values that live outside the store.
+use super::dac_view::{self, DacInstance};
+
+/// A tree snapshot in which some instances show values that live outside the store, and the DAC MO shows a server its rights.
 pub struct LiveOverlay<'a> {
     base: &'a dyn DeviceView,
     live: &'a BTreeMap<(Moid, Miid), Node>,
+    seen_by: Option<&'a Account>,
+    dac: OnceCell<Result<BTreeMap<Miid, DacInstance>, TreeError>>,
 }
 
 impl<'a> LiveOverlay<'a> {
-    /// Lays live instances over a snapshot. They have no cache validator (D76).
+    /// Lays live instances over a snapshot. They have no cache validator (D76). The DAC MO has no instance yet.
     #[must_use]
     pub const fn new(base: &'a dyn DeviceView, live: &'a BTreeMap<(Moid, Miid), Node>) -> Self {
-        Self { base, live }
+        Self {
+            base,
+            live,
+            seen_by: None,
+            dac: OnceCell::new(),
+        }
     }
 
-    fn node(&self, at: &NodeAddress) -> Option<Option<&Node>> {
-        let root = self.live.get(&(at.moid.clone(), at.miid.clone()))?;
-        Some(root.at(&at.path))
+    /// The same, with the instances of the DAC MO that this server sees (`dm20.md` §12.4). They have no validator: what a server sees of the rights is no
+    /// instance's content, and a shared validator would tell it of changes that do not concern it.
+    #[must_use]
+    pub const fn seen_by(mut self, account: &'a Account) -> Self {
+        self.seen_by = Some(account);
+        self
+    }
+
+    fn dac(&self) -> Result<&BTreeMap<Miid, DacInstance>, TreeError> {
+        let shown = self.dac.get_or_init(|| match self.seen_by {
+            Some(account) => dac_view::shown_to(self.base, account),
+            None => Ok(BTreeMap::new()),
+        });
+        shown.as_ref().map_err(Clone::clone)
+    }
+
+    /// The node, where this overlay answers for its instance.
+    fn node(&self, at: &NodeAddress) -> Result<Option<Option<&Node>>, TreeError> {
+        if at.moid == dac::moid() {
+            let shown = self.dac()?.get(&at.miid);
+            return Ok(Some(shown.and_then(|shown| shown.root.at(&at.path))));
+        }
+        let root = self.live.get(&(at.moid.clone(), at.miid.clone()));
+        Ok(root.map(|root| root.at(&at.path)))
     }
 }
 
@@ -31,16 +63,21 @@ impl TreeView for LiveOverlay<'_> {
     }
 
     fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
-        self.base.instances(moid)
+        if *moid != dac::moid() {
+            return self.base.instances(moid);
+        }
+        let mut shown: Vec<_> = self.dac()?.iter().collect();
+        shown.sort_by_key(|(_, shown)| shown.governed.number);
+        Ok(shown.into_iter().map(|(miid, _)| miid.clone()).collect())
     }
 
     fn kind(&self, at: &NodeAddress) -> Result<Option<NodeKind>, TreeError> {
-        self.node(at)
+        self.node(at)?
             .map_or_else(|| self.base.kind(at), |node| Ok(node.map(Node::kind)))
     }
 
     fn leaf(&self, at: &NodeAddress) -> Result<Option<Value>, TreeError> {
-        self.node(at).map_or_else(
+        self.node(at)?.map_or_else(
             || self.base.leaf(at),
             |node| Ok(node.and_then(Node::value).cloned()),
         )
@@ -51,7 +88,7 @@ impl TreeView for LiveOverlay<'_> {
         at: &NodeAddress,
         after: Option<&NodeName>,
     ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
-        let Some(node) = self.node(at) else {
+        let Some(node) = self.node(at)? else {
             return self.base.children(at, after);
         };
         let children = node.and_then(Node::children).into_iter().flatten();
@@ -62,7 +99,7 @@ impl TreeView for LiveOverlay<'_> {
     }
 
     fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {
-        if self.live.contains_key(&(moid.clone(), miid.clone())) {
+        if *moid == dac::moid() || self.live.contains_key(&(moid.clone(), miid.clone())) {
             return Ok(None);
         }
         self.base.validator(moid, miid)
@@ -80,5 +117,13 @@ impl DeviceView for LiveOverlay<'_> {
 
     fn creator(&self, moid: &Moid, miid: &Miid) -> Result<Option<SrvId>, TreeError> {
         self.base.creator(moid, miid)
+    }
+
+    fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
+        self.base.access(moid, miid)
+    }
+
+    fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
+        self.base.governed()
     }
 }

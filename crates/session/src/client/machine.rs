@@ -130,8 +130,10 @@ impl ClientSession {
         let Some(srv_uri) = srv_uri(view, &account)? else {
             return Ok(None);
         };
+        let none = BTreeMap::new();
+        let overlay = LiveOverlay::new(view, &none).seen_by(&account);
         let sight = ServerSight {
-            view,
+            view: &overlay,
             account: &account,
             registry: &self.registry,
         };
@@ -329,10 +331,10 @@ impl ClientSession {
         live: &BTreeMap<(Moid, Miid), Node>,
         command: &Command,
     ) -> Progress {
-        let overlay = LiveOverlay::new(view, live);
         let Ok(Some(account)) = view.account(&self.opening.server) else {
             return Progress::Done(Status::new(StatusCode::FAILED));
         };
+        let overlay = LiveOverlay::new(view, live).seen_by(&account);
         let sight = ServerSight {
             view: &overlay,
             account: &account,
@@ -365,9 +367,9 @@ impl ClientSession {
                 if stale && replans >= REPLANS {
                     Progress::Done(Status::new(StatusCode::CONFLICT))
                 } else {
-                    let overlay = LiveOverlay::new(view, &live);
                     match view.account(&self.opening.server) {
                         Ok(Some(account)) => {
+                            let overlay = LiveOverlay::new(view, &live).seen_by(&account);
                             let sight = ServerSight {
                                 view: &overlay,
                                 account: &account,

@@ -1,6 +1,7 @@
 //! The client's end of a DM session: a machine that reads a tree snapshot and asks for effects.
 
 mod commands;
+mod dac_view;
 mod effect;
 mod live;
 mod machine;

@@ -1,7 +1,9 @@
-use omadm_bootstrap::{Account, DeviceView};
+use omadm_bootstrap::{Account, DeviceView, GovernedInstance};
 use omadm_mo::client_uri::Sight;
-use omadm_mo::standard::{MoRegistry, dac, dev_info, dm_acc, session_info};
-use omadm_mo::{Miid, Moid, NodeAddress, Rights};
+use omadm_mo::standard::{MoRegistry, dac, dm_acc};
+use omadm_mo::{Miid, Moid, NodeAddress, Rights, TreeError};
+
+use super::dac_view;
 
 /// What one DM Server can see and do on the device (`dm20.md` §13, D48, D49, D69).
 #[derive(Clone, Copy)]
@@ -18,12 +20,17 @@ impl ServerSight<'_> {
     /// Whether the server's Perm list names the MOID. Without that nothing of it is permitted, not even its own account (D85).
     #[must_use]
     pub fn permits(&self, moid: &Moid) -> bool {
-        self.account.perm.contains(moid)
+        self.account.permits(moid)
     }
 
-    /// Whether the server has Write on a node: that on the instance, but for the parts of its own account that only the client writes (D49).
+    /// Whether the server has Write on a node: that on the instance, but for the parts of its own account that only the client writes (D49). Writing into the
+    /// DAC MO takes Delegate on the instance it governs.
     #[must_use]
     pub fn may_write(&self, at: &NodeAddress) -> bool {
+        if at.moid == dac::moid() {
+            let governed = self.governed(&at.miid).ok().flatten();
+            return governed.is_some_and(|(_, rights)| rights.has(Rights::DELEGATE));
+        }
         let kept = at.moid == dm_acc::moid()
             && dm_acc::names::kept_by_client()
                 .iter()
@@ -31,32 +38,28 @@ impl ServerSight<'_> {
         !kept && self.rights(&at.moid, &at.miid).has(Rights::WRITE)
     }
 
-    /// The server's rights on an instance (D49). A tree that cannot be read gives none.
+    /// The server's rights on an instance (D49). A tree that cannot be read gives none. Of the DAC MO a server reads what [`super::LiveOverlay::seen_by`]
+    /// shows it.
     #[must_use]
     pub fn rights(&self, moid: &Moid, miid: &Miid) -> Rights {
-        if !self.permits(moid) {
-            return Rights::NONE;
-        }
-        if *moid == dm_acc::moid() {
-            let own = *miid == self.account.miid;
-            return if own {
-                Rights::READ.with(Rights::WRITE)
+        if *moid == dac::moid() {
+            let permitted = self.permits(moid);
+            return if permitted {
+                Rights::READ
             } else {
                 Rights::NONE
             };
         }
-        if *moid == dev_info::moid() || *moid == session_info::moid() {
-            return Rights::READ;
-        }
-        if *moid == dac::moid() {
-            return Rights::NONE;
-        }
-        let creator = self.view.creator(moid, miid).ok().flatten();
-        if creator.as_ref() == Some(&self.account.srv_id) {
-            Rights::FULL
-        } else {
-            Rights::NONE
-        }
+        let rights = self.account.rights_on(self.view, moid, miid);
+        rights.unwrap_or(Rights::NONE)
+    }
+
+    /// The instance that an instance of the DAC MO governs, with the server's rights on it; none where it has none.
+    pub(super) fn governed(
+        &self,
+        miid: &Miid,
+    ) -> Result<Option<(GovernedInstance, Rights)>, TreeError> {
+        dac_view::governed(self.view, self.account, miid)
     }
 }
 

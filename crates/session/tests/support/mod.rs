@@ -241,6 +241,30 @@ impl Bench {
         self.one(json!(["HGET", REPO, uri]))
     }
 
+    /// The status number of one command of another server than the first.
+    pub(crate) fn code_as(&mut self, server: &str, command: Value) -> u16 {
+        self.one_as(server, command).code.get()
+    }
+
+    /// The status of one command of another server than the first.
+    pub(crate) fn one_as(&mut self, server: &str, command: Value) -> Status {
+        let (_, mut statuses) = self.run_as(server, json!([command]));
+        assert_eq!(statuses.len(), 1);
+        statuses.remove(0)
+    }
+
+    /// Has a server fetch a document, to this ClientURI where it is not empty.
+    pub(crate) fn hget_as(&mut self, server: &str, uri: &str, document: &Value) -> u16 {
+        let repository = &mut self.pair.end.repository;
+        repository.put(REPO, None, document.to_string());
+        let command = if uri.is_empty() {
+            json!(["HGET", REPO])
+        } else {
+            json!(["HGET", REPO, uri])
+        };
+        self.code_as(server, command)
+    }
+
     /// Runs a session; the closure is the server, told how many requests came before.
     pub(crate) fn session(
         &mut self,

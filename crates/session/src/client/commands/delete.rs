@@ -4,7 +4,7 @@ use omadm_mo::ddf::{AccessTypes, Scope};
 use omadm_mo::standard::dm_acc;
 use omadm_mo::{ClientUri, NodeAddress};
 
-use super::{MakeEffect, Need, Progress, done, resolve};
+use super::{MakeEffect, Need, Progress, dac, done, resolve};
 use crate::client::rights::ServerSight;
 
 /// DELETE: every node the ClientURI names, all or nothing. A DM Account goes by bootstrap only (D74), a permanent node never (405).
@@ -17,10 +17,15 @@ pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
         return done(code);
     }
     let mut plan = TreePlan::at(sight.view.version());
-    plan.steps = nodes
-        .into_iter()
-        .map(|at| PlanStep::Remove { at })
-        .collect();
+    for at in nodes {
+        if dac::is_entry(&at) {
+            if let Err(code) = dac::take_away(sight, &mut plan, &at) {
+                return done(code);
+            }
+        } else {
+            plan.steps.push(PlanStep::Remove { at });
+        }
+    }
     Progress::Wait(MakeEffect::Apply(plan), Need::Deleted)
 }
 

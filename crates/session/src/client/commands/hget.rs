@@ -9,9 +9,9 @@ use omadm_mo::ddf::{AccessTypes, Ddf};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::MoItem;
 use omadm_mo::standard::{DmAcc, dm_acc};
-use omadm_mo::{ClientUri, Format, Miid, Moid, Node, NodeAddress, NodePath, Value};
+use omadm_mo::{ClientUri, Format, Miid, Moid, Node, NodeAddress, NodePath, Rights, Value};
 
-use super::{MakeEffect, Need, Progress, done, tree_status};
+use super::{MakeEffect, Need, Progress, dac, done, tree_status};
 use crate::client::effect::Fetched;
 use crate::client::rights::ServerSight;
 
@@ -98,7 +98,7 @@ impl<'a> Storing<'a> {
     /// D15: the item's own ClientURI tells the type, perhaps the instance.
     fn anywhere(&mut self, item: &MoItem) -> Result<NodeAddress, StatusCode> {
         let uri = item.client_uri.as_ref().ok_or(StatusCode::BAD_REQUEST)?;
-        if !uri.path.is_empty() || uri.is_pattern() {
+        if !uri.path.is_empty() || uri.is_pattern() || dac::is_dac(&uri.moid) {
             return self.at(uri, item).map(|(at, _)| at);
         }
         let ddf = self.ddf(&uri.moid)?;
@@ -118,8 +118,12 @@ impl<'a> Storing<'a> {
         }
         let none = BTreeSet::new();
         let taken = self.taken.get(&uri.moid).unwrap_or(&none);
-        let owner = &self.sight.account.srv_id;
-        let placement = Placement::decide(self.sight.view, ddf, &uri.moid, proposed, owner, taken)
+        let writable = |miid: &Miid| {
+            let rights = self.sight.rights(&uri.moid, miid);
+            Ok(rights.has(Rights::WRITE))
+        };
+        let view = self.sight.view;
+        let placement = Placement::decide(view, ddf, &uri.moid, proposed, writable, taken)
             .map_err(|e| match e {
                 PlacementError::Foreign(_) => StatusCode::FORBIDDEN,
                 PlacementError::Second(_) => StatusCode::BAD_REQUEST,
@@ -151,6 +155,9 @@ impl<'a> Storing<'a> {
             return Err(StatusCode::NOT_FOUND);
         };
         if path.is_root() {
+            if dac::is_dac(&uri.moid) {
+                return Err(StatusCode::FORBIDDEN);
+            }
             let proposed = if let InstanceStep::Miid(miid) = &uri.instance {
                 Some(miid)
             } else {
@@ -205,6 +212,10 @@ impl<'a> Storing<'a> {
         self.check(ddf, path, &node)?;
         if at.moid == dm_acc::moid() {
             self.keep_guarded(&at, None, &mut node)?;
+        }
+        if dac::is_entry(&at) {
+            dac::give(self.sight, &mut self.plan, &at, &node)?;
+            return Ok(at);
         }
         self.plan.steps.push(PlanStep::Replace {
             at: at.clone(),
@@ -306,6 +317,10 @@ impl<'a> Storing<'a> {
         }
         if at.moid != dm_acc::moid() || !at.path.is_root() {
             self.check(ddf, &at.path, &node)?;
+        }
+        if dac::is_entry(&at) {
+            dac::give(self.sight, &mut self.plan, &at, &node)?;
+            return Ok(at);
         }
         self.plan.steps.push(PlanStep::Replace {
             at: at.clone(),

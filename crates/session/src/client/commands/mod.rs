@@ -2,6 +2,7 @@
 //!
 //! A command either has its status at once, or names an effect it waits for; its answer resumes it.
 
+mod dac;
 mod delete;
 mod exec;
 mod hget;
