@@ -13,7 +13,8 @@ use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::serialization::{readable, write_item};
-use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dm_acc};
+use omadm_mo::standard::session_info::SessionInfo;
+use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{
     ClientUri, ManagedObject, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _,
 };
@@ -30,6 +31,7 @@ use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::{self, ListenError, Listening};
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{ClientPolicy, ListenAddresses, NotificationFiles, SourceTrust};
+use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
@@ -47,6 +49,7 @@ pub struct ClientBuilder {
     anchors: Vec<CertificateDer<'static>>,
     report_type: bool,
     browser: Option<Browser>,
+    bearer: TellBearer,
     limits: JsonLimits,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -114,6 +117,8 @@ impl ClientBuilder {
         self.policy = policy.bootstrap.clone();
         self.limits = policy.limits;
         self.report_type = policy.report_bootstrap_type;
+        let connected = policy.session_info;
+        self.bearer = Box::new(move || connected);
         (self.connect_timeout, self.read_timeout) = (policy.connect_timeout, policy.read_timeout);
         self.listen = policy.listen;
         if policy.accept_unproven_notifications {
@@ -198,6 +203,13 @@ impl ClientBuilder {
         self
     }
 
+    /// What the device is connected by, asked whenever a server reads Session Info; it has to come back at once. Unknown by default (D46).
+    #[must_use]
+    pub fn bearer(mut self, tell: impl Fn() -> SessionInfo + Send + Sync + 'static) -> Self {
+        self.bearer = Box::new(tell);
+        self
+    }
+
     /// Bounds of every body that is read.
     #[must_use]
     pub const fn limits(mut self, limits: JsonLimits) -> Self {
@@ -277,8 +289,11 @@ impl ClientBuilder {
         let dev_id = self.dev_info.dev_id.clone();
         self.objects
             .push(Box::new(DevInfoObject::new(&self.dev_info)));
+        self.objects
+            .push(Box::new(SessionInfoObject::new(self.bearer)));
         let mut registry = MoRegistry::default();
         registry.insert(dm_acc::ddf().clone())?;
+        registry.insert(dac::ddf().clone())?;
         for ddf in self.ddfs {
             registry.insert(ddf)?;
         }
@@ -339,6 +354,7 @@ impl Client {
             anchors: Vec::new(),
             report_type: true,
             browser: None,
+            bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),

@@ -12,6 +12,7 @@ mod engine;
 mod https;
 mod listener;
 mod observer;
+mod session_info;
 
 pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
 pub use dev_info::DevInfoObject;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use omadm_bootstrap::{BootstrapPolicy, BootstrapSource};
 use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::session_info::SessionInfo;
 
 use super::{NotificationFiles, PolicyError, policy_file};
 
@@ -21,6 +22,8 @@ pub struct ClientPolicy {
     pub limits: JsonLimits,
     /// `[report] bootstrap_type`: whether the BootstrapComplete alert tells the bootstrap type (D27).
     pub report_bootstrap_type: bool,
+    /// `[session_info]`: what Session Info says of the connection (D46).
+    pub session_info: SessionInfo,
     /// `[timeouts] connect_seconds` (D01).
     pub connect_timeout: Duration,
     /// `[timeouts] read_seconds` (D01).
@@ -109,6 +112,7 @@ impl Default for ClientPolicy {
             trust: LocalTrust::default(),
             limits: JsonLimits::default(),
             report_bootstrap_type: true,
+            session_info: SessionInfo::default(),
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),
             listen: ListenAddresses::default(),

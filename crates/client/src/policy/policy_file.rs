@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
 use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 use omadm_mo::{Moid, Scheme, ServerUri};
 use serde::Deserialize;
 use toml::Spanned;
@@ -23,6 +24,7 @@ struct PolicyFile {
     trust: TrustTable,
     limits: LimitsTable,
     report: ReportTable,
+    session_info: SessionInfoTable,
     timeouts: TimeoutsTable,
     listen: ListenTable,
 }
@@ -86,6 +88,32 @@ struct ReportTable {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
+struct SessionInfoTable {
+    bearer: BearerName,
+    roaming: RoamingName,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum BearerName {
+    #[default]
+    Unknown,
+    Cellular,
+    Wlan,
+    Wireline,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum RoamingName {
+    #[default]
+    Unknown,
+    Roaming,
+    Home,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct TimeoutsTable {
     connect_seconds: Option<Spanned<u64>>,
     read_seconds: Option<Spanned<u64>>,
@@ -131,6 +159,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             .report
             .bootstrap_type
             .unwrap_or(default.report_bootstrap_type),
+        session_info: session_info(&file.session_info),
         connect_timeout: reader.seconds(file.timeouts.connect_seconds, default.connect_timeout)?,
         read_timeout: reader.seconds(file.timeouts.read_seconds, default.read_timeout)?,
         listen: ListenAddresses {
@@ -283,6 +312,21 @@ fn method(table: &MethodTable, default: MethodPolicy) -> MethodPolicy {
             .require_user_consent
             .unwrap_or(default.require_user_consent),
     }
+}
+
+const fn session_info(table: &SessionInfoTable) -> SessionInfo {
+    let bearer = match table.bearer {
+        BearerName::Unknown => Bearer::Unknown,
+        BearerName::Cellular => Bearer::Cellular,
+        BearerName::Wlan => Bearer::Wlan,
+        BearerName::Wireline => Bearer::Wireline,
+    };
+    let roaming = match table.roaming {
+        RoamingName::Unknown => Roaming::Unknown,
+        RoamingName::Roaming => Roaming::Roaming,
+        RoamingName::Home => Roaming::Home,
+    };
+    SessionInfo { bearer, roaming }
 }
 
 fn is_source_id(text: &str) -> bool {

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
+
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, MethodPolicy};
 
 use super::{ClientPolicy, PolicyError, PolicyFault, SourceTrust};
@@ -54,6 +56,19 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     told.sources.clear();
     told.trust.anchors.clear();
     assert_eq!(told, default);
+}
+
+#[test]
+fn session_info_is_what_the_file_says_d46() {
+    let policy = read("[session_info]\nbearer = \"wlan\"\nroaming = \"home\"\n").unwrap();
+    let expected = SessionInfo {
+        bearer: Bearer::Wlan,
+        roaming: Roaming::Home,
+    };
+    assert_eq!(policy.session_info, expected);
+    let why = wrong("[session_info]\nbearer = \"pigeon\"\n");
+    assert_eq!((why.line, why.column), (2, 10));
+    assert!(why.to_string().contains("cellular"), "{why}");
 }
 
 #[test]
