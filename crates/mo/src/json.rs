@@ -368,6 +368,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_so_that_the_same_one_is_read() {
+        for text in ["18446744073788347498", "0.1", "1e-300", "-12345678901.25"] {
+            let json = read(text).unwrap();
+            assert_eq!(read(&json.to_compact()), Ok(json), "{text}");
+        }
+    }
+
+    #[test]
     fn a_member_twice_is_refused_with_its_name_and_place() {
         let error = read("{\"a\":1,\n \"b\":{\"c\":1,\"c\":2}}").unwrap_err();
         assert!(

@@ -15,6 +15,9 @@ pub enum MoidError {
     /// A character outside RFC 3986 `pchar`.
     #[error("the MOID holds {0:?}, which a URN does not allow")]
     Character(char),
+    /// A scheme with its colon: a ClientURI with it would be read as a ServerURI (D14).
+    #[error("{0:?} begins a ServerURI, it is no MOID")]
+    Scheme(&'static str),
     /// Longer than [`Moid::MAX_LEN`].
     #[error("the MOID is longer than {max} octets", max = Moid::MAX_LEN)]
     TooLong,
@@ -37,6 +40,10 @@ impl Moid {
         }
         if let Some(bad) = text.chars().find(|c| !is_pchar(*c)) {
             return Err(MoidError::Character(bad));
+        }
+        let is_text = |scheme: &&str| text.eq_ignore_ascii_case(scheme);
+        if let Some(scheme) = ["http:", "https:"].into_iter().find(is_text) {
+            return Err(MoidError::Scheme(scheme));
         }
         if text.starts_with("oma:mo:") {
             return Ok(Self(format!("urn:{text}").into()));
@@ -85,5 +92,12 @@ mod tests {
         assert_eq!(Moid::parse("urn:a/b"), Err(MoidError::Character('/')));
         assert_eq!(Moid::parse("urn:a b"), Err(MoidError::Character(' ')));
         assert_eq!(Moid::parse(&"u".repeat(256)), Err(MoidError::TooLong));
+    }
+
+    #[test]
+    fn the_scheme_of_a_server_uri_is_no_moid_d14() {
+        assert_eq!(Moid::parse("https:"), Err(MoidError::Scheme("https:")));
+        assert_eq!(Moid::parse("Http:"), Err(MoidError::Scheme("http:")));
+        assert!(Moid::parse("https:x").is_ok());
     }
 }
