@@ -35,7 +35,7 @@ impl Wire {
         let trust = ServerTrust::anchors(std::slice::from_ref(anchor))?;
         let connector = Connector::new(ConnectorConfig::new(trust).with_identity(identity))?;
         let stream = connector.connect(stream, HOST).await?;
-        if format!("{:?}", stream.get_ref().1.handshake_kind()) == "Some(Resumed)" {
+        if stream.is_resumed() {
             return Err(Unexpected::Resumed.into());
         }
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use omadm_tls::{
-    Acceptor, AcceptorConfig, CertificateDer, ClientTrust, ClientTrustError, Fingerprint,
-    IdentityError, LiveClientTrust,
+    Acceptor, AcceptorConfig, AcceptorSetupError, CertificateDer, ClientTrust, ClientTrustError,
+    Fingerprint, LiveClientTrust,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -109,9 +109,9 @@ pub enum StartError {
     /// A profile cannot be used.
     #[error(transparent)]
     Profiles(#[from] ProfileLibraryError),
-    /// The server certificate cannot be used.
-    #[error("the server certificate cannot be used: {0}")]
-    Identity(#[from] IdentityError),
+    /// A listener cannot speak TLS as it is set: the server certificate cannot be used, or the build lacks the profile.
+    #[error("a listener cannot speak TLS: {0}")]
+    Tls(#[from] AcceptorSetupError),
     /// The CRL could not be signed or written.
     #[error("the CRL could not be made: {0}")]
     Crl(#[from] CrlError),

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use rustls::{CertificateError, OtherError, PeerIncompatible};
 
-use crate::PeerAlert;
 use crate::handshake_failure::HandshakeFailure;
 use crate::possession_verifier::OversizedChain;
+use crate::{IdentityError, PeerAlert, ProfileUnsupported, PskIdentity};
 
 /// Why a connection did not become a TLS connection. The client's certificate being unknown, expired or revoked is not
 /// among the reasons: that is a [`crate::Verdict`].
@@ -36,6 +36,19 @@ pub enum AcceptError {
     /// check a signature. The client's fault.
     #[error("the client did not prove possession of its certificate: {0}")]
     PossessionNotProven(CertificateError),
+    /// The client named a PSK identity that no device has, and got as far as one with a wrong key does. The client's fault,
+    /// or the operator's, who did not register it.
+    #[error("no pre-shared key is known for the identity \"{presented}\"")]
+    PskIdentityUnknown {
+        /// The identity, control characters escaped.
+        presented: String,
+    },
+    /// The client named an identity that is known, but has another key. The client's fault, or the operator's.
+    #[error("the client's pre-shared key is not the one known for the identity \"{identity}\"")]
+    PskKeyWrong {
+        /// The identity.
+        identity: PskIdentity,
+    },
     /// The handshake was not complete in time. The client's or the network's fault.
     #[error("the handshake took longer than {after:?}")]
     Timeout {
@@ -51,6 +64,21 @@ pub enum AcceptError {
     /// The environment failed.
     #[error("input or output failed during the handshake: {0}")]
     Io(#[source] io::Error),
+}
+
+/// Why an [`crate::Acceptor`] was not made. The configuration is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptorSetupError {
+    /// The server's certificate or key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The build lacks the profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileUnsupported),
+    /// OpenSSL does not take what it is given: a certificate, or a suite that its build lacks.
+    #[cfg(feature = "psk")]
+    #[error("OpenSSL cannot be set up: {0}")]
+    OpenSsl(#[from] openssl::error::ErrorStack),
 }
 
 impl AcceptError {

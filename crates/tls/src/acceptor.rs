@@ -11,16 +11,21 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::crypto_profile::{ALPN, VERSIONS, provider};
 use crate::possession_verifier::PossessionVerifier;
-use crate::{AcceptError, AcceptedStream, Identity, IdentityError, LiveClientTrust, PeerIdentity};
+use crate::{
+    AcceptError, AcceptedStream, AcceptorSetupError, Identity, IdentityError, ListenerProfile,
+    LiveClientTrust, PeerIdentity, TlsSupport,
+};
 
 /// How long and how much is read from a refused client, so that closing does not destroy the alert on its way.
-const LINGER: Duration = Duration::from_millis(500);
+pub(crate) const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: u64 = 128 * 1024;
 
 /// What an [`Acceptor`] works by.
 pub struct AcceptorConfig {
-    /// What the server proves itself with.
+    /// What the server proves itself with; a PSK listener does so by the key and its RSA certificate instead.
     pub identity: Identity,
+    /// How TLS is spoken.
+    pub profile: ListenerProfile,
     /// Against what client certificates are judged; replaced in place when anchors or CRLs change.
     pub trust: Arc<LiveClientTrust>,
     /// From the first octet awaited to the handshake's end.
@@ -30,11 +35,12 @@ pub struct AcceptorConfig {
 }
 
 impl AcceptorConfig {
-    /// 10 s for the handshake, 16 KiB for the chain (DESIGN §5).
+    /// Profile `modern`, 10 s for the handshake, 16 KiB for the chain (DESIGN §5).
     #[must_use]
     pub const fn new(identity: Identity, trust: Arc<LiveClientTrust>) -> Self {
         Self {
             identity,
+            profile: ListenerProfile::Modern,
             trust,
             handshake_timeout: Duration::from_secs(10),
             max_chain_bytes: 16 * 1024,
@@ -56,9 +62,16 @@ pub struct Accepted {
 /// The server's side: proves the server, asks for a client certificate without insisting, and judges what came.
 #[derive(Clone)]
 pub struct Acceptor {
-    tls: TlsAcceptor,
+    end: End,
     trust: Arc<LiveClientTrust>,
     handshake_timeout: Duration,
+}
+
+#[derive(Clone)]
+enum End {
+    Rustls(TlsAcceptor),
+    #[cfg(feature = "psk")]
+    OpenSsl(crate::openssl::OpenSslAcceptor),
 }
 
 impl Acceptor {
@@ -66,8 +79,32 @@ impl Acceptor {
     /// share one acceptor among all connections of a listener.
     ///
     /// # Errors
-    /// [`IdentityError`] where chain and key cannot serve.
-    pub fn new(config: AcceptorConfig) -> Result<Self, IdentityError> {
+    /// [`AcceptorSetupError`] where chain and key cannot serve, or this build lacks the profile.
+    pub fn new(config: AcceptorConfig) -> Result<Self, AcceptorSetupError> {
+        TlsSupport::of_this_build().require(config.profile.name())?;
+        let end = match &config.profile {
+            #[cfg(feature = "psk")]
+            ListenerProfile::Psk { keys, rsa } => {
+                End::OpenSsl(crate::openssl::OpenSslAcceptor::psk(Arc::clone(keys), rsa)?)
+            }
+            #[cfg(feature = "psk")]
+            ListenerProfile::Legacy { rsa } => {
+                let (identity, limit) = (&config.identity, config.max_chain_bytes);
+                End::OpenSsl(crate::openssl::OpenSslAcceptor::legacy(
+                    identity, rsa, limit,
+                )?)
+            }
+            // Without the feature the others were refused above.
+            _ => End::Rustls(Self::rustls(&config)?),
+        };
+        Ok(Self {
+            end,
+            trust: config.trust,
+            handshake_timeout: config.handshake_timeout,
+        })
+    }
+
+    fn rustls(config: &AcceptorConfig) -> Result<TlsAcceptor, IdentityError> {
         let key = config.identity.private_key()?;
         let mut server = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
@@ -79,11 +116,7 @@ impl Acceptor {
         server.ticketer = Ticketer::new().map_err(IdentityError::Unusable)?;
         // A device comes back on one connection, and that one brings the next ticket.
         server.send_tls13_tickets = 1;
-        Ok(Self {
-            tls: TlsAcceptor::from(Arc::new(server)),
-            trust: config.trust,
-            handshake_timeout: config.handshake_timeout,
-        })
+        Ok(TlsAcceptor::from(Arc::new(server)))
     }
 
     /// Performs the handshake and judges the client. Whatever the verdict, the connection stands: the refusal is the
@@ -92,17 +125,25 @@ impl Acceptor {
     /// # Errors
     /// [`AcceptError`] where no TLS connection came about; the alert that says so was sent.
     pub async fn accept(&self, stream: TcpStream) -> Result<Accepted, AcceptError> {
-        let handshake = self.tls.accept(stream).into_fallible();
+        let tls = match &self.end {
+            End::Rustls(tls) => tls,
+            #[cfg(feature = "psk")]
+            End::OpenSsl(tls) => {
+                let limit = self.handshake_timeout;
+                return tls.accept(stream, &self.trust, limit).await;
+            }
+        };
+        let handshake = tls.accept(stream).into_fallible();
         let stream = match timeout(self.handshake_timeout, handshake).await {
             Err(_elapsed) => {
                 return Err(AcceptError::Timeout {
                     after: self.handshake_timeout,
                 });
             }
-            Ok(Err((cause, stream))) => {
+            Ok(Err((cause, mut stream))) => {
                 let refusal = AcceptError::of(cause);
                 if !matches!(refusal, AcceptError::Closed | AcceptError::Io(_)) {
-                    let _outlived = timeout(LINGER, see_off(stream)).await;
+                    let _outlived = timeout(LINGER, see_off(&mut stream)).await;
                 }
                 return Err(refusal);
             }
@@ -113,7 +154,7 @@ impl Acceptor {
         let chain = connection.peer_certificates().unwrap_or_default();
         let peer = PeerIdentity::judge(chain, self.trust.current(), UnixTime::now());
         Ok(Accepted {
-            stream,
+            stream: AcceptedStream::rustls(stream),
             peer,
             resumed,
         })
@@ -128,7 +169,7 @@ impl Acceptor {
 
 /// Says that nothing more will come and reads what the client had sent: a socket closed with unread octets is reset,
 /// and the reset overtakes the alert.
-async fn see_off(mut stream: TcpStream) {
+pub(crate) async fn see_off(stream: &mut TcpStream) {
     if stream.shutdown().await.is_ok() {
         let _count = tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await;
     }

@@ -215,7 +215,7 @@ const fn second_after(time: UnixTime) -> UnixTime {
     at(time.as_secs().saturating_add(1))
 }
 
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {

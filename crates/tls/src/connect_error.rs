@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustls::{CertificateError, PeerIncompatible};
 
 use crate::handshake_failure::HandshakeFailure;
-use crate::{IdentityError, PeerAlert, ServerTrustError};
+use crate::{IdentityError, PeerAlert, ProfileUnsupported, ServerTrustError};
 
 /// Why the server was not believed to be who it should be. Nothing was sent to it (D80).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum ServerDistrust {
     /// Not made for a server, or beyond what its issuer allows.
     #[error("the server's certificate is not made for a server")]
     WrongPurpose,
+    /// It does not hold the pre-shared key by which it would prove itself (D78).
+    #[error("the server does not hold the pre-shared key of this identity")]
+    KeyNotHeld,
     /// The certificate cannot be read, the server did not prove that it holds the key, or the algorithms are not accepted.
     #[error("the server's certificate cannot be used: {0}")]
     Unusable(CertificateError),
@@ -51,6 +54,12 @@ pub enum ConnectError {
     /// [`PeerAlert::in_io_error`].
     #[error("the server refused the handshake: {0}")]
     RefusedByPeer(PeerAlert),
+    /// The server refused the pre-shared key (D78): it knows no such identity, or another key for it; servers do not say
+    /// which.
+    #[error(
+        "the server does not take this device's pre-shared key, its identity or its key is not known there: {0}"
+    )]
+    PskRefused(PeerAlert),
     /// The server has no version, suite, group or protocol that is allowed here (D66).
     #[error("nothing in common with what the server offers: {0:?}")]
     Incompatible(PeerIncompatible),
@@ -83,6 +92,13 @@ pub enum ConnectorSetupError {
     /// What the server would be checked against.
     #[error(transparent)]
     ServerTrust(#[from] ServerTrustError),
+    /// A pre-shared key cannot be used by this build.
+    #[error(transparent)]
+    Profile(#[from] ProfileUnsupported),
+    /// OpenSSL does not take what it is given.
+    #[cfg(feature = "psk")]
+    #[error("OpenSSL cannot be set up: {0}")]
+    OpenSsl(#[from] openssl::error::ErrorStack),
 }
 
 impl ConnectError {

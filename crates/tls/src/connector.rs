@@ -7,11 +7,15 @@ use rustls_pki_types::{ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::connect_error::ConnectorSetupError;
 use crate::crypto_profile::{ALPN, VERSIONS, provider};
 use crate::server_verifier::ServerVerifier;
-use crate::{ConnectError, ConnectedStream, Identity, IdentityError, ServerDistrust, ServerTrust};
+use crate::{
+    ConnectError, ConnectedStream, Identity, IdentityError, Psk, PskSuite, ServerDistrust,
+    ServerTrust,
+};
 
 /// What a [`Connector`] works by.
 pub struct ConnectorConfig {
@@ -19,6 +23,10 @@ pub struct ConnectorConfig {
     pub trust: ServerTrust,
     /// What the client proves itself with, if it has anything (D78, D81).
     pub identity: Option<Identity>,
+    /// A pre-shared key: the connection is then of profile `psk`, and the identity above is not used.
+    pub psk: Option<Psk>,
+    /// What is offered with a pre-shared key; every one by default.
+    pub psk_suites: Vec<PskSuite>,
     /// For the TLS handshake alone; connecting the socket is the caller's.
     pub handshake_timeout: Duration,
 }
@@ -26,10 +34,12 @@ pub struct ConnectorConfig {
 impl ConnectorConfig {
     /// No client certificate, 10 s for the handshake.
     #[must_use]
-    pub const fn new(trust: ServerTrust) -> Self {
+    pub fn new(trust: ServerTrust) -> Self {
         Self {
             trust,
             identity: None,
+            psk: None,
+            psk_suites: PskSuite::ALL.to_vec(),
             handshake_timeout: Duration::from_secs(10),
         }
     }
@@ -40,41 +50,74 @@ impl ConnectorConfig {
         self.identity = Some(identity);
         self
     }
+
+    /// The same with a pre-shared key, which proves both ends (D78). The trust is for servers that show a certificate
+    /// as well (RSA_PSK).
+    #[must_use]
+    pub fn with_psk(mut self, psk: Psk) -> Self {
+        self.psk = Some(psk);
+        self
+    }
 }
 
 /// The client's side. One connector stands for one credential and one trust (D78): sessions are resumed within it
 /// alone, never across credentials.
 #[derive(Clone)]
 pub struct Connector {
-    tls: TlsConnector,
+    end: End,
     verifier: Arc<ServerVerifier>,
     handshake_timeout: Duration,
+}
+
+#[derive(Clone)]
+enum End {
+    Rustls(TlsConnector),
+    #[cfg(feature = "psk")]
+    OpenSsl(crate::openssl::OpenSslConnector),
 }
 
 impl Connector {
     /// Sets the client side up.
     ///
     /// # Errors
-    /// [`ConnectorSetupError`] where the identity or a CRL cannot be used.
+    /// [`ConnectorSetupError`] where the identity or a CRL cannot be used, or this build has no PSK.
     pub fn new(config: ConnectorConfig) -> Result<Self, ConnectorSetupError> {
         let verifier = Arc::new(ServerVerifier::new(config.trust)?);
+        let end = match config.psk {
+            None => End::Rustls(Self::rustls(config.identity.as_ref(), &verifier)?),
+            #[cfg(feature = "psk")]
+            Some(psk) => End::OpenSsl(crate::openssl::OpenSslConnector::psk(
+                psk,
+                &config.psk_suites,
+                Arc::clone(&verifier),
+            )?),
+            #[cfg(not(feature = "psk"))]
+            Some(_) => return Err(crate::ProfileUnsupported(crate::TlsProfile::Psk).into()),
+        };
+        Ok(Self {
+            end,
+            verifier,
+            handshake_timeout: config.handshake_timeout,
+        })
+    }
+
+    fn rustls(
+        identity: Option<&Identity>,
+        verifier: &Arc<ServerVerifier>,
+    ) -> Result<TlsConnector, IdentityError> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
             .map_err(IdentityError::Unusable)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
-        let mut client = match &config.identity {
+            .with_custom_certificate_verifier(Arc::clone(verifier) as _);
+        let mut client = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain().to_vec(), identity.private_key()?)
                 .map_err(IdentityError::Unusable)?,
         };
         client.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self {
-            tls: TlsConnector::from(Arc::new(client)),
-            verifier,
-            handshake_timeout: config.handshake_timeout,
-        })
+        Ok(TlsConnector::from(Arc::new(client)))
     }
 
     /// Performs the handshake with a server that should bear this name: the host of the URI, a DNS name or an IP
@@ -90,7 +133,12 @@ impl Connector {
         let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
             return Err(ConnectError::InvalidServerName(server_name.to_owned()));
         };
-        let handshake = self.tls.connect(name.clone(), stream);
+        let tls = match &self.end {
+            End::Rustls(tls) => tls,
+            #[cfg(feature = "psk")]
+            End::OpenSsl(tls) => return tls.connect(stream, &name, self.handshake_timeout).await,
+        };
+        let handshake = tls.connect(name.clone(), stream);
         let stream = match timeout(self.handshake_timeout, handshake).await {
             Err(_elapsed) => {
                 return Err(ConnectError::Timeout {
@@ -100,14 +148,14 @@ impl Connector {
             Ok(established) => established.map_err(ConnectError::of)?,
         };
         self.check_resumed(&stream, &name)?;
-        Ok(stream)
+        Ok(ConnectedStream::rustls(stream))
     }
 
     /// A resumed handshake carries no certificate; the one of the first handshake is checked again, since it may have
     /// expired in between.
     fn check_resumed(
         &self,
-        stream: &ConnectedStream,
+        stream: &TlsStream<TcpStream>,
         name: &ServerName<'_>,
     ) -> Result<(), ConnectError> {
         let (_, connection) = stream.get_ref();

@@ -22,6 +22,10 @@ pub(crate) static VERSIONS: &[&SupportedProtocolVersion] =
 /// The one application protocol on both listeners.
 pub(crate) const ALPN: &[u8] = b"http/1.1";
 
+/// The same as it stands on the wire (RFC 7301 §3.1).
+#[cfg(feature = "psk")]
+pub(crate) const ALPN_WIRE: &[u8] = b"\x08http/1.1";
+
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
     Arc::new(CryptoProvider {
         cipher_suites: SUITES.to_vec(),

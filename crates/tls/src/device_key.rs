@@ -45,6 +45,15 @@ impl DeviceKey {
         })
     }
 
+    /// Makes a new RSA key of 2048 bits, for the server's second certificate (dm20.md §16.2).
+    pub(crate) fn generate_rsa() -> Result<Self, DeviceKeyError> {
+        let made = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+        let pair = WipedPair(made.map_err(DeviceKeyError::Crypto)?);
+        Ok(Self {
+            pkcs8: Secret::new(pair.0.serialize_der()),
+        })
+    }
+
     /// Takes a stored key (DER PKCS#8).
     ///
     /// # Errors

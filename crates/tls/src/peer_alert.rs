@@ -18,9 +18,13 @@ impl PeerAlert {
     /// complete: the first read fails, with this alert.
     #[must_use]
     pub fn in_io_error(error: &io::Error) -> Option<Self> {
-        match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-            rustls::Error::AlertReceived(description) => Some(Self(*description)),
-            _ => None,
+        match error.get_ref()?.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::AlertReceived(description)) => Some(Self(*description)),
+            Some(_) => None,
+            #[cfg(feature = "psk")]
+            None => crate::openssl::alert_in(error),
+            #[cfg(not(feature = "psk"))]
+            None => None,
         }
     }
 

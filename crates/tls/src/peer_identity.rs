@@ -2,15 +2,18 @@ use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::{ClientTrust, Fingerprint, Leaf, LiveClientTrust, PeerCertificates, Verdict};
+use crate::{
+    ClientTrust, Fingerprint, Leaf, LiveClientTrust, PeerCertificates, PskIdentity, Verdict,
+};
 
-/// Who is at the other end of a connection, as far as its certificate tells: what it presented, of which the handshake
-/// proved possession, and the verdict on it. Cloning is cheap.
+/// Who is at the other end of a connection, as far as the handshake tells: the certificate it presented and proved
+/// possession of, with the verdict on it, or the pre-shared key it holds. Cloning is cheap.
 ///
 /// It is the TLS layer's word only: which device it is, the server finds in its records (DESIGN §5, D71).
 #[derive(Clone, Debug)]
 pub struct PeerIdentity {
     certificates: Option<PeerCertificates>,
+    psk: Option<Arc<PskIdentity>>,
     verdict: Verdict,
     judged_by: Arc<ClientTrust>,
     judged_at: UnixTime,
@@ -23,11 +26,27 @@ impl PeerIdentity {
         Self::decide(PeerCertificates::new(chain), trust, now)
     }
 
+    /// Somebody who holds the pre-shared key of this identity. There is no chain to judge; the trust is kept for
+    /// [`PeerIdentity::judged`].
+    #[must_use]
+    pub fn of_psk(identity: PskIdentity, trust: Arc<ClientTrust>) -> Self {
+        Self {
+            certificates: None,
+            psk: Some(Arc::new(identity)),
+            verdict: Verdict::NoCertificate,
+            judged_by: trust,
+            judged_at: UnixTime::since_unix_epoch(std::time::Duration::ZERO),
+        }
+    }
+
     /// The identity under the trust in force now. A server asks before each request, so that a revocation takes effect
     /// at once on an open connection. Signatures are checked again only where the trust was replaced, or a certificate
     /// began or ceased to be valid since (a clock that is set back counts too).
     #[must_use]
     pub fn judged(&self, trust: &LiveClientTrust, now: UnixTime) -> Self {
+        if self.psk.is_some() {
+            return self.clone();
+        }
         let current = trust.current();
         let unchanged = Arc::ptr_eq(&current, &self.judged_by)
             && self
@@ -61,6 +80,12 @@ impl PeerIdentity {
             .map(PeerCertificates::fingerprint)
     }
 
+    /// The identity of the pre-shared key whose possession was proven; `None` where the connection has none.
+    #[must_use]
+    pub fn psk_identity(&self) -> Option<&PskIdentity> {
+        self.psk.as_deref()
+    }
+
     /// What was presented.
     #[must_use]
     pub const fn certificates(&self) -> Option<&PeerCertificates> {
@@ -77,6 +102,7 @@ impl PeerIdentity {
             .map_or(Verdict::NoCertificate, |peer| trust.judge(peer, now));
         Self {
             certificates,
+            psk: None,
             verdict,
             judged_by: trust,
             judged_at: now,

@@ -40,6 +40,14 @@ impl ServerVerifier {
     }
 }
 
+#[cfg(feature = "psk")]
+impl ServerVerifier {
+    /// Whether no certificate at all would be taken.
+    pub(crate) fn believes_nobody(&self) -> bool {
+        self.chain.is_none() && self.accepted_leaves.is_empty()
+    }
+}
+
 impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,

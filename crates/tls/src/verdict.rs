@@ -10,7 +10,7 @@ use crate::Fingerprint;
 /// even when it has expired as well, so nothing it claims is taken for a fact about a device of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The client sent no certificate.
+    /// The client sent no certificate; it may have proved a pre-shared key instead.
     NoCertificate,
     /// The chain leads to a configured device CA and holds now.
     Trusted {

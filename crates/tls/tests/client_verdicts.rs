@@ -38,10 +38,7 @@ async fn a_device_of_a_configured_ca_is_trusted_and_names_itself() {
     assert_eq!(leaf.not_after(), issued.not_after);
     assert!(leaf.not_before().as_secs().abs_diff(days(-1).as_secs()) <= 5);
     assert!(leaf.issuer().contains("test CA"), "{}", leaf.issuer());
-    assert_eq!(
-        connected.get_ref().1.alpn_protocol(),
-        Some(&b"http/1.1"[..])
-    );
+    assert_eq!(connected.application_protocol(), Some(&b"http/1.1"[..]));
 }
 
 #[tokio::test]

@@ -8,69 +8,17 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use omadm_tls::pem::{PemKind, encode};
 use omadm_tls::{
     AcceptError, CertificateRequest, CertificateRequestError, ConnectError, DeviceKey, Identity,
     PeerAlert, Revocation, Verdict,
 };
+use support::openssl_program::{Files, MISSING, SServer, said};
 use support::{DEVICE, Server, between, ca, days, dev_id, device, now};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-
-const MISSING: &str = "the openssl program is missing: `./test setup` installs it";
-
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn put_identity(&self, name: &str, identity: &Identity) -> (PathBuf, PathBuf) {
-        let key = DeviceKey::from_pkcs8(identity.key().clone())
-            .unwrap()
-            .to_pem();
-        (
-            self.put(&format!("{name}.pem"), identity.chain_pem()),
-            self.put(&format!("{name}.key"), key.expose()),
-        )
-    }
-
-    fn openssl(&self, arguments: &str) -> Output {
-        Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(self.0.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect(MISSING)
-    }
-
-    fn agrees(&self, arguments: &str) -> String {
-        let output = self.openssl(arguments);
-        let said = said(&output);
-        assert!(output.status.success(), "openssl {arguments}: {said}");
-        said
-    }
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
 
 #[test]
 fn openssl_verifies_every_kind_of_certificate_strictly_and_sees_the_revocation() {
@@ -262,40 +210,6 @@ async fn openssl_clients_with_nothing_in_common_are_refused_by_name() {
     }
 }
 
-/// `openssl s_server` on a port of its choice; ended when dropped.
-struct SServer(Child, String);
-
-impl SServer {
-    fn start(directory: &Path, options: &str) -> Self {
-        let mut child = Command::new("openssl")
-            .args(
-                "s_server -accept 127.0.0.1:0 -cert server.pem -key server.key -CAfile ca.pem"
-                    .split(' '),
-            )
-            .args(options.split_whitespace())
-            .current_dir(directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect(MISSING);
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .find_map(|line| line.unwrap().strip_prefix("ACCEPT ").map(str::to_owned))
-            .unwrap();
-        // The rest is drained, so that the server never blocks on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self(child, address)
-    }
-}
-
-impl Drop for SServer {
-    fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn an_openssl_server_that_insists_on_a_certificate_is_understood_in_both_versions() {
     let server = Server::new();
@@ -307,7 +221,9 @@ async fn an_openssl_server_that_insists_on_a_certificate_is_understood_in_both_v
     for version in ["-tls1_2", "-tls1_3"] {
         let other = SServer::start(
             files.0.path(),
-            &format!("-Verify 1 -verify_return_error -www {version}"),
+            &format!(
+                "-cert server.pem -key server.key -Verify 1 -verify_return_error -www {version}"
+            ),
         );
         let connect = async |identity: Option<&Identity>| {
             let socket = TcpStream::connect(&other.1).await.unwrap();
@@ -360,7 +276,10 @@ async fn an_openssl_server_below_tls_1_2_or_with_other_suites_is_refused() {
             "handshake_failure",
         ),
     ] {
-        let other = SServer::start(files.0.path(), options);
+        let other = SServer::start(
+            files.0.path(),
+            &format!("-cert server.pem -key server.key {options}"),
+        );
         let socket = TcpStream::connect(&other.1).await.unwrap();
         match server.connector(None).connect(socket, "localhost").await {
             Err(ConnectError::RefusedByPeer(alert)) => assert_eq!(alert.name(), expected),

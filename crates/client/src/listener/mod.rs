@@ -8,7 +8,9 @@ mod udp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use omadm_tls::{AcceptorConfig, ClientTrust, ClientTrustError, IdentityError, LiveClientTrust};
+use omadm_tls::{
+    AcceptorConfig, AcceptorSetupError, ClientTrust, ClientTrustError, LiveClientTrust,
+};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
@@ -50,7 +52,7 @@ pub enum ListenError {
     NoIdentity(SocketAddr),
     /// The device's certificate cannot serve.
     #[error("the device's certificate cannot serve the HTTPS listener: {0}")]
-    Identity(#[from] IdentityError),
+    Identity(#[from] AcceptorSetupError),
     /// No trust could be set up for the HTTPS listener. The environment is at fault.
     #[error(transparent)]
     Trust(#[from] ClientTrustError),

@@ -553,7 +553,7 @@ impl Answer {
 pub(crate) async fn open(address: SocketAddr, connector: &Connector) -> Wire {
     let stream = TcpStream::connect(address).await.unwrap();
     let stream = connector.connect(stream, "127.0.0.1").await.unwrap();
-    let resumed = format!("{:?}", stream.get_ref().1.handshake_kind()) == "Some(Resumed)";
+    let resumed = stream.is_resumed();
     let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     Wire {

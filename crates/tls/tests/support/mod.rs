@@ -1,6 +1,8 @@
 //! Two ends over loopback, and certificates of every kind.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod openssl_program;
+
 use std::sync::Arc;
 use std::time::Duration;
 
