@@ -1,7 +1,7 @@
 use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
 use serde::{Deserialize, Serialize};
 
-use crate::{CompletionState, GovernedInstance, OwedCompletion, Provenance};
+use crate::{AccountShadow, CompletionState, GovernedInstance, OwedCompletion, Provenance};
 
 /// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -62,6 +62,12 @@ pub trait DeviceView: TreeView {
     /// [`TreeError`] where the storage fails.
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError>;
 
+    /// What is kept of an account's former session set, while the new one was not used (D82). Never shown to anybody.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError>;
+
     /// The account of a server.
     ///
     /// # Errors
@@ -82,7 +88,7 @@ pub trait DeviceWrite: TreeWrite + DeviceView {
     /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
     fn put_account(&mut self, account: &Account) -> Result<(), TreeError>;
 
-    /// Takes an account away, and what was given to its server on any instance (D53). None there is no error.
+    /// Takes an account away, with its shadow and what was given to its server on any instance (D53). None there is no error.
     ///
     /// # Errors
     /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
@@ -108,6 +114,16 @@ pub trait DeviceWrite: TreeWrite + DeviceView {
         moid: &Moid,
         miid: &Miid,
         access: &AccessList,
+    ) -> Result<(), TreeError>;
+
+    /// Keeps an account's former session set, or forgets it (D82). It goes with the account.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn set_shadow(
+        &mut self,
+        srv_id: &SrvId,
+        shadow: Option<&AccountShadow>,
     ) -> Result<(), TreeError>;
 }
 

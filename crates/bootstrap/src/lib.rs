@@ -16,6 +16,7 @@ mod method;
 mod package;
 mod policy;
 mod provenance;
+mod shadow;
 mod time;
 
 pub use access::GovernedInstance;
@@ -28,4 +29,5 @@ pub use method::{BootstrapKind, BootstrapMethod, CompletionState, ProfileFormat}
 pub use package::{BootstrapPackage, PayloadHash, PayloadHashError};
 pub use policy::{BootstrapPolicy, MethodPolicy};
 pub use provenance::{BootstrapSource, ChannelSecurity, Provenance};
+pub use shadow::{AccountShadow, SessionSet, ShadowCause};
 pub use time::Utc;

@@ -6,7 +6,7 @@ use omadm_mo::{
 };
 
 use crate::plan::{ApplyError, TreePlan, apply};
-use crate::{Account, DeviceView, DeviceWrite, GovernedInstance};
+use crate::{Account, AccountShadow, DeviceView, DeviceWrite, GovernedInstance};
 
 /// A device's tree and accounts in memory: for the simulator, for virtual-time tests and for previews.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub struct MemoryDevice {
     accounts: Vec<Account>,
     creators: BTreeMap<(Moid, Miid), SrvId>,
     access: BTreeMap<(Moid, Miid), AccessList>,
+    shadows: BTreeMap<SrvId, AccountShadow>,
 }
 
 impl MemoryDevice {
@@ -26,6 +27,7 @@ impl MemoryDevice {
             accounts: Vec::new(),
             creators: BTreeMap::new(),
             access: BTreeMap::new(),
+            shadows: BTreeMap::new(),
         }
     }
 
@@ -86,6 +88,9 @@ impl DeviceView for MemoryDevice {
         let list = self.access.get(&(moid.clone(), miid.clone()));
         Ok(list.cloned().unwrap_or_default())
     }
+    fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
+        Ok(self.shadows.get(srv_id).cloned())
+    }
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
         let mut all = Vec::new();
         for (moid, miid) in self.tree.all_instances() {
@@ -136,6 +141,7 @@ impl DeviceWrite for MemoryDevice {
     }
     fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
         self.accounts.retain(|account| account.srv_id != *srv_id);
+        self.shadows.remove(srv_id);
         for list in self.access.values_mut() {
             list.drop_server(srv_id);
         }
@@ -164,6 +170,17 @@ impl DeviceWrite for MemoryDevice {
             let key = (moid.clone(), miid.clone());
             self.access.insert(key, access.clone());
         }
+        Ok(())
+    }
+    fn set_shadow(
+        &mut self,
+        srv_id: &SrvId,
+        shadow: Option<&AccountShadow>,
+    ) -> Result<(), TreeError> {
+        match shadow {
+            Some(shadow) => self.shadows.insert(srv_id.clone(), shadow.clone()),
+            None => self.shadows.remove(srv_id),
+        };
         Ok(())
     }
 }

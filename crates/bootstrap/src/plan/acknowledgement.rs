@@ -1,7 +1,7 @@
 use omadm_mo::standard::dm_acc::{self, names};
-use omadm_mo::{Node, NodeAddress, NodeKind, SrvId, TreeError, Value};
+use omadm_mo::{Node, NodeAddress, NodeKind, SrvId, TreeError, TreeVersion, Value};
 
-use super::{PlanStep, TreePlan};
+use super::{PlanStep, ShadowChange, TreePlan};
 use crate::{CompletionState, DeviceView, EventId};
 
 /// Plans what a server's 2xx to its Package#1 settles (D60): nothing is owed for this event any more, and `Ext/Bootstrap/State` says `acked`. None where
@@ -33,4 +33,30 @@ pub fn plan_acknowledgement(
     }
     plan.accounts.push(account);
     Ok(Some(plan))
+}
+
+/// Plans all that a server's 2xx to its Package#1 settles: the completion of this event, where the package reported one, and the shadow of the account, where
+/// the session was opened with the set that followed it (D82). None where there is nothing to settle.
+///
+/// # Errors
+/// [`TreeError`] where the tree cannot be read.
+pub fn plan_proof(
+    view: &dyn DeviceView,
+    server: &SrvId,
+    event_id: Option<&EventId>,
+    shadow_since: Option<TreeVersion>,
+) -> Result<Option<TreePlan>, TreeError> {
+    let acknowledged = match event_id {
+        Some(event_id) => plan_acknowledgement(view, server, event_id)?,
+        None => None,
+    };
+    let mut plan = acknowledged.unwrap_or_else(|| TreePlan::at(view.version()));
+    let kept = view.shadow(server)?.map(|shadow| shadow.since);
+    if kept.is_some() && kept == shadow_since {
+        plan.shadows.push(ShadowChange {
+            srv_id: server.clone(),
+            shadow: None,
+        });
+    }
+    Ok((!plan.is_empty()).then_some(plan))
 }

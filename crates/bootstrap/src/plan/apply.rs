@@ -59,6 +59,9 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
     for account in &plan.accounts {
         device.put_account(account)?;
     }
+    for change in &plan.shadows {
+        device.set_shadow(&change.srv_id, change.shadow.as_ref())?;
+    }
     for srv_id in &plan.removed_accounts {
         device.remove_account(srv_id)?;
     }

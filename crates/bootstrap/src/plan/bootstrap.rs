@@ -10,12 +10,12 @@ use omadm_mo::{
 use super::document::{BoundItem, Document};
 use super::{
     Placement, PlacementError, PlanStep, RightsChange, SkippedItem, TreePlan, merge_permanent,
-    new_miid,
+    new_miid, plan_shadows,
 };
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
     BootstrapSource, ChannelSecurity, DeviceView, EventId, OwedCompletion, PayloadHash,
-    ProfileFormat, Provenance, ProvidedInstance, Refusal, Utc,
+    ProfileFormat, Provenance, ProvidedInstance, Refusal, ShadowCause, Utc,
 };
 
 /// A document as it reached the device, with what is known of its way.
@@ -111,6 +111,7 @@ pub fn plan_bootstrap(
             .refusal()
             .because(format!("at most {}", policy.max_accounts)));
     }
+    plan_shadows(view, &mut planner.plan, ShadowCause::Bootstrap).map_err(storage)?;
     let servers = planner
         .plan
         .accounts

@@ -6,12 +6,14 @@ mod bootstrap;
 mod document;
 mod placement;
 mod preview;
+mod shadow;
 mod tree_plan;
 
-pub use acknowledgement::plan_acknowledgement;
+pub use acknowledgement::{plan_acknowledgement, plan_proof};
 pub use apply::{ApplyError, apply};
 pub use bootstrap::{BootstrapPlan, CredentialCheck, Delivery, Planned, plan_bootstrap};
 pub use document::{SkippedItem, SkippedReason};
 pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
 pub use preview::{Preview, PreviewAction, PreviewLine, preview};
-pub use tree_plan::{PlanStep, RightsChange, TreePlan};
+pub use shadow::plan_shadows;
+pub use tree_plan::{PlanStep, RightsChange, ShadowChange, TreePlan};

@@ -1,6 +1,6 @@
 use omadm_mo::{AccessList, Miid, Moid, Node, NodeAddress, SrvId, TreeVersion};
 
-use crate::Account;
+use crate::{Account, AccountShadow};
 
 /// A change of the DM tree as data: printed, previewed, compared, and applied or refused as a whole.
 #[derive(Clone, PartialEq, Debug)]
@@ -9,12 +9,23 @@ pub struct TreePlan {
     pub expected: TreeVersion,
     /// What changes in the tree, in this order.
     pub steps: Vec<PlanStep>,
-    /// Accounts as they are afterwards: provenance, Perm list, owed completion, shadow.
+    /// Accounts as they are afterwards: provenance, Perm list, owed completion.
     pub accounts: Vec<Account>,
     /// Accounts that are no more.
     pub removed_accounts: Vec<SrvId>,
     /// Rights on instances as they are afterwards. A new instance needs none here: its creator has all (D49).
     pub rights: Vec<RightsChange>,
+    /// Former credentials of accounts as they are kept afterwards.
+    pub shadows: Vec<ShadowChange>,
+}
+
+/// What is kept of an account's former session set from now on (D82).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ShadowChange {
+    /// Whose account.
+    pub srv_id: SrvId,
+    /// What is kept; none ends it.
+    pub shadow: Option<AccountShadow>,
 }
 
 /// Who may use an instance from now on (`dm20.md` §13).
@@ -66,6 +77,7 @@ impl TreePlan {
             accounts: Vec::new(),
             removed_accounts: Vec::new(),
             rights: Vec::new(),
+            shadows: Vec::new(),
         }
     }
 
@@ -76,6 +88,7 @@ impl TreePlan {
             && self.accounts.is_empty()
             && self.removed_accounts.is_empty()
             && self.rights.is_empty()
+            && self.shadows.is_empty()
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use omadm_bootstrap::Account;
+use omadm_bootstrap::{Account, SessionSet};
 use omadm_mo::standard::{DmAcc, dm_acc};
 use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity};
@@ -22,19 +22,24 @@ pub(super) struct AccountTarget {
 }
 
 impl AccountTarget {
-    /// Reads what the account says now; none where the account's nodes are not there or not usable.
+    /// Reads what the account says now, but for a former session set where one is given (D82); none where the account's nodes are not there or not usable.
     pub(super) fn of(
         tree: &dyn TreeView,
         account: &Account,
+        former: Option<&SessionSet>,
         config: &EngineConfig,
     ) -> Result<Option<Self>, TreeError> {
         let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
         let Some(node) = tree.subtree(&root)? else {
             return Ok(None);
         };
-        let Ok(read) = DmAcc::from_node(&node) else {
+        let Ok(mut read) = DmAcc::from_node(&node) else {
             return Ok(None);
         };
+        if let Some(former) = former.cloned() {
+            (read.srv_uri, read.trsp, read.http_auth) =
+                (former.srv_uri, former.trsp, former.http_auth);
+        }
         let home = read.srv_uri.origin();
         let bootstrap = read
             .bootstrap

@@ -1,9 +1,9 @@
 use http::Method;
-use omadm_bootstrap::DeviceView as _;
+use omadm_bootstrap::{DeviceView as _, SessionSet};
 use omadm_dm2::package0::ServerId;
 use omadm_dm2::{Alert, media_type};
 use omadm_mo::json::Json;
-use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError};
+use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError, TreeVersion};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Fetched, Input, Opening, Outcome, Request, SessionEvent,
     SessionReason, UploadMethod,
@@ -24,6 +24,8 @@ pub struct SessionReport {
     pub outcome: Outcome,
     /// Whether a completion is still owed to that server.
     pub still_owed: bool,
+    /// How the session with the account's former credentials ended that followed a refusal of the new ones; none where there was none (D82).
+    pub repair: Option<Outcome>,
 }
 
 impl Engine {
@@ -44,6 +46,28 @@ impl Engine {
     /// afterwards gets its next time (D60).
     pub(crate) async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
         let _alone = self.in_session.lock().await;
+        let (mut report, shadow) = self.session_with(server, None).await?;
+        if let Some(since) = shadow.filter(|_| is_refused_for_good(&report.outcome)) {
+            let id = server.clone();
+            let due = self
+                .host
+                .run(move |host| host.store.session_refused(&id, since));
+            if let Some(shadow) = due.await? {
+                let (repair, _) = self.session_with(server, Some(shadow.set)).await?;
+                report.repair = Some(repair.outcome);
+            }
+        }
+        Ok(report)
+    }
+
+    /// The session itself, and since when a shadow of the account is kept. With a former session set it is there to be repaired, and nothing that waits
+    /// for the server goes along (D82).
+    async fn session_with(
+        &self,
+        server: &SrvId,
+        former: Option<SessionSet>,
+    ) -> Result<(SessionReport, Option<TreeVersion>), TreeError> {
+        let repairs = former.is_some();
         let (id, config, live) = (
             server.clone(),
             self.config.clone(),
@@ -54,22 +78,32 @@ impl Engine {
             let Some(account) = view.account(&id)? else {
                 return Ok(None);
             };
-            let Some(target) = AccountTarget::of(&view, &account, &config)? else {
+            let Some(target) = AccountTarget::of(&view, &account, former.as_ref(), &config)? else {
                 return Ok(None);
             };
-            let queued = host.store.queued_alerts(&id)?;
+            let shadow = view.shadow(&id)?.map(|shadow| shadow.since);
+            let queued = match &former {
+                Some(_) => Vec::new(),
+                None => host.store.queued_alerts(&id)?,
+            };
             let alerts = queued
                 .iter()
                 .filter_map(|alert| read_alert(&alert.json, &config))
                 .collect();
-            let notified = host
-                .store
-                .owed_notification(&ServerId::Account(id.clone()))?;
+            let notified = match &former {
+                Some(_) => None,
+                None => host
+                    .store
+                    .owed_notification(&ServerId::Account(id.clone()))?,
+            };
+            let usual = if former.is_some() {
+                SessionReason::Repair
+            } else {
+                SessionReason::Client
+            };
             let opening = Opening {
-                reason: notified
-                    .as_ref()
-                    .map_or(SessionReason::Client, OwedNotification::reason),
-                to: None,
+                reason: notified.as_ref().map_or(usual, OwedNotification::reason),
+                to: former.map(|former| former.srv_uri),
                 server: id,
                 alerts,
                 report_type: config.report_type,
@@ -84,15 +118,20 @@ impl Engine {
                 account.provenance.event_id,
                 queued.last().map(|alert| alert.number),
                 notified,
+                shadow,
             )))
         });
-        let Some((mut session, target, event_id, last_alert, mut notified)) = opened.await? else {
+        let Some((mut session, target, event_id, last_alert, mut notified, shadow)) =
+            opened.await?
+        else {
             self.forget_notification(server).await?;
-            return Ok(SessionReport {
+            let report = SessionReport {
                 server: server.clone(),
                 outcome: Outcome::NoAccount,
                 still_owed: false,
-            });
+                repair: None,
+            };
+            return Ok((report, None));
         };
         let mut retry_after = None;
         let outcome = loop {
@@ -149,6 +188,15 @@ impl Engine {
             let id = ServerId::Account(server.clone());
             self.notification_failed(id, notified, retry_after).await?;
         }
+        if repairs {
+            let report = SessionReport {
+                server: server.clone(),
+                outcome,
+                still_owed: false,
+                repair: None,
+            };
+            return Ok((report, None));
+        }
         let [jitter] = entropy().unwrap_or([128]);
         let (id, now) = (server.clone(), self.now());
         let owed = self
@@ -164,11 +212,13 @@ impl Engine {
                 millis: next.millis_since(now),
             });
         }
-        Ok(SessionReport {
+        let report = SessionReport {
             server: server.clone(),
             outcome,
             still_owed: owed.is_some(),
-        })
+            repair: None,
+        };
+        Ok((report, shadow))
     }
 
     async fn send(&self, account: &AccountTarget, request: Request) -> Input {
@@ -255,6 +305,20 @@ impl Engine {
     async fn exec(&self, at: NodeAddress) -> Result<omadm_mo::ExecOutcome, Cause> {
         let done = self.host.run(move |host| Ok(host.exec(&at))).await;
         done.map_err(Cause::from)?
+    }
+}
+
+/// D82: the credentials or the address themselves were refused, not merely out of reach.
+const fn is_refused_for_good(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Lost(Cause::ServerNotTrusted(_) | Cause::HandshakeRefused(_)) => true,
+        Outcome::Refused {
+            status,
+            retry_after,
+            after_first_answer: false,
+            ..
+        } => matches!((*status, retry_after), (401, _) | (403, None)),
+        _ => false,
     }
 }
 

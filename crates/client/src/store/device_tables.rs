@@ -1,6 +1,6 @@
 use std::ops::Bound;
 
-use omadm_bootstrap::{Account, DeviceView, GovernedInstance};
+use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
 use omadm_mo::{
     AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
     TreeError, TreeVersion, TreeView, Value,
@@ -9,7 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{facts, node_key, node_value, rights_row};
+use super::{facts, node_key, node_value, rights_row, shadow};
 
 /// All tables have octet strings as keys and as values.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -256,5 +256,13 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables
         }
         all.sort_by_key(|governed| governed.number);
         Ok(all)
+    }
+    fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
+        let key = srv_id.as_str().as_bytes();
+        let Some(stored) = self.shadows.get(key).map_err(tree_error)? else {
+            return Ok(None);
+        };
+        let kept = shadow::decode(stored.value());
+        kept.map(Some).ok_or_else(|| damaged("a former credential"))
     }
 }

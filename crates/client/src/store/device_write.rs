@@ -1,4 +1,4 @@
-use omadm_bootstrap::{Account, DeviceView as _, DeviceWrite};
+use omadm_bootstrap::{Account, AccountShadow, DeviceView as _, DeviceWrite};
 use omadm_mo::{
     AccessList, Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion,
     TreeView as _, TreeWrite,
@@ -10,7 +10,7 @@ use super::device_tables::{
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{alerts, facts, node_key, node_value, rights_row};
+use super::{alerts, facts, node_key, node_value, rights_row, shadow};
 
 /// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
 pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
@@ -231,6 +231,7 @@ impl DeviceWrite for WriteTxn<'_> {
                 self.accounts.remove(key.as_slice()).map_err(tree_error)?;
             }
         }
+        self.set_shadow(srv_id, None)?;
         for mut governed in self.governed()? {
             if governed.access.drop_server(srv_id) {
                 self.put_rights(&governed.moid, &governed.miid, &governed.access)?;
@@ -267,5 +268,20 @@ impl DeviceWrite for WriteTxn<'_> {
             Some(_) => self.put_rights(moid, miid, access),
             None => Ok(()),
         }
+    }
+    fn set_shadow(
+        &mut self,
+        srv_id: &SrvId,
+        kept: Option<&AccountShadow>,
+    ) -> Result<(), TreeError> {
+        let key = srv_id.as_str().as_bytes();
+        let Some(kept) = kept else {
+            self.shadows.remove(key).map_err(tree_error)?;
+            return Ok(());
+        };
+        let row = shadow::encode(kept)
+            .ok_or_else(|| TreeError::Storage("former credentials cannot be written".into()))?;
+        self.shadows.insert(key, row.expose()).map_err(tree_error)?;
+        Ok(())
     }
 }

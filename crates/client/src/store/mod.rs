@@ -15,6 +15,7 @@ mod node_value;
 mod notifications;
 mod open;
 mod rights_row;
+mod shadow;
 mod storage_error;
 mod tree_store;
 mod upgrade;

@@ -1,9 +1,12 @@
 //! Power cuts and full disks at every write of an apply (DESIGN §4 rule 1, §10).
 
-use omadm_bootstrap::plan::{ApplyError, PlanStep, RightsChange, TreePlan, plan_acknowledgement};
+use omadm_bootstrap::plan::{
+    ApplyError, PlanStep, RightsChange, TreePlan, plan_acknowledgement, plan_shadows,
+};
 use omadm_bootstrap::{
-    Account, BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView, EventId,
-    OwedCompletion, PayloadHash, ProfileFormat, Provenance, ProvidedInstance, Utc,
+    Account, AccountShadow, BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity,
+    DeviceView, EventId, OwedCompletion, PayloadHash, ProfileFormat, Provenance, ProvidedInstance,
+    ShadowCause, Utc,
 };
 use omadm_mo::standard::dm_acc::{self, AuthTrsp, DmAcc};
 use omadm_mo::{
@@ -21,6 +24,7 @@ struct Seen {
     instances: Vec<(Moid, Miid, Option<SrvId>, AccessList, String, Node)>,
     counted: Vec<u64>,
     accounts: Vec<Account>,
+    shadow: Option<AccountShadow>,
     alerts: Vec<QueuedAlert>,
     after_reset: bool,
 }
@@ -62,6 +66,7 @@ fn look(store: &TreeStore) -> Seen {
             .map(|moid| view.counted_miids(moid).unwrap())
             .collect(),
         accounts: view.accounts().unwrap(),
+        shadow: view.shadow(&srv_id()).unwrap(),
         alerts: store.queued_alerts(&srv_id()).unwrap(),
         after_reset: store.is_after_factory_reset().unwrap(),
     }
@@ -175,6 +180,13 @@ fn again(store: &TreeStore) -> TreePlan {
         miid: Miid::counted(1),
         access,
     }];
+    plan_shadows(
+        &store.snapshot().unwrap(),
+        &mut plan,
+        ShadowCause::Bootstrap,
+    )
+    .unwrap();
+    assert!(plan.shadows.len() == 1 && plan.shadows[0].shadow.is_some());
     plan.accounts = vec![account(2, BootstrapKind::Re, provided(&[1, 3]))];
     plan
 }

@@ -1,7 +1,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use omadm_bootstrap::{Account, DeviceView, GovernedInstance};
+use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
 use omadm_mo::standard::dac;
 use omadm_mo::{
     AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
@@ -125,5 +125,8 @@ impl DeviceView for LiveOverlay<'_> {
 
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
         self.base.governed()
+    }
+    fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
+        self.base.shadow(srv_id)
     }
 }

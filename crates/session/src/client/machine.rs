@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use omadm_bootstrap::plan::plan_acknowledgement;
+use omadm_bootstrap::plan::plan_proof;
 use omadm_bootstrap::{Account, DeviceView, EventId};
 use omadm_dm2::{Alert, Command, CommandError, Package2, Package3, Status, StatusCode, media_type};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::standard::dm_acc::{self, names};
-use omadm_mo::{Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeError, Value};
+use omadm_mo::{Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeError, TreeVersion, Value};
 
 use super::commands::{self, Answer, Need, Progress};
 use super::effect::{Cause, Effect, EffectId, Input, Outcome, Request, Response, SessionEvent};
@@ -48,6 +48,9 @@ pub enum SessionReason {
         /// Whether it carried REQ-MOS.
         req_mos: bool,
     },
+    /// The account's new credentials were refused, and this session runs with the former ones so that the server can repair them (D82). It begins at the
+    /// former `SrvURI`, [`Opening::to`], and acknowledges nothing.
+    Repair,
 }
 
 /// One DM session of the client: fed with inputs, drained of effects. Reads the tree through a snapshot lent for one call.
@@ -59,6 +62,8 @@ pub struct ClientSession {
     to: Option<ServerUri>,
     /// The bootstrap that the Package#1 reports complete.
     reported: Option<EventId>,
+    /// The shadow of the account that a 2xx to the Package#1 ends (D82).
+    proves: Option<TreeVersion>,
     cookie: Option<String>,
     redirects: u8,
     answered: bool,
@@ -110,6 +115,7 @@ impl ClientSession {
             state: State::Over,
             to: None,
             reported: None,
+            proves: None,
             cookie: None,
             redirects: 0,
             answered: false,
@@ -145,12 +151,17 @@ impl ClientSession {
         )?;
         self.report(SessionEvent::Started {
             server: account.srv_id.clone(),
-            bootstrap_complete: account.owed.is_some(),
+            bootstrap_complete: account.owed.is_some()
+                && self.opening.reason != SessionReason::Repair,
         });
-        self.reported = account
-            .owed
-            .is_some()
-            .then(|| account.provenance.event_id.clone());
+        if self.opening.reason != SessionReason::Repair {
+            let owed = account.owed.is_some();
+            self.reported = owed.then(|| account.provenance.event_id.clone());
+            let shadow = view.shadow(&account.srv_id)?;
+            // Elsewhere than at the account's SrvURI nothing is proven about it.
+            let shadow = shadow.filter(|_| self.opening.to.is_none());
+            self.proves = shadow.map(|shadow| shadow.since);
+        }
         self.to = self.opening.to.clone().or(Some(srv_uri));
         self.send(media_type::PACKAGE1, &package.write());
         Ok(Some(()))
@@ -236,14 +247,15 @@ impl ClientSession {
     /// D60: the owed flag goes when the Package#1 got 2xx, durably and before anything else happens. Only for the event it reported: another
     /// bootstrap may have been applied meanwhile.
     fn acknowledge(&mut self, view: &dyn DeviceView, package: PackageRead, tries: u8) {
-        let plan = self
-            .reported
-            .as_ref()
-            .and_then(|event_id| plan_acknowledgement(view, &self.opening.server, event_id).ok())
-            .flatten();
+        let server = &self.opening.server;
+        let plan = plan_proof(view, server, self.reported.as_ref(), self.proves);
+        let plan = plan.ok().flatten();
         let Some(plan) = plan else {
             return self.run(view, package);
         };
+        if plan.accounts.is_empty() {
+            self.reported = None;
+        }
         let id = self.id();
         self.effects.push_back(Effect::Apply(id, plan));
         self.state = State::Clearing(id, package, tries);
@@ -254,12 +266,14 @@ impl ClientSession {
         view: &dyn DeviceView,
         package: PackageRead,
         tries: u8,
-        result: &Result<omadm_mo::TreeVersion, Cause>,
+        result: &Result<TreeVersion, Cause>,
     ) {
         match result {
             Ok(_) => {
-                let server = self.opening.server.clone();
-                self.report(SessionEvent::CompletionAcknowledged { server });
+                if self.reported.is_some() {
+                    let server = self.opening.server.clone();
+                    self.report(SessionEvent::CompletionAcknowledged { server });
+                }
                 self.run(view, package);
             }
             Err(Cause::Stale) if tries < REPLANS => self.acknowledge(view, package, tries + 1),

@@ -15,14 +15,16 @@ pub(super) fn package1(
     alerts: Vec<Alert>,
 ) -> Result<Package1, TreeError> {
     let account = sight.account;
-    let owed = account.owed.is_some();
+    let owed = account.owed.is_some() && reason != SessionReason::Repair;
     let mut all = Vec::new();
     match reason {
         SessionReason::Notified {
             notification_id, ..
         } => all.push(Alert::server_initiated(notification_id)),
-        SessionReason::Client if !owed => all.push(Alert::new(AlertType::CLIENT_INITIATED_MGMT)),
-        SessionReason::Client => {}
+        SessionReason::Client | SessionReason::Repair if !owed => {
+            all.push(Alert::new(AlertType::CLIENT_INITIATED_MGMT));
+        }
+        SessionReason::Client | SessionReason::Repair => {}
     }
     if owed {
         all.push(BootstrapComplete::alert(account, report_type));

@@ -20,7 +20,9 @@ use omadm_dm2::{Alert, Package3, Status};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::{DevInfo, MoRegistry};
-use omadm_mo::{DevId, ExecOutcome, Miid, Moid, Node, NodeAddress, SrvId, TreeView as _};
+use omadm_mo::{
+    DevId, ExecOutcome, Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeView as _,
+};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Input, Opening, Outcome, Request, Response, SessionEvent,
     SessionReason,
@@ -62,6 +64,9 @@ pub(crate) struct Bench {
     pub(crate) limits: JsonLimits,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) browser: bool,
+    pub(crate) reason: SessionReason,
+    /// Where packages go first, in place of the account's SrvURI.
+    pub(crate) to: Option<ServerUri>,
 }
 
 pub(crate) fn ddf(moid: &str, root: &str, occurrence: &str) -> Ddf {
@@ -178,6 +183,8 @@ impl Bench {
         Self {
             pair,
             browser: false,
+            reason: SessionReason::Client,
+            to: None,
             refuse_applies: VecDeque::new(),
             exec: Ok(ExecOutcome::Done),
             limits: JsonLimits::default(),
@@ -306,8 +313,8 @@ impl Bench {
 
     pub(crate) fn start(&self, server: &str) -> ClientSession {
         let opening = Opening {
-            reason: SessionReason::Client,
-            to: None,
+            reason: self.reason,
+            to: self.to.clone(),
             server: SrvId::parse(server).unwrap(),
             alerts: self.alerts.clone(),
             report_type: true,

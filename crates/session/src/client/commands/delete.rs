@@ -1,10 +1,11 @@
-use omadm_bootstrap::plan::{PlanStep, TreePlan};
+use omadm_bootstrap::ShadowCause;
+use omadm_bootstrap::plan::{PlanStep, TreePlan, plan_shadows};
 use omadm_dm2::StatusCode;
 use omadm_mo::ddf::{AccessTypes, Scope};
 use omadm_mo::standard::dm_acc;
 use omadm_mo::{ClientUri, NodeAddress};
 
-use super::{MakeEffect, Need, Progress, dac, done, resolve};
+use super::{MakeEffect, Need, Progress, dac, done, resolve, tree_status};
 use crate::client::rights::ServerSight;
 
 /// DELETE: every node the ClientURI names, all or nothing. A DM Account goes by bootstrap only (D74), a permanent node never (405).
@@ -25,6 +26,9 @@ pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
         } else {
             plan.steps.push(PlanStep::Remove { at });
         }
+    }
+    if let Err(error) = plan_shadows(sight.view, &mut plan, ShadowCause::Command) {
+        return done(tree_status(&error));
     }
     Progress::Wait(MakeEffect::Apply(plan), Need::Deleted)
 }

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use omadm_bootstrap::ShadowCause;
 use omadm_bootstrap::plan::{
-    Placement, PlacementError, PlanStep, TreePlan, merge_permanent, new_miid,
+    Placement, PlacementError, PlanStep, TreePlan, merge_permanent, new_miid, plan_shadows,
 };
 use omadm_dm2::{Status, StatusCode, media_type};
 use omadm_mo::client_uri::{InstanceStep, ResolveError};
@@ -36,7 +37,10 @@ pub(super) fn store(
 ) -> Progress {
     match plan(sight, uri, &fetched, limits) {
         Err(code) => done(code),
-        Ok((plan, stored)) => {
+        Ok((mut plan, stored)) => {
+            if let Err(error) = plan_shadows(sight.view, &mut plan, ShadowCause::Command) {
+                return done(tree_status(&error));
+            }
             let status = Status::new(StatusCode::OK).with_uris(&stored);
             Progress::Wait(MakeEffect::Apply(plan), Need::Stored(fetched, status))
         }
