@@ -54,8 +54,7 @@ impl Package3 {
         Json::Object(members)
     }
 
-    /// What the command at this place of the Package#2 brought (D12): the `Result` of its status, else, for a GET, the stray items that its ClientURIs name.
-    /// Empty for every other command.
+    /// What the command at this place of the Package#2 brought (D12), parsed; empty where [`Self::result_of`] is none.
     ///
     /// # Errors
     /// [`SerializationError`]; the client is at fault.
@@ -64,21 +63,28 @@ impl Package3 {
         index: usize,
         commands: &[Command],
     ) -> Result<Vec<MoItem>, SerializationError> {
-        let (Some(status), Some(Command::Get { clients })) =
-            (self.statuses.get(index), commands.get(index))
+        self.result_of(index, commands)
+            .map_or_else(|| Ok(Vec::new()), |result| MoItem::read_all(&result))
+    }
+
+    /// What the command at this place of the Package#2 brought (D12), as it was written: the `Result` of its status, else, for a GET, the stray items that
+    /// its ClientURIs name. None for every other command.
+    #[must_use]
+    pub fn result_of(&self, index: usize, commands: &[Command]) -> Option<Json> {
+        let (status, Command::Get { clients }) = (self.statuses.get(index)?, commands.get(index)?)
         else {
-            return Ok(Vec::new());
+            return None;
         };
         if status.result.is_some() {
-            return status.items();
+            return status.result.clone();
         }
-        let mut items = MoItem::read_all(&Json::Array(self.stray_items.clone()))?;
-        items.retain(|item| {
-            item.client_uri
-                .as_ref()
-                .is_some_and(|at| clients.iter().any(|asked| names(asked, at)))
-        });
-        Ok(items)
+        let asked = |item: &&Json| {
+            let at = item.member("ClientURI").and_then(Json::as_text);
+            at.and_then(|at| ClientUri::parse(at).ok())
+                .is_some_and(|at| clients.iter().any(|asked| names(asked, &at)))
+        };
+        let items: Vec<Json> = self.stray_items.iter().filter(asked).cloned().collect();
+        (!items.is_empty()).then_some(Json::Array(items))
     }
 }
 

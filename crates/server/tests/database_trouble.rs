@@ -457,7 +457,7 @@ impl Log {
             |it| matches!(it, EventKind::BootstrapCompleted { .. }),
             |it| matches!(it, EventKind::SessionStarted { .. }),
             |it| matches!(it, EventKind::CommandAnswered { .. }),
-            |it| matches!(it, EventKind::SessionEnded),
+            |it| matches!(it, EventKind::SessionEnded { .. }),
         ];
         let counts = of_each.map(|is| self.count(&dev_id, is));
         assert_eq!(counts, [number; 5], "{dev_id}");

@@ -377,8 +377,11 @@ async fn a_session_whose_time_is_over_is_ended_once_although_two_nodes_look() {
     for dev_id in &devices {
         let events = nodes.store().events_of(dev_id, 0, 10).await.unwrap();
         let kinds: Vec<_> = events.into_iter().map(|stored| stored.event.kind).collect();
-        let reason = "no package came for 15 minutes".to_owned();
-        assert_eq!(kinds, [EventKind::SessionAborted { reason }], "{dev_id}");
+        let aborted = EventKind::SessionAborted {
+            reason: "no package came for 15 minutes".to_owned(),
+            session: None,
+        };
+        assert_eq!(kinds, [aborted], "{dev_id}");
     }
     assert!(!over(&runs).await);
 }

@@ -125,7 +125,7 @@ async fn the_same_package1_at_both_nodes_at_once_is_one_session_one_record_one_e
         is_told_why(lost[0]);
         assert_eq!(count(&rig, is_answer).await, round);
     }
-    let superseded = |kind: &EventKind| matches!(kind, EventKind::SessionSuperseded);
+    let superseded = |kind: &EventKind| matches!(kind, EventKind::SessionSuperseded { .. });
     assert_eq!(count(&rig, superseded).await, 0);
     let dev_id = omadm_mo::DevId::parse(DEVICE).unwrap();
     assert!(rig.store().session(&dev_id).await.unwrap().is_none());

@@ -22,14 +22,12 @@ fn pair(faults: FaultPlan) -> Pair {
     pair.end.registry = registry();
     pair.end.plug_in(FixedObject::dev_info(&dev_info()));
     for uri in [format!("{GPS}/left/ID"), format!("{GPS}/right/")] {
-        pair.server
-            .wanted
-            .push(Command::read(&["GET", &uri]).unwrap());
+        pair.server.queue(Command::read(&["GET", &uri]).unwrap());
     }
     let data = r#"[{"MOData":{"Data":{"3":{"Date":"12.3"},"4":{"Date":"12.4"}}}}]"#;
     pair.end.repository.put(REPO, None, data);
     let hget = ["HGET", REPO, &format!("{GPS}/left/Data")];
-    pair.server.wanted.push(Command::read(&hget).unwrap());
+    pair.server.queue(Command::read(&hget).unwrap());
     pair
 }
 
@@ -156,7 +154,7 @@ fn b_15_an_undisturbed_bootstrap_is_acknowledged_in_its_first_session() {
     let (pair, new) = undisturbed();
     assert_eq!(tree(&pair), with_hget(&new));
     assert_eq!(pair.server.completions_received, 1);
-    assert!(pair.server.wanted.is_empty());
+    assert!(pair.server.is_done());
     assert!(pair.server.dev_info.is_some());
     assert!(matches!(
         pair.server.events.last(),

@@ -4,11 +4,10 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
-    ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
+    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,
     Repository, Sessions, Store, StoreError,
 };
 
@@ -105,6 +104,42 @@ impl Sessions for CountedStore {
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         self.store.expired_sessions(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Queue for CountedStore {
+    async fn open_commands(&self, dev_id: &DevId) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.steps.reach("read open commands");
+        self.store.open_commands(dev_id).await
+    }
+
+    async fn command(
+        &self,
+        dev_id: &DevId,
+        id: &CommandId,
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        self.steps.reach("read command");
+        self.store.command(dev_id, id).await
+    }
+
+    async fn commands_of(
+        &self,
+        dev_id: &DevId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.steps.reach("read commands of the device");
+        self.store.commands_of(dev_id, before, limit).await
+    }
+
+    async fn newest_result(
+        &self,
+        dev_id: &DevId,
+        words: &[String],
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        self.steps.reach("read newest result");
+        self.store.newest_result(dev_id, words).await
     }
 }
 

@@ -186,8 +186,20 @@ fn server_words(event: &EventKind) -> String {
         EventKind::BootstrapRefused { cause, .. } => {
             format!("the device refused the DM Bootstrap: {cause}")
         }
-        EventKind::SessionStarted { causes } => format!("DM session began: {}", causes.join(", ")),
-        EventKind::SessionSuperseded => "an older DM session was superseded".to_owned(),
+        EventKind::SessionStarted { causes, .. } => {
+            format!("DM session began: {}", causes.join(", "))
+        }
+        EventKind::SessionSuperseded { .. } => "an older DM session was superseded".to_owned(),
+        EventKind::CommandQueued { command, .. } => format!("{command} was queued"),
+        EventKind::CommandSent { command, uri, .. } => {
+            format!("{command} {} was sent", uri.as_deref().unwrap_or_default())
+        }
+        EventKind::CommandHeld { command, uri, .. } => format!(
+            "{command} {} waits for an operator: its outcome is unknown",
+            uri.as_deref().unwrap_or_default()
+        ),
+        EventKind::CommandReleased { command, .. } => format!("{command} was released"),
+        EventKind::CommandCancelled { command, .. } => format!("{command} was cancelled"),
         EventKind::CommandAnswered {
             command,
             uri,
@@ -200,8 +212,8 @@ fn server_words(event: &EventKind) -> String {
             )
         }
         EventKind::AlertReceived { alert_type, .. } => format!("alert received: {alert_type}"),
-        EventKind::SessionEnded => "DM session ended with END".to_owned(),
-        EventKind::SessionAborted { reason } => format!("DM session aborted: {reason}"),
+        EventKind::SessionEnded { .. } => "DM session ended with END".to_owned(),
+        EventKind::SessionAborted { reason, .. } => format!("DM session aborted: {reason}"),
         EventKind::RequestRefused { status, detail, .. } => {
             format!("refused with {status}: {detail}")
         }

@@ -2,8 +2,8 @@ use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
 use super::{
-    BootstrapRecord, Credential, CredentialProof, DeviceEpoch, Event, Generation, RecordId,
-    SessionRow,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
+    QueuedCommand, RecordId, SessionRow,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -23,6 +23,8 @@ pub struct ExchangeDelta {
     pub bootstraps: Vec<BootstrapChange>,
     /// What becomes of the running session.
     pub session: SessionChange,
+    /// Changes of its command queue, in order.
+    pub commands: Vec<CommandChange>,
     /// Objects that the device stores in the data repository, in order.
     pub objects: Vec<ObjectChange>,
     /// What happened; numbered densely by device inside this commit.
@@ -60,6 +62,20 @@ pub enum BootstrapChange {
     Create(Box<BootstrapRecord>, Vec<u8>),
     /// The record as it is now; its document stays.
     Update(Box<BootstrapRecord>),
+}
+
+/// A change of the device's command queue.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CommandChange {
+    /// A new one at the end of the queue. The store numbers it.
+    Add {
+        /// Names it.
+        id: CommandId,
+        /// Name and parameters.
+        words: Vec<String>,
+    },
+    /// The command as it is now; one that ended does not change any more. Words, number and `queued_at` stay.
+    Update(Box<QueuedCommand>),
 }
 
 /// A change of the device's part of the data repository.
@@ -111,6 +127,18 @@ pub enum DeferredMark {
     },
 }
 
+impl CommandChange {
+    /// What it adds to the device's count of open commands.
+    #[must_use]
+    pub fn opens(&self) -> i64 {
+        match self {
+            Self::Add { .. } => 1,
+            Self::Update(command) if command.state.is_open() => 0,
+            Self::Update(_) => -1,
+        }
+    }
+}
+
 impl ExchangeDelta {
     /// A delta that changes nothing yet.
     #[must_use]
@@ -123,6 +151,7 @@ impl ExchangeDelta {
             credentials: Vec::new(),
             bootstraps: Vec::new(),
             session: SessionChange::Keep,
+            commands: Vec::new(),
             objects: Vec::new(),
             events: Vec::new(),
         }

@@ -30,4 +30,6 @@ pub struct Device {
     pub dev_info: Option<String>,
     /// The number the next event of this device gets; from 1, dense.
     pub next_event_seq: u64,
+    /// How many of its commands are open: queued, sent or held.
+    pub open_commands: u64,
 }

@@ -90,19 +90,89 @@ pub enum EventKind {
     SessionStarted {
         /// The session-cause alerts.
         causes: Vec<String>,
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
     },
     /// A running session ended because the device opened another.
-    SessionSuperseded,
+    SessionSuperseded {
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// Commands of it whose outcome is unknown (D02): name and parameters with one blank between them, which none of them holds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outcome_unknown: Vec<String>,
+    },
+    /// An operator queued a command.
+    CommandQueued {
+        /// The queued command.
+        id: String,
+        /// The command's name.
+        command: String,
+        /// Its parameters.
+        parameters: Vec<String>,
+    },
+    /// A queued command stood in an answer to the device.
+    CommandSent {
+        /// The queued command.
+        id: String,
+        /// The session.
+        session: Option<String>,
+        /// The command's name.
+        command: String,
+        /// Its first parameter.
+        uri: Option<String>,
+        /// How often it was sent, this time included: more than once where an earlier answer to the device, or its own, was lost (D02).
+        sends: u32,
+    },
     /// A command was answered.
     CommandAnswered {
         /// The command's name.
         command: String,
-        /// Its ClientURI or ServerURI.
+        /// Its first parameter: a ClientURI or ServerURI.
         uri: Option<String>,
         /// The status code.
         status: u16,
         /// From the package that carried it to its answer.
         duration_ms: u64,
+        /// The queued command; none for one that the server sent by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// `Status.URI`: where an HGET stored its data.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        uris: Vec<String>,
+    },
+    /// The outcome of an EXEC is unknown: it waits for an operator (D02).
+    CommandHeld {
+        /// The queued command.
+        id: String,
+        /// The session it was sent in.
+        session: Option<String>,
+        /// The command's name.
+        command: String,
+        /// Its first parameter.
+        uri: Option<String>,
+    },
+    /// An operator let a held command be sent again.
+    CommandReleased {
+        /// The queued command.
+        id: String,
+        /// The command's name.
+        command: String,
+        /// Its first parameter.
+        uri: Option<String>,
+    },
+    /// An operator took a command back.
+    CommandCancelled {
+        /// The queued command.
+        id: String,
+        /// The command's name.
+        command: String,
+        /// Its first parameter.
+        uri: Option<String>,
     },
     /// A generic alert came.
     AlertReceived {
@@ -110,13 +180,38 @@ pub enum EventKind {
         alert_type: String,
         /// Its SourceURI.
         source: Option<String>,
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// Its TargetURI.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Its Mark.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
+        /// Its DataType.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data_type: Option<String>,
+        /// Its Data; of one longer than 4 KiB in compact form, the beginning of that as a string.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<serde_json::Value>,
+        /// How many octets its Data has in compact form, where `data` is not the whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data_octets: Option<usize>,
     },
     /// The session ended as the protocol has it.
-    SessionEnded,
+    SessionEnded {
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+    },
     /// The session ended otherwise.
     SessionAborted {
         /// Why, as a sentence.
         reason: String,
+        /// The session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
     },
     /// A request was refused.
     RequestRefused {

@@ -6,6 +6,7 @@ mod delta;
 mod deployment;
 mod device;
 mod event;
+mod queued_command;
 mod session_row;
 
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
@@ -13,10 +14,11 @@ pub use credential::{
     Credential, CredentialProof, CredentialScope, Generation, PskRow, RevokedCertificate,
 };
 pub use delta::{
-    BootstrapChange, CredentialChange, DeferredMark, DeviceChange, ExchangeDelta, ObjectChange,
-    SessionChange,
+    BootstrapChange, CommandChange, CredentialChange, DeferredMark, DeviceChange, ExchangeDelta,
+    ObjectChange, SessionChange,
 };
 pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
 pub use event::{Event, EventKind, EventLag, StoredEvent};
+pub use queued_command::{CommandId, CommandState, QueuedCommand};
 pub use session_row::SessionRow;

@@ -3,6 +3,7 @@
 mod completion;
 mod delta;
 mod generation;
+pub(crate) mod queue;
 mod sweep;
 
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance
 
 pub(crate) use sweep::sweep;
 
+use self::queue::Queue;
 use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::identity::SessionDevice;
@@ -53,12 +55,16 @@ pub(crate) async fn exchange(
 ) -> Result<Outcome, Refusal> {
     let dev_id = device.dev_id();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
+    let mut queue = Queue::load(node, device.device()).await?;
     let before = running(node, device, &mut delta, head).await?;
+    if before.is_none() {
+        queue.lose_all(&mut delta, &head.correlation);
+    }
     let entropy = random()
         .map_err(|error| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let known = device.device();
     let facts = DeviceFacts {
-        wanted: Vec::new(),
+        wanted: queue.wanted(node, dev_id).await?,
         read_dev_info: true,
         dev_info_missing: known.bootstrapped.is_some() && known.dev_info.is_none(),
         entropy,
@@ -86,13 +92,15 @@ pub(crate) async fn exchange(
             return Err(Refusal::plain(status, refusal.to_string()).by(dev_id));
         }
     };
-    let nothing_new = delta.credentials.is_empty()
+    let nothing_new = queue.is_unchanged()
+        && delta.credentials.is_empty()
         && delta.events.is_empty()
         && step.delta == omadm_session::server::SessionDelta::default();
     if nothing_new && step.state == before {
         return Ok(Outcome::Answered(answer(body, set_cookie)));
     }
-    delta::describe(&step.delta, &mut delta, &head.correlation);
+    delta::describe(&step.delta, &mut queue, &mut delta, &head.correlation);
+    delta.commands.extend(queue.changes());
     completion::complete(node, &step.delta.completions, &mut delta, &head.correlation).await?;
     delta.device.push(DeviceChange::Seen);
     delta.session = delta::session(step.state, head.now);
@@ -114,17 +122,14 @@ async fn running(
     let Some(row) = node.store.session(device.dev_id()).await? else {
         return Ok(None);
     };
-    let reason = if row.expires_at <= head.now {
-        NO_PACKAGE.to_owned()
-    } else {
-        match SessionState::from_text(&row.state) {
-            Ok(state) => return Ok(Some(state)),
-            Err(error) => error.to_string(),
-        }
+    let (reason, session) = match SessionState::from_text(&row.state) {
+        Ok(state) if row.expires_at > head.now => return Ok(Some(state)),
+        Ok(state) => (NO_PACKAGE.to_owned(), Some(state.id)),
+        Err(error) => (error.to_string(), None),
     };
     delta.session = SessionChange::End;
     delta.events.push(event(
-        EventKind::SessionAborted { reason },
+        EventKind::SessionAborted { reason, session },
         &head.correlation,
     ));
     Ok(None)

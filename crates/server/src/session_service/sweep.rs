@@ -2,8 +2,10 @@
 //! them ends it.
 
 use omadm_mo::DevId;
+use omadm_session::server::SessionState;
 
 use super::NO_PACKAGE;
+use super::queue::Queue;
 use crate::entropy::correlation;
 use crate::model::{EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
@@ -36,16 +38,22 @@ async fn end(node: &Node, dev_id: &DevId) -> Result<bool, StoreError> {
     let now = node.now();
     // Read again behind the epoch: what was seen before it may be old.
     let session = node.store.session(dev_id).await?;
-    if session.is_none_or(|session| session.expires_at > now) {
+    let Some(session) = session.filter(|session| session.expires_at <= now) else {
         return Ok(false);
-    }
+    };
     let correlation = correlation();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), now);
     delta.session = SessionChange::End;
-    let reason = NO_PACKAGE.to_owned();
-    delta
-        .events
-        .push(event(EventKind::SessionAborted { reason }, &correlation));
+    let aborted = EventKind::SessionAborted {
+        reason: NO_PACKAGE.to_owned(),
+        session: SessionState::from_text(&session.state)
+            .ok()
+            .map(|state| state.id),
+    };
+    delta.events.push(event(aborted, &correlation));
+    let mut queue = Queue::load(node, &device).await?;
+    queue.lose_all(&mut delta, &correlation);
+    delta.commands.extend(queue.changes());
     match node.store.commit(delta).await {
         Ok(_) => {
             tracing::info!(correlation, device = %dev_id, "session ended: {NO_PACKAGE}");

@@ -20,8 +20,7 @@ use omadm_mo::DevId;
 
 use self::copy::side::text;
 use crate::model::{
-    BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch,
-    EventLag, ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Reads devices and their credentials.
@@ -74,6 +73,32 @@ pub trait Sessions {
     async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError>;
     /// Devices whose session got no package in time, for the sweep.
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError>;
+}
+
+/// Reads command queues.
+#[async_trait]
+pub trait Queue {
+    /// A device's open commands (queued, sent, held) in their order.
+    async fn open_commands(&self, dev_id: &DevId) -> Result<Vec<QueuedCommand>, StoreError>;
+    /// The command of this id.
+    async fn command(
+        &self,
+        dev_id: &DevId,
+        id: &CommandId,
+    ) -> Result<Option<QueuedCommand>, StoreError>;
+    /// A page of a device's commands, newest first, before a number; without their results, which may be large.
+    async fn commands_of(
+        &self,
+        dev_id: &DevId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<QueuedCommand>, StoreError>;
+    /// The newest command of these words whose result came with a cache validator.
+    async fn newest_result(
+        &self,
+        dev_id: &DevId,
+        words: &[String],
+    ) -> Result<Option<QueuedCommand>, StoreError>;
 }
 
 /// Reads the data repository.
@@ -138,12 +163,21 @@ pub(crate) fn is_unfinished_copy(deployment: &Deployment) -> bool {
 
 /// A back end.
 pub trait Store:
-    Devices + Bootstraps + Sessions + Repository + Deployments + Events + Commit + Send + Sync
+    Devices + Bootstraps + Sessions + Queue + Repository + Deployments + Events + Commit + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Devices + Bootstraps + Sessions + Repository + Deployments + Events + Commit + Send + Sync
+    T: Devices
+        + Bootstraps
+        + Sessions
+        + Queue
+        + Repository
+        + Deployments
+        + Events
+        + Commit
+        + Send
+        + Sync
 {
 }
 

@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
-use super::rows::{self, Columns, Unreadable, signed, size};
+use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
-use super::{Bootstraps, Devices, Events, Repository, Sessions, StoreError, sql};
+use super::{Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql};
 use crate::model::{
-    BootstrapRecord, Credential, CredentialProof, Device, EventLag, PskRow, RecordId,
-    RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Carries SELECTs out.
@@ -128,6 +127,48 @@ impl<B: Reader> Sessions for B {
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         let values = vec![Value::Number(now.0), Value::Number(size(limit))];
         self.many(sql::EXPIRED_SESSIONS, values, rows::dev_id).await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Queue for B {
+    async fn open_commands(&self, dev_id: &DevId) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.many(sql::OPEN_COMMANDS, vec![text(dev_id)], rows::command)
+            .await
+    }
+
+    async fn command(
+        &self,
+        dev_id: &DevId,
+        id: &CommandId,
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        let id = Value::Text(id.0.as_str().to_owned().into());
+        self.one(sql::COMMAND, vec![text(dev_id), id], rows::command)
+            .await
+    }
+
+    async fn commands_of(
+        &self,
+        dev_id: &DevId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        let before = signed(before.unwrap_or(u64::MAX));
+        let values = vec![
+            text(dev_id),
+            Value::Number(before),
+            Value::Number(size(limit)),
+        ];
+        self.many(sql::COMMANDS_OF, values, rows::command).await
+    }
+
+    async fn newest_result(
+        &self,
+        dev_id: &DevId,
+        words: &[String],
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        let values = vec![text(dev_id), Value::Text(words_column(words).into())];
+        self.one(sql::NEWEST_RESULT, values, rows::command).await
     }
 }
 

@@ -6,9 +6,7 @@ use omadm_bootstrap::{
 use omadm_mo::{DevId, SrvId};
 
 use crate::model::{
-    BootstrapRecord, BootstrapState, Credential, CredentialProof, CredentialScope, Deployment,
-    Device, DeviceEpoch, Event, EventLag, Generation, PskRow, RecordId, RevokedCertificate,
-    SessionRow, StoredEvent,
+    BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof, CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 const CERTIFICATE: &str = "certificate";
@@ -74,6 +72,11 @@ pub(super) const fn leads_to_its_device(proof: &CredentialProof) -> bool {
     !matches!(proof, CredentialProof::BootstrapCode { .. })
 }
 
+/// `words` and `uris` of a command: a JSON array.
+pub(super) fn words_column(words: &[String]) -> String {
+    serde_json::Value::from(words).to_string()
+}
+
 pub(super) fn device(row: &dyn Columns) -> Read<Device> {
     let method = optional(row, 4, BootstrapMethod::from_name)?;
     let at = time(row, 5)?;
@@ -85,6 +88,7 @@ pub(super) fn device(row: &dyn Columns) -> Read<Device> {
         bootstrapped: method.zip(at),
         dev_info: row.text(6)?.map(str::to_owned),
         next_event_seq: unsigned(row, 7)?,
+        open_commands: unsigned(row, 8)?,
     })
 }
 
@@ -152,6 +156,27 @@ pub(super) fn session(row: &dyn Columns) -> Read<SessionRow> {
     Ok(SessionRow {
         state: text(row, 0, owned)?,
         expires_at: Utc(number(row, 1)?),
+    })
+}
+
+pub(super) fn command(row: &dyn Columns) -> Read<QueuedCommand> {
+    Ok(QueuedCommand {
+        nr: unsigned(row, 0)?,
+        id: text(row, 1, |id| EventId::parse(id).ok().map(CommandId))?,
+        words: text(row, 2, words)?,
+        state: text(row, 3, CommandState::from_name)?,
+        sends: u32::try_from(number(row, 4)?).map_err(|_| Unreadable::new(4, "a count"))?,
+        session: row.text(5)?.map(str::to_owned),
+        status: row
+            .number(6)?
+            .map(|status| u16::try_from(status).map_err(|_| Unreadable::new(6, status)))
+            .transpose()?,
+        result: row.text(7)?.map(str::to_owned),
+        uris: optional(row, 8, words)?.unwrap_or_default(),
+        cv: row.text(9)?.map(str::to_owned),
+        queued_at: Utc(number(row, 10)?),
+        sent_at: time(row, 11)?,
+        ended_at: time(row, 12)?,
     })
 }
 
@@ -239,6 +264,11 @@ fn optional<T>(
     found
         .map(|text| parse(text).ok_or_else(|| Unreadable::new(column, text)))
         .transpose()
+}
+
+/// A JSON array of texts.
+fn words(text: &str) -> Option<Vec<String>> {
+    serde_json::from_str(text).ok()
 }
 
 fn owned(text: &str) -> Option<String> {

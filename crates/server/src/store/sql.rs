@@ -3,7 +3,7 @@
 //! Columns stand in the order in which [`super::rows`] reads them.
 
 macro_rules! device { () => {
-    "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq"
+    "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands"
 } }
 macro_rules! credential { () => {
     "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed"
@@ -11,6 +11,15 @@ macro_rules! credential { () => {
 macro_rules! bootstrap { () => {
     "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at"
 } }
+macro_rules! command {
+    ($result:literal) => {
+        concat!(
+            "SELECT nr, id, words, state, sends, session, status, ",
+            $result,
+            ", uris, cv, queued_at, sent_at, ended_at FROM commands"
+        )
+    };
+}
 macro_rules! event {
     () => {
         "dev_id, seq, position, at, correlation, kind"
@@ -72,6 +81,21 @@ pub(super) const OVERDUE: &str = concat!(
 pub(super) const SESSION: &str = "SELECT state, expires_at FROM sessions WHERE dev_id = ?1";
 pub(super) const EXPIRED_SESSIONS: &str =
     "SELECT dev_id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+/// In the words of the index `commands_open`, so that it serves.
+pub(super) const OPEN_COMMANDS: &str = concat!(
+    command!("result"),
+    " WHERE dev_id = ?1 AND state IN ('queued', 'sent', 'held') ORDER BY nr"
+);
+pub(super) const COMMAND: &str = concat!(command!("result"), " WHERE dev_id = ?1 AND id = ?2");
+pub(super) const COMMANDS_OF: &str = concat!(
+    command!("CAST(NULL AS TEXT)"),
+    " WHERE dev_id = ?1 AND nr < ?2 ORDER BY nr DESC LIMIT ?3"
+);
+/// In the words of the index `commands_by_cv`, so that it serves.
+pub(super) const NEWEST_RESULT: &str = concat!(
+    command!("result"),
+    " WHERE dev_id = ?1 AND cv IS NOT NULL AND words = ?2 ORDER BY nr DESC LIMIT 1"
+);
 pub(super) const OBJECT: &str = "SELECT content FROM objects WHERE dev_id = ?1 AND path = ?2";
 pub(super) const OBJECT_PATHS: &str = "SELECT path FROM objects WHERE dev_id = ?1 ORDER BY path";
 pub(super) const DEPLOYMENT: &str = "SELECT ca, sealing_key FROM deployment WHERE id = 1";

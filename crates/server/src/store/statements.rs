@@ -6,10 +6,10 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
 use super::CommitError;
-use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed};
+use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
 use crate::model::{
-    BootstrapChange, BootstrapRecord, Credential, CredentialChange, DeferredMark, DeviceChange,
-    Event, ExchangeDelta, ObjectChange, SessionChange,
+    BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, DeferredMark,
+    DeviceChange, Event, ExchangeDelta, ObjectChange, SessionChange,
 };
 
 /// One statement with what it has to change.
@@ -50,6 +50,7 @@ pub(super) fn of_delta(
         credential(delta, change, &mut all)?;
     }
     all.extend(session(delta));
+    all.extend(delta.commands.iter().map(|change| command(delta, change)));
     all.extend(delta.objects.iter().map(|change| object(delta, change)));
     let before_next = (1..=signed(delta.events.len() as u64)).rev();
     for (number, (event, before_next)) in (0..).zip(delta.events.iter().zip(before_next)) {
@@ -144,6 +145,7 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
         }
     }
     let events = signed(delta.events.len() as u64);
+    let opens = Value::Number(delta.commands.iter().map(CommandChange::opens).sum());
     let columns = [
         time(seen),
         maybe(method),
@@ -154,10 +156,10 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
         None => {
             let mut values = vec![text(delta.dev_id.as_str()), Value::Number(delta.at.0)];
             values.extend(columns);
-            values.push(Value::Number(1 + events));
+            values.extend([Value::Number(1 + events), opens]);
             Statement::new(
-                "INSERT INTO devices (dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq)
-                 VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (dev_id) DO NOTHING",
+                "INSERT INTO devices (dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands)
+                 VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (dev_id) DO NOTHING",
                 values,
             )
             .or(CommitError::DeviceExists)
@@ -165,11 +167,12 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
         Some(epoch) => {
             let mut values = vec![text(delta.dev_id.as_str()), Value::Number(signed(epoch.0))];
             values.extend(columns);
-            values.push(Value::Number(events));
+            values.extend([Value::Number(events), opens]);
             Statement::new(
                 "UPDATE devices SET epoch = epoch + 1, last_seen_at = COALESCE(?3, last_seen_at),
                      bootstrapped_method = COALESCE(?4, bootstrapped_method), bootstrapped_at = COALESCE(?5, bootstrapped_at),
-                     dev_info = COALESCE(?6, dev_info), next_event_seq = next_event_seq + ?7
+                     dev_info = COALESCE(?6, dev_info), next_event_seq = next_event_seq + ?7,
+                     open_commands = open_commands + ?8
                  WHERE dev_id = ?1 AND epoch = ?2",
                 values,
             )
@@ -338,6 +341,37 @@ fn session(delta: &ExchangeDelta) -> Option<Statement<'_>> {
             "DELETE FROM sessions WHERE dev_id = ?1",
             vec![dev_id],
         )),
+    }
+}
+
+fn command<'a>(delta: &'a ExchangeDelta, change: &'a CommandChange) -> Statement<'a> {
+    let dev_id = text(delta.dev_id.as_str());
+    match change {
+        CommandChange::Add { id, words } => Statement::new(
+            "INSERT INTO commands (dev_id, nr, id, words, state, sends, queued_at)
+             VALUES (?1, (SELECT COALESCE(MAX(nr), 0) + 1 FROM commands WHERE dev_id = ?1), ?2, ?3, 'queued', 0, ?4)
+             ON CONFLICT (dev_id, id) DO NOTHING",
+            vec![dev_id, text(id.0.as_str()), Value::Text(words_column(words).into()), Value::Number(delta.at.0)],
+        )
+        .or(CommitError::Contradiction("the command exists already")),
+        CommandChange::Update(command) => Statement::new(
+            "UPDATE commands SET state = ?3, sends = ?4, session = ?5, status = ?6, result = ?7, uris = ?8, cv = ?9, sent_at = ?10, ended_at = ?11
+             WHERE dev_id = ?1 AND id = ?2 AND state IN ('queued', 'sent', 'held')",
+            vec![
+                dev_id,
+                text(command.id.0.as_str()),
+                text(command.state.name()),
+                Value::Number(command.sends.into()),
+                maybe(command.session.as_deref()),
+                command.status.map_or(Value::Null, |status| Value::Number(status.into())),
+                maybe(command.result.as_deref()),
+                if command.uris.is_empty() { Value::Null } else { Value::Text(words_column(&command.uris).into()) },
+                maybe(command.cv.as_deref()),
+                time(command.sent_at),
+                time(command.ended_at),
+            ],
+        )
+        .or(CommitError::Contradiction("the command is not open")),
     }
 }
 

@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag,
-    ExchangeDelta, PskRow, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events,
+    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,
     Repository, Sessions, StoreError,
 };
 use tokio::sync::Semaphore;
@@ -155,6 +154,38 @@ impl Sessions for Moody {
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         self.awake().await?.expired_sessions(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Queue for Moody {
+    async fn open_commands(&self, dev_id: &DevId) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.awake().await?.open_commands(dev_id).await
+    }
+
+    async fn command(
+        &self,
+        dev_id: &DevId,
+        id: &CommandId,
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        self.awake().await?.command(dev_id, id).await
+    }
+
+    async fn commands_of(
+        &self,
+        dev_id: &DevId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.awake().await?.commands_of(dev_id, before, limit).await
+    }
+
+    async fn newest_result(
+        &self,
+        dev_id: &DevId,
+        words: &[String],
+    ) -> Result<Option<QueuedCommand>, StoreError> {
+        self.awake().await?.newest_result(dev_id, words).await
     }
 }
 

@@ -15,4 +15,4 @@ pub use device_end::{DeviceEnd, Repository, Upload};
 pub use fault::{Fault, FaultPlan, Moment};
 pub use fixed_object::FixedObject;
 pub use seed::Seed;
-pub use server_end::ServerEnd;
+pub use server_end::{QueuedCommand, ServerEnd};

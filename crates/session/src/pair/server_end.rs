@@ -2,19 +2,21 @@ use std::collections::BTreeMap;
 
 use omadm_bootstrap::{BootstrapComplete, EventId, Utc};
 use omadm_dm2::{Command, media_type};
+use omadm_mo::CacheValidator;
 use omadm_mo::json::{Json, JsonLimits};
 
 use super::Seed;
 use crate::client::{Request, Response};
 use crate::server::{
-    DeviceFacts, PackageIn, Reply, SessionDelta, SessionEvent, SessionState, Step, advance,
+    CommandOutcome, DeviceFacts, PackageIn, Reply, SessionDelta, SessionEvent, SessionState, Step,
+    WantedCommand, advance,
 };
 
 /// The server: the reducer, and what it made durable for one device.
 #[derive(Clone, Debug)]
 pub struct ServerEnd {
-    /// Commands to be answered; one goes when its answer is durable.
-    pub wanted: Vec<Command>,
+    /// The command queue.
+    pub queue: Vec<QueuedCommand>,
     /// Whether DevInfo is read in a session that reports BootstrapComplete.
     pub read_dev_info: bool,
     /// Bounds of what it reads.
@@ -31,6 +33,21 @@ pub struct ServerEnd {
     session: Option<String>,
 }
 
+/// A command of the queue.
+#[derive(Clone, Debug)]
+pub struct QueuedCommand {
+    /// Names it.
+    pub id: String,
+    /// The command.
+    pub command: Command,
+    /// In how many answers it stood.
+    pub sends: u32,
+    /// Whether it waits for an operator: an EXEC whose outcome is unknown (D02).
+    pub held: bool,
+    /// Its answer, once that is durable.
+    pub outcome: Option<CommandOutcome>,
+}
+
 /// What a package leads to, not durable yet.
 pub(super) struct Prepared(Step);
 
@@ -39,7 +56,7 @@ impl ServerEnd {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            wanted: Vec::new(),
+            queue: Vec::new(),
             read_dev_info: true,
             limits: JsonLimits {
                 depth: 64,
@@ -53,6 +70,49 @@ impl ServerEnd {
         }
     }
 
+    /// Queues a command; answers its id.
+    pub fn queue(&mut self, command: Command) -> String {
+        let id = self.queue.len().to_string();
+        self.queue.push(QueuedCommand {
+            id: id.clone(),
+            command,
+            sends: 0,
+            held: false,
+            outcome: None,
+        });
+        id
+    }
+
+    /// Whether every command was answered.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.queue.iter().all(|queued| queued.outcome.is_some())
+    }
+
+    /// What is to be answered, with the validators of what earlier answers brought.
+    fn wanted(&self) -> Vec<WantedCommand> {
+        let open = self.queue.iter();
+        let open = open.filter(|queued| queued.outcome.is_none() && !queued.held);
+        let wanted = open.map(|queued| WantedCommand {
+            id: queued.id.clone(),
+            command: queued.command.clone(),
+            cv: self.validator(&queued.command),
+        });
+        wanted.collect()
+    }
+
+    fn validator(&self, command: &Command) -> Option<CacheValidator> {
+        let same = self.queue.iter().rev().filter(|it| it.command == *command);
+        let cv = same
+            .filter_map(|it| it.outcome.as_ref()?.cv.as_deref())
+            .next();
+        cv.map(CacheValidator::new)
+    }
+
+    fn queued(&mut self, id: Option<&String>) -> Option<&mut QueuedCommand> {
+        self.queue.iter_mut().find(|it| Some(&it.id) == id)
+    }
+
     /// The running session.
     #[must_use]
     pub fn session(&self) -> Option<SessionState> {
@@ -61,7 +121,7 @@ impl ServerEnd {
 
     pub(super) fn prepare(&self, now: Utc, request: &Request, seed: &mut Seed) -> Prepared {
         let facts = DeviceFacts {
-            wanted: self.wanted.clone(),
+            wanted: self.wanted(),
             read_dev_info: self.read_dev_info,
             dev_info_missing: self.completions_received > 0 && self.dev_info.is_none(),
             entropy: seed.octets(),
@@ -119,11 +179,27 @@ impl ServerEnd {
         }
         self.dev_info = delta.dev_info.or_else(|| self.dev_info.take());
         for event in &delta.events {
-            if let SessionEvent::Answered(outcome) = event {
-                let answered = |command: &Command| command.write() == outcome.command;
-                if let Some(n) = self.wanted.iter().position(answered) {
-                    self.wanted.remove(n);
+            match event {
+                SessionEvent::Sent(sent) => {
+                    if let Some(queued) = self.queued(sent.id.as_ref()) {
+                        queued.sends += 1;
+                    }
                 }
+                SessionEvent::Answered(outcome) => {
+                    if let Some(queued) = self.queued(outcome.id.as_ref()) {
+                        queued.outcome = Some(outcome.clone());
+                    }
+                }
+                SessionEvent::Superseded {
+                    outcome_unknown, ..
+                } => {
+                    for sent in outcome_unknown.iter().filter(|sent| sent.is_exec()) {
+                        if let Some(queued) = self.queued(sent.id.as_ref()) {
+                            queued.held = true;
+                        }
+                    }
+                }
+                SessionEvent::Started { .. } | SessionEvent::Alert(_) | SessionEvent::Ended => {}
             }
         }
         self.events.extend(delta.events);

@@ -1,11 +1,12 @@
 use omadm_bootstrap::{BootstrapComplete, Utc};
-use omadm_dm2::{Alert, AlertType, Command, Package1, Package2, Package3, SessionCause};
+use omadm_dm2::{Alert, AlertType, Command, Package1, Package3, SessionCause, Status, StatusCode};
 use omadm_mo::json::{Json, JsonLimits};
 
+use super::sending::Sending;
 use super::state::{cookie_hash, fingerprint};
 use super::{
     CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SentCommand, SessionDelta,
-    SessionEvent, SessionState, Step, dev_info,
+    SessionEvent, SessionState, Step, WantedCommand, caching, dev_info,
 };
 
 /// Advances a device's session by one package. A package that is refused leaves the session as it is.
@@ -74,19 +75,20 @@ fn initiation(
         .events
         .extend(others.cloned().map(SessionEvent::Alert));
 
-    let mut commands = Vec::new();
     let unread = device.dev_info_missing || !delta.completions.is_empty();
-    if device.read_dev_info && unread && dev_info::is_offered(&package) {
-        commands.push(dev_info::get());
-    }
-    let unknown = older.map_or(&[][..], |older| &older.sent);
-    let may_be_sent = |command: &Command| {
-        let command = SentCommand::of(command);
-        !(command.is_exec() && unknown.contains(&command))
+    let sending = if device.read_dev_info && unread && dev_info::is_offered(&package) {
+        Sending::dev_info()
+    } else {
+        Sending::default()
     };
-    commands.extend(wanted(device).filter(|command| may_be_sent(command)));
+    let unknown = older.map_or(&[][..], |older| &older.sent);
+    let waits = |wanted: &&WantedCommand| {
+        let is_it = |sent: &SentCommand| sent.is_exec() && is_of(sent, wanted);
+        unknown.iter().any(is_it)
+    };
+    let sending = sending.take(device.wanted.iter().filter(|wanted| !waits(wanted)));
     let state = SessionState::begin(now, &cookie);
-    Ok(go_on(now, state, request, &commands, delta, Some(cookie)))
+    Ok(go_on(now, state, request, sending, delta, Some(cookie)))
 }
 
 /// Whether the answer to this Package#1 was lost on its way, or a proxy asked twice: the same answer does, nothing is recorded anew. Once a Package#3 came
@@ -117,29 +119,62 @@ fn response(
         return Err(Refusal::StatusCount { expected, found });
     }
     let duration_ms = u64::try_from(now.millis_since(state.sent_at)).unwrap_or_default();
-    let answered = state.sent.iter().zip(&package.statuses);
-    let answered = answered.map(|(command, status)| {
+    let commands: Vec<_> = state.sent.iter().map(command_of).collect();
+    let answered = (0..).zip(state.sent.iter().zip(&package.statuses));
+    let answered = answered.map(|(index, (sent, status))| {
         SessionEvent::Answered(CommandOutcome {
-            command: command.words.clone(),
-            status: status.code,
             duration_ms,
+            ..outcome(&package, &commands, index, sent, status)
         })
     });
     // A session cause causes a session in Package#1 only (§2); here it is an alert like others.
     let alerts = package.alerts.iter().cloned().map(SessionEvent::Alert);
     let delta = SessionDelta {
-        completions: Vec::new(),
         dev_info: dev_info::read(&package, &state.sent),
         events: answered.chain(alerts).collect(),
+        ..SessionDelta::default()
     };
-    let mut answered = state.sent.clone();
-    let is_due = |command: &Command| {
-        let sent = SentCommand::of(command);
-        let answer = answered.iter().position(|answered| *answered == sent);
-        answer.map(|n| answered.swap_remove(n)).is_none()
-    };
-    let commands: Vec<_> = wanted(device).filter(is_due).collect();
-    Ok(go_on(now, state.clone(), request, &commands, delta, None))
+    let is_due = |wanted: &&WantedCommand| !state.sent.iter().any(|sent| is_of(sent, wanted));
+    let sending = Sending::default().take(device.wanted.iter().filter(is_due));
+    Ok(go_on(now, state.clone(), request, sending, delta, None))
+}
+
+fn is_of(sent: &SentCommand, wanted: &WantedCommand) -> bool {
+    sent.id.as_ref() == Some(&wanted.id)
+}
+
+/// A command as it was sent; END, which brings nothing, for one that this version does not read.
+fn command_of(sent: &SentCommand) -> Command {
+    let words: Vec<_> = sent.words.iter().map(String::as_str).collect();
+    Command::read(&words).unwrap_or(Command::End)
+}
+
+fn outcome(
+    package: &Package3,
+    commands: &[Command],
+    index: usize,
+    sent: &SentCommand,
+    status: &Status,
+) -> CommandOutcome {
+    let result = package.result_of(index, commands);
+    let items = package.results_for(index, commands).unwrap_or_default();
+    let whole = commands
+        .get(index)
+        .filter(|_| status.code == StatusCode::OK)
+        .and_then(|command| caching::validator(command, &items));
+    CommandOutcome {
+        id: sent.id.clone(),
+        command: sent.words.clone(),
+        status: status.code,
+        duration_ms: 0,
+        uris: status.uri.clone(),
+        result: result.map(|result| result.to_compact()),
+        cv: whole.map(|cv| cv.as_str().to_owned()),
+        unchanged: sent
+            .cv
+            .clone()
+            .filter(|_| status.code == StatusCode::NOT_MODIFIED),
+    }
 }
 
 /// Sends the commands, or END where there are none; then the session is over at once, since no Package#3 follows.
@@ -147,21 +182,22 @@ fn go_on(
     now: Utc,
     mut state: SessionState,
     request: String,
-    commands: &[Command],
+    sending: Sending,
     mut delta: SessionDelta,
     cookie: Option<String>,
 ) -> Step {
-    if commands.is_empty() {
+    let body = sending.package();
+    delta.session = Some(state.id.clone());
+    if sending.sent.is_empty() {
         delta.events.push(SessionEvent::Ended);
-        let body = Package2::write(&[Command::End]).to_compact();
         return Step {
             state: None,
             delta,
             reply: package2(body, None),
         };
     }
-    let body = Package2::write(commands).to_compact();
-    state.send(now, request, commands, &body);
+    state.send(now, request, sending.sent, &body);
+    delta.events.extend(sent(&state));
     Step {
         state: Some(state),
         delta,
@@ -169,11 +205,22 @@ fn go_on(
     }
 }
 
+/// The queued commands of the last Package#2.
+fn sent(state: &SessionState) -> impl Iterator<Item = SessionEvent> {
+    let queued = state.sent.iter().filter(|sent| sent.id.is_some());
+    queued.cloned().map(SessionEvent::Sent)
+}
+
 fn answer_again(state: SessionState, cookie: Option<String>) -> Step {
+    let events: Vec<_> = sent(&state).collect();
     Step {
         reply: package2(state.last_reply.clone(), cookie),
+        delta: SessionDelta {
+            session: (!events.is_empty()).then(|| state.id.clone()),
+            events,
+            ..SessionDelta::default()
+        },
         state: Some(state),
-        delta: SessionDelta::default(),
     }
 }
 
@@ -184,15 +231,10 @@ fn package2(body: String, set_cookie: Option<String>) -> Reply {
     }
 }
 
-fn wanted(device: &DeviceFacts) -> impl Iterator<Item = Command> {
-    let wanted = device.wanted.iter().cloned();
-    wanted.filter(|command| *command != Command::End)
-}
-
 fn superseded(older: &SessionState) -> SessionEvent {
-    let commands = older.sent.iter();
     SessionEvent::Superseded {
-        outcome_unknown: commands.map(|command| command.words.join(" ")).collect(),
+        session: older.id.clone(),
+        outcome_unknown: older.sent.clone(),
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) fn is_offered(package: &Package1) -> bool {
 /// DevInfo's leaves as text, by their paths, where the GET for it was among the commands and brought any. A malformed result costs the device nothing
 /// but this: its statuses are in order.
 pub(super) fn read(package: &Package3, sent: &[SentCommand]) -> Option<Json> {
-    let asked = SentCommand::of(&get());
-    let index = sent.iter().position(|command| *command == asked)?;
+    let asked = get().write();
+    let index = sent.iter().position(|command| command.words == asked)?;
     // Only the place counts for the match; END, which brings nothing, stands where the other commands are.
     let mut commands = vec![Command::End; sent.len()];
     *commands.get_mut(index)? = get();
@@ -96,7 +96,7 @@ mod tests {
     /// What the second of two commands brought, in compact form.
     fn read(package: &str) -> Option<String> {
         let show = Command::read(&["SHOW", "https://ui.example.com/"]).unwrap();
-        let sent = [SentCommand::of(&show), SentCommand::of(&super::get())];
+        let sent = [SentCommand::own(&show), SentCommand::own(&super::get())];
         let package = Package3::read(&json(package)).unwrap();
         super::read(&package, &sent).map(|leaves| leaves.to_compact())
     }

@@ -1,12 +1,17 @@
 use omadm_bootstrap::{PayloadHash, Utc};
 use omadm_dm2::{Command, CommandName};
+use omadm_mo::CacheValidator;
 use serde::{Deserialize, Serialize};
+
+use super::WantedCommand;
 
 /// A running session as the store keeps it: everything a node needs to answer the next package (DESIGN §3).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionState {
     /// Version of this form.
     version: u32,
+    /// Names it in events: 16 hexadecimal digits. It does not tell the cookie, and stays when the cookie changes.
+    pub id: String,
     /// SHA-256 of the cookie, in hex; the cookie itself is not kept.
     pub(super) cookie_hash: String,
     /// When it began.
@@ -24,8 +29,14 @@ pub struct SessionState {
 /// A command the server sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SentCommand {
-    /// The command as it was sent: name and parameters.
+    /// The queued command; none for one that the server sent by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Name and parameters, without the validator that the server added.
     pub words: Vec<String>,
+    /// The cache validator it was sent with (§10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cv: Option<String>,
 }
 
 /// A stored session that cannot be read: made by another version. The session is over, the device opens a new one.
@@ -49,15 +60,38 @@ pub(super) fn cookie_hash(cookie: &str) -> String {
     PayloadHash::of(cookie.as_bytes()).to_hex()
 }
 
+/// What events call the session: half of a hash, so nothing leads back to the cookie, and another one than is kept of it.
+fn session_id(cookie: &str) -> String {
+    let mut id = PayloadHash::of(format!("omadm session {cookie}").as_bytes()).to_hex();
+    id.truncate(16);
+    id
+}
+
 impl SentCommand {
-    pub(super) fn of(command: &Command) -> Self {
+    /// A command of the server's own.
+    pub(super) fn own(command: &Command) -> Self {
         Self {
+            id: None,
             words: command.write(),
+            cv: None,
+        }
+    }
+
+    pub(super) fn of(wanted: &WantedCommand) -> Self {
+        Self {
+            id: Some(wanted.id.clone()),
+            cv: wanted
+                .cv
+                .as_ref()
+                .filter(|_| super::is_whole_instance(&wanted.command))
+                .map(|cv| CacheValidator::as_str(cv).to_owned()),
+            ..Self::own(&wanted.command)
         }
     }
 
     /// Whether it is not to be repeated by itself once its outcome is unknown (D02).
-    pub(super) fn is_exec(&self) -> bool {
+    #[must_use]
+    pub fn is_exec(&self) -> bool {
         self.words
             .first()
             .is_some_and(|name| name == CommandName::Exec.as_str())
@@ -66,12 +100,13 @@ impl SentCommand {
 
 impl SessionState {
     /// The version this program writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// A session that begins now. Nothing is sent yet.
     pub(super) fn begin(now: Utc, cookie: &str) -> Self {
         Self {
             version: Self::VERSION,
+            id: session_id(cookie),
             cookie_hash: cookie_hash(cookie),
             started_at: now,
             sent: Vec::new(),
@@ -82,8 +117,8 @@ impl SessionState {
     }
 
     /// Holds the commands that answer this request, and the answer.
-    pub(super) fn send(&mut self, now: Utc, request: String, commands: &[Command], reply: &str) {
-        self.sent = commands.iter().map(SentCommand::of).collect();
+    pub(super) fn send(&mut self, now: Utc, request: String, sent: Vec<SentCommand>, reply: &str) {
+        self.sent = sent;
         self.sent_at = now;
         self.last_request = request;
         reply.clone_into(&mut self.last_reply);
@@ -118,13 +153,21 @@ impl SessionState {
 mod tests {
     use omadm_bootstrap::Utc;
     use omadm_dm2::Command;
+    use omadm_mo::CacheValidator;
 
-    use super::{SessionState, SessionStateError, fingerprint};
+    use super::super::WantedCommand;
+    use super::{SentCommand, SessionState, SessionStateError, fingerprint};
 
     fn state() -> SessionState {
-        let get = Command::read(&["GET", "urn:oma:mo:m:1.0//A"]).unwrap();
+        let get = Command::read(&["GET", "urn:oma:mo:m:1.0/1/"]).unwrap();
+        let wanted = WantedCommand {
+            id: "7".to_owned(),
+            command: get.clone(),
+            cv: Some(CacheValidator::new("5f-1")),
+        };
         let mut state = SessionState::begin(Utc(5), "c00c1e");
-        state.send(Utc(6), fingerprint(1, b"{}"), &[get], "{\"CMD\":[]}");
+        let sent = vec![SentCommand::own(&get), SentCommand::of(&wanted)];
+        state.send(Utc(6), fingerprint(1, b"{}"), sent, "{\"CMD\":[]}");
         state
     }
 
@@ -137,9 +180,9 @@ mod tests {
     fn a_session_of_another_version_is_refused_with_the_version_it_has() {
         let later = state()
             .to_text()
-            .replacen(r#""version":1"#, r#""version":2"#, 1);
+            .replacen(r#""version":2"#, r#""version":3"#, 1);
         let refused = |found| Err(SessionStateError { found });
-        assert_eq!(SessionState::from_text(&later), refused(Some(2)));
+        assert_eq!(SessionState::from_text(&later), refused(Some(3)));
         let reshaped = r#"{"version":7,"anything":[]}"#;
         assert_eq!(SessionState::from_text(reshaped), refused(Some(7)));
         for damaged in ["", "{}", "[]", r#"{"version":"1"}"#] {
@@ -149,6 +192,14 @@ mod tests {
                 "{damaged:?}"
             );
         }
+    }
+
+    #[test]
+    fn sessions_have_names_that_do_not_tell_their_cookies() {
+        let [one, other] = ["c00c1e", "c00c1f"].map(|cookie| SessionState::begin(Utc(5), cookie));
+        assert_ne!(one.id, other.id);
+        assert_eq!(one.id.len(), 16);
+        assert!(!one.cookie_hash.contains(&one.id));
     }
 
     #[test]

@@ -1,16 +1,17 @@
 use omadm_bootstrap::BootstrapComplete;
 use omadm_dm2::{Alert, Command, StatusCode};
+use omadm_mo::CacheValidator;
 use omadm_mo::json::Json;
 
-use super::SessionState;
+use super::{SentCommand, SessionState};
 
 /// What the reducer is told about the device beside the session itself.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DeviceFacts {
-    /// Commands the server wants answered in this session, in order, as they stand before this package; sent in one Package#2 as long as there are any.
-    /// Those that a Package#3 answers are passed over, one for each answer, so the caller may take them off when the answer is durable. END is passed
-    /// over too: the reducer sends it.
-    pub wanted: Vec<Command>,
+    /// Commands the server wants answered, in order, as they stand before this package: those whose status is due included, those that wait for an
+    /// operator not. Each Package#2 takes of them what has room ([`super::MAX_COMMANDS`], [`super::MAX_OCTETS`]) until none is left. Those that this
+    /// package answers are passed over, so the caller may take them off when the answer is durable. END is passed over too: the reducer sends it.
+    pub wanted: Vec<WantedCommand>,
     /// Whether DevInfo is to be read in a session that reports BootstrapComplete.
     pub read_dev_info: bool,
     /// Whether a bootstrap completed before and DevInfo is still unknown: it is then read in any session. A device that died between the two
@@ -18,6 +19,17 @@ pub struct DeviceFacts {
     pub dev_info_missing: bool,
     /// 16 fresh random octets: the cookie of a session that begins now.
     pub entropy: [u8; 16],
+}
+
+/// A command the server wants answered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WantedCommand {
+    /// Names it over all sessions in which it is sent (D02).
+    pub id: String,
+    /// The command.
+    pub command: Command,
+    /// The cache validator of what the server has kept of the instance; where the command reads that as a whole ([`super::is_whole_instance`]) it is sent with it.
+    pub cv: Option<CacheValidator>,
 }
 
 /// A package as it reached the session URI. The sender was authenticated before.
@@ -51,6 +63,8 @@ pub struct Step {
 /// What became known by a package.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct SessionDelta {
+    /// Names the session that the events belong to; none where there is nothing to tell.
+    pub session: Option<String>,
     /// BootstrapComplete alerts: each completes a record, accepted once or many times (D27).
     pub completions: Vec<BootstrapComplete>,
     /// DevInfo's leaves as a JSON object, where they were read.
@@ -69,9 +83,13 @@ pub enum SessionEvent {
     },
     /// An older one of the same device was over with it.
     Superseded {
-        /// Commands of the older session whose outcome is unknown (D02): name and parameters with one blank between them, which none of them holds.
-        outcome_unknown: Vec<String>,
+        /// The older session.
+        session: String,
+        /// Its commands whose outcome is unknown (D02). An EXEC among them was not sent again; the caller keeps it back until an operator decides.
+        outcome_unknown: Vec<SentCommand>,
     },
+    /// A queued command stands in the answer to this package; again, where the answer is given a second time.
+    Sent(SentCommand),
     /// A command was answered.
     Answered(CommandOutcome),
     /// An alert came that is no session cause.
@@ -83,12 +101,22 @@ pub enum SessionEvent {
 /// A command with its status.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CommandOutcome {
-    /// The command as it was sent.
+    /// The queued command; none for one that the server sent by itself.
+    pub id: Option<String>,
+    /// Name and parameters, without the validator that the server added.
     pub command: Vec<String>,
     /// Its status.
     pub status: StatusCode,
     /// From the package that carried it to its answer.
     pub duration_ms: u64,
+    /// `Status.URI`: where an HGET stored its data.
+    pub uris: Vec<String>,
+    /// What a GET brought (D12), as the device wrote it: an MO serialization in compact form. Nobody has checked it.
+    pub result: Option<String>,
+    /// The cache validator that came with it, where it is a whole instance.
+    pub cv: Option<String>,
+    /// The validator that was sent, where the device says that it still holds (304): what the server has kept under it is the result.
+    pub unchanged: Option<String>,
 }
 
 /// What to answer.

@@ -373,7 +373,7 @@ pub(crate) async fn commits_are_counted(back_end: &impl BackEnd) {
     store.defer(crate::model::DeferredMark::Refused {
         dev_id: Some(dev(1)),
         at: super::START,
-        event: event(EventKind::SessionEnded),
+        event: event(EventKind::SessionEnded { session: None }),
     });
     store.commit(exchange(&dev(1), 2)).await.unwrap();
     let riding = store.commits();

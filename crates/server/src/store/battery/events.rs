@@ -43,17 +43,58 @@ fn every_kind() -> Vec<EventKind> {
         },
         EventKind::SessionStarted {
             causes: vec![text(), text()],
+            session: some(),
         },
-        EventKind::SessionSuperseded,
+        EventKind::SessionSuperseded {
+            session: some(),
+            outcome_unknown: vec![text()],
+        },
+        EventKind::CommandQueued {
+            id: text(),
+            command: text(),
+            parameters: vec![text()],
+        },
+        EventKind::CommandSent {
+            id: text(),
+            session: some(),
+            command: text(),
+            uri: some(),
+            sends: 2,
+        },
+        EventKind::CommandHeld {
+            id: text(),
+            session: some(),
+            command: text(),
+            uri: some(),
+        },
+        EventKind::CommandReleased {
+            id: text(),
+            command: text(),
+            uri: some(),
+        },
+        EventKind::CommandCancelled {
+            id: text(),
+            command: text(),
+            uri: None,
+        },
         EventKind::CommandAnswered {
             command: text(),
             uri: some(),
             status: 200,
             duration_ms: 1 << 40,
+            id: some(),
+            session: some(),
+            uris: vec![text()],
         },
         EventKind::AlertReceived {
             alert_type: text(),
             source: None,
+            session: some(),
+            target: some(),
+            mark: some(),
+            data_type: some(),
+            data: Some(serde_json::json!({"state": [25, 1.5, null]})),
+            data_octets: Some(1 << 20),
         },
         EventKind::BootstrapRefused {
             bootstrap: text(),
@@ -62,8 +103,11 @@ fn every_kind() -> Vec<EventKind> {
             uri: some(),
             detail: None,
         },
-        EventKind::SessionEnded,
-        EventKind::SessionAborted { reason: text() },
+        EventKind::SessionEnded { session: None },
+        EventKind::SessionAborted {
+            reason: text(),
+            session: some(),
+        },
         EventKind::RequestRefused {
             path: text(),
             status: 403,
@@ -86,10 +130,15 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::BootstrapEnded { .. }
             | EventKind::BootstrapRefused { .. }
             | EventKind::SessionStarted { .. }
-            | EventKind::SessionSuperseded
+            | EventKind::SessionSuperseded { .. }
+            | EventKind::CommandQueued { .. }
+            | EventKind::CommandSent { .. }
+            | EventKind::CommandHeld { .. }
+            | EventKind::CommandReleased { .. }
+            | EventKind::CommandCancelled { .. }
             | EventKind::CommandAnswered { .. }
             | EventKind::AlertReceived { .. }
-            | EventKind::SessionEnded
+            | EventKind::SessionEnded { .. }
             | EventKind::SessionAborted { .. }
             | EventKind::RequestRefused { .. } => {}
         }
@@ -124,7 +173,7 @@ pub(crate) async fn events_are_dense_by_device(back_end: &impl BackEnd) {
     }
     for epoch in 1..=5_u64 {
         let mut delta = exchange(&dev(1), epoch);
-        delta.events = vec![event(EventKind::SessionEnded); epoch as usize - 1];
+        delta.events = vec![event(EventKind::SessionEnded { session: None }); epoch as usize - 1];
         store.commit(delta).await.unwrap();
     }
     let seqs: Vec<_> = store
@@ -205,7 +254,7 @@ pub(crate) async fn a_refused_delta_takes_no_number_and_no_position(back_end: &i
     let store = back_end.open(Settings::default()).await;
     store.commit(registration(&dev(1))).await.unwrap();
     let mut delta = exchange(&dev(1), 1);
-    delta.events = vec![event(EventKind::SessionEnded); 5];
+    delta.events = vec![event(EventKind::SessionEnded { session: None }); 5];
     let mut refused = delta.clone();
     refused.credentials =
         vec![crate::model::CredentialChange::Add(super::certificate(&dev(1), 1)); 2];

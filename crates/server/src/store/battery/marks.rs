@@ -67,7 +67,7 @@ pub(crate) async fn a_mark_rides_on_the_next_delta_of_its_device(back_end: &impl
     let expected = [
         EventKind::DeviceRegistered,
         fetch_event(1),
-        EventKind::SessionEnded,
+        EventKind::SessionEnded { session: None },
     ];
     assert_eq!(
         kinds_of(&*store, &dev(1)).await,

@@ -1,5 +1,6 @@
 //! The store battery: what every back end has to pass. A back end implements [`BackEnd`] and calls `battery!`, which makes each case a test of its own.
 
+pub(crate) mod commands;
 pub(crate) mod deltas;
 pub(crate) mod events;
 pub(crate) mod marks;
@@ -17,7 +18,7 @@ use omadm_mo::{DevId, SrvId};
 
 use super::{CommitError, Committed, Store};
 use crate::model::{
-    BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
+    BootstrapChange, BootstrapRecord, BootstrapState, CommandId, Credential, CredentialChange,
     CredentialProof, CredentialScope, DeferredMark, DeviceEpoch, Event, EventKind, ExchangeDelta,
     Generation, RecordId, StoredEvent,
 };
@@ -81,6 +82,14 @@ macro_rules! battery {
                 records_come_in_pages_newest_first
                 overdue_are_records_that_are_open_and_whose_time_is_over
             }
+            commands {
+                commands_are_numbered_and_sent_in_this_order
+                every_member_of_a_command_comes_back
+                open_commands_are_counted_with_the_device
+                a_command_that_ended_does_not_change_any_more
+                commands_come_in_pages_newest_first_without_results
+                the_newest_result_with_a_validator_is_found_by_its_words
+            }
             events {
                 every_kind_of_event_comes_back
                 events_are_dense_by_device
@@ -124,6 +133,10 @@ pub(crate) fn record_id(number: u32) -> RecordId {
     let mut entropy = [0xa5; 16];
     entropy[12..].copy_from_slice(&number.to_be_bytes());
     RecordId(EventId::of(entropy))
+}
+
+pub(crate) fn command_id(number: u32) -> CommandId {
+    CommandId(record_id(number).0)
 }
 
 pub(crate) fn record(dev_id: &DevId, number: u32) -> BootstrapRecord {
@@ -214,7 +227,9 @@ pub(crate) fn exchange(dev_id: &DevId, epoch: u64) -> ExchangeDelta {
         Some(DeviceEpoch(epoch)),
         START.plus_secs(60),
     );
-    delta.events.push(event(EventKind::SessionEnded));
+    delta
+        .events
+        .push(event(EventKind::SessionEnded { session: None }));
     delta
 }
 

@@ -45,9 +45,15 @@ const RULES: [Rule; 12] = [
     Rule {
         broken: "rows whose device is unknown",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id FROM bootstraps UNION SELECT dev_id FROM bootstrap_ids UNION SELECT dev_id FROM documents
-                    UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions
+                    UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions UNION SELECT dev_id FROM commands
                     UNION SELECT dev_id FROM objects) AS t
                 LEFT JOIN devices AS d ON d.dev_id = t.dev_id WHERE d.dev_id IS NULL",
+    },
+    Rule {
+        broken: "devices whose open_commands is not the number of their open commands",
+        found: "SELECT d.dev_id AS who FROM devices AS d
+                LEFT JOIN (SELECT dev_id, COUNT(*) AS n FROM commands WHERE state IN ('queued', 'sent', 'held') GROUP BY dev_id) AS c
+                    ON c.dev_id = d.dev_id WHERE d.open_commands <> COALESCE(c.n, 0)",
     },
     Rule {
         broken: "bootstraps without their document or their id's entry",

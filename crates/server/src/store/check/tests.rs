@@ -63,6 +63,10 @@ async fn each_contradiction_is_found_alone() {
             "UPDATE devices SET next_event_seq = 9 WHERE dev_id LIKE '%2'",
             "without gap",
         ),
+        (
+            "UPDATE devices SET open_commands = 1 WHERE dev_id LIKE '%2'",
+            "number of their open commands",
+        ),
         ("UPDATE sequencer SET next_seq = 2", "events of no device"),
         (
             "INSERT INTO events VALUES ('IMEI:9', 1, NULL, 0, '', '')",

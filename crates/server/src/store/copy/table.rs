@@ -32,7 +32,7 @@ const CHUNK_OF_DOCUMENTS: usize = 256;
 const CHUNK_OF_OBJECTS: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 9] = [
+pub(in crate::store) const TABLES: [Table; 10] = [
     Table {
         name: "devices",
         columns: &[
@@ -44,6 +44,7 @@ pub(in crate::store) const TABLES: [Table; 9] = [
             "bootstrapped_at",
             "dev_info",
             "next_event_seq",
+            "open_commands",
         ],
         key: [0, 0],
         through: None,
@@ -128,6 +129,28 @@ pub(in crate::store) const TABLES: [Table; 9] = [
         key: [0, 0],
         through: None,
         chunk: CHUNK,
+    },
+    Table {
+        name: "commands",
+        columns: &[
+            "dev_id",
+            "nr",
+            "id",
+            "words",
+            "state",
+            "sends",
+            "session",
+            "status",
+            "result",
+            "uris",
+            "cv",
+            "queued_at",
+            "sent_at",
+            "ended_at",
+        ],
+        key: [0, 1],
+        through: None,
+        chunk: CHUNK_OF_OBJECTS,
     },
     Table {
         name: "objects",

@@ -3,7 +3,8 @@ use omadm_dm2::{Command, StatusCode};
 use omadm_mo::json::{JsonError, JsonLimits};
 
 use super::super::{
-    CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SessionEvent, SessionState, Step,
+    CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SentCommand, SessionEvent,
+    SessionState, Step, WantedCommand,
 };
 use super::advance;
 
@@ -14,17 +15,36 @@ const END: &str = r#"{"CMD":[["END"]]}"#;
 const ONE_OK: &str = r#"{"Status":[{"sc":200}]}"#;
 const GET_A: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//A"];
 const GET_B: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//B"];
+const GET_C: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//C"];
 const EXEC: [&str; 2] = ["EXEC", "urn:oma:mo:m:1.0//Restart"];
 
-fn facts(entropy: u8, wanted: &[&[&str]]) -> DeviceFacts {
+fn facts(entropy: u8, words: &[&[&str]]) -> DeviceFacts {
     DeviceFacts {
-        wanted: wanted
-            .iter()
-            .map(|words| Command::read(words).unwrap())
-            .collect(),
+        wanted: words.iter().map(|words| wanted(words)).collect(),
         read_dev_info: true,
         dev_info_missing: false,
         entropy: [entropy; 16],
+    }
+}
+
+/// A command whose id is its words, so that the same words are the same command.
+fn wanted(words: &[&str]) -> WantedCommand {
+    WantedCommand {
+        id: words.join(" "),
+        command: Command::read(words).unwrap(),
+        cv: None,
+    }
+}
+
+fn sent(words: &[&str]) -> SessionEvent {
+    SessionEvent::Sent(sent_command(words))
+}
+
+fn sent_command(words: &[&str]) -> SentCommand {
+    SentCommand {
+        id: Some(words.join(" ")),
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+        cv: None,
     }
 }
 
@@ -72,10 +92,16 @@ fn refusal(step: &Step) -> &Refusal {
 }
 
 fn outcome(words: &[&str], status: u16, duration_ms: u64) -> SessionEvent {
+    let own = words.iter().any(|word| word.contains("devinfo"));
     SessionEvent::Answered(CommandOutcome {
+        id: (!own).then(|| words.join(" ")),
         command: words.iter().map(|&word| word.to_owned()).collect(),
         status: StatusCode::new(status).unwrap(),
         duration_ms,
+        uris: vec![],
+        result: None,
+        cv: None,
+        unchanged: None,
     })
 }
 
@@ -86,9 +112,10 @@ fn started(causes: &[&str]) -> SessionEvent {
     }
 }
 
-fn superseded(commands: &[&[&str]]) -> SessionEvent {
+fn superseded(older: &SessionState, commands: &[&[&str]]) -> SessionEvent {
     SessionEvent::Superseded {
-        outcome_unknown: commands.iter().map(|words| words.join(" ")).collect(),
+        session: older.id.clone(),
+        outcome_unknown: commands.iter().map(|words| sent_command(words)).collect(),
     }
 }
 
@@ -125,11 +152,11 @@ fn b_30_the_first_session_of_a_bootstrap_completes_reads_dev_info_and_ends() {
     assert_eq!(body(&ended), END);
     assert_eq!(cookie(&ended), None);
     assert_eq!(ended.state, None);
-    let read = ["GET", "urn:oma:mo:oma-dm-devinfo:1.2//"];
-    assert_eq!(
-        ended.delta.events,
-        [outcome(&read, 200, 250), SessionEvent::Ended]
-    );
+    let [SessionEvent::Answered(read), SessionEvent::Ended] = &ended.delta.events[..] else {
+        panic!("{:?}", ended.delta)
+    };
+    assert_eq!((&read.id, read.duration_ms), (&None, 250));
+    assert!(read.result.as_ref().unwrap().starts_with("[{"));
     assert_eq!(ended.delta.completions, []);
     let dev_info = ended.delta.dev_info.unwrap();
     assert_eq!(dev_info.to_compact(), r#"{"DevID":"IMEI:493005100592800"}"#);
@@ -151,7 +178,7 @@ fn x_flow_001_commands_go_on_until_none_is_wanted_then_the_session_ends() {
         [outcome(&GET_A, 404, 500), outcome(&EXEC, 202, 500)]
     );
     assert!(
-        matches!(&second.delta.events[2..], [SessionEvent::Alert(alert)] if alert.alert_type.as_str() == "urn:x")
+        matches!(&second.delta.events[2..], [SessionEvent::Alert(alert), SessionEvent::Sent(_)] if alert.alert_type.as_str() == "urn:x")
     );
     let state = second.state.clone().unwrap();
     assert_eq!((state.started_at, state.sent_at), (Utc(1_000), Utc(1_500)));
@@ -253,10 +280,12 @@ fn a_new_package1_supersedes_the_older_session_and_voids_its_cookie_d02() {
         &facts(2, &[&GET_A]),
         &completed(),
     );
-    assert_eq!(
-        newer.delta.events,
-        [superseded(&[&GET_A]), started(&["BootstrapComplete"])]
-    );
+    let [over, begun, again] = &newer.delta.events[..] else {
+        panic!("{:?}", newer.delta)
+    };
+    let of_older = superseded(older.state.as_ref().unwrap(), &[&GET_A]);
+    assert_eq!((over, begun), (&of_older, &started(&["BootstrapComplete"])));
+    assert_eq!(*again, sent(&GET_A));
     assert!(body(&newer).contains("urn:oma:mo:m:1.0//A"));
     assert_eq!(newer.state.as_ref().unwrap().started_at, Utc(2_000));
     let two = r#"{"Status":[{"sc":200},{"sc":200}]}"#;
@@ -281,8 +310,10 @@ fn the_same_package1_gets_the_same_answer_under_a_new_cookie_and_completes_nothi
     let first = package1(1_000, None, &facts(1, &[&GET_A]), &completed());
     let again = package1(4_000, first.state.clone(), &facts(2, &[]), &completed());
     assert_eq!(body(&again), body(&first));
-    assert_eq!(again.delta, super::SessionDelta::default());
+    assert_eq!(again.delta.completions, []);
+    assert_eq!(again.delta.events, [sent(&GET_A)], "seen as sent twice");
     let state = again.state.clone().unwrap();
+    assert_eq!(state.id, first.state.as_ref().unwrap().id);
     assert_eq!((state.started_at, state.sent_at), (Utc(1_000), Utc(4_000)));
     assert_eq!(state.sent, first.state.as_ref().unwrap().sent);
 
@@ -311,10 +342,15 @@ fn the_same_package1_gets_the_same_answer_under_a_new_cookie_and_completes_nothi
 fn the_same_package1_after_the_first_exchange_opens_a_new_session() {
     let first = session(&[&GET_A]);
     let second = package3(1_100, first.state, &facts(2, &[&GET_B]), ONE_OK, None);
+    let older = second.state.clone().unwrap();
     let again = package1(1_200, second.state, &facts(3, &[&GET_B]), CLIENT);
     assert_eq!(
         again.delta.events,
-        [superseded(&[&GET_B]), started(&["ClientInitiatedMgmt"])]
+        [
+            superseded(&older, &[&GET_B]),
+            started(&["ClientInitiatedMgmt"]),
+            sent(&GET_B)
+        ]
     );
 }
 
@@ -327,8 +363,9 @@ fn an_exec_of_unknown_outcome_is_not_repeated_by_itself_d02() {
             read_dev_info: false,
             ..facts(2, &wanted)
         };
+        let state = older.state.clone().unwrap();
         let newer = package1(2_000, older.state, &device, &next);
-        assert_eq!(newer.delta.events[0], superseded(&wanted));
+        assert_eq!(newer.delta.events[0], superseded(&state, &wanted));
         assert_eq!(body(&newer), r#"{"CMD":[["GET","urn:oma:mo:m:1.0//A"]]}"#);
     }
 }
@@ -409,13 +446,13 @@ fn the_same_package3_gets_the_same_answer_and_is_recorded_once() {
     let second = package3(
         1_100,
         first.state,
-        &facts(2, &[&GET_A, &GET_B, &GET_A]),
+        &facts(2, &[&GET_A, &GET_B, &GET_C]),
         ONE_OK,
         None,
     );
     let again = package3(1_200, second.state.clone(), &facts(3, &[]), ONE_OK, None);
     assert_eq!(body(&again), body(&second));
-    assert_eq!(again.delta, super::SessionDelta::default());
+    assert_eq!(again.delta.events, [sent(&GET_B), sent(&GET_C)]);
     assert_eq!(again.state, second.state);
 }
 
@@ -425,7 +462,7 @@ fn equal_bytes_that_fit_the_next_commands_are_their_answer() {
     for (wanted, answered) in [(&GET_B, &GET_A), (&EXEC, &GET_B), (&GET_A, &EXEC)] {
         step = package3(1_100, step.state, &facts(2, &[wanted]), ONE_OK, None);
         assert!(
-            matches!(&step.delta.events[..], [SessionEvent::Answered(outcome)] if outcome.command == *answered)
+            matches!(&step.delta.events[..], [SessionEvent::Answered(outcome), SessionEvent::Sent(_)] if outcome.command == *answered)
         );
     }
     let ended = package3(1_200, step.state, &facts(2, &[]), ONE_OK, None);
@@ -458,13 +495,86 @@ fn a_session_goes_on_from_the_text_it_was_stored_as() {
 fn what_a_package3_answers_is_not_sent_again_though_it_still_counts_as_wanted() {
     let wanted: [&[&str]; 2] = [&GET_A, &EXEC];
     let first = session(&wanted);
-    let later: [&[&str]; 4] = [&GET_A, &EXEC, &GET_B, &GET_A];
+    let later: [&[&str]; 4] = [&GET_A, &EXEC, &GET_B, &GET_C];
     let two = r#"{"Status":[{"sc":200},{"sc":200}]}"#;
     let second = package3(1_100, first.state.clone(), &facts(2, &later), two, None);
     assert_eq!(
         body(&second),
-        r#"{"CMD":[["GET","urn:oma:mo:m:1.0//B"],["GET","urn:oma:mo:m:1.0//A"]]}"#
+        r#"{"CMD":[["GET","urn:oma:mo:m:1.0//B"],["GET","urn:oma:mo:m:1.0//C"]]}"#
     );
     let ended = package3(1_100, first.state, &facts(2, &wanted), two, None);
     assert_eq!(body(&ended), END);
+}
+
+#[test]
+fn what_has_no_room_in_a_package2_follows_in_the_next() {
+    let uris: Vec<_> = (0..70).map(|n| format!("urn:oma:mo:m:1.0//{n}")).collect();
+    let all: Vec<[&str; 2]> = uris.iter().map(|uri| ["GET", uri.as_str()]).collect();
+    let words: Vec<&[&str]> = all.iter().map(|words| &words[..]).collect();
+    let mut step = package1(0, None, &facts(1, &words), CLIENT);
+    let mut answered = Vec::new();
+    while let Some(state) = step.state.clone() {
+        let count = state.sent.len();
+        assert!(count <= super::super::MAX_COMMANDS);
+        let statuses = vec![r#"{"sc":200}"#; count].join(",");
+        let body = format!(r#"{{"Status":[{statuses}]}}"#);
+        answered.extend(state.sent.iter().map(|sent| sent.words[1].clone()));
+        let left: Vec<&[&str]> = words[answered.len() - count..].to_vec();
+        step = package3(1, Some(state), &facts(2, &left), &body, None);
+    }
+    assert_eq!(answered, uris);
+}
+
+#[test]
+fn a_status_brings_its_result_its_uris_and_its_validator() {
+    let whole: [&str; 2] = ["GET", "urn:oma:mo:m:1.0/1/"];
+    let hget: [&str; 2] = ["HGET", "https://repo.example.com/x"];
+    let opened = session(&[&whole, &hget, &GET_A]);
+    let statuses = r#"{"Status":[{"sc":200,"Result":[{"ClientURI":"urn:oma:mo:m:1.0/1/","CV":"5f-1","MOData":{"M":{"A":1}}}]},
+        {"sc":200,"URI":["urn:oma:mo:m:1.0/2/"]},{"sc":200}],"MOData":[{"ClientURI":"urn:oma:mo:m:1.0/1/A","MOData":{"A":1}}]}"#;
+    let step = package3(1_001, opened.state, &facts(2, &[]), statuses, None);
+    let outcomes: Vec<_> = step.delta.events[..3]
+        .iter()
+        .map(|event| match event {
+            SessionEvent::Answered(outcome) => outcome,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let result = r#"[{"ClientURI":"urn:oma:mo:m:1.0/1/","CV":"5f-1","MOData":{"M":{"A":1}}}]"#;
+    assert_eq!(outcomes[0].result.as_deref(), Some(result));
+    assert_eq!(outcomes[0].cv.as_deref(), Some("5f-1"));
+    assert_eq!(outcomes[1].uris, ["urn:oma:mo:m:1.0/2/"]);
+    let stray = r#"[{"ClientURI":"urn:oma:mo:m:1.0/1/A","MOData":{"A":1}}]"#;
+    assert_eq!(outcomes[2].result.as_deref(), Some(stray));
+    assert_eq!((&outcomes[2].cv, &outcomes[1].result), (&None, &None));
+}
+
+#[test]
+fn x_cache_001_a_known_validator_is_sent_and_told_where_it_still_holds() {
+    let whole: [&str; 2] = ["GET", "urn:oma:mo:m:1.0/1/"];
+    let mut device = facts(1, &[&whole]);
+    device.wanted[0].cv = Some(omadm_mo::CacheValidator::new("5f-1"));
+    for (answer, unchanged) in [(r#"{"sc":304}"#, Some("5f-1")), (r#"{"sc":200}"#, None)] {
+        let opened = package1(0, None, &device, CLIENT);
+        assert_eq!(
+            body(&opened),
+            r#"{"CMD":[["GET","urn:oma:mo:m:1.0/1/?cv=5f-1"]]}"#
+        );
+        let statuses = format!(r#"{{"Status":[{answer}]}}"#);
+        let step = package3(1, opened.state, &facts(2, &[]), &statuses, None);
+        let SessionEvent::Answered(outcome) = &step.delta.events[0] else {
+            panic!("{:?}", step.delta)
+        };
+        assert_eq!(outcome.unchanged.as_deref(), unchanged);
+        assert_eq!(outcome.command, whole);
+    }
+}
+
+#[test]
+fn every_event_of_a_package_belongs_to_the_session_it_names() {
+    let opened = session(&[&GET_A]);
+    let id = opened.state.as_ref().unwrap().id.clone();
+    assert_eq!(opened.delta.session.as_ref(), Some(&id));
+    let ended = package3(1_001, opened.state, &facts(2, &[]), ONE_OK, None);
+    assert_eq!(ended.delta.session, Some(id));
 }

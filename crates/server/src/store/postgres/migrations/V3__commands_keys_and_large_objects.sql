@@ -10,6 +10,8 @@ CREATE TABLE commands (
     session    TEXT,
     status     BIGINT,
     result     TEXT,
+    uris       TEXT,
+    cv         TEXT,
     queued_at  BIGINT NOT NULL,
     sent_at    BIGINT,
     ended_at   BIGINT,
@@ -18,6 +20,7 @@ CREATE TABLE commands (
 ) PARTITION BY HASH (dev_id);
 
 CREATE INDEX commands_open ON commands (dev_id, nr) WHERE state IN ('queued', 'sent', 'held');
+CREATE INDEX commands_by_cv ON commands (dev_id, nr) WHERE cv IS NOT NULL;
 
 ALTER TABLE devices ADD COLUMN open_commands BIGINT NOT NULL DEFAULT 0;
 

@@ -170,7 +170,7 @@ async fn commit(
     let mut delta = ExchangeDelta::new(dev_id, device.map(|device| device.epoch), START);
     delta.events = (0..events)
         .map(|event| Event {
-            kind: EventKind::SessionEnded,
+            kind: EventKind::SessionEnded { session: None },
             correlation: format!("{correlation}{event}"),
         })
         .collect();

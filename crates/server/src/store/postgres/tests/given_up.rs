@@ -124,7 +124,7 @@ async fn rich_delta(store: &PostgresStore, number: u32) -> ExchangeDelta {
             content: path.into(),
         })
         .into();
-    delta.events = vec![event(EventKind::SessionEnded); 3];
+    delta.events = vec![event(EventKind::SessionEnded { session: None }); 3];
     delta
 }
 
@@ -144,7 +144,7 @@ async fn assert_there_once(store: &PostgresStore, number: u32) {
     let mark = EventKind::BootstrapFetched {
         bootstrap: record_id(2 * number).to_string(),
     };
-    let ended = EventKind::SessionEnded;
+    let ended = EventKind::SessionEnded { session: None };
     assert_eq!(
         kinds,
         [

@@ -89,6 +89,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("credentials", &["SELECT", "INSERT", "UPDATE"]),
     ("certificates", &["SELECT", "INSERT"]),
     ("sessions", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("commands", &["SELECT", "INSERT", "UPDATE"]),
     ("objects", &["SELECT", "INSERT", "UPDATE"]),
     ("events", &["SELECT", "INSERT", "UPDATE"]),
     ("sequencer", &["SELECT", "UPDATE"]),
@@ -134,19 +135,19 @@ async fn who_is_not_let_in_is_told_so() {
 async fn another_schema_than_this_versions_is_refused() {
     let database = Database::fresh().unwrap();
     let empty = refusal(&database, &database.url()).await;
-    assert!(matches!(empty, StoreError::Unmigrated(_, 0, 2)), "{empty}");
+    assert!(matches!(empty, StoreError::Unmigrated(_, 0, 3)), "{empty}");
     migrate_to(&database.url().parse().unwrap(), 1)
         .await
         .unwrap();
     let older = refusal(&database, &database.url()).await;
-    assert!(matches!(older, StoreError::Unmigrated(_, 1, 2)), "{older}");
+    assert!(matches!(older, StoreError::Unmigrated(_, 1, 3)), "{older}");
     migrate(&database.url().parse().unwrap()).await.unwrap();
-    let newer = "INSERT INTO refinery_schema_history VALUES (3, 'of_tomorrow', 'now', '1')";
+    let newer = "INSERT INTO refinery_schema_history VALUES (4, 'of_tomorrow', 'now', '1')";
     database.execute(newer).unwrap();
     let newer = refusal(&database, &database.url()).await;
-    assert!(matches!(newer, StoreError::Newer(_, 3)), "{newer}");
+    assert!(matches!(newer, StoreError::Newer(_, 4)), "{newer}");
     let newer = migration_refusal(&database).await;
-    assert!(matches!(newer, StoreError::Newer(_, 3)), "{newer}");
+    assert!(matches!(newer, StoreError::Newer(_, 4)), "{newer}");
 }
 
 #[tokio::test]
@@ -173,7 +174,7 @@ async fn a_database_of_another_program_is_refused() {
         .unwrap();
     let theirs = refusal(&database, &database.url()).await;
     assert!(
-        matches!(theirs, StoreError::Unmigrated(_, 0, 2)),
+        matches!(theirs, StoreError::Unmigrated(_, 0, 3)),
         "{theirs}"
     );
     let theirs = migration_refusal(&database).await;

@@ -176,7 +176,10 @@ fn told_by(epoch: u64, correlation: &str) -> ExchangeDelta {
 }
 
 fn mark(correlation: &str) -> DeferredMark {
-    let mut event = event(EventKind::SessionSuperseded);
+    let mut event = event(EventKind::SessionSuperseded {
+        session: None,
+        outcome_unknown: vec![],
+    });
     event.correlation = correlation.to_owned();
     DeferredMark::Refused {
         dev_id: Some(dev(1)),

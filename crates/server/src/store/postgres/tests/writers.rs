@@ -118,7 +118,7 @@ async fn epoch(store: &PostgresStore, dev_id: &DevId) -> Option<DeviceEpoch> {
 
 fn event(correlation: String) -> Event {
     Event {
-        kind: EventKind::SessionEnded,
+        kind: EventKind::SessionEnded { session: None },
         correlation,
     }
 }

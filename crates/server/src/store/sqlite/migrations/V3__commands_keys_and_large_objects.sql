@@ -1,6 +1,7 @@
 -- The command queue, credentials that need their secret again (PSK, HTTP passwords), objects larger than a row.
 
--- `nr` counts the device's commands. `words` is the command as it is sent: a JSON array.
+-- `nr` counts the device's commands. `words` is the command, `uris` what its status named: JSON arrays. `result` is an MO serialization; `cv` is there where
+-- it is a whole instance with its cache validator.
 CREATE TABLE commands (
     dev_id     TEXT    NOT NULL REFERENCES devices (dev_id),
     nr         INTEGER NOT NULL,
@@ -11,6 +12,8 @@ CREATE TABLE commands (
     session    TEXT,
     status     INTEGER,
     result     TEXT,
+    uris       TEXT,
+    cv         TEXT,
     queued_at  INTEGER NOT NULL,
     sent_at    INTEGER,
     ended_at   INTEGER,
@@ -19,6 +22,7 @@ CREATE TABLE commands (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX commands_open ON commands (dev_id, nr) WHERE state IN ('queued', 'sent', 'held');
+CREATE INDEX commands_by_cv ON commands (dev_id, nr) WHERE cv IS NOT NULL;
 
 -- How many commands of the device are open: most sessions need not look.
 ALTER TABLE devices ADD COLUMN open_commands INTEGER NOT NULL DEFAULT 0;
