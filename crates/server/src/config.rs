@@ -68,6 +68,8 @@ pub struct Limits {
     pub repository_object_octets: usize,
     /// Objects the data repository keeps for one device; 64.
     pub repository_objects: usize,
+    /// Commands that may be open for one device: queued, sent or held; 256.
+    pub open_commands: usize,
     /// How long a running exchange may go on after the shutdown began; 10 s.
     pub drain: Duration,
 }
@@ -84,6 +86,7 @@ impl Default for Limits {
             beginnings: 1024,
             repository_object_octets: 1 << 20,
             repository_objects: 64,
+            open_commands: 256,
             drain: Duration::from_secs(10),
         }
     }

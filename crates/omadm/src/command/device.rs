@@ -1,3 +1,6 @@
+mod commands;
+mod story;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,14 +12,15 @@ use omadm_tls::pem;
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
-/// Registers and shows devices, through the server's API
+/// Registers, shows and manages devices, through the server's API
 #[derive(Args)]
 #[command(after_help = "Examples:
   export OMADM_API=https://127.0.0.1:8444 OMADM_CA=server/ca.crt OMADM_TOKEN=…
   omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal
   omadm device add IMEI:493005100592801 --code --profile full
   omadm device list
-  omadm device show IMEI:493005100592800")]
+  omadm device show IMEI:493005100592800
+  omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60")]
 pub(crate) struct Device {
     /// The server's operator address
     #[arg(
@@ -49,11 +53,66 @@ enum DeviceCommand {
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]
     List,
-    /// Show a device: credentials, bootstraps, latest events
-    #[command(after_help = "Examples:\n  omadm device show IMEI:493005100592800")]
+    /// Show a device: credentials, bootstraps, and what happened in order: sessions, commands, alerts
+    #[command(
+        after_help = "Examples:\n  omadm device show IMEI:493005100592800\n  omadm device show IMEI:493005100592800 --all"
+    )]
     Show {
         /// Its DevID
         dev_id: String,
+        /// All that ever happened, not the latest 50 events alone
+        #[arg(long)]
+        all: bool,
+    },
+    /// Queue a command; the device gets it in its next session
+    #[command(after_help = "Examples:
+  omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
+  omadm device send IMEI:493005100592800 HGET https://repo.example.com/config
+  omadm device send IMEI:493005100592800 HPUT https://repo.example.com/backup urn:oma:mo:oma-dm-devinfo:1.2// urn:example:mo:gps:1.0/1/
+  omadm device send IMEI:493005100592800 DELETE urn:example:mo:gps:1.0/1/Data/3
+  omadm device send IMEI:493005100592800 EXEC urn:oma:mo:oma-fumo:1.0//Update
+  omadm device send IMEI:493005100592800 SUB https://repo.example.com/changes urn:example:mo:gps:1.0/1/
+
+The commands are those of OMA DM 2.0: HGET, HPUT, HPOST, DELETE, EXEC, GET, SHOW, CONT, DEFAULT, SUB and UNSUB. END is the server's own.
+With --wait the exit code is 0 where the device answered with success.")]
+    Send(commands::Send),
+    /// List the commands of a device, newest first
+    #[command(
+        after_help = "Examples:\n  omadm device commands IMEI:493005100592800\n  omadm device commands IMEI:493005100592800 --json"
+    )]
+    Commands {
+        /// Its DevID
+        dev_id: String,
+    },
+    /// Show a command with its status and what it brought
+    #[command(
+        after_help = "Examples:\n  omadm device command IMEI:493005100592800 5f0c1d2e3a4b5c6d7e8f901122334455"
+    )]
+    Command {
+        /// Its DevID
+        dev_id: String,
+        /// The command's id, as `send` and `commands` tell it
+        id: String,
+    },
+    /// Take a command back that is queued or held
+    #[command(
+        after_help = "Examples:\n  omadm device cancel IMEI:493005100592800 5f0c1d2e3a4b5c6d7e8f901122334455"
+    )]
+    Cancel {
+        /// Its DevID
+        dev_id: String,
+        /// The command's id
+        id: String,
+    },
+    /// Send a held command again: an EXEC whose outcome is unknown because its answer was lost
+    #[command(
+        after_help = "Examples:\n  omadm device release IMEI:493005100592800 5f0c1d2e3a4b5c6d7e8f901122334455"
+    )]
+    Release {
+        /// Its DevID
+        dev_id: String,
+        /// The command's id
+        id: String,
     },
     /// Revoke a credential of a device; it takes effect at once
     #[command(
@@ -92,16 +151,28 @@ impl Device {
         match self.command {
             DeviceCommand::Add(add) => add.run(&api, json).await,
             DeviceCommand::List => list(&api, json).await,
-            DeviceCommand::Show { dev_id } => {
-                let detail = api
+            DeviceCommand::Show { dev_id, all } => {
+                let mut detail = api
                     .device(&dev_id)
                     .await
                     .explain(format!("{dev_id} cannot be shown"), HINT)?;
+                if all {
+                    detail.events = story::whole(&api, &dev_id).await?;
+                }
                 if json {
                     say_json(&detail)
                 } else {
                     show(&detail)
                 }
+            }
+            DeviceCommand::Send(send) => send.run(&api, json).await,
+            DeviceCommand::Commands { dev_id } => commands::list(&api, &dev_id, json).await,
+            DeviceCommand::Command { dev_id, id } => commands::one(&api, &dev_id, &id, json).await,
+            DeviceCommand::Cancel { dev_id, id } => {
+                commands::cancel(&api, &dev_id, &id, json).await
+            }
+            DeviceCommand::Release { dev_id, id } => {
+                commands::release(&api, &dev_id, &id, json).await
             }
             DeviceCommand::Revoke { dev_id, credential } => {
                 let what = format!("the credential of {dev_id} was not revoked");
@@ -266,34 +337,7 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         }
     }
     say("\nevents")?;
-    for event in &detail.events {
-        say(format!(
-            "  {:>4}  {}  {}",
-            event.seq,
-            event.at,
-            event_words(&event.what)
-        ))?;
-    }
-    Ok(())
-}
-
-/// An event's name and its members, in one line.
-fn event_words(what: &serde_json::Value) -> String {
-    let text = |value: &serde_json::Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let mut words = what.get("event").map(text).unwrap_or_default();
-    for (name, value) in what
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| *name != "event" && !value.is_null())
-    {
-        words.push_str(&format!("  {name}={}", text(value)));
-    }
-    words
+    story::tell(&detail.events)
 }
 
 fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {

@@ -17,8 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::types::{
-    BootstrapBody, BootstrapPage, CredentialAdded, DeviceAdded, DeviceDetail, DevicePage,
-    EventPage, NewBootstrap, NewCredential, NewDevice, ProfileBody,
+    BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
+    DeviceDetail, DevicePage, EventPage, NewBootstrap, NewCommands, NewCredential, NewDevice,
+    ProfileBody,
 };
 use crate::problem::ProblemBody;
 
@@ -154,6 +155,73 @@ impl ApiClient {
         self.send(Method::POST, &path, None).await.map(|_| ())
     }
 
+    /// Queues commands for a device, in this order, all or none.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn queue_commands(
+        &self,
+        dev_id: &str,
+        commands: Vec<Vec<String>>,
+    ) -> Result<CommandPage, ApiError> {
+        let new = NewCommands {
+            commands: Some(commands),
+            ..NewCommands::default()
+        };
+        self.post(&commands_of(dev_id), &new).await
+    }
+
+    /// A page of a device's commands, newest first, before a number.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn commands(
+        &self,
+        dev_id: &str,
+        before: Option<u64>,
+    ) -> Result<CommandPage, ApiError> {
+        let before = before.map(|nr| nr.to_string());
+        let query = query("before", before.as_deref());
+        self.get(&format!("{}{query}", commands_of(dev_id))).await
+    }
+
+    /// A command with its result.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn command(&self, dev_id: &str, id: &str) -> Result<CommandBody, ApiError> {
+        self.get(&format!("{}/{}", commands_of(dev_id), encoded(id)))
+            .await
+    }
+
+    /// Takes a command back that is queued or held.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn cancel_command(&self, dev_id: &str, id: &str) -> Result<CommandBody, ApiError> {
+        let path = format!("{}/{}/cancel", commands_of(dev_id), encoded(id));
+        self.ask(&path).await
+    }
+
+    /// Lets a held EXEC be sent again.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn release_command(&self, dev_id: &str, id: &str) -> Result<CommandBody, ApiError> {
+        let path = format!("{}/{}/release", commands_of(dev_id), encoded(id));
+        self.ask(&path).await
+    }
+
+    /// A page of a device's events after a number of its own, oldest first.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn events_of(&self, dev_id: &str, after: u64) -> Result<EventPage, ApiError> {
+        let device = encoded(dev_id);
+        self.get(&format!("/api/v1/events?device={device}&after={after}"))
+            .await
+    }
+
     /// Starts a bootstrap.
     ///
     /// # Errors
@@ -198,6 +266,12 @@ impl ApiClient {
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         let (status, body) = self.send(Method::GET, path, None).await?;
+        serde_json::from_slice(&body).map_err(|cause| ApiError::Answer(status, cause.to_string()))
+    }
+
+    /// A POST without body.
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        let (status, body) = self.send(Method::POST, path, None).await?;
         serde_json::from_slice(&body).map_err(|cause| ApiError::Answer(status, cause.to_string()))
     }
 
@@ -274,6 +348,10 @@ fn bearer(token: &Secret) -> Result<HeaderValue, ApiError> {
     let mut value = HeaderValue::from_bytes(&line).map_err(|_| ApiError::Token)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn commands_of(dev_id: &str) -> String {
+    format!("/api/v1/devices/{}/commands", encoded(dev_id))
 }
 
 fn query(name: &str, value: Option<&str>) -> String {

@@ -5,6 +5,8 @@ mod answer;
 mod auth;
 mod bootstraps;
 pub mod client;
+mod command_types;
+mod commands;
 mod credentials;
 mod devices;
 mod events;
@@ -46,6 +48,19 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(
             "/devices/{dev_id}/credentials/{id}/revoke",
             post(credentials::revoke),
+        )
+        .route(
+            "/devices/{dev_id}/commands",
+            get(commands::list).post(commands::queue),
+        )
+        .route("/devices/{dev_id}/commands/{id}", get(commands::show))
+        .route(
+            "/devices/{dev_id}/commands/{id}/cancel",
+            post(commands::cancel),
+        )
+        .route(
+            "/devices/{dev_id}/commands/{id}/release",
+            post(commands::release),
         )
         .route("/bootstraps", get(bootstraps::list).post(bootstraps::start))
         .route("/bootstraps/{id}", get(bootstraps::show))

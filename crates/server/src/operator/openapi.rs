@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{bootstraps, credentials, devices, events, profiles};
+use super::{bootstraps, commands, credentials, devices, events, profiles};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +15,11 @@ use super::{bootstraps, credentials, devices, events, profiles};
         devices::show,
         credentials::add,
         credentials::revoke,
+        commands::queue,
+        commands::list,
+        commands::show,
+        commands::cancel,
+        commands::release,
         bootstraps::list,
         bootstraps::start,
         bootstraps::show,

@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(migrate(&address, true).await.unwrap(), wanted);
         assert!(!file.exists());
         assert_eq!(migrate(&address, false).await.unwrap(), wanted);
-        let again = Migrated { from: 2, to: 2 };
+        let again = Migrated { from: 3, to: 3 };
         assert_eq!(migrate(&address, false).await.unwrap(), again);
     }
 
@@ -91,7 +91,7 @@ mod tests {
         let wanted = Migrated { from: 0, to: 3 };
         assert_eq!(migrate(&address, true).await.unwrap(), wanted);
         assert_eq!(migrate(&address, false).await.unwrap(), wanted);
-        let again = Migrated { from: 2, to: 2 };
+        let again = Migrated { from: 3, to: 3 };
         assert_eq!(migrate(&address, true).await.unwrap(), again);
     }
 }

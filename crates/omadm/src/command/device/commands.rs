@@ -1,0 +1,185 @@
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::CommandBody;
+
+use super::{HINT, say_json};
+use crate::command::say;
+use crate::failure::{Explain as _, Failure};
+
+/// How often it is asked whether a command was answered.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Args)]
+pub(super) struct Send {
+    /// Its DevID
+    dev_id: String,
+    /// The command's name and its parameters, as they stand in a Package#2
+    #[arg(required = true, value_name = "COMMAND")]
+    words: Vec<String>,
+    /// Wait so many seconds until the device answered, and print the status and what a GET brought
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+}
+
+impl Send {
+    pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let name = self.words.join(" ");
+        let queued = api
+            .queue_commands(&self.dev_id, vec![self.words])
+            .await
+            .explain(format!("{name} was not queued for {}", self.dev_id), HINT)?;
+        let Some(queued) = queued.commands.into_iter().next() else {
+            return Err(Failure::new(
+                format!("{name} was not queued"),
+                "the server's answer names no command",
+                HINT,
+            ));
+        };
+        let Some(seconds) = self.wait else {
+            return tell(&queued, json);
+        };
+        let command = wait(api, queued, Duration::from_secs(seconds)).await?;
+        tell(&command, json)?;
+        judge(&command)
+    }
+}
+
+/// Asks until the command rests, or the time is over.
+async fn wait(
+    api: &ApiClient,
+    mut command: CommandBody,
+    patience: Duration,
+) -> Result<CommandBody, Failure> {
+    let until = Instant::now() + patience;
+    while !command.rests() && Instant::now() < until {
+        tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
+        command = show(api, &command.device, &command.id).await?;
+    }
+    Ok(command)
+}
+
+async fn show(api: &ApiClient, dev_id: &str, id: &str) -> Result<CommandBody, Failure> {
+    let what = format!("command {id} of {dev_id} cannot be shown");
+    api.command(dev_id, id).await.explain(what, HINT)
+}
+
+/// Who waits wants the command to have succeeded.
+fn judge(command: &CommandBody) -> Result<(), Failure> {
+    let what = command.command.join(" ");
+    match (command.state.as_str(), command.status) {
+        ("answered", Some(200..=299 | 304)) => Ok(()),
+        ("answered", status) => Err(Failure::new(
+            what,
+            format!("the device answered {}", status.unwrap_or_default()),
+            "see what it says about the status, and queue it again",
+        )),
+        ("held", _) => Err(Failure::new(
+            what,
+            "its outcome is unknown: the session was over before its answer came",
+            format!(
+                "`omadm device release {0} {1}` sends it again, `omadm device cancel {0} {1}` takes it back",
+                command.device, command.id
+            ),
+        )),
+        (state, _) => Err(Failure::new(
+            what,
+            format!("the device has not answered yet; the command is {state}"),
+            format!(
+                "it stays queued; see `omadm device command {} {}`",
+                command.device, command.id
+            ),
+        )),
+    }
+}
+
+pub(super) async fn one(
+    api: &ApiClient,
+    dev_id: &str,
+    id: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    tell(&show(api, dev_id, id).await?, json)
+}
+
+pub(super) async fn list(api: &ApiClient, dev_id: &str, json: bool) -> Result<(), Failure> {
+    let mut before = None;
+    loop {
+        let page = api
+            .commands(dev_id, before)
+            .await
+            .explain(format!("the commands of {dev_id} cannot be listed"), HINT)?;
+        for command in &page.commands {
+            if json {
+                say_json(command)?;
+            } else {
+                say(line(command))?;
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+pub(super) async fn cancel(
+    api: &ApiClient,
+    dev_id: &str,
+    id: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    let what = format!("command {id} of {dev_id} was not cancelled");
+    tell(
+        &api.cancel_command(dev_id, id).await.explain(what, HINT)?,
+        json,
+    )
+}
+
+pub(super) async fn release(
+    api: &ApiClient,
+    dev_id: &str,
+    id: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    let what = format!("command {id} of {dev_id} was not released");
+    tell(
+        &api.release_command(dev_id, id).await.explain(what, HINT)?,
+        json,
+    )
+}
+
+fn tell(command: &CommandBody, json: bool) -> Result<(), Failure> {
+    if json {
+        return say_json(command);
+    }
+    say(line(command))?;
+    for uri in &command.uris {
+        say(format!("  at {uri}"))?;
+    }
+    match &command.result {
+        Some(result) => say(serde_json::to_string_pretty(result)
+            .explain("the result cannot be printed", "use --json")?),
+        None => Ok(()),
+    }
+}
+
+/// A command in one line.
+fn line(command: &CommandBody) -> String {
+    let status = command
+        .status
+        .map(|status| format!(" {status}"))
+        .unwrap_or_default();
+    let sends = match command.sends {
+        0 | 1 => String::new(),
+        sends => format!(", sent {sends} times"),
+    };
+    format!(
+        "{}  {}  {}{status}{sends}  {}",
+        command.id,
+        command.queued_at,
+        command.state,
+        command.command.join(" ")
+    )
+}

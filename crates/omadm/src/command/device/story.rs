@@ -1,0 +1,194 @@
+//! What happened to a device, in the words of who has to explain it.
+
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::EventBody;
+use serde_json::Value;
+
+use super::HINT;
+use crate::command::say;
+use crate::failure::{Explain as _, Failure};
+
+/// All events of a device, oldest first.
+pub(super) async fn whole(api: &ApiClient, dev_id: &str) -> Result<Vec<EventBody>, Failure> {
+    let mut all: Vec<EventBody> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |event| event.seq);
+        let page = api
+            .events_of(dev_id, after)
+            .await
+            .explain(format!("the events of {dev_id} cannot be listed"), HINT)?;
+        if page.events.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.events);
+    }
+}
+
+/// Prints events in their order, a line each.
+pub(super) fn tell(events: &[EventBody]) -> Result<(), Failure> {
+    if let Some(earlier) = events.first().map(|event| event.seq - 1)
+        && earlier > 0
+    {
+        say(format!("  {earlier} earlier: `--all` tells them too"))?;
+    }
+    for event in events {
+        say(format!(
+            "  {:>4}  {}  {}",
+            event.seq,
+            event.at,
+            words(&event.what)
+        ))?;
+    }
+    Ok(())
+}
+
+/// An event's name, and what it tells.
+fn words(what: &Value) -> String {
+    let name = text(what, "event").unwrap_or_default();
+    let in_session = text(what, "session")
+        .map(|session| format!("  (session {session})"))
+        .unwrap_or_default();
+    let told = match name.as_str() {
+        "session-started" => list(what, "causes").join(", "),
+        "session-superseded" => match list(what, "outcome_unknown") {
+            unknown if unknown.is_empty() => "the device opened another".to_owned(),
+            unknown => format!(
+                "the device opened another; outcome unknown: {}",
+                unknown.join(", ")
+            ),
+        },
+        "session-ended" => "END".to_owned(),
+        "session-aborted" => text(what, "reason").unwrap_or_default(),
+        "command-queued" => {
+            let mut words = vec![text(what, "command").unwrap_or_default()];
+            words.extend(list(what, "parameters"));
+            format!("{}  (command {})", words.join(" "), id(what))
+        }
+        "command-sent" => match what.get("sends").and_then(Value::as_u64) {
+            Some(sends) if sends > 1 => format!("{}, for the {sends}. time", command(what)),
+            _ => command(what),
+        },
+        "command-answered" => {
+            let stored: String = list(what, "uris")
+                .iter()
+                .map(|uri| format!(", stored at {uri}"))
+                .collect();
+            format!(
+                "{}: {} after {} ms{stored}",
+                command(what),
+                number(what, "status"),
+                number(what, "duration_ms")
+            )
+        }
+        "command-held" => format!(
+            "{}: its outcome is unknown, it waits for you",
+            command(what)
+        ),
+        "command-released" | "command-cancelled" => {
+            format!("{}  (command {})", command(what), id(what))
+        }
+        "alert-received" => alert(what),
+        _ => return members(what),
+    };
+    format!("{name:<18}  {told}{in_session}")
+}
+
+fn alert(what: &Value) -> String {
+    let mut told = text(what, "alert_type").unwrap_or_default();
+    for (member, label) in [("mark", ""), ("source", " about "), ("target", " target ")] {
+        let found = text(what, member);
+        told.extend(found.map(|found| match member {
+            "mark" => format!(", {found},"),
+            _ => format!("{label}{found}"),
+        }));
+    }
+    if let Some(data) = what.get("data") {
+        told.push_str(&format!(": {data}"));
+    }
+    told
+}
+
+fn command(what: &Value) -> String {
+    let name = text(what, "command").unwrap_or_default();
+    match text(what, "uri") {
+        Some(uri) => format!("{name} {uri}"),
+        None => name,
+    }
+}
+
+fn id(what: &Value) -> String {
+    text(what, "id").unwrap_or_default()
+}
+
+fn text(what: &Value, member: &str) -> Option<String> {
+    what.get(member)?.as_str().map(str::to_owned)
+}
+
+fn number(what: &Value, member: &str) -> String {
+    what.get(member).map(Value::to_string).unwrap_or_default()
+}
+
+fn list(what: &Value, member: &str) -> Vec<String> {
+    let items = what.get(member).and_then(Value::as_array);
+    let items = items.into_iter().flatten().filter_map(Value::as_str);
+    items.map(str::to_owned).collect()
+}
+
+/// An event's name and its members, in one line.
+fn members(what: &Value) -> String {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let mut words = what.get("event").map(text).unwrap_or_default();
+    for (name, value) in what
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| *name != "event" && !value.is_null())
+    {
+        words.push_str(&format!("  {name}={}", text(value)));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::words;
+
+    #[test]
+    fn an_event_is_told_with_what_matters_of_it() {
+        let told: [(Value, &str); 6] = [
+            (
+                json!({"event": "session-started", "causes": ["urn:a", "urn:b"], "session": "5f"}),
+                "session-started     urn:a, urn:b  (session 5f)",
+            ),
+            (
+                json!({"event": "command-sent", "id": "7", "command": "GET", "uri": "urn:m//", "sends": 2, "session": null}),
+                "command-sent        GET urn:m//, for the 2. time",
+            ),
+            (
+                json!({"event": "command-answered", "command": "HGET", "uri": "https://a/", "status": 200, "duration_ms": 31, "uris": ["urn:m/1/"]}),
+                "command-answered    HGET https://a/: 200 after 31 ms, stored at urn:m/1/",
+            ),
+            (
+                json!({"event": "command-held", "command": "EXEC", "uri": "urn:m//Run"}),
+                "command-held        EXEC urn:m//Run: its outcome is unknown, it waits for you",
+            ),
+            (
+                json!({"event": "alert-received", "alert_type": "urn:x", "mark": "critical", "source": "urn:m/1/", "data": {"State": 25}}),
+                r#"alert-received      urn:x, critical, about urn:m/1/: {"State":25}"#,
+            ),
+            (
+                json!({"event": "credential-added", "proof": "certificate", "fingerprint": null}),
+                "credential-added  proof=certificate",
+            ),
+        ];
+        for (what, expected) in told {
+            assert_eq!(words(&what), expected);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The command queue of a device: queue, list, show, cancel, release.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use omadm_bootstrap::EventId;
+use omadm_dm2::Command;
+use omadm_mo::DevId;
+use omadm_session::server::MAX_OCTETS;
+use serde::Deserialize;
+
+use super::answer::{JsonBody, Parameters, Refused};
+use super::devices::{PAGE, dev_id, unknown};
+use super::types::{CommandBody, CommandPage, NewCommands};
+use crate::entropy::{correlation, random};
+use crate::model::{
+    CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
+};
+use crate::node::{Node, event};
+use crate::problem::{Problem, ProblemBody};
+use crate::session_service::queue::{name, uri};
+use crate::store::CommitError;
+
+/// How often a change is made again after other commits of the device came between.
+const RETRIES: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// Queues commands for a device, which gets them in its next session, or in the one that runs.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands", tag = "commands", params(("dev_id" = String, Path)), request_body = NewCommands,
+    responses((status = 201, body = CommandPage), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn queue(
+    State(node): State<Arc<Node>>,
+    Path(device): Path<String>,
+    JsonBody(new): JsonBody<NewCommands>,
+) -> Result<(StatusCode, Json<CommandPage>), Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let mut queued = Vec::new();
+    for words in wanted(new)? {
+        queued.push((CommandId(EventId::of(random()?)), words));
+    }
+    for _again in 0..RETRIES {
+        let device = node
+            .store
+            .device(&dev_id)
+            .await?
+            .ok_or_else(|| unknown(&dev_id))?;
+        let limit = node.config.limits.open_commands;
+        if usize::try_from(device.open_commands).unwrap_or(usize::MAX) + queued.len() > limit {
+            let detail = format!(
+                "{dev_id} has {} open commands; with these it would have more than {limit}",
+                device.open_commands
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, detail)
+                .advising("Wait until the device answered some, or cancel some.")
+                .into());
+        }
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        for (id, words) in &queued {
+            let kind = EventKind::CommandQueued {
+                id: id.to_string(),
+                command: words.first().cloned().unwrap_or_default(),
+                parameters: words.get(1..).unwrap_or_default().to_vec(),
+            };
+            delta.events.push(event(kind, &correlation));
+            delta.commands.push(CommandChange::Add {
+                id: id.clone(),
+                words: words.clone(),
+            });
+        }
+        match node.store.commit(delta).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!(correlation, device = %dev_id, commands = queued.len(), "commands queued");
+        let mut commands = Vec::with_capacity(queued.len());
+        for (id, _) in &queued {
+            let found = node.store.command(&dev_id, id).await?;
+            commands.extend(found.map(|command| body(&dev_id, &command)));
+        }
+        let page = CommandPage {
+            commands,
+            next: None,
+        };
+        return Ok((StatusCode::CREATED, Json(page)));
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Lists a device's commands, newest first, without their results.
+#[utoipa::path(get, path = "/api/v1/devices/{dev_id}/commands", tag = "commands",
+    params(("dev_id" = String, Path), ("before" = Option<u64>, Query, description = "the number (`nr`) before the page"),
+        ("limit" = Option<usize>, Query, description = "1 to 100")),
+    responses((status = 200, body = CommandPage), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    Path(device): Path<String>,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<CommandPage>, Refused> {
+    let dev_id = dev_id(&device)?;
+    if node.store.device(&dev_id).await?.is_none() {
+        return Err(unknown(&dev_id));
+    }
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let found = node.store.commands_of(&dev_id, query.before, limit).await?;
+    let last = found.last().filter(|_| found.len() == limit);
+    Ok(Json(CommandPage {
+        next: last.map(|command| command.nr),
+        commands: found.iter().map(|command| body(&dev_id, command)).collect(),
+    }))
+}
+
+/// Shows a command with its result.
+#[utoipa::path(get, path = "/api/v1/devices/{dev_id}/commands/{id}", tag = "commands", params(("dev_id" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = CommandBody), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    Path((device, id)): Path<(String, String)>,
+) -> Result<Json<CommandBody>, Refused> {
+    let dev_id = dev_id(&device)?;
+    let found = find(&node, &dev_id, &id).await?;
+    Ok(Json(body(&dev_id, &found)))
+}
+
+/// Takes a command back that is queued or held. One that was cancelled before stays so.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands/{id}/cancel", tag = "commands", params(("dev_id" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = CommandBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn cancel(
+    State(node): State<Arc<Node>>,
+    Path((device, id)): Path<(String, String)>,
+) -> Result<Json<CommandBody>, Refused> {
+    decide(&node, &device, &id, Decision::Cancel).await
+}
+
+/// Lets a held EXEC be sent again: the operator knows, or does not mind, that it may have been executed before.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands/{id}/release", tag = "commands", params(("dev_id" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = CommandBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn release(
+    State(node): State<Arc<Node>>,
+    Path((device, id)): Path<(String, String)>,
+) -> Result<Json<CommandBody>, Refused> {
+    decide(&node, &device, &id, Decision::Release).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Cancel,
+    Release,
+}
+
+impl Decision {
+    /// What becomes of a command in this state; none where nothing has to.
+    fn of(self, command: &QueuedCommand) -> Result<Option<CommandState>, Refused> {
+        let refused = |detail: &str, action: &str| {
+            let problem = Problem::new(
+                StatusCode::CONFLICT,
+                format!("command {} {detail}", command.id),
+            );
+            Err(problem.advising(action).into())
+        };
+        match (self, command.state) {
+            (Self::Cancel, CommandState::Cancelled) => Ok(None),
+            (Self::Cancel, CommandState::Queued | CommandState::Held) => {
+                Ok(Some(CommandState::Cancelled))
+            }
+            (Self::Release, CommandState::Held) => Ok(Some(CommandState::Queued)),
+            (Self::Cancel, CommandState::Sent) => refused(
+                "was sent, and its answer is due",
+                "Wait for the answer, or until the session is over: 15 minutes without a package.",
+            ),
+            (_, CommandState::Answered) => {
+                refused("was answered", "Queue it again if it has to be repeated.")
+            }
+            (Self::Release, _) => refused(
+                "is not held",
+                "Only an EXEC whose outcome is unknown waits for a release.",
+            ),
+        }
+    }
+}
+
+async fn decide(
+    node: &Node,
+    device: &str,
+    id: &str,
+    decision: Decision,
+) -> Result<Json<CommandBody>, Refused> {
+    let (dev_id, correlation) = (dev_id(device)?, correlation());
+    for _again in 0..RETRIES {
+        let device = node
+            .store
+            .device(&dev_id)
+            .await?
+            .ok_or_else(|| unknown(&dev_id))?;
+        let mut command = find(node, &dev_id, id).await?;
+        let Some(state) = decision.of(&command)? else {
+            return Ok(Json(body(&dev_id, &command)));
+        };
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        command.state = state;
+        let (id, name, uri) = (command.id.to_string(), name(&command), uri(&command));
+        let kind = match decision {
+            Decision::Cancel => {
+                command.ended_at = Some(delta.at);
+                EventKind::CommandCancelled {
+                    id,
+                    command: name,
+                    uri,
+                }
+            }
+            Decision::Release => EventKind::CommandReleased {
+                id,
+                command: name,
+                uri,
+            },
+        };
+        delta.events.push(event(kind, &correlation));
+        delta
+            .commands
+            .push(CommandChange::Update(Box::new(command.clone())));
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                tracing::info!(correlation, device = %dev_id, command = %command.id, state = state.name(), "command decided");
+                return Ok(Json(body(&dev_id, &command)));
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+async fn find(node: &Node, dev_id: &DevId, id: &str) -> Result<QueuedCommand, Refused> {
+    let parsed = EventId::parse(id)
+        .map_err(|_| Refused::bad(format!("{id:?} names no command: 32 hexadecimal digits do")))?;
+    let found = node.store.command(dev_id, &CommandId(parsed)).await?;
+    found.ok_or_else(|| Refused::missing(format!("{dev_id} has no command {id}")))
+}
+
+/// The commands of a request as they are sent, each checked.
+fn wanted(new: NewCommands) -> Result<Vec<Vec<String>>, Refused> {
+    let (commands, several) = match (new.command, new.commands) {
+        (Some(command), None) => (vec![command], false),
+        (None, Some(commands)) if !commands.is_empty() => (commands, true),
+        _ => {
+            return Err(Refused::bad(
+                "give either `command`, or `commands` with at least one",
+            ));
+        }
+    };
+    let mut read = Vec::with_capacity(commands.len());
+    for (nr, words) in commands.iter().enumerate() {
+        let at = if several {
+            format!("commands[{nr}]: ")
+        } else {
+            String::new()
+        };
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let command =
+            Command::read(&words).map_err(|error| Refused::bad(format!("{at}{error}")))?;
+        if command == Command::End {
+            return Err(Refused::bad(format!(
+                "{at}END cannot be queued: the server ends a session by itself when no command is left"
+            )));
+        }
+        let words = command.write();
+        let octets: usize = words.iter().map(String::len).sum();
+        if octets > MAX_OCTETS {
+            return Err(Refused::bad(format!(
+                "{at}the command has {octets} octets; {MAX_OCTETS} is the limit"
+            )));
+        }
+        read.push(words);
+    }
+    Ok(read)
+}
+
+fn body(dev_id: &DevId, command: &QueuedCommand) -> CommandBody {
+    CommandBody {
+        id: command.id.to_string(),
+        nr: command.nr,
+        device: dev_id.to_string(),
+        command: command.words.clone(),
+        state: command.state.name().to_owned(),
+        sends: command.sends,
+        session: command.session.clone(),
+        status: command.status,
+        result: command.result.as_deref().map(|text| {
+            serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text))
+        }),
+        uris: command.uris.clone(),
+        queued_at: command.queued_at.to_string(),
+        sent_at: command.sent_at.map(|at| at.to_string()),
+        ended_at: command.ended_at.map(|at| at.to_string()),
+    }
+}
