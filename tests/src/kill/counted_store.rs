@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
+    EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow,
+    StoredEvent,
 };
 use omadm_server::store::{
     Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,

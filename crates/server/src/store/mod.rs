@@ -20,7 +20,9 @@ use omadm_mo::DevId;
 
 use self::copy::side::text;
 use crate::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
+    DeviceEpoch, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate,
+    SessionRow, StoredEvent,
 };
 
 /// Reads devices and their credentials.

@@ -10,7 +10,8 @@ use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql};
 use crate::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, PskRow,
+    QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 /// Carries SELECTs out.

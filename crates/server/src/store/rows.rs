@@ -6,7 +6,9 @@ use omadm_bootstrap::{
 use omadm_mo::{DevId, SrvId};
 
 use crate::model::{
-    BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof, CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof,
+    CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, PskRow,
+    QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
 };
 
 const CERTIFICATE: &str = "certificate";

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
+    EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow,
+    StoredEvent,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{

@@ -13,7 +13,7 @@ struct Rule {
     found: &'static str,
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule {
         broken: "devices whose events are not numbered without gap up to next_event_seq",
         found: "SELECT d.dev_id AS who FROM devices AS d

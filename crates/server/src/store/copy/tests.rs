@@ -12,7 +12,8 @@ use crate::model::{
 };
 use crate::store::address::StoreAddress;
 use crate::store::battery::{
-    START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record, registration,
+    START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
+    registration,
 };
 use crate::store::postgres::{PostgresOptions, PostgresStore, migrate};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
