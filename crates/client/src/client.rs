@@ -36,7 +36,7 @@ use crate::store::{StoreOpenError, TreeStore};
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
 pub struct Client {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     listen: ListenAddresses,
 }
 

@@ -11,6 +11,7 @@ mod device_dir;
 mod engine;
 mod https;
 mod listener;
+mod local;
 mod observer;
 mod session_info;
 
@@ -22,4 +23,5 @@ pub use engine::{
     SessionReport,
 };
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
+pub use local::{LocalError, NodeText, TreeInstance, TreeNode};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};

@@ -25,7 +25,7 @@ pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
 pub use refusal::LastRefusal;
 pub use session::SessionReport;
 
-pub(crate) use host::Host;
+pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
 
 /// Starts a UI session at an address and comes back at once (SHOW).

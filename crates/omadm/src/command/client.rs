@@ -11,7 +11,7 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_session::client::Outcome;
 use omadm_tls::pem;
 
-use super::{read_text, say};
+use super::{client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Is a DM Client
@@ -37,11 +37,26 @@ pub(crate) enum Client {
         after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
     )]
     Run(Bootstrap),
-    /// Print the DM tree; secrets and permission lists are left out
+    /// Print the DM tree with formats, access, rights and validators; secrets and permission lists are withheld
     #[command(
-        after_help = "Examples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
+        after_help = "A line an instance: its ClientURI, cache validator, creator, and each server's rights (Read Write eXecute Delegate).\nA line a node: name, format, what the DDF lets servers do (Add Copy Delete Exec Get Replace), value. --json prints one serialization item an instance.\n\nExamples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
     )]
     Tree(Device),
+    /// Read nodes as a local application does
+    #[command(
+        after_help = "Examples:\n  omadm client get --dir device urn:oma:mo:oma-dm-devinfo:1.2//Man\n  omadm client get --dir device --json 'urn:oma:mo:oma-dm-dmacc:1.2/*/SrvID'"
+    )]
+    Get(client_tree::Get),
+    /// Set a leaf as a local application does; servers that subscribed to it are told
+    #[command(
+        after_help = "Examples:\n  omadm client set --dir device --ddf profiles/ddf/reporting-1.0.ddf urn:example:mo:reporting:1.0//IntervalSeconds 600"
+    )]
+    Set(client_tree::Set),
+    /// Execute a node as a local application does
+    #[command(
+        after_help = "Examples:\n  omadm client exec --dir device --ddf lamp.ddf urn:example:mo:lamp:1.0//Blink"
+    )]
+    Exec(client_tree::Exec),
     /// Print what waits to be delivered, and why the last bootstrap was refused
     #[command(after_help = "Examples:\n  omadm client alerts --dir device")]
     Alerts(Device),
@@ -79,7 +94,7 @@ pub(crate) struct Device {
     cas: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Args)]
@@ -100,7 +115,10 @@ impl Client {
             Self::Init(init) => init.run(),
             Self::Bootstrap(bootstrap) => bootstrap.run().await,
             Self::Run(run) => run.daemon().await,
-            Self::Tree(device) => device.tree().await,
+            Self::Tree(device) => client_tree::tree(device).await,
+            Self::Get(get) => get.run().await,
+            Self::Set(set) => set.run().await,
+            Self::Exec(exec) => exec.run().await,
             Self::Alerts(device) => device.alerts().await,
         }
     }
@@ -235,23 +253,6 @@ impl Bootstrap {
 }
 
 impl Device {
-    async fn tree(self) -> Result<(), Failure> {
-        let json = self.json;
-        let client = self.open(&[], None)?;
-        let items = client
-            .readable_tree()
-            .await
-            .explain("the tree cannot be read", "")?;
-        for item in items {
-            say(if json {
-                item.to_compact()
-            } else {
-                item.to_pretty()
-            })?;
-        }
-        Ok(())
-    }
-
     async fn alerts(self) -> Result<(), Failure> {
         let what = "the alerts cannot be read";
         let json = self.json;
@@ -298,7 +299,11 @@ impl Device {
         Ok(())
     }
 
-    fn open(&self, urls: &[ServerUri], code: Option<Secret>) -> Result<DmClient, Failure> {
+    pub(super) fn open(
+        &self,
+        urls: &[ServerUri],
+        code: Option<Secret>,
+    ) -> Result<DmClient, Failure> {
         let what = "the device cannot be used";
         let dir = DeviceDir::open(&self.dir)
             .explain(what, "omadm client init --dir … --dev-id … makes one")?;

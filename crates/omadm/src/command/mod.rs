@@ -1,5 +1,6 @@
 pub(crate) mod bootstrap;
 pub(crate) mod client;
+pub(crate) mod client_tree;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;

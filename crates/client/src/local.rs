@@ -1,0 +1,394 @@
+//! The tree as a local application of the device sees and changes it: for plug-in authors, and for `omadm client tree|get|set|exec`.
+
+use omadm_bootstrap::DeviceView as _;
+use omadm_bootstrap::plan::{PlanStep, TreePlan};
+use omadm_mo::client_uri::{Everything, ResolveError};
+use omadm_mo::ddf::{AccessTypes, Ddf, DdfNode};
+use omadm_mo::json::Json;
+use omadm_mo::serialization::{readable, write_item};
+use omadm_mo::standard::{dac, dm_acc};
+use omadm_mo::{
+    CacheValidator, ClientUri, ExecOutcome, Format, ManagedObjectError, Moid, Node, NodeAddress,
+    NodeName, NodePath, Rights, SrvId, TreeError, TreeView as _, Value, ValueError,
+};
+use omadm_session::client::{Cause, LiveOverlay};
+
+use crate::engine::Shared;
+use crate::{Client, store::Snapshot};
+
+/// An MO instance with all that is known of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TreeInstance {
+    /// Its root.
+    pub at: NodeAddress,
+    /// The name its root has in a serialization (D33).
+    pub name: String,
+    /// The server that created it; none for the device itself.
+    pub creator: Option<SrvId>,
+    /// Its cache validator; none for live values (D76).
+    pub validator: Option<CacheValidator>,
+    /// The rights that servers have on it, those with none left out (§13).
+    pub rights: Vec<(SrvId, Rights)>,
+    /// Its nodes, each before those below it.
+    pub nodes: Vec<TreeNode>,
+}
+
+/// One node of an instance.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TreeNode {
+    /// From the instance's root; empty for the root itself.
+    pub path: NodePath,
+    /// Its format; that of its value where no DDF describes it.
+    pub format: Format,
+    /// What its DDF lets a server do; none where no DDF describes it.
+    pub access: Option<AccessTypes>,
+    /// Its value.
+    pub value: NodeText,
+}
+
+/// What is shown of a node's value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NodeText {
+    /// An interior node has none.
+    Interior,
+    /// The text form (D28).
+    Text(String),
+    /// No server may read it, so it is not shown either.
+    Withheld,
+}
+
+/// Why local access failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The ClientURI names nothing. The caller is at fault.
+    #[error("{0} names nothing on this device")]
+    NotFound(ClientUri),
+    /// It names several nodes where one is meant. The caller is at fault.
+    #[error("{uri} names {count} nodes, it has to name one")]
+    Several {
+        /// The ClientURI.
+        uri: ClientUri,
+        /// How many.
+        count: usize,
+    },
+    /// Its DDF lets nobody read it. The caller is at fault.
+    #[error("{0} cannot be read: its DDF gives no Get")]
+    Unreadable(ClientUri),
+    /// Accounts come by bootstrap, rights by their servers, and an interior node has no value. The caller is at fault.
+    #[error("{0} cannot be set locally")]
+    Fixed(ClientUri),
+    /// Its DDF does not describe the node. The caller is at fault.
+    #[error("{0} is described by no DDF of this device")]
+    Undescribed(ClientUri),
+    /// Its DDF gives no Exec. The caller is at fault.
+    #[error("{0} cannot be executed: its DDF gives no Exec")]
+    NotExecutable(ClientUri),
+    /// The text is no value of the leaf's format. The caller is at fault.
+    #[error("{uri}: {cause}")]
+    Value {
+        /// The leaf.
+        uri: ClientUri,
+        /// Why.
+        cause: ValueError,
+    },
+    /// The plug-in refused. It says who is at fault.
+    #[error(transparent)]
+    Refused(#[from] ManagedObjectError),
+    /// The tree changed while it was being changed. Trying again helps.
+    #[error("the tree changed in the meantime")]
+    Stale,
+    /// The store failed. The environment is at fault.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// How often a value is set again because the tree changed under it.
+const TRIES: u8 = 4;
+
+impl Client {
+    /// The whole tree, in the order of MOIDs and instances. Values that no server may read are withheld.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn tree(&self) -> Result<Vec<TreeInstance>, TreeError> {
+        let live = self.engine.host.live().clone();
+        let run = move |host: &Shared| {
+            let view = host.store.snapshot()?;
+            let accounts = view.accounts()?;
+            let mut all = Vec::new();
+            for (moid, ddf) in host.registry.iter() {
+                for miid in view.instances(moid)? {
+                    let at = NodeAddress::root(moid.clone(), miid);
+                    let Some(root) = subtree(host, &view, &at, live.contains(moid))? else {
+                        continue;
+                    };
+                    let mut rights = Vec::new();
+                    for account in &accounts {
+                        let has = account.rights_on(&view, moid, &at.miid)?;
+                        if !has.is_none() {
+                            rights.push((account.srv_id.clone(), has));
+                        }
+                    }
+                    let mut nodes = Vec::new();
+                    collect(&root, Some(ddf.root()), &NodePath::root(), true, &mut nodes);
+                    let name = host.registry.root_name(moid);
+                    all.push(TreeInstance {
+                        name: name.unwrap_or_else(|| at.miid.as_str()).to_owned(),
+                        creator: view.creator(moid, &at.miid)?,
+                        validator: view
+                            .validator(moid, &at.miid)?
+                            .filter(|_| !live.contains(moid)),
+                        rights,
+                        nodes,
+                        at,
+                    });
+                }
+            }
+            Ok(all)
+        };
+        self.engine.host.run(run).await
+    }
+
+    /// What a ClientURI names, as one serialization item a node; nodes without Get are left out, and refused where nothing remains.
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub async fn local_get(&self, uri: ClientUri) -> Result<Vec<Json>, LocalError> {
+        let live = self.engine.host.live().clone();
+        let run = move |host: &Shared| {
+            let view = host.store.snapshot()?;
+            let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
+            let view = LiveOverlay::new(&view, &overlaid);
+            Ok(items(host, &view, &uri))
+        };
+        self.engine.host.run(run).await?
+    }
+
+    /// Sets one leaf to the value that this text stands for in the leaf's format (D28: int decimal, bool `true` or `false`, octets base64). A leaf that its
+    /// DDF describes and that is not there yet is made.
+    ///
+    /// # Errors
+    /// [`LocalError`]; the tree is then as it was.
+    pub async fn local_set(&self, uri: ClientUri, text: String) -> Result<NodeAddress, LocalError> {
+        for _again in 0..TRIES {
+            let (uri, text) = (uri.clone(), text.clone());
+            let live = self.engine.host.live().clone();
+            let planned = move |host: &Shared| {
+                let view = host.store.snapshot()?;
+                let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
+                let mut plan = TreePlan::at(view.version());
+                let view = LiveOverlay::new(&view, &overlaid);
+                Ok(value(host, &view, &uri, &text).map(|(at, value)| {
+                    let node = Node::Leaf(value);
+                    plan.steps.push(PlanStep::Replace {
+                        at: at.clone(),
+                        node,
+                    });
+                    (at, plan)
+                }))
+            };
+            let (at, plan) = self.engine.host.run(planned).await??;
+            match self.engine.host.apply(plan).await {
+                Ok(_) => return Ok(at),
+                Err(Cause::Stale) => {}
+                Err(Cause::ManagedObject(refused)) => return Err(refused.into()),
+                Err(Cause::Tree(error)) => return Err(error.into()),
+                Err(other) => return Err(TreeError::Storage(other.to_string().into()).into()),
+            }
+        }
+        Err(LocalError::Stale)
+    }
+
+    /// Executes one node, as a server's EXEC without ServerURI would.
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub async fn local_exec(&self, uri: ClientUri) -> Result<ExecOutcome, LocalError> {
+        let live = self.engine.host.live().clone();
+        let run = move |host: &Shared| {
+            let view = host.store.snapshot()?;
+            let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
+            let view = LiveOverlay::new(&view, &overlaid);
+            Ok(executable(host, &view, &uri).and_then(|at| {
+                host.exec(&at).map_err(|cause| match cause {
+                    Cause::ManagedObject(refused) => LocalError::Refused(refused),
+                    other => TreeError::Storage(other.to_string().into()).into(),
+                })
+            }))
+        };
+        self.engine.host.run(run).await?
+    }
+}
+
+fn subtree(
+    host: &Shared,
+    view: &Snapshot,
+    at: &NodeAddress,
+    live: bool,
+) -> Result<Option<Node>, TreeError> {
+    if !live {
+        return view.subtree(at);
+    }
+    let read = host.read_live(std::slice::from_ref(at)).ok();
+    Ok(read.and_then(|mut read| read.pop()).map(|(_, node)| node))
+}
+
+type Live = std::collections::BTreeMap<(Moid, omadm_mo::Miid), Node>;
+
+fn overlay(host: &Shared, view: &Snapshot, moid: &Moid, live: bool) -> Result<Live, TreeError> {
+    let mut overlaid = Live::new();
+    for miid in live
+        .then(|| view.instances(moid))
+        .transpose()?
+        .unwrap_or_default()
+    {
+        let at = NodeAddress::root(moid.clone(), miid);
+        if let Some(node) = subtree(host, view, &at, true)? {
+            overlaid.insert((at.moid, at.miid), node);
+        }
+    }
+    Ok(overlaid)
+}
+
+fn resolve(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, LocalError> {
+    uri.resolve(view, &Everything).map_err(|error| match error {
+        ResolveError::Tree(error) => LocalError::Tree(error),
+        _ => LocalError::NotFound(uri.clone()),
+    })
+}
+
+fn one(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<NodeAddress, LocalError> {
+    let mut found = resolve(view, uri)?;
+    let several = LocalError::Several {
+        uri: uri.clone(),
+        count: found.len(),
+    };
+    found.pop().filter(|_| found.is_empty()).ok_or(several)
+}
+
+fn items(host: &Shared, view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<Json>, LocalError> {
+    let mut items = Vec::new();
+    for at in resolve(view, uri)? {
+        let Some(ddf) = host.registry.get(&at.moid) else {
+            continue;
+        };
+        let shown = view.subtree(&at)?.filter(|_| ddf.is_readable(&at.path));
+        let Some(node) = shown.and_then(|node| readable(&node, ddf.node(&at.path))) else {
+            continue;
+        };
+        let root_name = host.registry.root_name(&at.moid);
+        let root_name = root_name.unwrap_or_else(|| at.miid.as_str());
+        let name = at.path.names().last().map_or(root_name, NodeName::as_str);
+        let is_root = at.path.is_root();
+        let cv = is_root
+            .then(|| view.validator(&at.moid, &at.miid))
+            .transpose()?
+            .flatten();
+        let url = ddf.url().filter(|_| is_root);
+        let named = ClientUri::of(&at);
+        items.push(write_item(
+            &named,
+            name,
+            &node,
+            ddf.node(&at.path),
+            url,
+            cv.as_ref(),
+        ));
+    }
+    if items.is_empty() {
+        return Err(LocalError::Unreadable(uri.clone()));
+    }
+    Ok(items)
+}
+
+/// The leaf and its new value.
+fn value(
+    host: &Shared,
+    view: &LiveOverlay<'_>,
+    uri: &ClientUri,
+    text: &str,
+) -> Result<(NodeAddress, Value), LocalError> {
+    let at = match one(view, uri) {
+        Err(LocalError::NotFound(_)) => below_existing(view, uri)?,
+        found => found?,
+    };
+    let fixed = at.moid == dm_acc::moid() || at.moid == dac::moid();
+    let described = described(host.registry.get(&at.moid), &at, uri)?;
+    if fixed || described.format() == Format::Node {
+        return Err(LocalError::Fixed(uri.clone()));
+    }
+    let value = Value::from_text(described.format(), text).map_err(|cause| LocalError::Value {
+        uri: uri.clone(),
+        cause,
+    })?;
+    Ok((at, value))
+}
+
+/// Where a leaf that is not there yet would stand: its parent is there.
+fn below_existing(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<NodeAddress, LocalError> {
+    let missing = || LocalError::NotFound(uri.clone());
+    let path = uri.plain_path().ok_or_else(missing)?;
+    let (_, name) = path.split_last().ok_or_else(missing)?;
+    let mut above = uri.clone();
+    above.path.pop();
+    Ok(one(view, &above)?.child(name.clone()))
+}
+
+fn executable(
+    host: &Shared,
+    view: &LiveOverlay<'_>,
+    uri: &ClientUri,
+) -> Result<NodeAddress, LocalError> {
+    let at = one(view, uri)?;
+    let described = described(host.registry.get(&at.moid), &at, uri)?;
+    if described.access().has(AccessTypes::EXEC) {
+        Ok(at)
+    } else {
+        Err(LocalError::NotExecutable(uri.clone()))
+    }
+}
+
+fn described<'a>(
+    ddf: Option<&'a Ddf>,
+    at: &NodeAddress,
+    uri: &ClientUri,
+) -> Result<&'a DdfNode, LocalError> {
+    ddf.and_then(|ddf| ddf.node(&at.path))
+        .ok_or_else(|| LocalError::Undescribed(uri.clone()))
+}
+
+fn collect(
+    node: &Node,
+    described: Option<&DdfNode>,
+    path: &NodePath,
+    shown: bool,
+    nodes: &mut Vec<TreeNode>,
+) {
+    let shown = shown && described.is_none_or(|node| node.access().has(AccessTypes::GET));
+    let value = match node {
+        Node::Interior(_) => NodeText::Interior,
+        Node::Leaf(value) if shown => NodeText::Text(value.to_text().to_string()),
+        Node::Leaf(_) => NodeText::Withheld,
+    };
+    nodes.push(TreeNode {
+        path: path.clone(),
+        format: described.map_or_else(
+            || node.value().map_or(Format::Node, Value::format),
+            DdfNode::format,
+        ),
+        access: described.map(DdfNode::access),
+        value,
+    });
+    for (name, child) in node.children().into_iter().flatten() {
+        let below = described.and_then(|described| described.child(name));
+        // What no DDF describes is shown below an open `Ext` alone.
+        let hidden = below.is_none() && described.is_some_and(|node| !node.is_open());
+        collect(
+            child,
+            below,
+            &path.child(name.clone()),
+            shown && !hidden,
+            nodes,
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! `omadm client tree|get|set|exec`: the tree as a local application of the device sees and changes it.
+
+use clap::Args;
+use omadm_client::{NodeText, TreeInstance};
+use omadm_mo::ddf::AccessTypes;
+use omadm_mo::{ClientUri, ExecOutcome};
+
+use super::client::Device;
+use super::say;
+use crate::failure::{Explain as _, Failure};
+
+#[derive(Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    device: Device,
+    /// ClientURI, for example urn:oma:mo:oma-dm-devinfo:1.2//Man; x-names and wildcards are taken
+    uri: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Set {
+    #[command(flatten)]
+    device: Device,
+    /// ClientURI of one leaf
+    uri: String,
+    /// Its value: decimal for int, true or false for bool, base64 for octets, else as it is
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    device: Device,
+    /// ClientURI of one executable node
+    uri: String,
+}
+
+/// Prints the whole tree.
+pub(crate) async fn tree(device: Device) -> Result<(), Failure> {
+    let what = "the tree cannot be read";
+    let json = device.json;
+    let client = device.open(&[], None)?;
+    if json {
+        for item in client.readable_tree().await.explain(what, "")? {
+            say(item.to_compact())?;
+        }
+        return Ok(());
+    }
+    for instance in client.tree().await.explain(what, "")? {
+        for line in lines(&instance) {
+            say(line)?;
+        }
+    }
+    Ok(())
+}
+
+impl Get {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let json = self.device.json;
+        let uri = client_uri(&self.uri, "nothing was read")?;
+        let client = self.device.open(&[], None)?;
+        let read = client.local_get(uri).await;
+        let todo = "omadm client tree shows what there is";
+        for item in read.explain("nothing was read", todo)? {
+            say(if json {
+                item.to_compact()
+            } else {
+                item.to_pretty()
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Set {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let what = "nothing was set";
+        let json = self.device.json;
+        let uri = client_uri(&self.uri, what)?;
+        let client = self.device.open(&[], None)?;
+        let todo = "omadm client tree shows the leaves with their formats";
+        let at = client
+            .local_set(uri, self.value)
+            .await
+            .explain(what, todo)?;
+        let at = ClientUri::of(&at).to_string();
+        say(if json {
+            serde_json::json!({ "set": at }).to_string()
+        } else {
+            format!("set: {at}")
+        })
+    }
+}
+
+impl Exec {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let what = "nothing was executed";
+        let json = self.device.json;
+        let uri = client_uri(&self.uri, what)?;
+        let client = self.device.open(&[], None)?;
+        let todo = "omadm client tree shows which nodes have Exec";
+        let outcome = client.local_exec(uri).await.explain(what, todo)?;
+        let done = outcome == ExecOutcome::Done;
+        say(match (json, done) {
+            (true, _) => serde_json::json!({ "done": done }).to_string(),
+            (false, true) => "done".to_owned(),
+            (false, false) => "begun: the object reports later".to_owned(),
+        })
+    }
+}
+
+fn client_uri(text: &str, what: &str) -> Result<ClientUri, Failure> {
+    ClientUri::parse(text).explain(what, "write it like urn:oma:mo:oma-dm-devinfo:1.2//Man")
+}
+
+/// One line for the instance, one for each node below it.
+fn lines(instance: &TreeInstance) -> Vec<String> {
+    let mut head = vec![ClientUri::of(&instance.at).to_string()];
+    head.extend(
+        instance
+            .validator
+            .as_ref()
+            .map(|cv| format!("cv {}", cv.as_str())),
+    );
+    head.extend(
+        instance
+            .creator
+            .as_ref()
+            .map(|by| format!("created by {by}")),
+    );
+    let rights = instance.rights.iter();
+    head.extend(rights.map(|(server, rights)| format!("{server} {rights:?}")));
+    let mut all = vec![head.join("  ")];
+    for node in instance.nodes.iter().filter(|node| !node.path.is_root()) {
+        let names = node.path.names();
+        let indent = "  ".repeat(names.len());
+        let name = names.last().map_or("", |name| name.as_str());
+        let access = node.access.map_or_else(|| "-".to_owned(), letters);
+        let value = match &node.value {
+            NodeText::Interior => String::new(),
+            NodeText::Withheld => "(withheld)".to_owned(),
+            NodeText::Text(text) => format!("{text:?}"),
+        };
+        let line = format!(
+            "{:<36} {:<5} {access:<6} {value}",
+            format!("{indent}{name}"),
+            node.format.name()
+        );
+        all.push(line.trim_end().to_owned());
+    }
+    all
+}
+
+/// The first letters of what the DDF gives: Add, Copy, Delete, Exec, Get, Replace.
+fn letters(access: AccessTypes) -> String {
+    let named = AccessTypes::NAMED.into_iter();
+    let given = named.filter(|(one, _)| access.has(*one));
+    let letters: String = given.filter_map(|(_, name)| name.chars().next()).collect();
+    if letters.is_empty() {
+        "none".to_owned()
+    } else {
+        letters
+    }
+}
