@@ -2,11 +2,14 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::Fingerprint;
+
 /// By what a client recognises its server (dm20.md §16.4).
 #[derive(Clone, Debug)]
 pub struct ServerTrust {
     pub(crate) anchors: RootCertStore,
     pub(crate) accepted_leaves: Vec<CertificateDer<'static>>,
+    pub(crate) accepted_fingerprints: Vec<Fingerprint>,
     pub(crate) crls: Vec<CertificateRevocationListDer<'static>>,
     pub(crate) pinned: bool,
 }
@@ -35,6 +38,7 @@ impl ServerTrust {
         let mut trust = Self {
             anchors: RootCertStore::empty(),
             accepted_leaves: Vec::new(),
+            accepted_fingerprints: Vec::new(),
             crls: Vec::new(),
             pinned: false,
         };
@@ -68,6 +72,13 @@ impl ServerTrust {
         }
         self.accepted_leaves.push(certificate.clone().into_owned());
         Ok(self)
+    }
+
+    /// Adds certificates by their fingerprints: a peer that proves one of them is accepted as it is, whatever name it bears.
+    #[must_use]
+    pub fn with_fingerprints(mut self, fingerprints: &[Fingerprint]) -> Self {
+        self.accepted_fingerprints.extend(fingerprints);
+        self
     }
 
     /// Adds CRLs (DER) of the anchors. A certificate on which they are silent is not refused for that.

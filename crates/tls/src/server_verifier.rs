@@ -7,13 +7,14 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::crypto_profile::provider;
-use crate::{ServerTrust, ServerTrustError};
+use crate::{Fingerprint, ServerTrust, ServerTrustError};
 
 /// Chain, validity and name, or an equal accepted leaf (D78, D80).
 #[derive(Debug)]
 pub(crate) struct ServerVerifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
     accepted_leaves: Vec<CertificateDer<'static>>,
+    accepted_fingerprints: Vec<Fingerprint>,
     pinned: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -34,6 +35,7 @@ impl ServerVerifier {
         Ok(Self {
             chain,
             accepted_leaves: trust.accepted_leaves,
+            accepted_fingerprints: trust.accepted_fingerprints,
             pinned: trust.pinned,
             algorithms: provider().signature_verification_algorithms,
         })
@@ -58,6 +60,13 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.accepted_leaves.iter().any(|leaf| leaf == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        if !self.accepted_fingerprints.is_empty()
+            && self
+                .accepted_fingerprints
+                .contains(&Fingerprint::of(end_entity))
+        {
             return Ok(ServerCertVerified::assertion());
         }
         let judged = match &self.chain {
