@@ -5,9 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use omadm_client::IgnoredNotification;
+use omadm_client::policy::ClientPolicy;
+use omadm_client::{IgnoredNotification, Notified};
 use omadm_dm2::package0::{
-    AbsentDigest, DigestRefusal, Ignored, Package0, ReplayRefusal, ServerId,
+    AbsentDigest, DigestRefusal, Ignored, OptionName, Package0, ReplayRefusal, ServerId,
 };
 use omadm_mo::Secret;
 use support::{
@@ -266,4 +267,78 @@ async fn x_noti_003_a_server_whose_clock_ran_ahead_is_not_shut_out_by_a_device_w
         .await
         .unwrap();
     assert_eq!(watcher.accepted(), 2);
+}
+
+#[tokio::test]
+async fn x_noti_003_a_bootstrap_notification_makes_it_fetch_from_the_source_that_the_policy_names()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, watcher) = (Clock::at(SENT), Arc::<Watcher>::default());
+    let server = DmServer::start().await;
+    let file =
+        |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();
+    let pem = server.ca_pem.clone();
+    file("ca.pem", pem.as_bytes());
+    file("noti.secret", SECRET);
+    file("noti.data", &DATA);
+    let policy = format!(
+        "[trust]\nanchors = ['ca.pem']\n\
+         [[source]]\nid = 'boot'\nurl = 'https://localhost:{0}/bootstrap'\nnoti_secret_file = 'noti.secret'\nnoti_data_file = 'noti.data'\n\
+         [[source]]\nid = 'mute'\nurl = 'https://localhost:{0}/bootstrap'\n",
+        server.port
+    );
+    let policy = ClientPolicy::read(&policy, folder.path()).unwrap();
+    let client = device(folder.path(), &clock, &watcher)
+        .policy(&policy)
+        .unwrap()
+        .build()
+        .unwrap();
+    // One account is there, so that nothing is fetched unasked.
+    client.bootstrap().await.unwrap();
+    client.settle().await.unwrap();
+
+    let to = |source: &str| Package0::new(ServerId::parse(source).unwrap());
+    let full = |source: &str| Package0 {
+        notification_id: Some(1),
+        timestamp: Some(SENT),
+        ..to(source)
+    };
+    for (package, refusal) in [
+        (
+            sealed(to("bs:boot")),
+            DigestRefusal::BootstrapOption(OptionName::Timestamp),
+        ),
+        (
+            full("bs:boot").encode(),
+            DigestRefusal::BootstrapOption(OptionName::Sha256Digest),
+        ),
+        (sealed(full("bs:mute")), DigestRefusal::NoBootstrapSecret),
+    ] {
+        let ignored = client.notified(&package).await.unwrap();
+        let Notified::Ignored(IgnoredNotification::Judged(Ignored::Digest {
+            refusal: found, ..
+        })) = ignored
+        else {
+            unreachable!("{ignored:?}")
+        };
+        assert_eq!(found, refusal);
+    }
+    let stranger = client.notified(&sealed(full("bs:other"))).await.unwrap();
+    assert!(matches!(stranger, Notified::Ignored(_)), "{stranger:?}");
+
+    client.notified(&sealed(full("bs:boot"))).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let (ran, ()) = tokio::join!(client.run(stopped), async {
+        until("the completion came", || server.packages().len() == 2).await;
+        stop.send_replace(true);
+    });
+    ran.unwrap();
+    let packages = server.packages();
+    let complete = [("BootstrapComplete".to_owned(), None)];
+    assert_eq!(causes(&packages[1]), complete, "no ServerInitiatedMgmt");
+    let kind = &packages[1]["Alert"][0]["Data"]["BootstrapType"];
+    assert_eq!(
+        (&kind["Method"], &kind["Seq"]),
+        (&"server".into(), &2.into())
+    );
 }

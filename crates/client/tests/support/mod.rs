@@ -200,11 +200,12 @@ pub(crate) fn ca() -> (DevelopmentCa, CertificateValidity) {
     (DevelopmentCa::create("test", validity).unwrap(), validity)
 }
 
-/// A DM Server that answers every Package#1 with END, once it is let.
+/// A DM Server that answers every Package#1 with END, once it is let, and a GET with the document of [`document`].
 pub(crate) struct DmServer {
     pub(crate) port: u16,
     pub(crate) anchor: CertificateDer<'static>,
     pub(crate) identity: Identity,
+    pub(crate) ca_pem: String,
     packages: Arc<Mutex<Vec<Value>>>,
     /// How many packages it may answer.
     pub(crate) answers: Arc<Semaphore>,
@@ -233,6 +234,10 @@ impl DmServer {
                     let stream = acceptor.accept(stream).await.unwrap().stream;
                     let service =
                         service_fn(|request: http::Request<hyper::body::Incoming>| async {
+                            if request.method() == http::Method::GET {
+                                let document = Bytes::from(document(port, true));
+                                return Ok(http::Response::new(Full::new(document)));
+                            }
                             let body = request.into_body().collect().await?.to_bytes();
                             kept.lock()
                                 .unwrap()
@@ -250,6 +255,7 @@ impl DmServer {
             port,
             anchor: ca.certificate().clone(),
             identity,
+            ca_pem: ca.certificate_pem(),
             packages,
             answers,
         }
