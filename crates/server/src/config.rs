@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use omadm_tls::CertificateDer;
+
 use crate::store::address::StoreAddress;
 
 /// Settings of a DM Server.
@@ -32,6 +34,8 @@ pub struct ServerConfig {
     pub bootstrap_lifetime: Duration,
     /// How long a device certificate of the development CA is valid.
     pub certificate_lifetime: Duration,
+    /// CA certificates (DER) that receivers of pushes may chain to, such as a gateway before the devices; the device's own certificates always do.
+    pub carrier_anchors: Vec<CertificateDer<'static>>,
     /// Limits of both listeners.
     pub limits: Limits,
 }
@@ -109,6 +113,7 @@ impl ServerConfig {
             re_bootstrap: ReBootstrap::default(),
             bootstrap_lifetime: Duration::from_secs(7 * 86_400),
             certificate_lifetime: Duration::from_secs(365 * 86_400),
+            carrier_anchors: Vec::new(),
             limits: Limits::default(),
         }
     }

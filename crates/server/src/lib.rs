@@ -9,6 +9,7 @@ pub mod store;
 
 mod bootstrap_service;
 mod capacity;
+mod carrier;
 mod clock;
 mod crl;
 mod deployment;
@@ -19,6 +20,7 @@ mod housekeeping;
 mod identity;
 mod listener;
 mod node;
+mod notification_service;
 mod observer;
 mod problem;
 mod profiles;

@@ -200,6 +200,11 @@ fn server_words(event: &EventKind) -> String {
         ),
         EventKind::CommandReleased { command, .. } => format!("{command} was released"),
         EventKind::CommandCancelled { command, .. } => format!("{command} was cancelled"),
+        EventKind::NotificationQueued { address, .. } => {
+            format!("calls the device by a DM Notification to {address}")
+        }
+        EventKind::NotificationSent { outcome, .. } => format!("DM Notification: {outcome}"),
+        EventKind::NotificationAnswered { .. } => "the DM Notification is answered".to_owned(),
         EventKind::CommandAnswered {
             command,
             uri,

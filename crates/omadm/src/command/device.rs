@@ -9,6 +9,7 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{DeviceDetail, NewDevice};
 use omadm_tls::pem;
 
+use super::device_notify::Notify;
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -20,7 +21,8 @@ use crate::failure::{Explain as _, Failure};
   omadm device add IMEI:493005100592801 --code --profile full
   omadm device list
   omadm device show IMEI:493005100592800
-  omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60")]
+  omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
+  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30")]
 pub(crate) struct Device {
     /// The server's operator address
     #[arg(
@@ -114,6 +116,13 @@ With --wait the exit code is 0 where the device answered with success.")]
         /// The command's id
         id: String,
     },
+    /// Call a device by a DM Notification: it opens a session
+    ///
+    /// The address is where the device listens: `[listen]` of its policy.toml, or a gateway before it. By UDP nobody tells whether it arrived; --wait does.
+    #[command(
+        after_help = "Examples:\n  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30\n  omadm device notify IMEI:493005100592800 --to https://192.0.2.7:5684/notification --req-mos --prefer wlan"
+    )]
+    Notify(Notify),
     /// Revoke a credential of a device; it takes effect at once
     #[command(
         after_help = "Examples:\n  omadm device revoke IMEI:493005100592800 6a39906f69bc24c3ee5bb5213f4be1dadbe4f59d3acc550d397e5efb988c57a8"
@@ -174,6 +183,7 @@ impl Device {
             DeviceCommand::Release { dev_id, id } => {
                 commands::release(&api, &dev_id, &id, json).await
             }
+            DeviceCommand::Notify(notify) => notify.run(&api, json).await,
             DeviceCommand::Revoke { dev_id, credential } => {
                 let what = format!("the credential of {dev_id} was not revoked");
                 api.revoke_credential(&dev_id, &credential)
@@ -221,7 +231,7 @@ impl Device {
     }
 }
 
-const HINT: &str = "check --api, --ca and the token; `omadm serve` prints all three";
+pub(super) const HINT: &str = "check --api, --ca and the token; `omadm serve` prints all three";
 
 impl Add {
     async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
@@ -340,6 +350,6 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     story::tell(&detail.events)
 }
 
-fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+pub(super) fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     say(serde_json::to_string(value).explain("the answer cannot be printed", "")?)
 }

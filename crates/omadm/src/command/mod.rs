@@ -4,6 +4,7 @@ pub(crate) mod client_tree;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;
+mod device_notify;
 pub(crate) mod serve;
 pub(crate) mod store;
 

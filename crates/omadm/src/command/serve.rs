@@ -9,8 +9,9 @@ use omadm_server::config::{ReBootstrap, ServerConfig};
 use omadm_server::state_dir::FirstStart;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
+use omadm_tls::pem;
 
-use super::say;
+use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Runs a DM Server
@@ -57,6 +58,14 @@ pub(crate) struct Serve {
     /// Days until an uncompleted bootstrap expires
     #[arg(long, default_value_t = 7, env = "OMADM_BOOTSTRAP_DAYS")]
     bootstrap_days: u64,
+    /// CA certificates (PEM) that a gateway before the devices may chain to, where DM Notifications go by https; a device is known by its own certificate. May be repeated
+    #[arg(
+        long = "carrier-ca",
+        value_name = "FILE",
+        env = "OMADM_CARRIER_CA",
+        value_delimiter = ','
+    )]
+    carrier_cas: Vec<PathBuf>,
     /// Longest request body in octets; longer ones get 413
     #[arg(long, default_value_t = 1 << 20, env = "OMADM_BODY_OCTETS")]
     body_octets: usize,
@@ -92,6 +101,14 @@ impl Serve {
         config.public_server = self.public_server;
         config.profiles_dir = self.profiles;
         config.bootstrap_lifetime = Duration::from_secs(self.bootstrap_days.saturating_mul(86_400));
+        for file in &self.carrier_cas {
+            config
+                .carrier_anchors
+                .extend(pem::certificates(&read_text(file)?).explain(
+                    what,
+                    format!("{} has to hold a certificate in PEM", file.display()),
+                )?);
+        }
         config.limits.body_octets = self.body_octets;
         config.limits.json_depth = self.json_depth;
         config.limits.exchanges_per_connection =

@@ -23,6 +23,8 @@ use crate::model::{
     RecordId,
 };
 use crate::node::{Node, event};
+use crate::seal::SealError;
+use crate::store::StoreError;
 
 /// What a fetch gives.
 pub(crate) enum Fetched {
@@ -134,23 +136,52 @@ async fn again(
     Ok(Fetched::Document(drafted.document))
 }
 
-async fn document(node: &Node, head: &Head, record: &BootstrapRecord) -> Result<Fetched, Refusal> {
-    let Some(sealed) = node
+/// Why the document of a record is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// It is not there. The store is at fault.
+    #[error("the record has no document")]
+    Missing,
+    /// It cannot be unsealed. The configuration or the store is at fault.
+    #[error("the document could not be opened: {0}")]
+    Sealed(#[from] SealError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The document of a record as it left, or is to leave.
+pub(crate) async fn open_document(
+    node: &Node,
+    record: &BootstrapRecord,
+) -> Result<Secret, OpenError> {
+    let sealed = node
         .store
         .sealed_document(&record.dev_id, &record.id)
         .await?
-    else {
-        tracing::error!(bootstrap = %record.id, device = %record.dev_id, "a record has no document");
-        return Err(Refusal::plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the record has no document",
-        )
-        .by(&record.dev_id));
-    };
-    let document = node.sealing.open(&seal_context(record), &sealed).map_err(|error| {
+        .ok_or(OpenError::Missing)?;
+    let opened = node.sealing.open(&seal_context(record), &sealed);
+    opened.inspect_err(|error| {
         tracing::error!(bootstrap = %record.id, device = %record.dev_id, %error, "a document could not be opened");
-        Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "the document could not be opened; the server's log tells why").by(&record.dev_id)
-    })?;
+    }).map_err(OpenError::from)
+}
+
+async fn document(node: &Node, head: &Head, record: &BootstrapRecord) -> Result<Fetched, Refusal> {
+    let failed =
+        |detail: &str| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, detail).by(&record.dev_id);
+    let document = match open_document(node, record).await {
+        Ok(document) => document,
+        Err(OpenError::Store(error)) => return Err(error.into()),
+        Err(OpenError::Missing) => {
+            tracing::error!(bootstrap = %record.id, device = %record.dev_id, "a record has no document");
+            return Err(failed("the record has no document"));
+        }
+        Err(OpenError::Sealed(_)) => {
+            return Err(failed(
+                "the document could not be opened; the server's log tells why",
+            ));
+        }
+    };
     if record.fetched_at.is_none() {
         mark_fetched(node, head, record);
     }

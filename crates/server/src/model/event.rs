@@ -213,6 +213,37 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<String>,
     },
+    /// A DM Notification is about to leave.
+    NotificationQueued {
+        /// `udp` or `https`.
+        carrier: String,
+        /// Its NOTIFICATION-ID.
+        notification_id: u16,
+        /// Where to.
+        address: String,
+        /// The server whose account it names.
+        srv_id: String,
+        /// Whether it carries a digest.
+        authenticated: bool,
+    },
+    /// It left, or could not.
+    NotificationSent {
+        /// `udp` or `https`.
+        carrier: String,
+        /// Its NOTIFICATION-ID.
+        notification_id: u16,
+        /// Where to.
+        address: String,
+        /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it, else why it did not leave, as a sentence.
+        outcome: String,
+    },
+    /// The device opened a session because of it.
+    NotificationAnswered {
+        /// Its NOTIFICATION-ID.
+        notification_id: u16,
+        /// The carrier it went by.
+        carrier: String,
+    },
     /// A request was refused.
     RequestRefused {
         /// The URI's path.

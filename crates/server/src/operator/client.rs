@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::types::{
     BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
     DeviceDetail, DevicePage, EventPage, NewBootstrap, NewCommands, NewCredential, NewDevice,
-    ProfileBody,
+    NewNotification, NotificationBody, ProfileBody,
 };
 use crate::problem::ProblemBody;
 
@@ -220,6 +220,19 @@ impl ApiClient {
         let device = encoded(dev_id);
         self.get(&format!("/api/v1/events?device={device}&after={after}"))
             .await
+    }
+
+    /// Sends a device a DM Notification.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn notify(
+        &self,
+        dev_id: &str,
+        new: &NewNotification,
+    ) -> Result<NotificationBody, ApiError> {
+        let path = format!("/api/v1/devices/{}/notifications", encoded(dev_id));
+        self.post(&path, new).await
     }
 
     /// Starts a bootstrap.

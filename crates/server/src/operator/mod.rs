@@ -11,6 +11,7 @@ mod credentials;
 mod devices;
 mod events;
 mod metrics;
+mod notifications;
 mod openapi;
 mod profiles;
 pub mod types;
@@ -62,6 +63,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             "/devices/{dev_id}/commands/{id}/release",
             post(commands::release),
         )
+        .route("/devices/{dev_id}/notifications", post(notifications::send))
         .route("/bootstraps", get(bootstraps::list).post(bootstraps::start))
         .route("/bootstraps/{id}", get(bootstraps::show))
         .route("/events", get(events::list))

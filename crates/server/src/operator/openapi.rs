@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{bootstraps, commands, credentials, devices, events, profiles};
+use super::{bootstraps, commands, credentials, devices, events, notifications, profiles};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{bootstraps, commands, credentials, devices, events, profiles};
         commands::show,
         commands::cancel,
         commands::release,
+        notifications::send,
         bootstraps::list,
         bootstraps::start,
         bootstraps::show,

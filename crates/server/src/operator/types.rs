@@ -125,6 +125,43 @@ pub struct CredentialBody {
     pub tries_left: Option<u8>,
 }
 
+/// A DM Notification to be sent to a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewNotification {
+    /// Where the device listens: `udp://HOST:PORT` or `https://HOST:PORT/PATH`.
+    pub to: String,
+    /// The server whose account is meant (SrvID); else that of the newest completed bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srv_id: Option<String>,
+    /// The connection the device should use: `any`, `cellular`, `wlan` or `wireline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<String>,
+    /// Whether the session is to begin with the list of the device's management objects.
+    #[serde(default)]
+    pub req_mos: bool,
+    /// Send it without digest where the account has no `Auth/Noti`.
+    #[serde(default)]
+    pub unauthenticated: bool,
+}
+
+/// A DM Notification that left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NotificationBody {
+    /// Its NOTIFICATION-ID: the event `notification-answered` bears it.
+    pub notification_id: u16,
+    /// The server whose account it names.
+    pub srv_id: String,
+    /// `udp` or `https`.
+    pub carrier: String,
+    /// Where it went.
+    pub address: String,
+    /// Whether it carries a digest.
+    pub authenticated: bool,
+    /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it.
+    pub outcome: String,
+}
+
 /// A bootstrap to be started.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

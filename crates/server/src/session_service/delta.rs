@@ -51,6 +51,8 @@ pub(super) fn describe(
                 Some(answered(outcome, session))
             }
             SessionEvent::Alert(alert) => Some(received(alert, session)),
+            // Only one that this server sent counts: the notification service looks it up.
+            SessionEvent::Notified { .. } => None,
             SessionEvent::Ended => Some(EventKind::SessionEnded { session }),
         };
         delta

@@ -21,6 +21,7 @@ use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::identity::SessionDevice;
 use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
+use crate::notification_service;
 use crate::store::CommitError;
 
 /// How often a package is advanced again after another commit of the device came between (DESIGN §3).
@@ -101,6 +102,14 @@ pub(crate) async fn exchange(
     }
     delta::describe(&step.delta, &mut queue, &mut delta, &head.correlation);
     delta.commands.extend(queue.changes());
+    notification_service::answered(
+        node,
+        known,
+        &step.delta.events,
+        &mut delta,
+        &head.correlation,
+    )
+    .await?;
     completion::complete(node, &step.delta.completions, &mut delta, &head.correlation).await?;
     delta.device.push(DeviceChange::Seen);
     delta.session = delta::session(step.state, head.now);

@@ -199,7 +199,10 @@ impl ServerEnd {
                         }
                     }
                 }
-                SessionEvent::Started { .. } | SessionEvent::Alert(_) | SessionEvent::Ended => {}
+                SessionEvent::Started { .. }
+                | SessionEvent::Notified { .. }
+                | SessionEvent::Alert(_)
+                | SessionEvent::Ended => {}
             }
         }
         self.events.extend(delta.events);

@@ -69,6 +69,7 @@ fn initiation(
     delta.events.push(SessionEvent::Started {
         causes: causes.iter().map(urn).collect(),
     });
+    delta.events.extend(causes.iter().filter_map(notified));
     let others = package.alerts.iter();
     let others = others.filter(|alert| SessionCause::of(alert).is_none());
     delta
@@ -244,6 +245,15 @@ fn completion(cause: &SessionCause<'_>) -> Option<BootstrapComplete> {
         _ => None,
     };
     alert.map(BootstrapComplete::read)
+}
+
+fn notified(cause: &SessionCause<'_>) -> Option<SessionEvent> {
+    match cause {
+        SessionCause::ServerInitiatedMgmt { notification_id } => {
+            notification_id.map(|notification_id| SessionEvent::Notified { notification_id })
+        }
+        _ => None,
+    }
 }
 
 fn urn(cause: &SessionCause<'_>) -> String {

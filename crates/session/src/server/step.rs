@@ -81,6 +81,11 @@ pub enum SessionEvent {
         /// Their URNs.
         causes: Vec<String>,
     },
+    /// It answers the Notification of this NOTIFICATION-ID.
+    Notified {
+        /// The id.
+        notification_id: u16,
+    },
     /// An older one of the same device was over with it.
     Superseded {
         /// The older session.

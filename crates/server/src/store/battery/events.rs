@@ -108,6 +108,23 @@ fn every_kind() -> Vec<EventKind> {
             reason: text(),
             session: some(),
         },
+        EventKind::NotificationQueued {
+            carrier: text(),
+            notification_id: u16::MAX,
+            address: text(),
+            srv_id: text(),
+            authenticated: true,
+        },
+        EventKind::NotificationSent {
+            carrier: text(),
+            notification_id: 0,
+            address: text(),
+            outcome: text(),
+        },
+        EventKind::NotificationAnswered {
+            notification_id: 1,
+            carrier: text(),
+        },
         EventKind::RequestRefused {
             path: text(),
             status: 403,
@@ -140,6 +157,9 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::AlertReceived { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::SessionAborted { .. }
+            | EventKind::NotificationQueued { .. }
+            | EventKind::NotificationSent { .. }
+            | EventKind::NotificationAnswered { .. }
             | EventKind::RequestRefused { .. } => {}
         }
     }

@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Request;
+use http::header::{CONTENT_TYPE, HOST};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use omadm_mo::ServerUri;
+use omadm_tls::{CertificateDer, ConnectError, Connector, ConnectorConfig, Identity, ServerTrust};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
+
+/// Pauses before the second and the third try.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// For one try, handshake and answer included.
+const TRY: Duration = Duration::from_secs(10);
+
+/// POST over TLS: the receiver is the device by its certificate, or a gateway that chains to the configured anchors; this server presents its own.
+pub(super) struct HttpsCarrier {
+    identity: Identity,
+    anchors: Vec<CertificateDer<'static>>,
+}
+
+impl HttpsCarrier {
+    pub(super) const fn new(identity: Identity, anchors: Vec<CertificateDer<'static>>) -> Self {
+        Self { identity, anchors }
+    }
+
+    fn connector(&self, push: &Push<'_>) -> Result<Connector, CarrierError> {
+        let set_up = |why: String| CarrierError::SetUp(why);
+        let trust = ServerTrust::anchors(&self.anchors).map_err(|why| set_up(why.to_string()))?;
+        let trust = trust.with_fingerprints(push.device);
+        let config = ConnectorConfig::new(trust).with_identity(self.identity.clone());
+        Connector::new(config).map_err(|why| set_up(why.to_string()))
+    }
+}
+
+#[async_trait]
+impl PushCarrier for HttpsCarrier {
+    fn name(&self) -> &'static str {
+        "https"
+    }
+
+    async fn push(&self, push: &Push<'_>) -> Result<Delivery, CarrierError> {
+        let PushAddress::Https(url) = push.to else {
+            return Err(CarrierError::SetUp(format!("{} is not of HTTPS", push.to)));
+        };
+        let connector = self.connector(push)?;
+        let mut pauses = PAUSES.iter();
+        loop {
+            let tried = timeout(TRY, post(&connector, url, push));
+            let tried = tried.await.unwrap_or_else(|_| {
+                let why = format!("no answer within {} s", TRY.as_secs());
+                Err(CarrierError::Unreachable(url.to_string(), why))
+            });
+            match (tried, pauses.next()) {
+                (Err(error), Some(pause)) if helps(&error) => sleep(*pause).await,
+                (tried, _) => return tried,
+            }
+        }
+    }
+}
+
+/// Whether another try may go better.
+const fn helps(error: &CarrierError) -> bool {
+    match error {
+        CarrierError::Unreachable(..) => true,
+        CarrierError::Status(_, status) => *status >= 500,
+        CarrierError::NotTrusted(..) | CarrierError::SetUp(_) => false,
+    }
+}
+
+async fn post(
+    connector: &Connector,
+    url: &ServerUri,
+    push: &Push<'_>,
+) -> Result<Delivery, CarrierError> {
+    let unreachable = |why: String| CarrierError::Unreachable(url.to_string(), why);
+    let stream = TcpStream::connect((url.host(), url.port()))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let stream = connector
+        .connect(stream, url.host())
+        .await
+        .map_err(|error| match error {
+            ConnectError::ServerNotTrusted(distrust) => {
+                CarrierError::NotTrusted(url.to_string(), distrust.to_string())
+            }
+            error => unreachable(error.to_string()),
+        })?;
+    let request = Request::post(url.path_and_query())
+        .header(HOST, url.authority())
+        .header(CONTENT_TYPE, push.media_type)
+        .body(Full::new(Bytes::copy_from_slice(push.octets)))
+        .map_err(|error| CarrierError::SetUp(error.to_string()))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let driver = tokio::spawn(connection);
+    let answer = sender.send_request(request).await;
+    driver.abort();
+    let status = answer
+        .map_err(|error| unreachable(error.to_string()))?
+        .status();
+    if status.is_success() {
+        Ok(Delivery::Taken)
+    } else {
+        Err(CarrierError::Status(url.to_string(), status.as_u16()))
+    }
+}

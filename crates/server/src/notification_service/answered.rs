@@ -1,0 +1,51 @@
+use omadm_session::server::SessionEvent;
+
+use super::recent;
+use crate::model::{Device, EventKind, ExchangeDelta};
+use crate::node::{Node, event};
+use crate::store::StoreError;
+
+/// Adds to a Package#1's delta which Notification it answers. One that this server did not send lately, or that was answered before, is passed over.
+pub(crate) async fn answered(
+    node: &Node,
+    device: &Device,
+    events: &[SessionEvent],
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Result<(), StoreError> {
+    let ids: Vec<u16> = events
+        .iter()
+        .filter_map(|event| match event {
+            SessionEvent::Notified { notification_id } => Some(*notification_id),
+            _ => None,
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let recent = recent(node, device).await?;
+    for id in ids {
+        let last = recent
+            .iter()
+            .rev()
+            .find_map(|stored| match &stored.event.kind {
+                EventKind::NotificationQueued {
+                    notification_id,
+                    carrier,
+                    ..
+                } if *notification_id == id => Some(Some(carrier.clone())),
+                EventKind::NotificationAnswered {
+                    notification_id, ..
+                } if *notification_id == id => Some(None),
+                _ => None,
+            });
+        if let Some(carrier) = last.flatten() {
+            let kind = EventKind::NotificationAnswered {
+                notification_id: id,
+                carrier,
+            };
+            delta.events.push(event(kind, correlation));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The notification service: makes Package#0 for a device from what its bootstrap gave it, sends it, and ties the session that answers to it
+//! (`dm20.md` §11).
+
+mod answered;
+mod credential;
+
+use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
+use omadm_mo::{DevId, SrvId};
+use omadm_tls::Fingerprint;
+
+pub(crate) use answered::answered;
+pub(crate) use credential::CredentialError;
+
+use crate::carrier::{CarrierError, Delivery, Push, PushAddress, carrier_of};
+use crate::entropy::{NoRandomness, random};
+use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, StoredEvent};
+use crate::node::{Node, event};
+use crate::store::{CommitError, StoreError};
+
+/// How often an event is committed again after other commits of the device came between.
+const RETRIES: usize = 8;
+/// How many of a device's latest events are looked through for a Notification.
+const RECENT: u64 = 200;
+
+/// A Notification that an operator wants sent.
+pub(crate) struct Wanted {
+    pub(crate) to: PushAddress,
+    /// Whose account; none means that of the newest completed bootstrap.
+    pub(crate) srv_id: Option<SrvId>,
+    pub(crate) prefer: Option<PreferredConnection>,
+    pub(crate) req_mos: bool,
+    /// Send it without digest where the account has no `Auth/Noti`.
+    pub(crate) unauthenticated: bool,
+}
+
+/// A Notification that left.
+pub(crate) struct Sent {
+    pub(crate) notification_id: u16,
+    pub(crate) srv_id: SrvId,
+    pub(crate) carrier: &'static str,
+    pub(crate) authenticated: bool,
+    pub(crate) outcome: Result<Delivery, CarrierError>,
+}
+
+/// Why no Notification left.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotifyError {
+    /// No such device.
+    #[error("no device {0} is registered")]
+    UnknownDevice(DevId),
+    /// What the device was bootstrapped with does not do.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoRandomness),
+    /// The store failed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl From<StoreError> for NotifyError {
+    fn from(error: StoreError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+/// Makes a Notification and sends it. It leaves once the event that it is about to is durable, so that the session it brings finds it.
+pub(crate) async fn notify(
+    node: &Node,
+    dev_id: &DevId,
+    wanted: &Wanted,
+    correlation: &str,
+) -> Result<Sent, NotifyError> {
+    let unknown = || NotifyError::UnknownDevice(dev_id.clone());
+    let device = node.store.device(dev_id).await?.ok_or_else(unknown)?;
+    let found = credential::find(node, dev_id, wanted.srv_id.as_ref()).await?;
+    let noti = found.proving(wanted.unauthenticated)?;
+    let notification_id = fresh_id(&recent(node, &device).await?)?;
+    let now = node.now();
+    let package = Package0 {
+        preferred_connection: wanted.prefer,
+        notification_id: Some(notification_id),
+        timestamp: u64::try_from(now.0 / 1000).ok(),
+        req_mos: wanted.req_mos,
+        ..Package0::new(ServerId::Account(found.srv_id.clone()))
+    };
+    let package = match noti {
+        Some(noti) => package.sealed(&noti.secret, &noti.data),
+        None => package,
+    };
+    let carrier = carrier_of(
+        &wanted.to,
+        node.state.identity(),
+        &node.config.carrier_anchors,
+    );
+    let address = wanted.to.to_string();
+    let queued = EventKind::NotificationQueued {
+        carrier: carrier.name().to_owned(),
+        notification_id,
+        address: address.clone(),
+        srv_id: found.srv_id.to_string(),
+        authenticated: noti.is_some(),
+    };
+    record(node, dev_id, queued, correlation).await?;
+    let device_certificates = certificates(node, dev_id).await?;
+    let octets = package.encode();
+    let push = Push {
+        to: &wanted.to,
+        octets: &octets,
+        media_type: MEDIA_TYPE,
+        device: &device_certificates,
+    };
+    let outcome = carrier.push(&push).await;
+    let sent = EventKind::NotificationSent {
+        carrier: carrier.name().to_owned(),
+        notification_id,
+        address,
+        outcome: match &outcome {
+            Ok(delivery) => delivery.name().to_owned(),
+            Err(error) => error.to_string(),
+        },
+    };
+    record(node, dev_id, sent, correlation).await?;
+    Ok(Sent {
+        notification_id,
+        carrier: carrier.name(),
+        authenticated: noti.is_some(),
+        srv_id: found.srv_id,
+        outcome,
+    })
+}
+
+/// The latest events of a device, oldest first.
+async fn recent(node: &Node, device: &Device) -> Result<Vec<StoredEvent>, StoreError> {
+    let after = device.next_event_seq.saturating_sub(RECENT + 1);
+    let limit = usize::try_from(RECENT).unwrap_or(usize::MAX);
+    node.store.events_of(&device.dev_id, after, limit).await
+}
+
+/// A NOTIFICATION-ID that none of these events has: a client ignores one that it had among the last 32.
+fn fresh_id(recent: &[StoredEvent]) -> Result<u16, NoRandomness> {
+    let used = |id: u16| {
+        recent.iter().any(|stored| {
+            matches!(&stored.event.kind, EventKind::NotificationQueued { notification_id, .. } if *notification_id == id)
+        })
+    };
+    let first = u16::from_be_bytes(random()?);
+    let mut ids = (0..=u16::MAX).map(|step| first.wrapping_add(step));
+    Ok(ids.find(|id| !used(*id)).unwrap_or(first))
+}
+
+/// Fingerprints of the certificates that are the device's now.
+async fn certificates(node: &Node, dev_id: &DevId) -> Result<Vec<Fingerprint>, StoreError> {
+    let now = node.now();
+    let credentials = node.store.credentials(dev_id).await?;
+    let fingerprints = credentials.iter().filter_map(|credential| {
+        let good = credential.revoked_at.is_none()
+            && credential.expires_at.is_none_or(|expires| expires > now);
+        match credential.proof {
+            CredentialProof::Certificate(fingerprint) if good => {
+                Some(Fingerprint::from_octets(fingerprint))
+            }
+            _ => None,
+        }
+    });
+    Ok(fingerprints.collect())
+}
+
+/// Commits one event of a device.
+async fn record(
+    node: &Node,
+    dev_id: &DevId,
+    kind: EventKind,
+    correlation: &str,
+) -> Result<(), NotifyError> {
+    for _again in 0..RETRIES {
+        let device = node.store.device(dev_id).await?;
+        let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        delta.events.push(event(kind.clone(), correlation));
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                let text = serde_json::to_string(&kind).unwrap_or_default();
+                tracing::info!(correlation, device = %dev_id, event = text, "notification");
+                return Ok(());
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
