@@ -4,6 +4,7 @@
 //! [`omadm_mo::json::Json`], so size, depth and double members are judged before a package is read; Package#0 is binary ([`package0`]).
 
 pub mod header;
+pub mod http_auth;
 pub mod media_type;
 pub mod package0;
 

@@ -1,6 +1,6 @@
 //! An accept loop of our own: TLS, the peer's identity on every request, bounded connections, graceful drain (DESIGN §7).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,6 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Connection {
     /// Counted from 1 for each listener.
     pub(crate) number: u64,
+    /// Whose address the connection is from: a device's, or that of what stands before the server.
+    pub(crate) from: IpAddr,
     /// Who is at the other end, judged at the handshake; none without TLS. To be judged again for each request.
     pub(crate) peer: Option<PeerIdentity>,
 }
@@ -147,7 +149,12 @@ impl Serving {
     async fn connection(self, stream: TcpStream, from: SocketAddr, number: u64) {
         let _nagle = stream.set_nodelay(true);
         let Some(acceptor) = self.acceptor.clone() else {
-            return self.serve(stream, Connection { number, peer: None }).await;
+            let connection = Connection {
+                number,
+                from: from.ip(),
+                peer: None,
+            };
+            return self.serve(stream, connection).await;
         };
         let mut stop = self.stop.clone();
         let handshake = tokio::select! {
@@ -161,6 +168,7 @@ impl Serving {
                     accepted.stream,
                     Connection {
                         number,
+                        from: from.ip(),
                         peer: Some(accepted.peer),
                     },
                 )

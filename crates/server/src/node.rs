@@ -14,7 +14,7 @@ use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::crl::CrlInForce;
-use crate::identity::CodeGates;
+use crate::identity::{CodeGates, HttpAuth};
 use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
@@ -44,6 +44,7 @@ pub(crate) struct Node {
     strangers: RefusalThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     pub(crate) code_gates: CodeGates,
+    pub(crate) http_auth: HttpAuth,
     pub(crate) crl: CrlInForce,
 }
 
@@ -71,6 +72,7 @@ impl Node {
             clock,
             observer,
         } = parts;
+        let http_auth = HttpAuth::new(state.sealing_key(), &sealing, clock.now());
         Ok(Self {
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
@@ -87,6 +89,7 @@ impl Node {
             profiles,
             observer,
             code_gates: CodeGates::default(),
+            http_auth,
             crl: CrlInForce::default(),
         })
     }

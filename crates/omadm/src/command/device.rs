@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use omadm_mo::{Secret, ServerUri};
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::{DeviceDetail, NewDevice};
+use omadm_server::operator::types::{
+    CredentialAdded, DeviceDetail, NewCredential, NewDevice, SecretText,
+};
 use omadm_tls::pem;
 
 use super::device_notify::Notify;
@@ -19,6 +21,8 @@ use crate::failure::{Explain as _, Failure};
   export OMADM_API=https://127.0.0.1:8444 OMADM_CA=server/ca.crt OMADM_TOKEN=…
   omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal
   omadm device add IMEI:493005100592801 --code --profile full
+  omadm device add IMEI:493005100592802 --http-user meter-7
+  omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex
   omadm device list
   omadm device show IMEI:493005100592800
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
@@ -49,9 +53,14 @@ pub(crate) struct Device {
 enum DeviceCommand {
     /// Register a device
     #[command(
-        after_help = "Examples:\n  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal\n  omadm device add IMEI:493005100592801 --code --profile full"
+        after_help = "Examples:\n  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal\n  omadm device add IMEI:493005100592801 --code --profile full\n  omadm device add IMEI:493005100592802 --http-user meter-7 --password-file password.txt"
     )]
     Add(Add),
+    /// Give a registered device one more credential
+    #[command(
+        after_help = "Examples:\n  omadm device add-credential IMEI:493005100592800 --http-user meter-7\n  omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex\n  omadm device add-credential IMEI:493005100592800 --code"
+    )]
+    AddCredential(AddCredential),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]
     List,
@@ -139,6 +148,24 @@ With --wait the exit code is 0 where the device answered with success.")]
 struct Add {
     /// Its DevID, for example IMEI:493005100592800
     dev_id: String,
+    #[command(flatten)]
+    credential: NewOne,
+    /// Profile of a client-initiated bootstrap that is started with it
+    #[arg(long)]
+    profile: Option<String>,
+}
+
+#[derive(Args)]
+struct AddCredential {
+    /// The device's DevID
+    dev_id: String,
+    #[command(flatten)]
+    credential: NewOne,
+}
+
+/// What the device gets.
+#[derive(Args)]
+struct NewOne {
     /// The device's certificate request (PEM); a certificate is issued for it
     #[arg(long, conflicts_with = "code")]
     csr: Option<PathBuf>,
@@ -148,9 +175,18 @@ struct Add {
     /// Issue a bootstrap code for a device that has nothing yet; shown once
     #[arg(long)]
     code: bool,
-    /// Profile of a client-initiated bootstrap that is started with it
+    /// An HTTP user of the device (Basic, Digest), which no other device has
     #[arg(long)]
-    profile: Option<String>,
+    http_user: Option<String>,
+    /// File that holds its password, 16 to 128 octets; without it the server draws one, which is shown once
+    #[arg(long, requires = "http_user")]
+    password_file: Option<PathBuf>,
+    /// Identity of a pre-shared key of the device, which no other device has
+    #[arg(long)]
+    psk_identity: Option<String>,
+    /// File that holds the key, 32 to 128 hexadecimal digits; without it the server draws one, which is shown once
+    #[arg(long, requires = "psk_identity")]
+    psk_file: Option<PathBuf>,
 }
 
 impl Device {
@@ -159,6 +195,7 @@ impl Device {
         let json = self.json;
         match self.command {
             DeviceCommand::Add(add) => add.run(&api, json).await,
+            DeviceCommand::AddCredential(add) => add.run(&api, json).await,
             DeviceCommand::List => list(&api, json).await,
             DeviceCommand::Show { dev_id, all } => {
                 let mut detail = api
@@ -235,22 +272,21 @@ pub(super) const HINT: &str = "check --api, --ca and the token; `omadm serve` pr
 
 impl Add {
     async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
-        let csr = self.csr.as_deref().map(read_text).transpose()?;
+        let credential = self.credential.body()?;
         let what = format!("{} was not registered", self.dev_id);
         let new = NewDevice {
             dev_id: self.dev_id,
-            csr,
-            code: self.code,
+            csr: credential.csr,
+            code: credential.code,
+            http_user: credential.http_user,
+            http_password: credential.http_password,
+            psk_identity: credential.psk_identity,
+            psk: credential.psk,
             profile: self.profile,
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await.explain(what, HINT)?;
-        if let (Some(certificate), Some(out)) = (&added.certificate, &self.out) {
-            std::fs::write(out, certificate).explain(
-                format!("{} cannot be written", out.display()),
-                "check the path; `omadm device show` tells that the device is registered",
-            )?;
-        }
+        self.credential.write(added.certificate.as_deref())?;
         if json {
             return say_json(&added);
         }
@@ -261,6 +297,66 @@ impl Add {
                 bootstrap.id, bootstrap.profile, bootstrap.method, bootstrap.expires_at
             ))?;
         }
+        self.credential.tell(&CredentialAdded {
+            certificate: added.certificate,
+            code: added.code,
+            http_password: added.http_password,
+            psk: added.psk,
+        })
+    }
+}
+
+impl AddCredential {
+    async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let new = self.credential.body()?;
+        let what = format!("{} got no credential", self.dev_id);
+        let added = api
+            .add_credential(&self.dev_id, &new)
+            .await
+            .explain(what, HINT)?;
+        self.credential.write(added.certificate.as_deref())?;
+        if json {
+            return say_json(&added);
+        }
+        say(format!("device:      {}", self.dev_id))?;
+        self.credential.tell(&added)
+    }
+}
+
+impl NewOne {
+    fn body(&self) -> Result<NewCredential, Failure> {
+        let secret = |file: &Option<PathBuf>| -> Result<Option<SecretText>, Failure> {
+            let Some(file) = file else {
+                return Ok(None);
+            };
+            let mut text = SecretText(read_text(file)?);
+            // The end of the line is the editor's.
+            let end = text.0.trim_end_matches(['\r', '\n']).len();
+            text.0.truncate(end);
+            Ok(Some(text))
+        };
+        Ok(NewCredential {
+            csr: self.csr.as_deref().map(read_text).transpose()?,
+            code: self.code,
+            http_user: self.http_user.clone(),
+            http_password: secret(&self.password_file)?,
+            psk_identity: self.psk_identity.clone(),
+            psk: secret(&self.psk_file)?,
+            ..NewCredential::default()
+        })
+    }
+
+    fn write(&self, certificate: Option<&str>) -> Result<(), Failure> {
+        let (Some(certificate), Some(out)) = (certificate, &self.out) else {
+            return Ok(());
+        };
+        std::fs::write(out, certificate).explain(
+            format!("{} cannot be written", out.display()),
+            "check the path; `omadm device show` tells what the device has",
+        )
+    }
+
+    fn tell(&self, added: &CredentialAdded) -> Result<(), Failure> {
         match (&added.certificate, &self.out) {
             (Some(_), Some(out)) => say(format!("certificate: {}", out.display()))?,
             (Some(certificate), None) => say(certificate)?,
@@ -268,6 +364,18 @@ impl Add {
         }
         if let Some(code) = &added.code {
             say(format!("code:        {code}   (shown this once)"))?;
+        }
+        if let Some(user) = &self.http_user {
+            say(format!("HTTP user:   {user}"))?;
+        }
+        if let Some(password) = &added.http_password {
+            say(format!("password:    {password}   (shown this once)"))?;
+        }
+        if let Some(identity) = &self.psk_identity {
+            say(format!("PSK:         {identity}"))?;
+        }
+        if let Some(key) = &added.psk {
+            say(format!("key:         {key}   (shown this once)"))?;
         }
         Ok(())
     }

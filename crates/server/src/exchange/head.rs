@@ -1,10 +1,12 @@
 //! A request of the device listener, read whole: who is at the other end, what it claims, its body within the limits (first rows of D70).
 
+use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -37,13 +39,19 @@ pub(crate) enum Claim {
 pub(crate) struct Head {
     pub(crate) correlation: String,
     pub(crate) connection: u64,
+    /// Where it comes from.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Path and query, as they stand in the request.
+    pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     /// Judged at the moment of this request.
     pub(crate) peer: Option<PeerIdentity>,
     pub(crate) claim: Claim,
     pub(crate) now: Utc,
+    /// Set once the counter of this request's Digest is taken: a request may be judged more than once.
+    pub(crate) counted: OnceLock<()>,
     pub(crate) began: Instant,
 }
 
@@ -64,8 +72,13 @@ impl Head {
         let head = Self {
             correlation: correlation(),
             connection: connection.map_or(0, |connection| connection.number),
+            from: connection.map(|connection| connection.from),
             method,
             path: uri.path().to_owned(),
+            target: uri
+                .path_and_query()
+                .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+            counted: OnceLock::new(),
             peer: connection
                 .and_then(|it| it.peer.as_ref())
                 .map(|peer| peer.judged(&node.trust, unix_time(now))),
@@ -128,10 +141,6 @@ impl Head {
         pairs
             .find(|(name, _)| *name == header::SESSION_COOKIE)
             .map(|(_, value)| value)
-    }
-
-    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
-        self.headers.get(AUTHORIZATION)
     }
 
     /// Reads the body, 413 where it is over the limit, 408 where it is too slow.

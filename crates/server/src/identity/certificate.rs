@@ -1,10 +1,11 @@
-//! From a client certificate to the device that holds it (D71).
+//! From what the peer proved itself with in TLS to the device that holds it (D71).
 
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_mo::DevId;
 use omadm_tls::{Leaf, PeerIdentity, ValidityState, Verdict};
 
-use super::{Admitted, forbidden};
+use super::http::challenge;
+use super::{Admitted, forbidden, foreign, unknown};
 use crate::clock::unix_time;
 use crate::exchange::{Head, Refusal};
 use crate::model::{Credential, CredentialProof, Device};
@@ -12,10 +13,9 @@ use crate::node::Node;
 
 /// The device that the certificate of this connection belongs to, if it is the claimed one. Registered fingerprint first, then device CA.
 pub(super) async fn check(node: &Node, head: &Head, claimed: &DevId) -> Result<Admitted, Refusal> {
-    let Some((peer, proof)) = proof(head) else {
-        return Err(super::challenge(
-            "the request came without a client certificate",
-        ));
+    let Some((peer, proof)) = presented(head) else {
+        let detail = "the request came without a client certificate";
+        return Err(challenge(node, head, detail));
     };
     // The device first: a revocation that comes after is then a conflict of the commit.
     let device = node.store.device(claimed).await?;
@@ -27,7 +27,7 @@ pub(super) async fn check(node: &Node, head: &Head, claimed: &DevId) -> Result<A
 
 /// The holder of the certificate where it is registered, whatever the request claims.
 pub(super) async fn registered_holder(node: &Node, head: &Head) -> Result<Option<DevId>, Refusal> {
-    let Some((_, proof)) = proof(head) else {
+    let Some((_, proof)) = presented(head) else {
         return Ok(None);
     };
     Ok(node
@@ -37,12 +37,9 @@ pub(super) async fn registered_holder(node: &Node, head: &Head) -> Result<Option
         .map(|credential| credential.dev_id))
 }
 
-fn proof(head: &Head) -> Option<(&PeerIdentity, CredentialProof)> {
+fn presented(head: &Head) -> Option<(&PeerIdentity, CredentialProof)> {
     let peer = head.peer.as_ref()?;
-    Some((
-        peer,
-        CredentialProof::Certificate(*peer.fingerprint()?.octets()),
-    ))
+    Some((peer, super::proof(peer)?))
 }
 
 fn registered(
@@ -57,17 +54,18 @@ fn registered(
         return Err(forbidden(
             Cause::CredentialRevoked,
             holder,
-            "the device's record says that this certificate was revoked",
+            "the device's record says that this credential was revoked",
         ));
     }
     if credential.expires_at.is_some_and(|end| end <= head.now) {
         return Err(forbidden(
             Cause::CredentialExpired,
             holder,
-            "the device's record says that this certificate's time is over",
+            "the device's record says that this credential's time is over",
         ));
     }
-    if !peer.verdict().leaves_it_to_registration() {
+    let by_certificate = matches!(credential.proof, CredentialProof::Certificate(_));
+    if by_certificate && !peer.verdict().leaves_it_to_registration() {
         return Err(forbidden(
             cause_of(peer.verdict()),
             holder,
@@ -77,7 +75,7 @@ fn registered(
     let validity = peer
         .leaf()
         .map(|leaf| leaf.validity_at(unix_time(head.now)));
-    if validity != Some(ValidityState::Valid) {
+    if by_certificate && validity != Some(ValidityState::Valid) {
         let detail = match validity {
             Some(ValidityState::NotYetValid) => "the client's certificate is not valid yet",
             _ => "the client's certificate has expired",
@@ -85,18 +83,14 @@ fn registered(
         return Err(forbidden(Cause::CredentialExpired, holder, detail));
     }
     if credential.dev_id != *claimed {
-        return Err(foreign(&credential.dev_id, claimed));
+        return Err(foreign("the credential", &credential.dev_id, claimed));
     }
     match device {
         Some(device) => Ok(Admitted {
             device,
             credential: Some(credential),
         }),
-        None => Err(forbidden(
-            Cause::DeviceUnknown,
-            None,
-            format!("no device record for {claimed}"),
-        )),
+        None => Err(unknown(claimed)),
     }
 }
 
@@ -108,6 +102,13 @@ async fn vouched_for(
     device: Option<Device>,
 ) -> Result<Admitted, Refusal> {
     let about = device.as_ref().map(|device| &device.dev_id);
+    if let Some(identity) = peer.psk_identity() {
+        let detail = format!(
+            "no device has the PSK identity {:?}; OMADM-DevID claims {claimed}",
+            identity.as_str()
+        );
+        return Err(forbidden(Cause::CredentialUnknown, about, detail));
+    }
     if !peer.verdict().is_trusted() {
         let detail = format!("{}; OMADM-DevID claims {claimed}", peer.verdict());
         return Err(forbidden(cause_of(peer.verdict()), about, detail));
@@ -120,29 +121,15 @@ async fn vouched_for(
     };
     if named != *claimed {
         let known = node.store.device(&named).await?.is_some();
-        let mut refusal = foreign(&named, claimed);
+        let mut refusal = foreign("the certificate", &named, claimed);
         refusal.about = known.then_some(named);
         return Err(refusal);
     }
-    let device = device.ok_or_else(|| {
-        forbidden(
-            Cause::DeviceUnknown,
-            None,
-            format!("no device record for {claimed}"),
-        )
-    })?;
+    let device = device.ok_or_else(|| unknown(claimed))?;
     Ok(Admitted {
         device,
         credential: None,
     })
-}
-
-fn foreign(holder: &DevId, claimed: &DevId) -> Refusal {
-    forbidden(
-        Cause::CredentialForeign,
-        Some(holder),
-        format!("the certificate belongs to {holder}, OMADM-DevID says {claimed}"),
-    )
 }
 
 const fn cause_of(verdict: &Verdict) -> Cause {

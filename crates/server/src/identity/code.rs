@@ -1,4 +1,4 @@
-//! Bootstrap codes (D81): HTTP Basic over TLS, compared in constant time, wrong tries counted durably before the answer.
+//! Bootstrap codes (D81): HTTP Basic or Digest over TLS, compared in constant time, wrong tries counted durably before the answer.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -10,7 +10,8 @@ use subtle::{Choice, ConstantTimeEq as _};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use super::{Admitted, Basic, challenge, forbidden};
+use super::http::Offer;
+use super::{ByHttp, forbidden};
 use crate::exchange::{Head, Refusal, of_commit};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, Device, EventKind, ExchangeDelta,
@@ -53,21 +54,6 @@ impl CodeGates {
     }
 }
 
-/// A right code that is alive.
-pub(super) struct RightCode {
-    pub(super) device: Device,
-    pub(super) credential: Credential,
-}
-
-impl From<RightCode> for Admitted {
-    fn from(code: RightCode) -> Self {
-        Self {
-            device: code.device,
-            credential: Some(code.credential),
-        }
-    }
-}
-
 /// SHA-256 of salt and code, as it is kept.
 pub(crate) fn hash(salt: &[u8; 16], code: &[u8]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
@@ -78,32 +64,52 @@ pub(crate) fn hash(salt: &[u8; 16], code: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// Checks a code. 401 where it is wrong, and the try is counted; 403 where it is right but its time is over.
-pub(super) async fn check(node: &Node, head: &Head, basic: &Basic) -> Result<RightCode, Refusal> {
-    if head.peer.is_none() {
-        return Err(challenge("bootstrap codes are taken over TLS alone"));
-    }
-    let Ok(dev_id) = DevId::parse(&basic.user) else {
-        return Err(challenge("the user of a bootstrap code is the DevID"));
+/// Judges an offer by the bootstrap codes of the device whose DevID its user is. None where it is of none; a wrong try is counted, for `known` too.
+/// 403 where it is right but the code's time is over.
+pub(super) async fn check(
+    node: &Node,
+    head: &Head,
+    offer: &Offer<'_>,
+    known: Option<&DevId>,
+) -> Result<ByHttp, Refusal> {
+    let users = offer.users();
+    let mut dev_ids = users
+        .iter()
+        .filter_map(|user| Some((*user, DevId::parse(user).ok()?)));
+    // A code has no colon, so the first reading of Basic is the one.
+    let Some((user, dev_id)) = dev_ids.next() else {
+        return Err(offer.wrong(node, known));
     };
     let _one_by_one = node.code_gates.enter(&dev_id).await?;
+    let mut wrong = None;
     for _again in 0..RETRIES {
         let Some(device) = node.store.device(&dev_id).await? else {
-            let _same_work = hash(&[0; 16], basic.password.expose());
-            return Err(challenge("wrong bootstrap code"));
+            let _same_work = offer
+                .password(user)
+                .map(|code| hash(&[0; 16], code.expose()));
+            return Err(offer.wrong(node, known));
         };
         let codes = node.store.credentials(&dev_id).await?;
-        if let Some(credential) = matching(&codes, basic.password.expose()) {
-            return alive(head.now, device, credential.clone());
+        if let Some(credential) = matching(node, &codes, offer, user) {
+            let right = alive(head.now, device, credential.clone())?;
+            offer.count(node)?;
+            return Ok(right);
         }
         if !codes
             .iter()
             .any(|code| is_code(code) && is_alive(code, head.now))
         {
-            return Err(challenge("wrong bootstrap code"));
+            return Err(offer.wrong(node, known));
         }
-        match node.store.commit(wrong_try(head, &device, &codes)).await {
-            Ok(_) => return Err(challenge("wrong bootstrap code")),
+        let refusal = wrong.get_or_insert_with(|| {
+            let mut refusal = offer.wrong(node, None);
+            // The delta has its event.
+            refusal.recorded = false;
+            refusal
+        });
+        let delta = wrong_try(head, &device, &codes, refusal);
+        match node.store.commit(delta).await {
+            Ok(_) => return Err(wrong.unwrap_or_else(|| of_commit(node, CommitError::Conflict))),
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(of_commit(node, error)),
         }
@@ -111,20 +117,38 @@ pub(super) async fn check(node: &Node, head: &Head, basic: &Basic) -> Result<Rig
     Err(of_commit(node, CommitError::Conflict))
 }
 
-fn matching<'a>(codes: &'a [Credential], password: &[u8]) -> Option<&'a Credential> {
+/// Codes are kept as salted hashes, and sealed for Digest (D81).
+fn matching<'a>(
+    node: &Node,
+    codes: &'a [Credential],
+    offer: &Offer<'_>,
+    user: &str,
+) -> Option<&'a Credential> {
     let mut found = None;
     for credential in codes {
-        if let CredentialProof::BootstrapCode { salt, hash: kept } = &credential.proof {
-            let equal: Choice = hash(salt, password).ct_eq(kept);
-            if bool::from(equal) {
-                found = Some(credential);
+        let CredentialProof::BootstrapCode { salt, hash: kept } = &credential.proof else {
+            continue;
+        };
+        let equal = match offer.password(user) {
+            Some(code) => {
+                let equal: Choice = hash(salt, code.expose()).ct_eq(kept);
+                equal.into()
             }
+            None => {
+                let context = credential.proof.seal_context(&credential.dev_id);
+                let sealed = credential.sealed.as_ref();
+                let code = sealed.and_then(|sealed| node.sealing.open(&context, sealed).ok());
+                code.is_some_and(|code| offer.knows(user, &code))
+            }
+        };
+        if equal {
+            found = Some(credential);
         }
     }
     found
 }
 
-fn alive(now: Utc, device: Device, credential: Credential) -> Result<RightCode, Refusal> {
+fn alive(now: Utc, device: Device, credential: Credential) -> Result<ByHttp, Refusal> {
     let holder = Some(&device.dev_id);
     if credential.tries_left == Some(0) {
         return Err(forbidden(
@@ -147,13 +171,20 @@ fn alive(now: Utc, device: Device, credential: Credential) -> Result<RightCode, 
             "the bootstrap code's time is over",
         ));
     }
-    Ok(RightCode { device, credential })
+    Ok(ByHttp {
+        device: Some(device),
+        credential,
+    })
 }
 
-fn wrong_try(head: &Head, device: &Device, codes: &[Credential]) -> ExchangeDelta {
+fn wrong_try(
+    head: &Head,
+    device: &Device,
+    codes: &[Credential],
+    refusal: &Refusal,
+) -> ExchangeDelta {
     let mut delta = ExchangeDelta::new(device.dev_id.clone(), Some(device.epoch), head.now);
     delta.credentials.push(CredentialChange::WrongCode);
-    let refusal = challenge("wrong bootstrap code");
     delta
         .events
         .push(event(refusal.event(head), &head.correlation));

@@ -1,21 +1,23 @@
-//! Who sends a request (D71). Two extractors, and nothing else, turn what the TLS layer saw and the headers claim into a device of the records:
+//! Who sends a request (D71). Two extractors, and nothing else, turn what the TLS layer saw and the headers say into a device of the records:
 //! [`BootstrapDevice`] for the bootstrap URI, [`SessionDevice`] for sessions and the data repository. Every refusal has a cause and an event.
 
-mod basic;
 mod certificate;
 mod code;
+mod http;
+mod nonce;
+mod tries;
 
-use http::StatusCode;
-use http::header::{HeaderValue, WWW_AUTHENTICATE};
+use ::http::StatusCode;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_mo::DevId;
-use omadm_tls::Fingerprint;
+use omadm_tls::{Fingerprint, PeerIdentity};
 
 use crate::exchange::{Claim, Head, Refusal};
 use crate::model::{Credential, CredentialProof, CredentialScope, Device};
 use crate::node::Node;
-use basic::Basic;
 pub(crate) use code::{CodeGates, hash as code_hash};
+pub(crate) use http::HttpAuth;
+use http::{Judged, Offer, challenge};
 
 /// A device that may fetch a bootstrap.
 pub(crate) struct BootstrapDevice(Admitted);
@@ -31,85 +33,36 @@ struct Admitted {
 }
 
 impl BootstrapDevice {
-    /// Identifies the device, by certificate or bootstrap code (D81).
+    /// Identifies the device, by certificate or PSK, HTTP user, or bootstrap code (D81).
     pub(crate) async fn of(node: &Node, head: &Head) -> Result<Self, Refusal> {
-        let basic = match head.authorization() {
-            None => None,
-            Some(value) => Some(Basic::parse(value).ok_or_else(|| {
-                challenge("the Authorization header is no HTTP Basic credential")
-            })?),
-        };
-        let code = match &basic {
-            None => None,
-            Some(basic) => Some(code::check(node, head, basic).await?),
-        };
-        let claimed = claimed(node, head).await?;
-        if let Some(code) = &code
-            && code.credential.dev_id != *claimed
-        {
-            let detail = format!(
-                "the bootstrap code belongs to {}, OMADM-DevID says {claimed}",
-                code.credential.dev_id
-            );
-            return Err(forbidden(
-                Cause::CredentialForeign,
-                Some(&code.credential.dev_id),
-                detail,
-            ));
-        }
-        if presented(head) {
-            let admitted = certificate::check(node, head, claimed).await?;
-            if let Some(credential) = &admitted.credential
-                && credential.scope == CredentialScope::Session
-            {
-                return Err(forbidden(
-                    Cause::CredentialUnknown,
-                    Some(claimed),
-                    "this certificate opens DM sessions, not the bootstrap URI",
-                ));
-            }
-            // The code names the record it was issued for, so it counts where both were given.
-            return Ok(Self(code.map_or(admitted, Admitted::from)));
-        }
-        let code = code.ok_or_else(|| {
-            challenge("the request came without certificate and without bootstrap code")
-        })?;
-        Ok(Self(code.into()))
-    }
-
-    pub(crate) const fn dev_id(&self) -> &DevId {
-        &self.0.device.dev_id
-    }
-
-    pub(crate) const fn device(&self) -> &Device {
-        &self.0.device
-    }
-
-    /// The registered credential; none where the device CA alone vouches for the device.
-    pub(crate) const fn credential(&self) -> Option<&Credential> {
-        self.0.credential.as_ref()
-    }
-}
-
-impl SessionDevice {
-    /// Identifies the device by its certificate.
-    pub(crate) async fn of(node: &Node, head: &Head) -> Result<Self, Refusal> {
-        if head.authorization().is_some() {
+        let offer = Offer::read(node, head)?;
+        if offer.is_none() && !presented(head) {
             return Err(challenge(
-                "no HTTP credential opens DM sessions on this server; use the account's certificate",
+                node,
+                head,
+                "the request came without certificate, HTTP credential or bootstrap code",
             ));
         }
-        if !presented(head) {
-            return Err(challenge("the request came without a client certificate"));
-        }
-        let claimed = claimed(node, head).await?;
-        let admitted = certificate::check(node, head, claimed).await?;
+        let device = claimed_device(node, head, offer.as_ref()).await?;
+        let http = match &offer {
+            None => None,
+            Some(offer) => Some(match http::check(node, offer).await? {
+                Judged::Right(credential) => ByHttp {
+                    device,
+                    credential: *credential,
+                },
+                Judged::Wrong(known) => code::check(node, head, offer, known.as_ref()).await?,
+            }),
+        };
+        let admitted = both(node, head, http).await?;
         if let Some(credential) = &admitted.credential
-            && credential.scope == CredentialScope::Bootstrap
-            && !opens_sessions(node, credential).await?
+            && credential.scope == CredentialScope::Session
         {
-            let detail = "this certificate opens the bootstrap URI; the account that was issued with it has an Auth/Trsp for sessions";
-            return Err(forbidden(Cause::CredentialUnknown, Some(claimed), detail));
+            return Err(forbidden(
+                Cause::CredentialUnknown,
+                Some(&admitted.device.dev_id),
+                "this credential opens DM sessions, not the bootstrap URI",
+            ));
         }
         Ok(Self(admitted))
     }
@@ -128,6 +81,97 @@ impl SessionDevice {
     }
 }
 
+impl SessionDevice {
+    /// Identifies the device by certificate or PSK, or HTTP user.
+    pub(crate) async fn of(node: &Node, head: &Head) -> Result<Self, Refusal> {
+        let offer = Offer::read(node, head)?;
+        if offer.is_none() && !presented(head) {
+            return Err(challenge(
+                node,
+                head,
+                "the request came without client certificate and without HTTP credential",
+            ));
+        }
+        let device = claimed_device(node, head, offer.as_ref()).await?;
+        let http = match &offer {
+            None => None,
+            Some(offer) => Some(match http::check(node, offer).await? {
+                Judged::Right(credential) => ByHttp {
+                    device,
+                    credential: *credential,
+                },
+                Judged::Wrong(known) => return Err(offer.wrong(node, known.as_ref())),
+            }),
+        };
+        let admitted = both(node, head, http).await?;
+        if let Some(credential) = &admitted.credential
+            && credential.scope == CredentialScope::Bootstrap
+            && !opens_sessions(node, credential).await?
+        {
+            let detail = "this credential opens the bootstrap URI; the account that was issued with it has an Auth/Trsp for sessions";
+            let about = Some(&admitted.device.dev_id);
+            return Err(forbidden(Cause::CredentialUnknown, about, detail));
+        }
+        Ok(Self(admitted))
+    }
+
+    pub(crate) const fn dev_id(&self) -> &DevId {
+        &self.0.device.dev_id
+    }
+
+    pub(crate) const fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// The registered credential; none where the device CA alone vouches for the device.
+    pub(crate) const fn credential(&self) -> Option<&Credential> {
+        self.0.credential.as_ref()
+    }
+}
+
+/// The device of the claim where an HTTP credential is to be judged: read before it, so that a revocation that comes after is a conflict of the commit.
+async fn claimed_device(
+    node: &Node,
+    head: &Head,
+    offer: Option<&Offer<'_>>,
+) -> Result<Option<Device>, Refusal> {
+    match (&head.claim, offer) {
+        (Claim::DevId(dev_id), Some(_)) => Ok(node.store.device(dev_id).await?),
+        _ => Ok(None),
+    }
+}
+
+/// A right HTTP credential, with the device as it was read before.
+struct ByHttp {
+    device: Option<Device>,
+    credential: Credential,
+}
+
+/// The device that HTTP and TLS credential lead to, each where it is there: both to the claimed one (D71). The HTTP credential counts where both are
+/// there: the account has it for the server, the other the device has for anybody.
+async fn both(node: &Node, head: &Head, http: Option<ByHttp>) -> Result<Admitted, Refusal> {
+    let holder = http.as_ref().map(|http| &http.credential.dev_id);
+    let claimed = claimed(node, head, holder).await?;
+    if let Some(holder) = holder
+        && holder != claimed
+    {
+        return Err(foreign("the HTTP credential", holder, claimed));
+    }
+    let by_tls = if presented(head) {
+        Some(certificate::check(node, head, claimed).await?)
+    } else {
+        None
+    };
+    match (http, by_tls) {
+        (None, Some(by_tls)) => Ok(by_tls),
+        (None, None) => Err(challenge(node, head, "the request came without credential")),
+        (Some(http), _) => Ok(Admitted {
+            device: http.device.ok_or_else(|| unknown(claimed))?,
+            credential: Some(http.credential),
+        }),
+    }
+}
+
 /// A bootstrap-scope credential opens a session only where the issued account has no `Auth/Trsp` (D83).
 async fn opens_sessions(node: &Node, credential: &Credential) -> Result<bool, Refusal> {
     let Some(record) = &credential.record else {
@@ -141,20 +185,35 @@ async fn opens_sessions(node: &Node, credential: &Credential) -> Result<bool, Re
 }
 
 fn presented(head: &Head) -> bool {
-    head.peer
-        .as_ref()
-        .is_some_and(|peer| peer.fingerprint().is_some())
+    head.peer.as_ref().is_some_and(|peer| proof(peer).is_some())
+}
+
+/// What the TLS layer saw the peer prove itself with.
+fn proof(peer: &PeerIdentity) -> Option<CredentialProof> {
+    if let Some(identity) = peer.psk_identity() {
+        let identity = identity.as_str().to_owned();
+        return Some(CredentialProof::Psk { identity });
+    }
+    peer.fingerprint()
+        .map(|print| CredentialProof::Certificate(*print.octets()))
 }
 
 /// The DevID of the header; 400 where it does not stand there once and well-formed.
-async fn claimed<'a>(node: &Node, head: &'a Head) -> Result<&'a DevId, Refusal> {
+async fn claimed<'a>(
+    node: &Node,
+    head: &'a Head,
+    holder: Option<&DevId>,
+) -> Result<&'a DevId, Refusal> {
     let detail = match &head.claim {
         Claim::DevId(dev_id) => return Ok(dev_id),
         Claim::Missing => "the header OMADM-DevID is missing".to_owned(),
         Claim::Repeated => "the header OMADM-DevID stands there more than once".to_owned(),
         Claim::Malformed(why) => format!("the header OMADM-DevID holds no DevID: {why}"),
     };
-    let about = certificate::registered_holder(node, head).await?;
+    let about = match holder {
+        Some(holder) => Some(holder.clone()),
+        None => certificate::registered_holder(node, head).await?,
+    };
     let mut refusal = Refusal::of(
         StatusCode::BAD_REQUEST,
         Cause::PeerMisbehaved,
@@ -166,23 +225,18 @@ async fn claimed<'a>(node: &Node, head: &'a Head) -> Result<&'a DevId, Refusal> 
     Err(refusal)
 }
 
-/// 401 with the challenge that a bootstrap code answers.
-fn challenge(detail: &str) -> Refusal {
-    let mut refusal = Refusal::of(
-        StatusCode::UNAUTHORIZED,
-        Cause::CredentialMissing,
-        None,
-        detail,
-    );
-    refusal.recorded = false;
-    refusal.with_header(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static("Basic realm=\"omadm\", charset=\"UTF-8\""),
-    )
-}
-
 fn forbidden(cause: Cause, about: Option<&DevId>, detail: impl Into<String>) -> Refusal {
     Refusal::of(StatusCode::FORBIDDEN, cause, about, detail)
+}
+
+fn foreign(what: &str, holder: &DevId, claimed: &DevId) -> Refusal {
+    let detail = format!("{what} belongs to {holder}, OMADM-DevID says {claimed}");
+    forbidden(Cause::CredentialForeign, Some(holder), detail)
+}
+
+fn unknown(claimed: &DevId) -> Refusal {
+    let detail = format!("no device record for {claimed}");
+    forbidden(Cause::DeviceUnknown, None, detail)
 }
 
 /// The fingerprint a certificate is registered by; none for another credential.

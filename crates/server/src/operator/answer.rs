@@ -16,6 +16,7 @@ use crate::capacity::away;
 use crate::entropy::{NoRandomness, correlation};
 use crate::node::Node;
 use crate::problem::Problem;
+use crate::seal::SealError;
 use crate::state_dir::StateDirError;
 use crate::store::{CommitError, StoreError};
 use crate::store_trouble::{self, Asked, StoreTrouble};
@@ -86,6 +87,12 @@ impl From<StateDirError> for Refused {
 
 impl From<NoRandomness> for Refused {
     fn from(error: NoRandomness) -> Self {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into()
+    }
+}
+
+impl From<SealError> for Refused {
+    fn from(error: SealError) -> Self {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into()
     }
 }

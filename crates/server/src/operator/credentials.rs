@@ -1,4 +1,4 @@
-//! Credentials of devices: issue, register, revoke. No answer holds a secret but a bootstrap code, once.
+//! Credentials of devices: issue, register, revoke. No answer holds a secret but what the server drew, once.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use omadm_tls::{CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
+use super::named_credentials::Named;
 use super::types::{CredentialAdded, CredentialBody, NewCredential};
 use crate::clock::utc;
 use crate::entropy::{bootstrap_code, correlation, random};
@@ -19,7 +20,7 @@ use crate::model::{
     Generation, RecordId,
 };
 use crate::node::{Node, event};
-use crate::problem::ProblemBody;
+use crate::problem::{Problem, ProblemBody};
 use crate::state_dir::serial_text;
 use crate::store::CommitError;
 
@@ -36,9 +37,31 @@ pub(super) struct Issue<'a> {
     pub(super) csr: Option<&'a str>,
     pub(super) certificate: Option<&'a str>,
     pub(super) code: bool,
+    pub(super) named: Named<'a>,
 }
 
-/// Adds a credential to a device: a certificate for a request, a certificate from elsewhere, or a bootstrap code.
+impl Issue<'_> {
+    /// The 409 where one of them is registered already.
+    pub(super) fn taken(&self) -> Refused {
+        let detail = match (self.named.http_user, self.named.psk_identity) {
+            (Some(user), None) => {
+                format!("the HTTP user {user:?} is taken, by this device or another")
+            }
+            (None, Some(identity)) => {
+                format!("the PSK identity {identity:?} is taken, by this device or another")
+            }
+            (Some(user), Some(identity)) => format!(
+                "the HTTP user {user:?} or the PSK identity {identity:?} is taken, by this device or another"
+            ),
+            (None, None) => return CommitError::CredentialTaken.into(),
+        };
+        Problem::new(StatusCode::CONFLICT, detail)
+            .advising("Choose another name; one stays taken after its revocation.")
+            .into()
+    }
+}
+
+/// Adds a credential to a device: a certificate for a request, a certificate from elsewhere, a bootstrap code, an HTTP user, or a pre-shared key.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials", tag = "credentials", params(("dev_id" = String, Path)), request_body = NewCredential,
     responses((status = 201, body = CredentialAdded), (status = "default", body = ProblemBody)))]
 pub(super) async fn add(
@@ -51,10 +74,16 @@ pub(super) async fn add(
         csr: new.csr.as_deref(),
         certificate: new.certificate.as_deref(),
         code: new.code,
+        named: Named {
+            http_user: new.http_user.as_deref(),
+            http_password: new.http_password.as_ref(),
+            psk_identity: new.psk_identity.as_deref(),
+            psk: new.psk.as_ref(),
+        },
     };
-    if issue.csr.is_none() && issue.certificate.is_none() && !issue.code {
+    if issue.csr.is_none() && issue.certificate.is_none() && !issue.code && issue.named.is_none() {
         return Err(Refused::bad(
-            "say which credential: `csr`, `certificate` or `code`",
+            "say which credential: `csr`, `certificate`, `code`, `http_user` or `psk_identity`",
         ));
     }
     for _again in 0..RETRIES {
@@ -80,6 +109,7 @@ pub(super) async fn add(
         match node.store.commit(delta).await {
             Ok(_) => return Ok((StatusCode::CREATED, Json(added))),
             Err(CommitError::Conflict) => {}
+            Err(CommitError::CredentialTaken) => return Err(issue.taken()),
             Err(error) => return Err(error.into()),
         }
     }
@@ -88,7 +118,7 @@ pub(super) async fn add(
 
 /// Revokes a credential: it opens nothing from now on, on open connections too; a certificate of the server's CA is put on its CRL.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials/{id}/revoke", tag = "credentials",
-    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, or `code-…`")),
+    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, `code-…`, `psk:…` or `http-user:…`")),
     responses((status = 204), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn revoke(
     State(node): State<Arc<Node>>,
@@ -149,6 +179,8 @@ pub(super) fn issue_into(
     let mut added = CredentialAdded {
         certificate: None,
         code: None,
+        http_password: None,
+        psk: None,
     };
     if let Some(csr) = issue.csr {
         let request = CertificateRequest::from_pem(csr)
@@ -182,6 +214,7 @@ pub(super) fn issue_into(
         credential.record = record.cloned();
         credential.expires_at = Some(delta.at.plus_secs(CODE_SECS));
         credential.tries_left = Some(CODE_TRIES);
+        credential.seal(node, &code)?;
         delta.credentials.push(CredentialChange::Add(credential));
         let kind = EventKind::CredentialAdded {
             proof: "bootstrap-code".to_owned(),
@@ -191,6 +224,9 @@ pub(super) fn issue_into(
         delta.events.push(event(kind, correlation));
         added.code = Some(String::from_utf8_lossy(code.expose()).into_owned());
     }
+    issue
+        .named
+        .issue_into(node, delta, &mut added, correlation)?;
     Ok(added)
 }
 
@@ -214,7 +250,7 @@ fn add_certificate(
     delta.events.push(event(kind, correlation));
 }
 
-fn credential(
+pub(super) fn credential(
     dev_id: &DevId,
     proof: CredentialProof,
     scope: CredentialScope,

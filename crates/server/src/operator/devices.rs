@@ -13,12 +13,14 @@ use super::answer::{JsonBody, Parameters, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused};
 use super::credentials::{Issue, body as credential_body, issue_into};
 use super::events::body as event_body;
+use super::named_credentials::Named;
 use super::types::{DeviceAdded, DeviceDetail, DevicePage, DeviceSummary, NewDevice};
 use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
 use crate::model::{Device, EventKind, ExchangeDelta};
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
+use crate::store::CommitError;
 
 /// Most items of a page, and how many it has unless the query says otherwise.
 pub(super) const PAGE: usize = 100;
@@ -63,7 +65,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<DeviceAdded>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.dev_id)?, correlation());
     if node.store.device(&dev_id).await?.is_some() {
-        return Err(crate::store::CommitError::DeviceExists.into());
+        return Err(CommitError::DeviceExists.into());
     }
     let mut delta = ExchangeDelta::new(dev_id.clone(), None, node.now());
     delta
@@ -76,7 +78,11 @@ pub(super) async fn add(
                 .profiles
                 .get(name)
                 .ok_or_else(|| unknown_profile(name))?;
-            if new.code && new.csr.is_none() && new.certificate.is_none() && !profile.has_trsp() {
+            let opens_sessions = new.csr.is_some()
+                || new.certificate.is_some()
+                || new.http_user.is_some()
+                || new.psk_identity.is_some();
+            if new.code && !opens_sessions && !profile.has_trsp() {
                 let detail = format!(
                     "profile {name:?} gives no Auth/Trsp: a device that has only a bootstrap code could not open its session"
                 );
@@ -101,6 +107,12 @@ pub(super) async fn add(
         csr: new.csr.as_deref(),
         certificate: new.certificate.as_deref(),
         code: new.code,
+        named: Named {
+            http_user: new.http_user.as_deref(),
+            http_password: new.http_password.as_ref(),
+            psk_identity: new.psk_identity.as_deref(),
+            psk: new.psk.as_ref(),
+        },
     };
     let issued = issue_into(
         &node,
@@ -109,7 +121,11 @@ pub(super) async fn add(
         bootstrap.as_ref().map(|record| &record.id),
         &correlation,
     )?;
-    node.store.commit(delta).await?;
+    match node.store.commit(delta).await {
+        Ok(_) => {}
+        Err(CommitError::CredentialTaken) => return Err(issue.taken()),
+        Err(error) => return Err(error.into()),
+    }
     tracing::info!(correlation, device = %dev_id, "device registered");
     let device = node
         .store
@@ -120,6 +136,8 @@ pub(super) async fn add(
         device: summary(&device),
         certificate: issued.certificate,
         code: issued.code,
+        http_password: issued.http_password,
+        psk: issued.psk,
         bootstrap: bootstrap.as_ref().map(bootstrap_body),
     };
     Ok((StatusCode::CREATED, Json(added)))

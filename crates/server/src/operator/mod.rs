@@ -11,6 +11,7 @@ mod credentials;
 mod devices;
 mod events;
 mod metrics;
+mod named_credentials;
 mod notifications;
 mod openapi;
 mod profiles;

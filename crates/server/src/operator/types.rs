@@ -1,7 +1,11 @@
-//! Bodies of `/api/v1`, for server and client alike. No answer holds a secret but [`DeviceAdded`] and [`CredentialAdded`]: a code, once.
+//! Bodies of `/api/v1`, for server and client alike. No answer holds a secret but [`DeviceAdded`] and [`CredentialAdded`]: what the server drew,
+//! once.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroize as _;
 
 pub use super::command_types::{CommandBody, CommandPage, NewCommands};
 
@@ -20,12 +24,26 @@ pub struct NewDevice {
     /// Whether a bootstrap code is issued (D81).
     #[serde(default)]
     pub code: bool,
+    /// An HTTP user (Basic, Digest), which no other device has: 1 to 128 visible ASCII characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_user: Option<String>,
+    /// Its password: 16 to 128 octets. Without it the server draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub http_password: Option<SecretText>,
+    /// The identity of a pre-shared key, which no other device has: 1 to 128 octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk_identity: Option<String>,
+    /// The key: 16 to 64 octets in hexadecimal. Without it the server draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub psk: Option<SecretText>,
     /// Name of the profile of a bootstrap that is started with it (client-initiated).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
 }
 
-/// A credential to be added to a device: exactly one of the three.
+/// A credential to be added to a device: one or more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCredential {
@@ -38,6 +56,37 @@ pub struct NewCredential {
     /// Whether a bootstrap code is issued; for the device's newest open bootstrap where there is one.
     #[serde(default)]
     pub code: bool,
+    /// An HTTP user (Basic, Digest), which no other device has: 1 to 128 visible ASCII characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_user: Option<String>,
+    /// Its password: 16 to 128 octets. Without it the server draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub http_password: Option<SecretText>,
+    /// The identity of a pre-shared key, which no other device has: 1 to 128 octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk_identity: Option<String>,
+    /// The key: 16 to 64 octets in hexadecimal. Without it the server draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub psk: Option<SecretText>,
+}
+
+/// A secret on its way to the server. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText")
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 /// What a registration brought.
@@ -49,6 +98,12 @@ pub struct DeviceAdded {
     pub certificate: Option<String>,
     /// The bootstrap code. Shown this once.
     pub code: Option<String>,
+    /// The password of the HTTP user where the server drew it. Shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_password: Option<String>,
+    /// The pre-shared key in hexadecimal where the server drew it. Shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk: Option<String>,
     /// The bootstrap that was started.
     pub bootstrap: Option<BootstrapBody>,
 }
@@ -60,6 +115,12 @@ pub struct CredentialAdded {
     pub certificate: Option<String>,
     /// The bootstrap code. Shown this once.
     pub code: Option<String>,
+    /// The password of the HTTP user where the server drew it. Shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_password: Option<String>,
+    /// The pre-shared key in hexadecimal where the server drew it. Shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk: Option<String>,
 }
 
 /// A device.
@@ -105,9 +166,9 @@ pub struct DeviceDetail {
 /// A credential, without anything that opens a door.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CredentialBody {
-    /// Names it in this API: the certificate's SHA-256 in hexadecimal, or `code-…`.
+    /// Names it in this API: the certificate's SHA-256 in hexadecimal, `code-…`, `psk:…` or `http-user:…`.
     pub id: String,
-    /// `certificate` or `bootstrap-code`.
+    /// `certificate`, `bootstrap-code`, `psk` or `http-user`.
     pub proof: String,
     /// `bootstrap`, `session` or `device` (both).
     pub scope: String,
