@@ -41,9 +41,8 @@ fn b_01_b_08_a_device_is_registered_by_its_request_bootstrapped_and_shown() {
         "bootstrapped client-initiated at ",
         "  minimal  completed  dm.example.com",
         "bootstrap-completed",
-        "causes=[\"urn:oma:at:dm:2.0:BootstrapComplete\"]",
-        "command=GET",
-        "uri=urn:oma:mo:oma-dm-devinfo:1.2//",
+        "session-started     urn:oma:at:dm:2.0:BootstrapComplete  (session ",
+        "command-answered    GET urn:oma:mo:oma-dm-devinfo:1.2//: 200 after ",
         "session-ended",
         "\"SwV\":",
     ] {

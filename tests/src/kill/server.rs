@@ -59,6 +59,14 @@ impl Server {
         state.join("server.sqlite")
     }
 
+    /// The server of this process.
+    ///
+    /// # Errors
+    /// Where it is stopped.
+    pub fn running(&self) -> Result<&Running, Fault> {
+        Ok(self.running.as_ref().ok_or("the server does not run")?)
+    }
+
     /// Starts it in this process.
     ///
     /// # Errors
@@ -108,7 +116,7 @@ impl Site for Server {
         state: &DeviceState,
         bootstraps: usize,
     ) -> Result<(), Fault> {
-        let running = self.running.as_ref().ok_or("the server does not run")?;
+        let running = self.running()?;
         let judged = assert_completed(running.store().as_ref(), device, state, bootstraps, 1);
         self.runtime.block_on(judged)
     }
