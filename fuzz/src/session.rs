@@ -4,12 +4,12 @@ use omadm_bootstrap::Utc;
 use omadm_dm2::{Command, Package1, Package2, Package3, media_type};
 use omadm_mo::json::Json;
 use omadm_mo::standard::DevInfo;
-use omadm_mo::{DevId, SrvId};
+use omadm_mo::{CacheValidator, DevId, SrvId};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Fetched, Input, Opening, Response, SessionReason,
 };
 use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair};
-use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
+use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, WantedCommand, advance};
 
 use crate::{LIMITS, parts};
 
@@ -124,8 +124,19 @@ fn well_formed(content_type: &str, body: &[u8]) {
 pub fn server_session(octets: &[u8]) {
     let mut state: Option<SessionState> = None;
     let mut cookie: Option<String> = None;
-    let words = ["GET", "urn:oma:mo:oma-dm-devinfo:1.2//?cv=5f2a"];
-    let wanted = vec![Command::read(&words).expect("a command")];
+    let queued = [
+        ["GET", "urn:oma:mo:oma-dm-devinfo:1.2//?cv=5f2a"],
+        ["GET", "urn:oma:mo:oma-dm-devinfo:1.2/1/"],
+        ["EXEC", "urn:oma:mo:oma-dm-devinfo:1.2/1/DevID"],
+    ];
+    let wanted: Vec<_> = queued
+        .iter()
+        .map(|words| WantedCommand {
+            id: words.join(" "),
+            command: Command::read(words).expect("a command"),
+            cv: Some(CacheValidator::new("5f2a")),
+        })
+        .collect();
     for (n, part) in parts(octets).enumerate() {
         let Some((which, body)) = part.split_first() else {
             continue;

@@ -39,7 +39,8 @@ fn x_cmd_001_a_command_of_the_command_line_is_answered_in_the_next_session_and_t
     let release = operator(&["release", DEVICE, exec]).refused();
     assert!(release.stderr.contains("is not held"), "{release:?}");
 
-    device.client_at("bootstrap", &server).run().good();
+    let done = device.client_at("bootstrap", &server).run().good();
+    assert!(done.stdout.contains("bootstrapped:"), "{done:?}");
     let told = operator(&["command", DEVICE, id]).good();
     assert!(told.stdout.contains("answered 200  GET"), "{told:?}");
     assert!(told.stdout.contains(&format!("\"DevID\": \"{DEVICE}\"")));

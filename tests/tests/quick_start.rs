@@ -53,7 +53,7 @@ fn b_01_b_08_a_device_is_registered_by_its_request_bootstrapped_and_shown() {
 
     let tree = device.client("tree").arg("--json").run().good();
     let tree = lines(&tree.stdout);
-    assert_eq!(tree.len(), 2, "DevInfo and the DM Account: {tree:?}");
+    assert_eq!(tree.len(), 3, "DevInfo, Session Info, DM Account: {tree:?}");
     let dev_info = &item(&tree, "urn:oma:mo:oma-dm-devinfo:1.2/")["MOData"]["DevInfo"];
     assert_eq!(dev_info["DevID"], DEVICE);
     let account = &item(&tree, "urn:oma:mo:oma-dm-dmacc:1.2/")["MOData"]["DMAcc"];
