@@ -120,7 +120,8 @@ fn well_formed(content_type: &str, body: &[u8]) {
     }
 }
 
-/// The server's reducer answers a Package#2 or a refusal, and its state is read as it was written. The first octet of each part chooses the package.
+/// The server's reducer answers a Package#2 or a refusal, and its state is read as it was written. The first octet of each part chooses the package,
+/// and how many commands are wanted.
 pub fn server_session(octets: &[u8]) {
     let mut state: Option<SessionState> = None;
     let mut cookie: Option<String> = None;
@@ -150,7 +151,11 @@ pub fn server_session(octets: &[u8]) {
             _ => PackageIn::Package3 { body, cookie: None },
         };
         let facts = DeviceFacts {
-            wanted: wanted.clone(),
+            wanted: wanted
+                .iter()
+                .take(1 + usize::from(which >> 4) % 3)
+                .cloned()
+                .collect(),
             read_dev_info: which & 4 == 0,
             dev_info_missing: which & 8 == 0,
             entropy: [n as u8; 16],
