@@ -4,7 +4,8 @@ use omadm_mo::standard::DmAcc;
 use omadm_mo::standard::dm_acc::{AuthTrsp, HttpAuth};
 use omadm_mo::{Node, ServerUri, TreeVersion};
 
-/// What a session with a DM Server is opened with: `SrvURI`, `Auth/Trsp`, `Ext/HTTPAuth`. Its `Debug` tells no secret.
+/// What a session with a DM Server is opened with: `SrvURI`, `Auth/Trsp`, `Ext/HTTPAuth` (D82), and beyond its letter `Ext/Trust`, without which the device
+/// would not believe its former server. Its `Debug` tells no secret.
 #[derive(Clone, PartialEq)]
 pub struct SessionSet {
     /// `SrvURI`
@@ -13,6 +14,8 @@ pub struct SessionSet {
     pub trsp: Option<AuthTrsp>,
     /// `Ext/HTTPAuth`
     pub http_auth: Option<HttpAuth>,
+    /// `Ext/Trust/<x>/Cert`
+    pub trust: Vec<Vec<u8>>,
 }
 
 /// The set that an account had before it was changed: kept beside the account, out of every server's reach, until the new one was used (make before break,
@@ -47,6 +50,7 @@ impl SessionSet {
             srv_uri: account.srv_uri,
             trsp: account.trsp,
             http_auth: account.http_auth,
+            trust: account.trust,
         })
     }
 }

@@ -155,6 +155,7 @@ impl ClientBuilder {
                     .transpose()?,
                 url: source.url.clone(),
                 trust,
+                credential: None,
             });
         }
         Ok(self)
@@ -178,6 +179,7 @@ impl ClientBuilder {
                 anchors,
                 server_key: None,
             },
+            credential: None,
         });
         self
     }

@@ -37,8 +37,8 @@ impl AccountTarget {
             return Ok(None);
         };
         if let Some(former) = former.cloned() {
-            (read.srv_uri, read.trsp, read.http_auth) =
-                (former.srv_uri, former.trsp, former.http_auth);
+            (read.srv_uri, read.trsp) = (former.srv_uri, former.trsp);
+            (read.http_auth, read.trust) = (former.http_auth, former.trust);
         }
         let home = read.srv_uri.origin();
         let bootstrap = read

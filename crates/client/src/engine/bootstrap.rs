@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use omadm_bootstrap::plan::{
     BootstrapPlan, CredentialCheck, Delivery, Preview, plan_bootstrap, preview,
 };
@@ -59,9 +61,18 @@ impl Engine {
     /// Client-initiated bootstrap (`dm20.md` §14.5, D55): asks the sources in order until one has a document, and applies it.
     pub(crate) async fn bootstrap(&self) -> Result<Bootstrapped, NoBootstrap> {
         let mut last = NoBootstrap::NoSource;
-        for source in &self.config.sources {
+        let sources = self.sources().await.map_err(storage)?;
+        for (n, source) in sources.iter().enumerate() {
+            // Configured and named by an account, with its keys: asked once.
+            let asked = |other: &Source| {
+                let keys = other.credential.as_ref().zip(source.credential.as_ref());
+                other.url == source.url && keys.is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+            };
+            if sources.iter().take(n).any(asked) {
+                continue;
+            }
             match self
-                .bootstrap_from(source, BootstrapMethod::ClientInitiated)
+                .bootstrap_from(source, &sources, BootstrapMethod::ClientInitiated)
                 .await
             {
                 Err(Tried::NotFetched(problem)) => last = problem,
@@ -81,9 +92,13 @@ impl Engine {
     async fn bootstrap_from(
         &self,
         source: &Source,
+        sources: &[Source],
         method: BootstrapMethod,
     ) -> Result<Bootstrapped, Tried> {
-        let (document, channel) = self.fetch(source).await.map_err(Tried::NotFetched)?;
+        let (document, channel) = self
+            .fetch(source, sources)
+            .await
+            .map_err(Tried::NotFetched)?;
         let origin = BootstrapSource::Server(source.url.origin().to_string());
         let delivered = self.deliver(document, method, origin, channel).await;
         if let Err(refusal) = &delivered {
@@ -100,11 +115,12 @@ impl Engine {
         owed: OwedNotification,
     ) -> Result<(), TreeError> {
         let server = ServerId::Bootstrap(id.clone());
-        let mut sources = self.config.sources.iter();
-        let source = sources.find(|source| source.id.as_deref() == Some(id.as_str()));
+        let sources = self.sources().await?;
+        let mut known = sources.iter();
+        let source = known.find(|source| source.id.as_deref() == Some(id.as_str()));
         let method = BootstrapMethod::ServerInitiated;
         let tried = match source {
-            Some(source) => self.bootstrap_from(source, method).await,
+            Some(source) => self.bootstrap_from(source, &sources, method).await,
             None => Err(Tried::NotFetched(NoBootstrap::NoSource)),
         };
         match tried {

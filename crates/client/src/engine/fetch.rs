@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::Method;
 use omadm_bootstrap::{BootstrapFailureCause as Failure, ChannelSecurity, Refusal};
 use omadm_dm2::media_type;
@@ -6,38 +8,45 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_session::client::{Cause, Response};
 
 use super::{Engine, NoBootstrap, Source};
-use crate::https::{Call, Target, accept_mo};
+use crate::https::{Call, Credential, Target, accept_mo};
 use crate::observer::ClientEvent;
 
 /// D08.
 const REDIRECTS: u8 = 3;
 
 impl Engine {
-    /// Asks one source for the document (D55).
+    /// Asks one source for the document (D55). A redirect leads to one of `sources` alone.
     pub(super) async fn fetch(
         &self,
         source: &Source,
+        sources: &[Source],
     ) -> Result<(Vec<u8>, ChannelSecurity), NoBootstrap> {
         self.tell(&ClientEvent::Fetching {
             url: source.url.to_string(),
         });
-        let by_code = self.config.identity.is_none() && self.config.bootstrap_code.is_some();
-        let channel = if by_code {
-            ChannelSecurity::TlsWithBootstrapCode
-        } else {
-            ChannelSecurity::MutualTls
-        };
         let (mut source, mut url) = (source, source.url.clone());
         for _ in 0..=REDIRECTS {
-            let (target, call) = (self.fetch_target(source), self.fetch_call(url.clone()));
+            let (target, call) = (
+                self.fetch_target(source),
+                self.fetch_call(source, url.clone()),
+            );
             let response = self
                 .https
                 .call(&target, &call)
                 .await
                 .map_err(|cause| unreachable(&cause, &url))?;
             match response.status {
-                307 | 308 => (source, url) = self.redirected(&url, &response)?,
-                200 if is_document(&response) => return Ok((response.body, channel)),
+                307 | 308 => {
+                    (source, url) = redirected(source, sources, &url, &response)?;
+                }
+                200 if is_document(&response) => {
+                    let channel = if call.basic.is_some() {
+                        ChannelSecurity::TlsWithBootstrapCode
+                    } else {
+                        ChannelSecurity::MutualTls
+                    };
+                    return Ok((response.body, channel));
+                }
                 204 | 202 => {
                     let retry_after = response.retry_after;
                     self.tell(&ClientEvent::NothingThere {
@@ -81,7 +90,7 @@ impl Engine {
             method: Method::POST,
             content_type: Some(media_type::PROBLEM),
             body: Json::Object(members.collect()).to_compact().into_bytes(),
-            ..self.fetch_call(source.url.clone())
+            ..self.fetch_call(source, source.url.clone())
         };
         match self.https.call(&self.fetch_target(source), &call).await {
             Ok(response) => tracing::debug!(status = response.status, "refusal reported"),
@@ -90,20 +99,23 @@ impl Engine {
     }
 
     fn fetch_target(&self, source: &Source) -> Target {
-        let credential = self.config.identity.clone();
         Target {
             origin: source.url.origin(),
-            credential,
+            credential: self.fetch_credential(source),
             trust: source.trust.clone(),
         }
     }
 
-    fn fetch_call(&self, url: ServerUri) -> Call {
-        let code = self
-            .config
-            .bootstrap_code
-            .clone()
-            .filter(|_| self.config.identity.is_none());
+    /// D78: `Auth/Bootstrap` of the account that names the source, else the device identity.
+    fn fetch_credential(&self, source: &Source) -> Option<Arc<Credential>> {
+        let own = source.credential.clone();
+        own.or_else(|| self.config.identity.clone())
+    }
+
+    /// The bootstrap code stands in for a credential (D81).
+    fn fetch_call(&self, source: &Source, url: ServerUri) -> Call {
+        let code = self.config.bootstrap_code.clone();
+        let code = code.filter(|_| self.fetch_credential(source).is_none());
         Call {
             method: Method::GET,
             url,
@@ -115,32 +127,31 @@ impl Engine {
             body: Vec::new(),
         }
     }
+}
 
-    /// D08, D55: a redirect is followed to a configured source only, and that source's trust holds there.
-    fn redirected(
-        &self,
-        from: &ServerUri,
-        response: &Response,
-    ) -> Result<(&Source, ServerUri), Refusal> {
-        let location = response.location.as_deref().unwrap_or_default();
-        let to = from.join(location).map_err(|error| {
-            Failure::PeerMisbehaved
-                .refusal()
-                .on(from)
-                .because(format!("redirect: {error}"))
-        })?;
-        match self
-            .config
-            .sources
-            .iter()
-            .find(|source| source.url.origin() == to.origin())
-        {
-            Some(source) => Ok((source, to)),
-            None => Err(Failure::SourceNotTrusted
-                .refusal()
-                .on(to)
-                .because("redirected there")),
-        }
+/// D08, D55: a redirect is followed to a known source only, and that source's trust holds there.
+fn redirected<'a>(
+    current: &'a Source,
+    sources: &'a [Source],
+    from: &ServerUri,
+    response: &Response,
+) -> Result<(&'a Source, ServerUri), Refusal> {
+    let location = response.location.as_deref().unwrap_or_default();
+    let to = from.join(location).map_err(|error| {
+        Failure::PeerMisbehaved
+            .refusal()
+            .on(from)
+            .because(format!("redirect: {error}"))
+    })?;
+    let known = std::iter::once(current)
+        .chain(sources)
+        .find(|source| source.url.origin() == to.origin());
+    match known {
+        Some(source) => Ok((source, to)),
+        None => Err(Failure::SourceNotTrusted
+            .refusal()
+            .on(to)
+            .because("redirected there")),
     }
 }
 

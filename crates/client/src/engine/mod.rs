@@ -1,5 +1,6 @@
 //! The client at work: fetches and applies bootstraps, runs DM sessions, retries what is owed.
 
+mod account_source;
 mod account_target;
 mod bootstrap;
 mod daemon;
@@ -47,7 +48,7 @@ pub(crate) struct EngineConfig {
     pub(crate) absent_digest: AbsentDigest,
 }
 
-/// A configured bootstrap source (D84): where to fetch, and whom to believe there.
+/// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.
 #[derive(Clone)]
 pub(crate) struct Source {
     /// Its id, by which a Notification calls it; none where it was given without one.
@@ -56,6 +57,8 @@ pub(crate) struct Source {
     pub(crate) noti: Option<AuthNoti>,
     pub(crate) url: ServerUri,
     pub(crate) trust: Trust,
+    /// `Auth/Bootstrap` of the account that names it; without it the device identity or the bootstrap code is shown.
+    pub(crate) credential: Option<Arc<Credential>>,
 }
 
 /// A running client.

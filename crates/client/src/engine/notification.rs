@@ -13,6 +13,7 @@ use omadm_mo::standard::dm_acc::{self, AuthNoti};
 use omadm_mo::{NodeAddress, SrvId, TreeError, TreeView as _};
 use omadm_session::client::SessionReason;
 
+use super::account_source::account_sources;
 use super::host::Shared;
 use super::{Engine, EngineConfig};
 use crate::observer::ClientEvent;
@@ -220,7 +221,8 @@ fn take(
     let noti = match server {
         ServerId::Account(srv_id) => noti_of(host, srv_id)?,
         ServerId::Bootstrap(id) => {
-            let mut sources = config.sources.iter();
+            let of_accounts = account_sources(&host.store.snapshot()?)?;
+            let mut sources = of_accounts.iter().chain(&config.sources);
             sources
                 .find(|source| source.id.as_deref() == Some(id.as_str()))
                 .map(|source| source.noti.clone())

@@ -15,6 +15,7 @@ struct ShadowRow {
     srv_uri: String,
     trsp: Option<(String, Wiped)>,
     http_auth: Option<(String, Wiped)>,
+    trust: Vec<String>,
     since: u64,
     by_command: bool,
     refusals: u32,
@@ -46,6 +47,7 @@ pub(super) fn encode(shadow: &AccountShadow) -> Option<Secret> {
         srv_uri: set.srv_uri.to_string(),
         trsp: trsp.map(|trsp| (text(&trsp.data), secret(&trsp.secret))),
         http_auth: http_auth.map(|auth| (auth.user.clone(), secret(&auth.password))),
+        trust: set.trust.iter().map(|cert| text(cert)).collect(),
         since: shadow.since.0,
         by_command: shadow.by == ShadowCause::Command,
         refusals: shadow.refusals,
@@ -71,11 +73,13 @@ pub(super) fn decode(stored: &[u8]) -> Option<AccountShadow> {
         }),
         None => None,
     };
+    let trust = row.trust.iter().map(|cert| STANDARD.decode(cert).ok());
     Some(AccountShadow {
         set: SessionSet {
             srv_uri: ServerUri::parse(&row.srv_uri).ok()?,
             trsp,
             http_auth,
+            trust: trust.collect::<Option<_>>()?,
         },
         since: TreeVersion(row.since),
         by: if row.by_command {
@@ -134,6 +138,7 @@ mod tests {
                     user: "u".to_owned(),
                     password: Secret::new(b"password".to_vec()),
                 }),
+                trust: vec![vec![3], vec![4, 5]],
             },
             since: TreeVersion(0),
             by,

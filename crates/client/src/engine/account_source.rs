@@ -1,0 +1,63 @@
+use omadm_bootstrap::DeviceView;
+use omadm_mo::standard::dm_acc::SecMode;
+use omadm_mo::standard::{DmAcc, dm_acc};
+use omadm_mo::{NodeAddress, TreeError};
+use omadm_tls::CertificateDer;
+
+use super::account_target::identity;
+use super::{Engine, Source};
+use crate::https::Trust;
+
+/// The bootstrap servers that the accounts name: each is asked with the `Auth/Bootstrap` of its account, and believed by its `ServerPubKey` alone (D78, B-18).
+/// A Notification calls it by the host of its `ServerURI` (D84).
+pub(super) fn account_sources(view: &dyn DeviceView) -> Result<Vec<Source>, TreeError> {
+    let mut sources = Vec::new();
+    for account in view.accounts()? {
+        let root = NodeAddress::root(dm_acc::moid(), account.miid);
+        let node = view.subtree(&root)?;
+        let read = node.and_then(|node| DmAcc::from_node(&node).ok());
+        let Some((keys, noti)) = read.and_then(|read| Some((read.bootstrap?, read.noti))) else {
+            continue;
+        };
+        let credential = identity(&keys.client_pub_key, &keys.client_secret_key);
+        let Some(credential) = credential.filter(|_| keys.sec_mode == SecMode::X509) else {
+            continue;
+        };
+        sources.push(Source {
+            id: Some(keys.server_uri.host().to_owned()),
+            noti,
+            url: keys.server_uri,
+            trust: Trust {
+                anchors: Vec::new(),
+                server_key: Some(CertificateDer::from(keys.server_pub_key)),
+            },
+            credential: Some(credential),
+        });
+    }
+    Ok(sources)
+}
+
+impl Engine {
+    /// Every bootstrap source, those of the accounts first. At the origin of an account's `ServerURI` a configured one is asked with that account's keys too:
+    /// where there is `Auth/Bootstrap`, the client has to use it (§12.2).
+    pub(super) async fn sources(&self) -> Result<Vec<Source>, TreeError> {
+        let of_accounts = self
+            .host
+            .run(|host| account_sources(&host.store.snapshot()?));
+        let of_accounts = of_accounts.await?;
+        let configured = self.config.sources.iter().map(|source| {
+            let origin = source.url.origin();
+            let mut same = of_accounts.iter().filter(|own| own.url.origin() == origin);
+            same.next().map_or_else(
+                || source.clone(),
+                |own| Source {
+                    trust: own.trust.clone(),
+                    credential: own.credential.clone(),
+                    ..source.clone()
+                },
+            )
+        });
+        let configured: Vec<_> = configured.collect();
+        Ok(of_accounts.into_iter().chain(configured).collect())
+    }
+}
