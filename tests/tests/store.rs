@@ -10,7 +10,7 @@ use omadm_bootstrap::Utc;
 use omadm_lab::nodes::copy_state;
 use omadm_lab::postgres::Database;
 use omadm_mo::DevId;
-use omadm_server::model::{Event, EventKind, ExchangeDelta, ObjectChange};
+use omadm_server::model::{Event, EventKind, ExchangeDelta, Object, ObjectChange, ObjectOwner};
 use omadm_server::store::Commit as _;
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_tests::process::{Device, Ended, Omadm, PATIENCE, Server, Signal, omadm};
@@ -53,10 +53,14 @@ async fn large(file: &Path, devices: usize) {
                     kind: EventKind::DeviceRegistered,
                     correlation: "00112233aabbccdd".to_owned(),
                 });
-                delta.objects.push(ObjectChange::Put {
-                    path: "state".to_owned(),
-                    content: vec![7; 1000],
-                });
+                let object = Object::whole(
+                    "state",
+                    ObjectOwner::Device,
+                    "text/plain",
+                    vec![7; 1000],
+                    delta.at,
+                );
+                delta.objects.push(ObjectChange::Put(object));
                 let store = Arc::clone(&store);
                 tokio::spawn(async move { store.commit(delta).await })
             })

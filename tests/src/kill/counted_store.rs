@@ -5,8 +5,8 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow,
-    StoredEvent,
+    EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
+    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
 };
 use omadm_server::store::{
     Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,
@@ -147,14 +147,38 @@ impl Queue for CountedStore {
 
 #[async_trait]
 impl Repository for CountedStore {
-    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Object>, StoreError> {
         self.steps.reach("read object");
         self.store.object(dev_id, path).await
     }
 
-    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
-        self.steps.reach("read object paths");
-        self.store.object_paths(dev_id).await
+    async fn objects(
+        &self,
+        dev_id: &DevId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectHead>, StoreError> {
+        self.steps.reach("read objects");
+        self.store.objects(dev_id, after, limit).await
+    }
+
+    async fn repository_use(
+        &self,
+        dev_id: &DevId,
+        owner: ObjectOwner,
+    ) -> Result<RepositoryUse, StoreError> {
+        self.steps.reach("read repository use");
+        self.store.repository_use(dev_id, owner).await
+    }
+
+    async fn piece(
+        &self,
+        dev_id: &DevId,
+        upload: &UploadId,
+        nr: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.steps.reach("read piece");
+        self.store.piece(dev_id, upload, nr).await
     }
 }
 
@@ -202,6 +226,21 @@ impl Commit for CountedStore {
         let done = self.store.commit(delta).await;
         self.steps.reach("after a commit");
         done
+    }
+
+    async fn put_piece(&self, piece: Piece) -> Result<(), CommitError> {
+        self.steps.reach("before a piece");
+        let done = self.store.put_piece(piece).await;
+        self.steps.reach("after a piece");
+        done
+    }
+
+    async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError> {
+        self.store.give_up_upload(dev_id, upload).await
+    }
+
+    async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
+        self.store.sweep_uploads(since).await
     }
 
     fn defer(&self, mark: DeferredMark) {

@@ -3,7 +3,7 @@ use omadm_mo::DevId;
 
 use super::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
-    QueuedCommand, RecordId, SessionRow,
+    Object, QueuedCommand, RecordId, SessionRow,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -25,7 +25,7 @@ pub struct ExchangeDelta {
     pub session: SessionChange,
     /// Changes of its command queue, in order.
     pub commands: Vec<CommandChange>,
-    /// Objects that the device stores in the data repository, in order.
+    /// Changes of its part of the data repository, in order.
     pub objects: Vec<ObjectChange>,
     /// What happened; numbered densely by device inside this commit.
     pub events: Vec<Event>,
@@ -81,13 +81,10 @@ pub enum CommandChange {
 /// A change of the device's part of the data repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ObjectChange {
-    /// Stored under this path, in place of what was there.
-    Put {
-        /// The path below `/repo/`.
-        path: String,
-        /// The object.
-        content: Vec<u8>,
-    },
+    /// Stored under its path, in place of what was there, whose pieces go. Content in pieces is to be there whole, else the delta is a contradiction.
+    Put(Object),
+    /// What is stored under this path goes with its pieces, if there is anything.
+    Remove(String),
 }
 
 /// What becomes of the device's running session.

@@ -244,6 +244,22 @@ pub enum EventKind {
         /// The carrier it went by.
         carrier: String,
     },
+    /// An object was stored in the device's part of the data repository.
+    ObjectStored {
+        /// The path below `/repo/`.
+        path: String,
+        /// `device` or `operator`: who stored it.
+        owner: String,
+        /// Its `Content-Type`.
+        media_type: String,
+        /// Its length.
+        octets: u64,
+    },
+    /// An operator removed an object of the device from the data repository.
+    ObjectRemoved {
+        /// The path below `/repo/`.
+        path: String,
+    },
     /// A request was refused.
     RequestRefused {
         /// The URI's path.

@@ -6,6 +6,7 @@ mod delta;
 mod deployment;
 mod device;
 mod event;
+mod object;
 mod queued_command;
 mod session_row;
 
@@ -20,5 +21,10 @@ pub use delta::{
 pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
 pub use event::{Event, EventKind, EventLag, StoredEvent};
+pub(crate) use object::etag;
+pub use object::{
+    INLINE_OCTETS, Object, ObjectContent, ObjectHead, ObjectOwner, PIECE_OCTETS, Piece,
+    RepositoryUse, UploadId,
+};
 pub use queued_command::{CommandId, CommandState, QueuedCommand};
 pub use session_row::SessionRow;

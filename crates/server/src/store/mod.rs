@@ -21,8 +21,8 @@ use omadm_mo::DevId;
 use self::copy::side::text;
 use crate::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    DeviceEpoch, EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate,
-    SessionRow, StoredEvent,
+    DeviceEpoch, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow,
+    QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
 };
 
 /// Reads devices and their credentials.
@@ -106,10 +106,28 @@ pub trait Queue {
 /// Reads the data repository.
 #[async_trait]
 pub trait Repository {
-    /// What a device stored under this path.
-    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The paths of a device's objects, in octet order.
-    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError>;
+    /// What a device has under this path.
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Object>, StoreError>;
+    /// A page of a device's objects in the octet order of their paths, after one.
+    async fn objects(
+        &self,
+        dev_id: &DevId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectHead>, StoreError>;
+    /// What a device has in the repository under this owner; uploads that are not objects yet do not count.
+    async fn repository_use(
+        &self,
+        dev_id: &DevId,
+        owner: ObjectOwner,
+    ) -> Result<RepositoryUse, StoreError>;
+    /// A piece of an upload. None once the object is replaced or removed.
+    async fn piece(
+        &self,
+        dev_id: &DevId,
+        upload: &UploadId,
+        nr: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// Whose store it is.
@@ -146,6 +164,12 @@ pub trait Events {
 pub trait Commit {
     /// Commits a delta as a whole. Once submitted it finishes even if the caller is dropped. `Committed` means durable.
     async fn commit(&self, delta: ExchangeDelta) -> Result<Committed, CommitError>;
+    /// Makes a piece of an upload durable. Its device's epoch stays.
+    async fn put_piece(&self, piece: Piece) -> Result<(), CommitError>;
+    /// Gives an upload up that did not become an object; its pieces go.
+    async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError>;
+    /// Gives up all uploads of which nothing came since.
+    async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError>;
     /// Hands over a mark that nobody waits for.
     fn defer(&self, mark: DeferredMark);
     /// Writes out what was deferred, waits for it, and until every event committed before has its position.

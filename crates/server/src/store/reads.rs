@@ -10,8 +10,9 @@ use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql};
 use crate::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, PskRow,
-    QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, Object, ObjectHead,
+    ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
+    StoredEvent, UploadId,
 };
 
 /// Carries SELECTs out.
@@ -175,14 +176,47 @@ impl<B: Reader> Queue for B {
 
 #[async_trait]
 impl<B: Reader> Repository for B {
-    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Object>, StoreError> {
         let values = vec![text(dev_id), Value::Text(path.to_owned().into())];
-        self.one(sql::OBJECT, values, rows::content).await
+        self.one(sql::OBJECT, values, rows::object).await
     }
 
-    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
-        self.many(sql::OBJECT_PATHS, vec![text(dev_id)], rows::path)
-            .await
+    async fn objects(
+        &self,
+        dev_id: &DevId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectHead>, StoreError> {
+        let values = vec![
+            text(dev_id),
+            Value::Text(after.unwrap_or_default().to_owned().into()),
+            Value::Number(size(limit)),
+        ];
+        self.many(sql::OBJECTS, values, rows::object_head).await
+    }
+
+    async fn repository_use(
+        &self,
+        dev_id: &DevId,
+        owner: ObjectOwner,
+    ) -> Result<RepositoryUse, StoreError> {
+        let values = vec![text(dev_id), Value::Text(owner.name().into())];
+        let found = self.one(sql::REPOSITORY_USE, values, rows::repository_use);
+        Ok(found.await?.unwrap_or_default())
+    }
+
+    async fn piece(
+        &self,
+        dev_id: &DevId,
+        upload: &UploadId,
+        nr: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let values = vec![
+            text(dev_id),
+            Value::Text(upload.as_str().to_owned().into()),
+            Value::Number(nr.into()),
+        ];
+        self.one(sql::PIECE, values, rows::content).await
     }
 }
 

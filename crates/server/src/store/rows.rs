@@ -7,8 +7,9 @@ use omadm_mo::{DevId, SrvId};
 
 use crate::model::{
     BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof,
-    CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, PskRow,
-    QueuedCommand, RecordId, RevokedCertificate, SessionRow, StoredEvent,
+    CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, Object,
+    ObjectContent, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse,
+    RevokedCertificate, SessionRow, StoredEvent, UploadId,
 };
 
 const CERTIFICATE: &str = "certificate";
@@ -186,8 +187,32 @@ pub(super) fn dev_id(row: &dyn Columns) -> Read<DevId> {
     text(row, 0, |dev_id| DevId::parse(dev_id).ok())
 }
 
-pub(super) fn path(row: &dyn Columns) -> Read<String> {
-    text(row, 0, owned)
+pub(super) fn object_head(row: &dyn Columns) -> Read<ObjectHead> {
+    Ok(ObjectHead {
+        path: text(row, 0, owned)?,
+        owner: text(row, 1, ObjectOwner::from_name)?,
+        media_type: text(row, 2, owned)?,
+        octets: unsigned(row, 3)?,
+        etag: row.text(4)?.map(str::to_owned),
+        at: Utc(number(row, 5)?),
+    })
+}
+
+pub(super) fn object(row: &dyn Columns) -> Read<Object> {
+    Ok(Object {
+        head: object_head(row)?,
+        content: match optional(row, 6, UploadId::parse)? {
+            Some(upload) => ObjectContent::Pieces(upload),
+            None => ObjectContent::Whole(octets(row, 7)?),
+        },
+    })
+}
+
+pub(super) fn repository_use(row: &dyn Columns) -> Read<RepositoryUse> {
+    Ok(RepositoryUse {
+        objects: unsigned(row, 0)?,
+        octets: unsigned(row, 1)?,
+    })
 }
 
 pub(super) fn content(row: &dyn Columns) -> Read<Vec<u8>> {

@@ -20,6 +20,11 @@ macro_rules! command {
         )
     };
 }
+macro_rules! object {
+    () => {
+        "path, owner, media_type, COALESCE(octets, LENGTH(content)), etag, at"
+    };
+}
 macro_rules! event {
     () => {
         "dev_id, seq, position, at, correlation, kind"
@@ -96,8 +101,21 @@ pub(super) const NEWEST_RESULT: &str = concat!(
     command!("result"),
     " WHERE dev_id = ?1 AND cv IS NOT NULL AND words = ?2 ORDER BY nr DESC LIMIT 1"
 );
-pub(super) const OBJECT: &str = "SELECT content FROM objects WHERE dev_id = ?1 AND path = ?2";
-pub(super) const OBJECT_PATHS: &str = "SELECT path FROM objects WHERE dev_id = ?1 ORDER BY path";
+pub(super) const OBJECT: &str = concat!(
+    "SELECT ",
+    object!(),
+    ", upload, content FROM objects WHERE dev_id = ?1 AND path = ?2"
+);
+pub(super) const OBJECTS: &str = concat!(
+    "SELECT ",
+    object!(),
+    " FROM objects WHERE dev_id = ?1 AND path > ?2 ORDER BY path LIMIT ?3"
+);
+pub(super) const REPOSITORY_USE: &str =
+    "SELECT COUNT(*), CAST(COALESCE(SUM(COALESCE(octets, LENGTH(content))), 0) AS BIGINT)
+     FROM objects WHERE dev_id = ?1 AND owner = ?2";
+pub(super) const PIECE: &str =
+    "SELECT content FROM pieces WHERE dev_id = ?1 AND upload = ?2 AND nr = ?3";
 pub(super) const DEPLOYMENT: &str = "SELECT ca, sealing_key FROM deployment WHERE id = 1";
 pub(super) const CLAIM: &str =
     "INSERT INTO deployment (id, ca, sealing_key) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING";

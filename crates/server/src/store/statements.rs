@@ -9,7 +9,8 @@ use super::CommitError;
 use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
 use crate::model::{
     BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, DeferredMark,
-    DeviceChange, Event, ExchangeDelta, ObjectChange, SessionChange,
+    DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, Piece, SessionChange,
+    UploadId,
 };
 
 /// One statement with what it has to change.
@@ -51,7 +52,9 @@ pub(super) fn of_delta(
     }
     all.extend(session(delta));
     all.extend(delta.commands.iter().map(|change| command(delta, change)));
-    all.extend(delta.objects.iter().map(|change| object(delta, change)));
+    for change in &delta.objects {
+        object(&delta.dev_id, change, &mut all);
+    }
     let before_next = (1..=signed(delta.events.len() as u64)).rev();
     for (number, (event, before_next)) in (0..).zip(delta.events.iter().zip(before_next)) {
         let position = position.map(|first| first + number);
@@ -375,18 +378,122 @@ fn command<'a>(delta: &'a ExchangeDelta, change: &'a CommandChange) -> Statement
     }
 }
 
-fn object<'a>(delta: &'a ExchangeDelta, change: &'a ObjectChange) -> Statement<'a> {
-    let ObjectChange::Put { path, content } = change;
-    Statement::new(
-        "INSERT INTO objects (dev_id, path, at, content) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (dev_id, path) DO UPDATE SET at = excluded.at, content = excluded.content",
-        vec![
-            text(delta.dev_id.as_str()),
-            text(path),
-            Value::Number(delta.at.0),
-            Value::Octets(content.into()),
-        ],
-    )
+fn object<'a>(dev_id: &'a DevId, change: &'a ObjectChange, all: &mut Vec<Statement<'a>>) {
+    let place = |path: &'a str| vec![text(dev_id.as_str()), text(path)];
+    let path = match change {
+        ObjectChange::Put(object) => &object.head.path,
+        ObjectChange::Remove(path) => path,
+    };
+    all.push(Statement::new(
+        "DELETE FROM pieces WHERE dev_id = ?1 AND upload = (SELECT upload FROM objects WHERE dev_id = ?1 AND path = ?2)",
+        place(path),
+    ));
+    let ObjectChange::Put(object) = change else {
+        all.push(Statement::new(
+            "DELETE FROM objects WHERE dev_id = ?1 AND path = ?2",
+            place(path),
+        ));
+        return;
+    };
+    let (head, nothing) = (&object.head, &[][..]);
+    let (content, upload) = match &object.content {
+        ObjectContent::Whole(content) => (content.as_slice(), None),
+        ObjectContent::Pieces(upload) => (nothing, Some(upload)),
+    };
+    let mut values = place(path);
+    values.extend([
+        Value::Number(head.at.0),
+        Value::Octets(content.into()),
+        text(head.owner.name()),
+        text(&head.media_type),
+        Value::Number(signed(head.octets)),
+        maybe(head.etag.as_deref()),
+        maybe(upload.map(UploadId::as_str)),
+    ]);
+    all.push(Statement::new(
+        "INSERT INTO objects (dev_id, path, at, content, owner, media_type, octets, etag, upload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (dev_id, path) DO UPDATE SET at = excluded.at, content = excluded.content, owner = excluded.owner,
+             media_type = excluded.media_type, octets = excluded.octets, etag = excluded.etag, upload = excluded.upload",
+        values,
+    ));
+    if let Some(upload) = upload {
+        // Who sweeps locks the row first, so either all pieces are there or this is refused.
+        all.push(
+            Statement::new(
+                "DELETE FROM uploads WHERE dev_id = ?1 AND upload = ?2
+                     AND CAST(?3 AS BIGINT) = (SELECT SUM(LENGTH(content)) FROM pieces WHERE dev_id = ?1 AND upload = ?2)",
+                vec![
+                    text(dev_id.as_str()),
+                    text(upload.as_str()),
+                    Value::Number(signed(head.octets)),
+                ],
+            )
+            .or(CommitError::Contradiction(
+                "pieces of the object's upload are missing",
+            )),
+        );
+    }
+}
+
+/// The statements that make a piece durable. They may be carried out again.
+pub(super) fn of_piece(piece: Piece) -> Vec<Statement<'static>> {
+    let upload = |at: i64| {
+        let (dev_id, upload) = names(&piece.dev_id, &piece.upload);
+        vec![dev_id, upload, Value::Number(at)]
+    };
+    let noted = if piece.nr == 0 {
+        Statement::new(
+            "INSERT INTO uploads (dev_id, upload, at) VALUES (?1, ?2, ?3) ON CONFLICT (dev_id, upload) DO UPDATE SET at = excluded.at",
+            upload(piece.at.0),
+        )
+    } else {
+        Statement::new(
+            "UPDATE uploads SET at = ?3 WHERE dev_id = ?1 AND upload = ?2",
+            upload(piece.at.0),
+        )
+        .or(CommitError::Contradiction(
+            "the upload was given up meanwhile",
+        ))
+    };
+    let mut values = upload(piece.nr.into());
+    values.push(Value::Octets(piece.content.into()));
+    let kept = Statement::new(
+        "INSERT INTO pieces (dev_id, upload, nr, content) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (dev_id, upload, nr) DO UPDATE SET content = excluded.content",
+        values,
+    );
+    vec![noted, kept]
+}
+
+/// The statements that give an upload up, unless it became an object. They may be carried out again.
+pub(super) fn of_upload_given_up(dev_id: &DevId, upload: &UploadId) -> Vec<Statement<'static>> {
+    let values = || {
+        let (dev_id, upload) = names(dev_id, upload);
+        vec![dev_id, upload]
+    };
+    [
+        "UPDATE uploads SET at = at WHERE dev_id = ?1 AND upload = ?2",
+        "DELETE FROM pieces WHERE (dev_id, upload) IN (SELECT dev_id, upload FROM uploads WHERE dev_id = ?1 AND upload = ?2)",
+        "DELETE FROM uploads WHERE dev_id = ?1 AND upload = ?2",
+    ]
+    .map(|sql| Statement::new(sql, values()))
+    .into()
+}
+
+/// The statements that give up each upload of which nothing came since. They may be carried out again.
+pub(super) fn of_sweep(since: Utc) -> Vec<Statement<'static>> {
+    [
+        "UPDATE uploads SET at = at WHERE at < ?1",
+        "DELETE FROM pieces WHERE (dev_id, upload) IN (SELECT dev_id, upload FROM uploads WHERE at < ?1)",
+        "DELETE FROM uploads WHERE at < ?1",
+    ]
+    .map(|sql| Statement::new(sql, vec![Value::Number(since.0)]))
+    .into()
+}
+
+fn names(dev_id: &DevId, upload: &UploadId) -> (Value<'static>, Value<'static>) {
+    let text = |text: &str| Value::Text(text.to_owned().into());
+    (text(dev_id.as_str()), text(upload.as_str()))
 }
 
 /// Takes the number of the device's next event; changes nothing where there is no such device. `seen` moves `last_seen_at` forward.

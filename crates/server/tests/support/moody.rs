@@ -7,8 +7,8 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    EventLag, ExchangeDelta, PskRow, QueuedCommand, RecordId, RevokedCertificate, SessionRow,
-    StoredEvent,
+    EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
+    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
@@ -193,12 +193,34 @@ impl Queue for Moody {
 
 #[async_trait]
 impl Repository for Moody {
-    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn object(&self, dev_id: &DevId, path: &str) -> Result<Option<Object>, StoreError> {
         self.awake().await?.object(dev_id, path).await
     }
 
-    async fn object_paths(&self, dev_id: &DevId) -> Result<Vec<String>, StoreError> {
-        self.awake().await?.object_paths(dev_id).await
+    async fn objects(
+        &self,
+        dev_id: &DevId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectHead>, StoreError> {
+        self.awake().await?.objects(dev_id, after, limit).await
+    }
+
+    async fn repository_use(
+        &self,
+        dev_id: &DevId,
+        owner: ObjectOwner,
+    ) -> Result<RepositoryUse, StoreError> {
+        self.awake().await?.repository_use(dev_id, owner).await
+    }
+
+    async fn piece(
+        &self,
+        dev_id: &DevId,
+        upload: &UploadId,
+        nr: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.awake().await?.piece(dev_id, upload, nr).await
     }
 }
 
@@ -257,6 +279,19 @@ impl Commit for Moody {
             Mood::Frozen => std::future::pending().await,
         }
         self.inner.commit(delta).await
+    }
+    async fn put_piece(&self, piece: Piece) -> Result<(), CommitError> {
+        match self.mood() {
+            Mood::NoRoom => Err(StoreError::NoRoom(ADDRESS.to_owned()).into()),
+            Mood::Busy => Err(CommitError::Busy),
+            _ => self.inner.put_piece(piece).await,
+        }
+    }
+    async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError> {
+        self.inner.give_up_upload(dev_id, upload).await
+    }
+    async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
+        self.inner.sweep_uploads(since).await
     }
     fn defer(&self, mark: DeferredMark) {
         self.inner.defer(mark);

@@ -125,6 +125,13 @@ fn every_kind() -> Vec<EventKind> {
             notification_id: 1,
             carrier: text(),
         },
+        EventKind::ObjectStored {
+            path: text(),
+            owner: text(),
+            media_type: text(),
+            octets: 1 << 40,
+        },
+        EventKind::ObjectRemoved { path: text() },
         EventKind::RequestRefused {
             path: text(),
             status: 403,
@@ -160,6 +167,8 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::NotificationQueued { .. }
             | EventKind::NotificationSent { .. }
             | EventKind::NotificationAnswered { .. }
+            | EventKind::ObjectStored { .. }
+            | EventKind::ObjectRemoved { .. }
             | EventKind::RequestRefused { .. } => {}
         }
     }

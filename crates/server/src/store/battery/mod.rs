@@ -4,6 +4,7 @@ pub(crate) mod commands;
 pub(crate) mod deltas;
 pub(crate) mod events;
 pub(crate) mod marks;
+pub(crate) mod objects;
 pub(crate) mod upgrade;
 pub(crate) mod values;
 
@@ -89,6 +90,13 @@ macro_rules! battery {
                 a_command_that_ended_does_not_change_any_more
                 commands_come_in_pages_newest_first_without_results
                 the_newest_result_with_a_validator_is_found_by_its_words
+            }
+            objects {
+                an_object_in_pieces_comes_back_and_its_pieces_go_with_it
+                pieces_without_an_object_are_swept_when_they_are_old
+                an_upload_that_is_not_whole_becomes_no_object
+                objects_count_by_their_owner
+                a_piece_may_come_twice
             }
             events {
                 every_kind_of_event_comes_back

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::model::{
     BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
-    CredentialScope, Deployment, DeviceChange, Generation, ObjectChange, PskRow,
-    RevokedCertificate, SessionChange, SessionRow,
+    CredentialScope, Deployment, DeviceChange, Generation, Object, ObjectChange, ObjectOwner,
+    PskRow, RevokedCertificate, SessionChange, SessionRow,
 };
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
@@ -367,10 +367,11 @@ pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl B
     for number in [1, 2] {
         store.commit(registration(&dev(number))).await.unwrap();
     }
-    let put = |path: &str, content: &[u8]| ObjectChange::Put {
-        path: path.to_owned(),
-        content: content.to_vec(),
+    let made = |path: &str, content: &[u8]| {
+        let owner = ObjectOwner::Device;
+        Object::whole(path, owner, "text/plain", content.to_vec(), START)
     };
+    let put = |path: &str, content: &[u8]| ObjectChange::Put(made(path, content));
     let mut delta = exchange(&dev(1), 1);
     delta.objects = vec![
         put("log/b", b"one"),
@@ -382,15 +383,15 @@ pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl B
     delta.objects = vec![put("log/a", b"")];
     store.commit(delta).await.unwrap();
     let object = async |number, path| store.object(&dev(number), path).await.unwrap();
-    assert_eq!(object(1, "log/b").await.as_deref(), Some(&b"two"[..]));
-    assert_eq!(object(1, "log/a").await.as_deref(), Some(&b""[..]));
+    assert_eq!(object(1, "log/b").await, Some(made("log/b", b"two")));
+    assert_eq!(object(1, "log/a").await, Some(made("log/a", b"")));
     assert_eq!(object(1, "log").await, None);
     assert_eq!(object(2, "log/a").await, None);
-    assert_eq!(
-        store.object_paths(&dev(1)).await.unwrap(),
-        ["log/a", "log/b"]
-    );
-    assert_eq!(store.object_paths(&dev(2)).await.unwrap(), [""; 0]);
+    let page = async |number, after| store.objects(&dev(number), after, 1).await.unwrap();
+    assert_eq!(page(1, None).await, [made("log/a", b"").head]);
+    assert_eq!(page(1, Some("log/a")).await, [made("log/b", b"two").head]);
+    assert_eq!(page(1, Some("log/b")).await, []);
+    assert_eq!(page(2, None).await, []);
 }
 
 pub(crate) async fn a_store_is_claimed_once(back_end: &impl BackEnd) {

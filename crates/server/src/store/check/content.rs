@@ -13,7 +13,7 @@ struct Rule {
     found: &'static str,
 }
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 15] = [
     Rule {
         broken: "devices whose events are not numbered without gap up to next_event_seq",
         found: "SELECT d.dev_id AS who FROM devices AS d
@@ -46,7 +46,7 @@ const RULES: [Rule; 13] = [
         broken: "rows whose device is unknown",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id FROM bootstraps UNION SELECT dev_id FROM bootstrap_ids UNION SELECT dev_id FROM documents
                     UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions UNION SELECT dev_id FROM commands
-                    UNION SELECT dev_id FROM objects) AS t
+                    UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads) AS t
                 LEFT JOIN devices AS d ON d.dev_id = t.dev_id WHERE d.dev_id IS NULL",
     },
     Rule {
@@ -64,6 +64,19 @@ const RULES: [Rule; 13] = [
         broken: "documents or ids without their bootstrap",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id, id FROM documents UNION SELECT dev_id, id FROM bootstrap_ids) AS t
                 LEFT JOIN bootstraps AS b ON b.dev_id = t.dev_id AND b.id = t.id WHERE b.id IS NULL",
+    },
+    Rule {
+        broken: "objects whose pieces are not all there",
+        found: "SELECT o.dev_id AS who FROM objects AS o
+                LEFT JOIN (SELECT dev_id, upload, COUNT(*) AS n, MAX(nr) AS last, SUM(LENGTH(content)) AS octets FROM pieces GROUP BY dev_id, upload) AS p
+                    ON p.dev_id = o.dev_id AND p.upload = o.upload
+                WHERE o.upload IS NOT NULL AND (p.n IS NULL OR p.n <> p.last + 1 OR p.octets <> o.octets)",
+    },
+    Rule {
+        broken: "pieces that belong to no object and no upload under way",
+        found: "SELECT p.dev_id AS who FROM pieces AS p LEFT JOIN uploads AS u ON u.dev_id = p.dev_id AND u.upload = p.upload
+                    LEFT JOIN objects AS o ON o.dev_id = p.dev_id AND o.upload = p.upload
+                WHERE u.upload IS NULL AND o.upload IS NULL",
     },
     Rule {
         broken: "certificates that lead to no credential",

@@ -3,10 +3,11 @@ use std::path::Path;
 use omadm_lab::postgres::Database;
 
 use super::{Severity, StoreCheck, check};
-use crate::model::CredentialChange;
+use crate::model::{CredentialChange, ObjectChange};
 use crate::store::Commit as _;
 use crate::store::address::StoreAddress;
-use crate::store::battery::{adding, certificate, dev, drafted, http_user, psk};
+use crate::store::battery::objects::in_pieces;
+use crate::store::battery::{adding, certificate, dev, drafted, exchange, http_user, psk};
 use crate::store::migration::migrate;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -27,6 +28,11 @@ async fn filled(file: &Path) {
             store.commit(named).await.unwrap();
         }
     }
+    in_pieces(&store, &dev(0), "under way", 1).await;
+    let mut delta = exchange(&dev(0), 2);
+    let object = in_pieces(&store, &dev(0), "large", 2).await;
+    delta.objects.push(ObjectChange::Put(object));
+    store.commit(delta).await.unwrap();
 }
 
 fn whats(check: &StoreCheck, severity: Severity) -> Vec<&str> {
@@ -48,7 +54,7 @@ async fn a_sound_store_is_told_as_such_while_it_is_open() {
     assert_eq!(told.findings, []);
     let content = told.content.unwrap();
     assert_eq!(content.tables[0].rows, 3);
-    assert_eq!((content.position, content.waiting), (6, 0));
+    assert_eq!((content.position, content.waiting), (7, 0));
     assert_eq!(content.deployment_ca, None);
 }
 
@@ -109,6 +115,15 @@ async fn each_contradiction_is_found_alone() {
             "UPDATE credentials SET sealed = NULL WHERE kind = 'http-user'",
             "without their secret",
         ),
+        (
+            "DELETE FROM pieces WHERE nr = 1",
+            "objects whose pieces are not all there",
+        ),
+        (
+            "UPDATE objects SET octets = octets + 1",
+            "objects whose pieces are not all there",
+        ),
+        ("DELETE FROM objects", "pieces that belong to no object"),
         (
             "INSERT INTO deployment VALUES (1, 'unfinished copy of x', 'y')",
             "was not finished",

@@ -23,6 +23,8 @@ struct Version {
     /// A position may be given to another event than a server of the copy gave it to.
     sum_of_positions: i64,
     objects: i64,
+    pieces: i64,
+    uploads: i64,
 }
 
 pub(super) struct Engine<'a> {
@@ -247,11 +249,17 @@ fn versions(
         version.with_position = number(&row, 2);
         version.sum_of_positions = number(&row, 3);
     }
-    for row in side.rows(
-        &format!("SELECT dev_id, COUNT(*) FROM objects {whose} GROUP BY dev_id"),
-        &range,
-    )? {
-        all.entry(text_of(&row, 0).to_owned()).or_default().objects = number(&row, 1);
+    type Field = fn(&mut Version) -> &mut i64;
+    let counted: [(&str, Field); 3] = [
+        ("objects", |version| &mut version.objects),
+        ("pieces", |version| &mut version.pieces),
+        ("uploads", |version| &mut version.uploads),
+    ];
+    for (table, field) in counted {
+        let sql = format!("SELECT dev_id, COUNT(*) FROM {table} {whose} GROUP BY dev_id");
+        for row in side.rows(&sql, &range)? {
+            *field(all.entry(text_of(&row, 0).to_owned()).or_default()) = number(&row, 1);
+        }
     }
     Ok(all)
 }

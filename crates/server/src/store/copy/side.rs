@@ -75,7 +75,7 @@ pub(in crate::store) struct Cursor<'a> {
     table: &'a Table,
     range: [Value<'static>; 2],
     waiting: VecDeque<Row>,
-    after: Option<[Value<'static>; 2]>,
+    after: Option<Vec<Value<'static>>>,
     ended: bool,
 }
 
@@ -108,16 +108,11 @@ impl<'a> Cursor<'a> {
             return Ok(vec![]);
         }
         let mut values = self.range.to_vec();
-        if let Some([device, rest]) = &self.after {
-            values.push(device.clone());
-            if self.table.key[0] != self.table.key[1] {
-                values.push(rest.clone());
-            }
-        }
+        values.extend(self.after.iter().flatten().cloned());
         let rows = side.rows(&self.table.select(self.after.is_some()), &values)?;
         self.ended = rows.len() < self.table.chunk;
         if let Some(last) = rows.last() {
-            self.after = Some(self.table.key.map(|at| last[at].clone()));
+            self.after = Some(self.table.key.iter().map(|&at| last[at].clone()).collect());
         }
         Ok(rows)
     }
@@ -125,8 +120,8 @@ impl<'a> Cursor<'a> {
 
 /// The order of rows of a table by their key, as both back ends sort.
 pub(in crate::store) fn by_key(table: &Table, one: &Row, other: &Row) -> Ordering {
-    let compare = |at: usize| order(&one[at], &other[at]);
-    compare(table.key[0]).then_with(|| compare(table.key[1]))
+    let columns = table.key.iter().map(|&at| order(&one[at], &other[at]));
+    columns.fold(Ordering::Equal, Ordering::then)
 }
 
 fn order(one: &Value<'_>, other: &Value<'_>) -> Ordering {

@@ -6,7 +6,7 @@ pub(in crate::store) struct Table {
     /// All that both back ends have.
     pub(in crate::store) columns: &'static [&'static str],
     /// Where in `columns` the key's columns stand, `dev_id` first: rows are read in its order.
-    pub(super) key: [usize; 2],
+    pub(super) key: &'static [usize],
     /// The table that leads to its rows where it is not itself keyed by the device: there, here.
     through: Option<Through>,
     /// Rows read at once: few where a row may be large.
@@ -30,9 +30,11 @@ const CHUNK: usize = 1000;
 const CHUNK_OF_DOCUMENTS: usize = 256;
 /// Up to 1 MiB each.
 const CHUNK_OF_OBJECTS: usize = 32;
+/// 256 KiB each.
+const CHUNK_OF_PIECES: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 10] = [
+pub(in crate::store) const TABLES: [Table; 12] = [
     Table {
         name: "devices",
         columns: &[
@@ -46,7 +48,7 @@ pub(in crate::store) const TABLES: [Table; 10] = [
             "next_event_seq",
             "open_commands",
         ],
-        key: [0, 0],
+        key: &[0],
         through: None,
         chunk: CHUNK,
     },
@@ -69,14 +71,14 @@ pub(in crate::store) const TABLES: [Table; 10] = [
             "fetched_at",
             "ended_at",
         ],
-        key: [0, 1],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK,
     },
     Table {
         name: "bootstrap_ids",
         columns: &["id", "dev_id"],
-        key: [1, 0],
+        key: &[1, 0],
         through: Some(Through {
             table: "bootstraps",
             column: "id",
@@ -87,7 +89,7 @@ pub(in crate::store) const TABLES: [Table; 10] = [
     Table {
         name: "documents",
         columns: &["dev_id", "id", "sealed"],
-        key: [0, 1],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK_OF_DOCUMENTS,
     },
@@ -108,14 +110,14 @@ pub(in crate::store) const TABLES: [Table; 10] = [
             "serial",
             "sealed",
         ],
-        key: [0, 1],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK,
     },
     Table {
         name: "certificates",
         columns: &["fingerprint", "dev_id"],
-        key: [1, 0],
+        key: &[1, 0],
         through: Some(Through {
             table: "credentials",
             column: "proof",
@@ -126,7 +128,7 @@ pub(in crate::store) const TABLES: [Table; 10] = [
     Table {
         name: "sessions",
         columns: &["dev_id", "state", "expires_at"],
-        key: [0, 0],
+        key: &[0],
         through: None,
         chunk: CHUNK,
     },
@@ -148,22 +150,46 @@ pub(in crate::store) const TABLES: [Table; 10] = [
             "sent_at",
             "ended_at",
         ],
-        key: [0, 1],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK_OF_OBJECTS,
     },
     Table {
         name: "objects",
-        columns: &["dev_id", "path", "at", "content"],
-        key: [0, 1],
+        columns: &[
+            "dev_id",
+            "path",
+            "at",
+            "content",
+            "owner",
+            "media_type",
+            "octets",
+            "etag",
+            "upload",
+        ],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK_OF_OBJECTS,
+    },
+    Table {
+        name: "pieces",
+        columns: &["dev_id", "upload", "nr", "content"],
+        key: &[0, 1, 2],
+        through: None,
+        chunk: CHUNK_OF_PIECES,
+    },
+    Table {
+        name: "uploads",
+        columns: &["dev_id", "upload", "at"],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
     },
     // By `seq`: PostgreSQL's `nr`, which is drawn as they are written, has to grow with it within a device.
     Table {
         name: "events",
         columns: &["dev_id", "seq", "position", "at", "correlation", "kind"],
-        key: [0, 1],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK,
     },
@@ -181,7 +207,7 @@ pub(in crate::store) const DEPLOYMENT: Single = Single {
 };
 
 impl Table {
-    /// Rows of the devices ?1 to ?2 in the order of the key; where `after`, those behind the key ?3, ?4.
+    /// Rows of the devices ?1 to ?2 in the order of the key; where `after`, those behind the key ?3, ?4, ….
     pub(super) fn select(&self, after: bool) -> String {
         let columns: Vec<String> = self
             .columns
@@ -203,10 +229,9 @@ impl Table {
             "SELECT {} FROM {from} WHERE {whose}.dev_id >= ?1 AND {whose}.dev_id <= ?2",
             columns.join(", ")
         );
-        if after && self.key[0] == self.key[1] {
-            sql.push_str(&format!(" AND {order} > ?3"));
-        } else if after {
-            sql.push_str(&format!(" AND ({order}) > (?3, ?4)"));
+        if after {
+            let last: Vec<String> = (3..3 + self.key.len()).map(|nr| format!("?{nr}")).collect();
+            sql.push_str(&format!(" AND ({order}) > ({})", last.join(", ")));
         }
         sql.push_str(&format!(" ORDER BY {order} LIMIT {}", self.chunk));
         sql
@@ -237,12 +262,8 @@ impl Table {
     }
 
     fn order(&self) -> String {
-        let [first, second] = self.key.map(|at| self.columns[at]);
-        if first == second {
-            format!("t.{first}")
-        } else {
-            format!("t.{first}, t.{second}")
-        }
+        let columns = self.key.iter().map(|&at| format!("t.{}", self.columns[at]));
+        columns.collect::<Vec<_>>().join(", ")
     }
 }
 

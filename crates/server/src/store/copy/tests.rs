@@ -7,10 +7,11 @@ use tempfile::TempDir;
 
 use super::{CopyError, CopyOptions, CopyReport, DifferenceKind, Phase, copy};
 use crate::model::{
-    BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, EventKind,
-    ObjectChange, SessionChange, SessionRow,
+    BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, EventKind, Object,
+    ObjectChange, ObjectOwner, SessionChange, SessionRow,
 };
 use crate::store::address::StoreAddress;
+use crate::store::battery::objects::in_pieces;
 use crate::store::battery::{
     START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
     registration,
@@ -127,11 +128,13 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
             });
         }
         for object in 0..40 {
-            delta.objects.push(ObjectChange::Put {
-                path: format!("a/{object}"),
-                content: vec![255, 0, 39],
-            });
+            let (path, content) = (format!("a/{object}"), vec![255, 0, 39]);
+            let owner = ObjectOwner::Device;
+            let object = Object::whole(path, owner, "text/plain", content, START);
+            delta.objects.push(ObjectChange::Put(object));
         }
+        let large = in_pieces(store, &dev_id, "large", 1).await;
+        delta.objects.push(ObjectChange::Put(large));
         store.commit(delta).await.unwrap();
         store.defer(fetched(&dev_id, nr, START.plus_secs(70)));
         store.defer(DeferredMark::Refused {
@@ -198,7 +201,9 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("certificates", 30),
             ("sessions", 10),
             ("commands", 400),
-            ("objects", 400),
+            ("objects", 410),
+            ("pieces", 30),
+            ("uploads", 0),
             ("events", 40),
             ("sequencer", 1),
             ("deployment", 1),

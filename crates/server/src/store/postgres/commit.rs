@@ -11,7 +11,7 @@ use super::apply::{COMMIT, NotApplied};
 use super::fault::Fault;
 use super::{PostgresNode, stopped};
 use crate::model::{DeferredMark, DeviceEpoch, ExchangeDelta};
-use crate::store::statements::{Value, of_delta};
+use crate::store::statements::{Statement, Value, of_delta};
 use crate::store::{CommitError, Committed, StoreError};
 
 /// How often a transaction that was given up is carried out again.
@@ -49,6 +49,31 @@ impl PostgresNode {
             }
         }
         done
+    }
+
+    /// Commits statements that may be carried out again, so that it does not matter whether a try before took place.
+    pub(super) async fn commit_loose(
+        &self,
+        statements: &[Statement<'_>],
+        until: Instant,
+    ) -> Result<(), CommitError> {
+        let mut tries = 0;
+        loop {
+            let again = match self.transact(&[], statements, until).await {
+                Ok(_) => return Ok(()),
+                Err(NotApplied::Nothing(Fault::Refused(refused))) => return Err(refused),
+                Err(NotApplied::Nothing(fault @ (Fault::GivenUp(_) | Fault::Cut(_)))) => {
+                    fault.into_error()
+                }
+                Err(NotApplied::Unknown(err)) => err,
+                Err(NotApplied::Nothing(fault)) => return Err(fault.into_error().into()),
+            };
+            if Instant::now() >= until {
+                return Err(again.into());
+            }
+            tries += 1;
+            pause(tries).await;
+        }
     }
 
     /// `unknown` tells of an error whether the delta may have taken place all the same.

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::NoTls;
@@ -31,8 +33,9 @@ use self::connect::{Encryption, config, encryption};
 use self::fault::{fault, silent};
 use super::address::PostgresAddress;
 use super::marks::Marks;
+use super::statements::{Statement, of_piece, of_sweep, of_upload_given_up};
 use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
-use crate::model::{DeferredMark, ExchangeDelta};
+use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId};
 
 /// A store in a PostgreSQL database, which other nodes may use as well.
 ///
@@ -164,6 +167,20 @@ impl PostgresStore {
         });
     }
 
+    /// Durable when this returns. A task of its own finishes although the caller is dropped.
+    async fn loose(&self, statements: Vec<Statement<'static>>) -> Result<(), CommitError> {
+        self.begin();
+        let until = Instant::now() + self.node.options.patience;
+        let place = self.node.place()?;
+        let node = Arc::clone(&self.node);
+        let task = tokio::spawn(async move {
+            let done = node.commit_loose(&statements, until).await;
+            drop(place);
+            done
+        });
+        task.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Names this node in the sequencer's lease.
     #[must_use]
     pub fn node_id(&self) -> &str {
@@ -194,6 +211,18 @@ impl Commit for PostgresStore {
             done
         });
         task.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn put_piece(&self, piece: Piece) -> Result<(), CommitError> {
+        self.loose(of_piece(piece)).await
+    }
+
+    async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError> {
+        self.loose(of_upload_given_up(dev_id, upload)).await
+    }
+
+    async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
+        self.loose(of_sweep(since)).await
     }
 
     fn defer(&self, mark: DeferredMark) {

@@ -213,7 +213,8 @@ async fn rights(client: &Client, name: &str) -> Result<(), StoreError> {
         SELECT r.privilege || ' on ' || t.name FROM (VALUES
             ('devices', 'SELECT,INSERT,UPDATE'), ('bootstraps', 'SELECT,INSERT,UPDATE'), ('bootstrap_ids', 'SELECT,INSERT'), ('documents', 'SELECT,INSERT'),
             ('credentials', 'SELECT,INSERT,UPDATE'), ('certificates', 'SELECT,INSERT'), ('sessions', 'SELECT,INSERT,UPDATE,DELETE'),
-            ('commands', 'SELECT,INSERT,UPDATE'), ('objects', 'SELECT,INSERT,UPDATE'), ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
+            ('commands', 'SELECT,INSERT,UPDATE'), ('objects', 'SELECT,INSERT,UPDATE,DELETE'), ('pieces', 'SELECT,INSERT,UPDATE,DELETE'),
+            ('uploads', 'SELECT,INSERT,UPDATE,DELETE'), ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
         ) AS t (name, needed), LATERAL unnest(string_to_array(t.needed, ',')) AS r (privilege)
         WHERE NOT has_table_privilege(t.name, r.privilege)
         UNION ALL SELECT r.privilege || ' on sequence event_numbers' FROM (VALUES ('USAGE'), ('SELECT')) AS r (privilege)

@@ -68,6 +68,22 @@ pub(super) fn apply_delta(
     })
 }
 
+/// Applies statements that belong to no exchange; tells whether they changed anything.
+pub(super) fn apply_loose(
+    conn: &Connection,
+    statements: &[Statement<'_>],
+) -> Result<bool, NotApplied> {
+    let mut any = false;
+    for statement in statements {
+        let changed = execute(conn, statement)?;
+        if let Some(refused) = statement.otherwise.as_ref().filter(|_| changed == 0) {
+            return Err(NotApplied::Refused(refused.clone()));
+        }
+        any |= changed > 0;
+    }
+    Ok(any)
+}
+
 /// Applies a mark; tells whether it changed anything.
 pub(super) fn apply_mark(
     conn: &Connection,

@@ -18,6 +18,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use omadm_bootstrap::Utc;
+use omadm_mo::DevId;
 use tokio::sync::oneshot;
 
 use self::apply::Sequencer;
@@ -25,8 +27,9 @@ use self::fault::{fault, io_fault};
 use self::queue::Queue;
 use self::readers::Readers;
 use self::writer::{Counters, Writer};
+use super::statements::{Statement, of_piece, of_sweep, of_upload_given_up};
 use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
-use crate::model::{DeferredMark, ExchangeDelta};
+use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId};
 
 /// A store in one SQLite file, owned by this process.
 ///
@@ -109,6 +112,13 @@ impl SqliteStore {
             writer: Some(writer),
         })
     }
+
+    /// Durable when this returns.
+    async fn loose(&self, statements: Vec<Statement<'static>>) -> Result<(), CommitError> {
+        let (answer, outcome) = oneshot::channel();
+        self.queue.submit_loose(statements, answer)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
 }
 
 #[async_trait]
@@ -117,6 +127,18 @@ impl Commit for SqliteStore {
         let (answer, outcome) = oneshot::channel();
         self.queue.submit(delta, answer)?;
         outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn put_piece(&self, piece: Piece) -> Result<(), CommitError> {
+        self.loose(of_piece(piece)).await
+    }
+
+    async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError> {
+        self.loose(of_upload_given_up(dev_id, upload)).await
+    }
+
+    async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
+        self.loose(of_sweep(since)).await
     }
 
     fn defer(&self, mark: DeferredMark) {

@@ -8,10 +8,17 @@ use tokio::sync::oneshot;
 
 use crate::model::{DeferredMark, ExchangeDelta};
 use crate::store::marks::Marks;
+use crate::store::statements::Statement;
 use crate::store::{CommitError, Committed, StoreError};
+
+/// Loose writes that may wait: a piece of an upload each, so 256 KiB.
+const LOOSE: usize = 128;
 
 /// Where the outcome of a delta goes. Its receiver may be gone.
 pub(super) type Answer = oneshot::Sender<Result<Committed, CommitError>>;
+
+/// Where the outcome of loose statements goes. Its receiver may be gone.
+pub(super) type LooseAnswer = oneshot::Sender<Result<(), CommitError>>;
 
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -35,10 +42,13 @@ pub(super) enum Step {
         alone: bool,
     },
     Delta(ExchangeDelta, Answer),
+    /// What belongs to no exchange: the pieces of an upload.
+    Loose(Vec<Statement<'static>>, LooseAnswer),
 }
 
 struct Waiting {
     deltas: VecDeque<(ExchangeDelta, Answer)>,
+    loose: Vec<(Vec<Statement<'static>>, LooseAnswer)>,
     marks: Marks,
     flushes: Vec<oneshot::Sender<Result<(), StoreError>>>,
     closing: bool,
@@ -49,6 +59,7 @@ impl Queue {
         Self {
             waiting: Mutex::new(Waiting {
                 deltas: VecDeque::new(),
+                loose: Vec::new(),
                 marks: Marks::new(marks, interval),
                 flushes: Vec::new(),
                 closing: false,
@@ -67,6 +78,24 @@ impl Queue {
             return Err(CommitError::Busy);
         }
         waiting.deltas.push_back((delta, answer));
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Statements that belong to no exchange. Few wait at once: each upload hands over its next piece after the one before.
+    pub(super) fn submit_loose(
+        &self,
+        statements: Vec<Statement<'static>>,
+        answer: LooseAnswer,
+    ) -> Result<(), CommitError> {
+        let mut waiting = self.lock();
+        if waiting.closing {
+            return Err(StoreError::Closed.into());
+        }
+        if waiting.loose.len() >= LOOSE {
+            return Err(CommitError::Busy);
+        }
+        waiting.loose.push((statements, answer));
         self.wake.notify_one();
         Ok(())
     }
@@ -105,7 +134,8 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             let due = waiting.marks.due().is_some_and(|due| due <= Instant::now());
-            if due || waiting.closing || !waiting.deltas.is_empty() || !waiting.flushes.is_empty() {
+            let writes = !waiting.deltas.is_empty() || !waiting.loose.is_empty();
+            if due || waiting.closing || writes || !waiting.flushes.is_empty() {
                 return waiting.group(due);
             }
             waiting = match waiting.marks.due() {
@@ -137,6 +167,8 @@ impl Waiting {
             steps.extend(riding.map(|mark| Step::Mark { mark, alone: false }));
             steps.push(Step::Delta(delta, answer));
         }
+        let loose = std::mem::take(&mut self.loose).into_iter();
+        steps.extend(loose.map(|(statements, answer)| Step::Loose(statements, answer)));
         if due || self.closing || !self.flushes.is_empty() {
             let all = self.marks.all().into_iter();
             steps.extend(all.map(|mark| Step::Mark { mark, alone: true }));

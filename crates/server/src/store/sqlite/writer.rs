@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
-use super::apply::{NotApplied, Sequencer, apply_delta, apply_mark};
+use super::apply::{NotApplied, Sequencer, apply_delta, apply_loose, apply_mark};
 use super::fault::fault;
-use super::queue::{Answer, Group, Queue, Step};
+use super::queue::{Group, Queue, Step};
 use crate::store::{CommitCounts, CommitError, Committed};
 
 pub(super) struct Writer {
@@ -33,6 +33,8 @@ pub(super) struct Counters {
 struct Outcome {
     /// One for each delta, in order.
     deltas: Vec<Result<Committed, CommitError>>,
+    /// One for each loose write, in order.
+    loose: Vec<Result<(), CommitError>>,
     /// Marks that changed something and rode on no delta.
     deferred: u64,
     /// Whether there is anything to commit.
@@ -81,7 +83,7 @@ impl Writer {
         match result {
             Ok(outcome) => {
                 self.count(&outcome);
-                answer(steps, outcome.deltas);
+                answer(steps, outcome);
                 flushes
                     .into_iter()
                     .for_each(|flush| drop(flush.send(Ok(()))));
@@ -93,6 +95,7 @@ impl Writer {
                 for step in steps {
                     match step {
                         Step::Delta(_, answer) => drop(answer.send(Err(err.clone().into()))),
+                        Step::Loose(_, answer) => drop(answer.send(Err(err.clone().into()))),
                         Step::Mark { mark, .. } => marks.push(mark),
                     }
                 }
@@ -121,6 +124,12 @@ impl Writer {
                         .in_savepoint(&mut sequencer, |conn, log| apply_delta(conn, log, delta))?;
                     outcome.changed |= result.is_ok();
                     outcome.deltas.push(result);
+                }
+                Step::Loose(statements, _) => {
+                    let result =
+                        self.in_savepoint(&mut sequencer, |conn, _| apply_loose(conn, statements))?;
+                    outcome.changed |= matches!(result, Ok(true));
+                    outcome.loose.push(result.map(drop));
                 }
                 Step::Mark { mark, alone } => {
                     match self
@@ -200,15 +209,14 @@ impl Writer {
     }
 }
 
-/// Answers the deltas of a committed group. Who waited for one may be gone.
-fn answer(steps: Vec<Step>, results: Vec<Result<Committed, CommitError>>) {
-    let answers = steps.into_iter().filter_map(|step| -> Option<Answer> {
+/// Answers the writes of a committed group. Who waited for one may be gone.
+fn answer(steps: Vec<Step>, outcome: Outcome) {
+    let (mut deltas, mut loose) = (outcome.deltas.into_iter(), outcome.loose.into_iter());
+    for step in steps {
         match step {
-            Step::Delta(_, answer) => Some(answer),
-            Step::Mark { .. } => None,
+            Step::Delta(_, answer) => drop(deltas.next().map(|result| answer.send(result))),
+            Step::Loose(_, answer) => drop(loose.next().map(|result| answer.send(result))),
+            Step::Mark { .. } => {}
         }
-    });
-    answers
-        .zip(results)
-        .for_each(|(answer, result)| drop(answer.send(result)));
+    }
 }

@@ -37,16 +37,22 @@ CREATE TABLE pieces (
     dev_id  TEXT COLLATE "C" NOT NULL,
     upload  TEXT COLLATE "C" NOT NULL,
     nr      BIGINT NOT NULL,
-    at      BIGINT NOT NULL,
     content BYTEA  NOT NULL,
     PRIMARY KEY (dev_id, upload, nr)
+) PARTITION BY HASH (dev_id);
+
+CREATE TABLE uploads (
+    dev_id  TEXT COLLATE "C" NOT NULL,
+    upload  TEXT COLLATE "C" NOT NULL,
+    at      BIGINT NOT NULL,
+    PRIMARY KEY (dev_id, upload)
 ) PARTITION BY HASH (dev_id);
 
 DO $$
 DECLARE
     whole TEXT;
 BEGIN
-    FOREACH whole IN ARRAY ARRAY ['commands', 'pieces'] LOOP
+    FOREACH whole IN ARRAY ARRAY ['commands', 'pieces', 'uploads'] LOOP
         FOR part IN 0..3 LOOP
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 4, REMAINDER %s)', whole || '_' || part, whole, part);
         END LOOP;

@@ -10,8 +10,8 @@ use tokio_postgres::Client;
 use super::{Place, impatient, open};
 use crate::model::{
     BootstrapChange, BootstrapState, CredentialChange, CredentialProof, CredentialScope,
-    DeviceChange, DeviceEpoch, EventKind, ExchangeDelta, Generation, ObjectChange, SessionChange,
-    SessionRow,
+    DeviceChange, DeviceEpoch, EventKind, ExchangeDelta, Generation, Object, ObjectChange,
+    ObjectOwner, SessionChange, SessionRow,
 };
 use crate::store::battery::{
     START, certificate, dev, event, exchange, fetched, record, record_id, registration,
@@ -119,9 +119,9 @@ async fn rich_delta(store: &PostgresStore, number: u32) -> ExchangeDelta {
         expires_at: START,
     });
     delta.objects = ["a", "b"]
-        .map(|path| ObjectChange::Put {
-            path: path.into(),
-            content: path.into(),
+        .map(|path| {
+            let owner = ObjectOwner::Operator;
+            ObjectChange::Put(Object::whole(path, owner, "text/plain", path.into(), START))
         })
         .into();
     delta.events = vec![event(EventKind::SessionEnded { session: None }); 3];
@@ -162,7 +162,8 @@ async fn assert_there_once(store: &PostgresStore, number: u32) {
     let tries: Vec<_> = credentials.iter().map(|found| found.tries_left).collect();
     assert_eq!(tries, [None, Some(8), None]);
     assert_eq!(credentials[0].generation, Generation::Current);
-    assert_eq!(store.object_paths(&dev_id).await.unwrap(), ["a", "b"]);
+    let objects = store.objects(&dev_id, None, 9).await.unwrap();
+    assert_eq!(objects.len(), 2);
     assert!(store.session(&dev_id).await.unwrap().is_some());
 }
 

@@ -42,7 +42,14 @@ CREATE TABLE pieces (
     dev_id  TEXT    NOT NULL REFERENCES devices (dev_id),
     upload  TEXT    NOT NULL,
     nr      INTEGER NOT NULL,
-    at      INTEGER NOT NULL,
     content BLOB    NOT NULL,
     PRIMARY KEY (dev_id, upload, nr)
 ) STRICT;
+
+-- Uploads whose pieces belong to no object yet; `at` is when the last one came.
+CREATE TABLE uploads (
+    dev_id  TEXT    NOT NULL REFERENCES devices (dev_id),
+    upload  TEXT    NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (dev_id, upload)
+) STRICT, WITHOUT ROWID;
