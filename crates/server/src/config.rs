@@ -59,7 +59,7 @@ pub struct Limits {
     pub json_depth: usize,
     /// For the request's head, and for a connection between two requests; 60 s.
     pub header_timeout: Duration,
-    /// For the request's body; 30 s.
+    /// For the request's body, and for the peer to take something of an answer; 30 s.
     pub body_timeout: Duration,
     /// Connections open at once on a listener; 4096. Further ones wait to be accepted.
     pub connections: usize,
@@ -68,12 +68,24 @@ pub struct Limits {
     pub exchanges_per_connection: Option<u32>,
     /// Sessions and fetches being begun at once; 1024. Further ones get 503.
     pub beginnings: usize,
-    /// Longest object of the data repository in octets; 1 MiB.
+    /// Longest object of the data repository that an operator puts there, in octets; 64 MiB.
     pub repository_object_octets: usize,
-    /// Objects the data repository keeps for one device; 64.
+    /// Longest object that a device stores in the data repository, in octets; 16 MiB. Up to `body_octets` it is looked at whether it is JSON; what is
+    /// longer is stored unread.
+    pub repository_upload_octets: usize,
+    /// Objects that one device may have stored in the data repository; 64. What an operator put there does not count.
     pub repository_objects: usize,
     /// Commands that may be open for one device: queued, sent or held; 256.
     pub open_commands: usize,
+    /// Octets that one device may have stored there; 64 MiB.
+    pub repository_octets: u64,
+    /// Transfers to and from the data repository at once on this node; 128. Each holds up to half a MiB of memory, or `body_octets` more while a device
+    /// uploads. Further ones get 503.
+    pub repository_transfers: usize,
+    /// The same for one device; 4.
+    pub repository_transfers_per_device: usize,
+    /// Slowest rate of an upload in octets a second, after `body_timeout` of grace; 4 KiB. No pause in it may be longer than `body_timeout`.
+    pub repository_least_rate: u64,
     /// How long a running exchange may go on after the shutdown began; 10 s.
     pub drain: Duration,
 }
@@ -88,9 +100,14 @@ impl Default for Limits {
             connections: 4096,
             exchanges_per_connection: Some(1000),
             beginnings: 1024,
-            repository_object_octets: 1 << 20,
+            repository_object_octets: 64 << 20,
+            repository_upload_octets: 16 << 20,
             repository_objects: 64,
             open_commands: 256,
+            repository_octets: 64 << 20,
+            repository_transfers: 128,
+            repository_transfers_per_device: 4,
+            repository_least_rate: 4 << 10,
             drain: Duration::from_secs(10),
         }
     }

@@ -1,4 +1,4 @@
-//! What a node does by itself: overdue bootstraps and sessions end, and the CRL follows the records. Every node of a store does it; they do not get into
+//! What a node does by itself: overdue bootstraps and sessions end, uploads that nobody goes on with are given up, and the CRL follows the records. Every node of a store does it; they do not get into
 //! each other's way.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::node::Node;
-use crate::{bootstrap_service, session_service};
+use crate::{bootstrap_service, repository, session_service};
 
 /// How often.
 const ROUND: Duration = Duration::from_secs(3);
@@ -24,6 +24,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = session_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over overdue sessions failed");
+        }
+        if let Err(error) = repository::sweep(&node).await {
+            tracing::error!(%error, "the sweep over broken uploads failed");
         }
         if let Err(error) = node.refresh_crl().await {
             tracing::error!(%error, "the CRL could not be brought up to date");

@@ -25,9 +25,11 @@ mod observer;
 mod problem;
 mod profiles;
 mod refusal_throttle;
+mod repository;
 mod server;
 mod session_service;
 mod store_trouble;
+mod write_stall;
 
 pub use clock::{Clock, SystemClock};
 pub use crl::CrlError;

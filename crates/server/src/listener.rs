@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
 use crate::config::Limits;
+use crate::write_stall::Unstalled;
 
 /// Longest head of a request in octets.
 const HEAD_OCTETS: usize = 32 * 1024;
@@ -214,7 +215,10 @@ impl Serving {
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.limits.header_timeout)
                 .max_buf_size(HEAD_OCTETS)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(
+                    TokioIo::new(Unstalled::new(stream, self.limits.body_timeout)),
+                    service,
+                )
         );
         let ended = tokio::select! {
             ended = running.as_mut() => ended,

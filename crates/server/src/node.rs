@@ -21,6 +21,7 @@ use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
 use crate::profiles::ProfileLibrary;
 use crate::refusal_throttle::RefusalThrottle;
+use crate::repository::Places;
 use crate::seal::SealingKeys;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::Store;
@@ -39,6 +40,7 @@ pub(crate) struct Node {
     pub(crate) profiles: ProfileLibrary,
     pub(crate) registry: MoRegistry,
     pub(crate) capacity: Capacity,
+    pub(crate) transfers: Arc<Places>,
     pub(crate) traffic: NodeTraffic,
     pub(crate) health: StoreHealth,
     strangers: RefusalThrottle,
@@ -77,6 +79,10 @@ impl Node {
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),
+            transfers: Places::new(
+                config.limits.repository_transfers,
+                config.limits.repository_transfers_per_device,
+            ),
             traffic: NodeTraffic::default(),
             health: StoreHealth::default(),
             strangers: RefusalThrottle::default(),

@@ -304,8 +304,8 @@ async fn objects_stored_through_both_nodes_at_once_never_exceed_the_limit() {
     answers.sort_unstable();
     let stored = answers.iter().filter(|status| **status == 204).count();
     let dev_id = DevId::parse(DEVICE).unwrap();
-    let paths = nodes.store().object_paths(&dev_id).await.unwrap();
-    assert_eq!(paths.len(), stored, "{answers:?}");
+    let objects = nodes.store().objects(&dev_id, None, 100).await.unwrap();
+    assert_eq!(objects.len(), stored, "{answers:?}");
     assert!(stored <= MOST, "{answers:?}");
     assert!(
         answers

@@ -219,6 +219,13 @@ fn server_words(event: &EventKind) -> String {
         EventKind::AlertReceived { alert_type, .. } => format!("alert received: {alert_type}"),
         EventKind::SessionEnded { .. } => "DM session ended with END".to_owned(),
         EventKind::SessionAborted { reason, .. } => format!("DM session aborted: {reason}"),
+        EventKind::ObjectStored {
+            path,
+            owner,
+            octets,
+            ..
+        } => format!("{owner} stored {path} in the data repository: {octets} octets"),
+        EventKind::ObjectRemoved { path } => format!("{path} left the data repository"),
         EventKind::RequestRefused { status, detail, .. } => {
             format!("refused with {status}: {detail}")
         }

@@ -179,7 +179,10 @@ async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refus
 }
 
 fn respond(answer: Answer) -> (Response, Bytes) {
-    let mut response = Response::new(Body::from(answer.body.clone()));
+    let body = answer
+        .stream
+        .unwrap_or_else(|| Body::from(answer.body.clone()));
+    let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     if let Some(content_type) = answer.content_type {

@@ -143,6 +143,12 @@ impl Head {
             .map(|(_, value)| value)
     }
 
+    /// The body's length, where the peer tells it.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        let length = self.headers.get(CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    }
+
     /// Reads the body, 413 where it is over the limit, 408 where it is too slow.
     pub(crate) async fn read_body(
         &self,
@@ -154,11 +160,7 @@ impl Head {
             let detail = format!("the body is longer than the {limit} octets that are allowed");
             Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
-        let announced = self
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|octets| octets > limit as u64) {
+        if self.announced().is_some_and(|octets| octets > limit as u64) {
             see_off(node, body, limit).await;
             return Err(too_large());
         }
@@ -206,7 +208,7 @@ impl Claim {
 }
 
 /// Reads on for a while what nobody wants: a socket closed with unread octets is reset, and the reset overtakes the answer.
-async fn see_off(node: &Node, body: Body, limit: usize) {
+pub(crate) async fn see_off(node: &Node, body: Body, limit: usize) {
     let mut body = Limited::new(body, limit.saturating_mul(16));
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };
     let _outlived = timeout(

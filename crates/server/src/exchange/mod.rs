@@ -4,11 +4,12 @@
 mod head;
 mod refusal;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 
-pub(crate) use head::{Claim, Head};
+pub(crate) use head::{Claim, Head, see_off};
 pub(crate) use refusal::{Refusal, of_commit};
 
 /// The path of DM sessions.
@@ -24,6 +25,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: Option<&'static str>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
+    /// In place of `body`, what comes bit by bit.
+    pub(crate) stream: Option<Body>,
 }
 
 impl Answer {
@@ -33,6 +36,7 @@ impl Answer {
             content_type: None,
             headers: Vec::new(),
             body: Bytes::new(),
+            stream: None,
         }
     }
 
@@ -42,6 +46,7 @@ impl Answer {
             content_type: Some(content_type),
             headers: Vec::new(),
             body,
+            stream: None,
         }
     }
 }
