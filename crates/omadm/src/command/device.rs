@@ -12,6 +12,7 @@ use omadm_server::operator::types::{
 use omadm_tls::pem;
 
 use super::device_notify::Notify;
+use super::object::Objects;
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -26,7 +27,8 @@ use crate::failure::{Explain as _, Failure};
   omadm device list
   omadm device show IMEI:493005100592800
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
-  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30")]
+  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30
+  omadm device object put IMEI:493005100592800 fw/2.0.bin firmware-2.0.bin")]
 pub(crate) struct Device {
     /// The server's operator address
     #[arg(
@@ -132,6 +134,8 @@ With --wait the exit code is 0 where the device answered with success.")]
         after_help = "Examples:\n  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30\n  omadm device notify IMEI:493005100592800 --to https://192.0.2.7:5684/notification --req-mos --prefer wlan"
     )]
     Notify(Notify),
+    /// Put, get, list and delete objects of the data repository
+    Object(Objects),
     /// Revoke a credential of a device; it takes effect at once
     #[command(
         after_help = "Examples:\n  omadm device revoke IMEI:493005100592800 6a39906f69bc24c3ee5bb5213f4be1dadbe4f59d3acc550d397e5efb988c57a8"
@@ -221,6 +225,7 @@ impl Device {
                 commands::release(&api, &dev_id, &id, json).await
             }
             DeviceCommand::Notify(notify) => notify.run(&api, json).await,
+            DeviceCommand::Object(objects) => objects.run(&api, json).await,
             DeviceCommand::Revoke { dev_id, credential } => {
                 let what = format!("the credential of {dev_id} was not revoked");
                 api.revoke_credential(&dev_id, &credential)

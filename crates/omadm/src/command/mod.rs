@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;
 mod device_notify;
+mod object;
 pub(crate) mod serve;
 pub(crate) mod store;
 

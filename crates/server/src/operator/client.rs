@@ -1,10 +1,14 @@
 //! A client of `/api/v1`, for `omadm device …` and for tests.
 
+mod objects;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use http::{Method, Request};
+use http::{Method, Request, Response, request};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use omadm_mo::Secret;
 use omadm_tls::{
@@ -15,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::types::{
     BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
@@ -61,6 +66,12 @@ pub enum ApiError {
     /// The server refused.
     #[error("{}{}", .0.detail, .0.action.as_deref().map(|action| format!(" ({action})")).unwrap_or_default())]
     Refused(Box<ProblemBody>),
+    /// What was to be sent could not be read. The caller is at fault.
+    #[error("what is to be sent cannot be read: {0}")]
+    Source(#[source] std::io::Error),
+    /// What came could not be written. The caller or its environment is at fault.
+    #[error("what came cannot be written: {0}")]
+    Sink(#[source] std::io::Error),
     /// The answer is not what this API answers. The server, or what stands between, is at fault.
     #[error("the server's answer (status {0}) is not one of this API: {1}")]
     Answer(u16, String),
@@ -305,20 +316,26 @@ impl ApiClient {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<(u16, Bytes), ApiError> {
+        let mut request = Request::builder().method(method).uri(path);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let body = Body::new(body.map_err(|never| match never {}));
+        whole(self.begin(request, body).await?).await
+    }
+
+    /// Sends a request on a connection of its own, and waits for the head of the answer.
+    async fn begin(&self, request: request::Builder, body: Body) -> Result<Begun, ApiError> {
         let authority = if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
         };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
+        let request = request
             .header(HOST, &authority)
-            .header(AUTHORIZATION, &self.authorization);
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+            .header(AUTHORIZATION, &self.authorization)
+            .body(body)?;
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(|cause| ApiError::Unreachable(authority, cause))?;
@@ -331,19 +348,53 @@ impl ApiClient {
     }
 }
 
+type Body = UnsyncBoxBody<Bytes, ApiError>;
+
+/// An answer whose body is to come. The connection ends with it.
+struct Begun {
+    response: Response<Incoming>,
+    _sender: SendRequest<Body>,
+    _driver: AbortOnDrop,
+}
+
+struct AbortOnDrop(JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<(u16, Bytes), ApiError> {
+    request: Request<Body>,
+) -> Result<Begun, ApiError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_OCTETS)
-        .collect()
-        .await;
-    drop(sender);
-    driver.abort();
+    let driver = AbortOnDrop(tokio::spawn(connection));
+    let response = sender.send_request(request).await.map_err(of_sending)?;
+    Ok(Begun {
+        response,
+        _sender: sender,
+        _driver: driver,
+    })
+}
+
+/// A body that could not be read is the caller's, not the connection's.
+fn of_sending(error: hyper::Error) -> ApiError {
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+    match source {
+        Some(ApiError::Source(cause)) => {
+            ApiError::Source(std::io::Error::new(cause.kind(), cause.to_string()))
+        }
+        _ => error.into(),
+    }
+}
+
+/// The status and body of a success, the problem of a refusal.
+async fn whole(answer: Begun) -> Result<(u16, Bytes), ApiError> {
+    let (head, body) = answer.response.into_parts();
+    let status = head.status;
+    let body = Limited::new(body, ANSWER_OCTETS).collect().await;
     let body = body
         .map_err(|cause| ApiError::Answer(status.as_u16(), cause.to_string()))?
         .to_bytes();

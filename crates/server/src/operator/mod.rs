@@ -13,6 +13,7 @@ mod events;
 mod metrics;
 mod named_credentials;
 mod notifications;
+mod objects;
 mod openapi;
 mod profiles;
 pub mod types;
@@ -65,6 +66,11 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             post(commands::release),
         )
         .route("/devices/{dev_id}/notifications", post(notifications::send))
+        .route("/devices/{dev_id}/objects", get(objects::list))
+        .route(
+            "/devices/{dev_id}/objects/{*path}",
+            get(objects::get).put(objects::put).delete(objects::remove),
+        )
         .route("/bootstraps", get(bootstraps::list).post(bootstraps::start))
         .route("/bootstraps/{id}", get(bootstraps::show))
         .route("/events", get(events::list))

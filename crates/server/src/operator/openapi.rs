@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{bootstraps, commands, credentials, devices, events, notifications, profiles};
+use super::{bootstraps, commands, credentials, devices, events, notifications, objects, profiles};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,10 @@ use super::{bootstraps, commands, credentials, devices, events, notifications, p
         commands::cancel,
         commands::release,
         notifications::send,
+        objects::list,
+        objects::put,
+        objects::get,
+        objects::remove,
         bootstraps::list,
         bootstraps::start,
         bootstraps::show,

@@ -316,6 +316,34 @@ pub struct EventPage {
     pub next: u64,
 }
 
+/// An object of the data repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectBody {
+    /// Its path below `/repo/`.
+    pub path: String,
+    /// Where its device, and no other, reaches it: the ServerURI of an HGET.
+    pub url: String,
+    /// `device` (stored by HPUT, HPOST or SUB) or `operator`.
+    pub owner: String,
+    /// Its `Content-Type`.
+    pub media_type: String,
+    /// Its length.
+    pub octets: u64,
+    /// SHA-256 of the content in hexadecimal, which is its ETag; none of one that an earlier version stored.
+    pub etag: Option<String>,
+    /// When it was stored.
+    pub at: String,
+}
+
+/// A page of a device's objects in the order of their paths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectPage {
+    /// The objects.
+    pub objects: Vec<ObjectBody>,
+    /// `after` of the next page; none at the end.
+    pub next: Option<String>,
+}
+
 /// A profile of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProfileBody {
