@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,7 @@ use omadm_tls::{CertificateDer, Identity};
 use tokio::sync::watch;
 
 use crate::dev_info::DevInfoObject;
+use crate::download::{DownloadError, DownloadProgress, Downloaded, Downloads};
 use crate::engine::{
     Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, NotificationDesk,
     Notified, SessionReport, Source, entropy,
@@ -51,6 +53,7 @@ pub struct ClientBuilder {
     browser: Option<Browser>,
     bearer: TellBearer,
     limits: JsonLimits,
+    download_octets: u64,
     connect_timeout: Duration,
     read_timeout: Duration,
     identity: Option<Identity>,
@@ -116,6 +119,7 @@ impl ClientBuilder {
     pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
         self.policy = policy.bootstrap.clone();
         self.limits = policy.limits;
+        self.download_octets = policy.download_octets;
         self.report_type = policy.report_bootstrap_type;
         let connected = policy.session_info;
         self.bearer = Box::new(move || connected);
@@ -219,6 +223,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Octets of a download at most; 256 MiB by default.
+    #[must_use]
+    pub const fn download_octets(mut self, octets: u64) -> Self {
+        self.download_octets = octets;
+        self
+    }
+
     /// Timeouts of HTTP (D01): connect 30 s and read 300 s by default.
     #[must_use]
     pub const fn timeouts(mut self, connect: Duration, read: Duration) -> Self {
@@ -303,6 +314,11 @@ impl ClientBuilder {
         for object in self.objects {
             objects.insert(registry.insert(object.ddf().clone())?, object);
         }
+        let downloads = Downloads::new(
+            self.store.with_file_name("downloads"),
+            self.download_octets,
+            self.read_timeout,
+        );
         let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?;
         let host = Host::new(store, registry.clone(), objects)?;
         let options = HttpsOptions {
@@ -332,6 +348,7 @@ impl ClientBuilder {
             config,
             host,
             https,
+            downloads,
             observer: self.observer,
             clock: self.clock,
             desk: NotificationDesk::default(),
@@ -358,6 +375,7 @@ impl Client {
             browser: None,
             bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
+            download_octets: ClientPolicy::DOWNLOAD_OCTETS,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),
             identity: None,
@@ -407,6 +425,21 @@ impl Client {
     /// [`TreeError`] where the store fails.
     pub async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
         self.engine.session(server).await
+    }
+
+    /// Brings a large object of a server (firmware, software) into a file of the client's own folder `downloads` beside the store, which the caller moves
+    /// or removes. A cut connection is taken up again by itself, an ended process where this is called again. `progress` may end it. Runs beside a session;
+    /// of several, each waits for the one before.
+    ///
+    /// # Errors
+    /// [`DownloadError`]; `status` tells what a command answers that needed it.
+    pub async fn download(
+        &self,
+        server: &SrvId,
+        url: &ServerUri,
+        mut progress: impl FnMut(DownloadProgress) -> ControlFlow<()> + Send,
+    ) -> Result<Downloaded, DownloadError> {
+        self.engine.download(server, url, &mut progress).await
     }
 
     /// One DM session with every server that is owed a completion, whether its time has come or not.

@@ -8,6 +8,7 @@ pub mod store;
 mod client;
 mod dev_info;
 mod device_dir;
+mod download;
 mod engine;
 mod https;
 mod listener;
@@ -18,6 +19,7 @@ mod session_info;
 pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
 pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
+pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
     AcceptedNotification, Bootstrapped, IgnoredNotification, LastRefusal, NoBootstrap, Notified,
     SessionReport,

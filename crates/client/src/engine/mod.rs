@@ -4,6 +4,7 @@ mod account_source;
 mod account_target;
 mod bootstrap;
 mod daemon;
+mod download;
 mod fetch;
 mod host;
 mod notification;
@@ -18,6 +19,7 @@ use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret, ServerUri};
 
+use crate::download::Downloads;
 use crate::https::{Credential, Https, Trust};
 use crate::observer::{ClientEvent, ClientObserver};
 
@@ -66,6 +68,7 @@ pub(crate) struct Engine {
     pub(crate) config: EngineConfig,
     pub(crate) host: Host,
     pub(crate) https: Https,
+    pub(crate) downloads: Downloads,
     pub(crate) observer: Arc<dyn ClientObserver>,
     pub(crate) clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     pub(crate) desk: NotificationDesk,

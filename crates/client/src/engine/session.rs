@@ -279,7 +279,7 @@ impl Engine {
     }
 
     /// D05: the DevID goes to the host of `SrvURI` alone.
-    fn repository_call(
+    pub(super) fn repository_call(
         &self,
         account: &AccountTarget,
         method: Method,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use omadm_mo::Scheme;
@@ -79,6 +80,15 @@ impl Connection {
         // A runtime whose threads were busy has not looked at its sockets since; this lets it, so that a close which the operating system knows of is seen.
         tokio::task::yield_now().await;
         self.sender.ready().await.is_ok()
+    }
+
+    /// Sends a request and gives the head of the answer; the body comes as the caller reads it, and this is to be kept until then.
+    pub(super) async fn begin(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<http::Response<Incoming>, Cause> {
+        let answer = self.sender.send_request(request).await;
+        answer.map_err(|error| broken(&error))
     }
 
     pub(super) async fn exchange(

@@ -2,6 +2,7 @@
 
 mod connection;
 mod pool;
+mod streaming;
 mod target;
 
 pub(crate) use target::{Credential, Target, Trust};

@@ -60,6 +60,10 @@ pub(crate) struct Call {
 }
 
 impl Https {
+    pub(super) const fn options(&self) -> &HttpsOptions {
+        &self.options
+    }
+
     pub(crate) fn new(
         options: HttpsOptions,
         registry: MoRegistry,
@@ -202,7 +206,10 @@ impl Https {
     }
 }
 
-fn build(call: &Call, basic: Option<(&String, &Secret)>) -> Result<Request<Full<Bytes>>, Cause> {
+pub(super) fn build(
+    call: &Call,
+    basic: Option<(&String, &Secret)>,
+) -> Result<Request<Full<Bytes>>, Cause> {
     use base64::Engine as _;
     let mut request = Request::builder()
         .method(call.method.clone())

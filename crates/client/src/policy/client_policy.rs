@@ -20,6 +20,8 @@ pub struct ClientPolicy {
     pub trust: LocalTrust,
     /// `[limits]`: bounds of a bootstrap document.
     pub limits: JsonLimits,
+    /// `[limits] download_octets`: the longest object that is downloaded to a file.
+    pub download_octets: u64,
     /// `[report] bootstrap_type`: whether the BootstrapComplete alert tells the bootstrap type (D27).
     pub report_bootstrap_type: bool,
     /// `[session_info]`: what Session Info says of the connection (D46).
@@ -77,6 +79,8 @@ pub struct LocalTrust {
 }
 
 impl ClientPolicy {
+    /// The longest download unless the file says otherwise: 256 MiB.
+    pub const DOWNLOAD_OCTETS: u64 = 256 << 20;
     /// A policy file with every key in a comment; as it stands it is the default policy.
     pub const TEMPLATE: &'static str = include_str!("template.toml");
 
@@ -111,6 +115,7 @@ impl Default for ClientPolicy {
             sources: Vec::new(),
             trust: LocalTrust::default(),
             limits: JsonLimits::default(),
+            download_octets: Self::DOWNLOAD_OCTETS,
             report_bootstrap_type: true,
             session_info: SessionInfo::default(),
             connect_timeout: Duration::from_secs(30),

@@ -78,6 +78,7 @@ struct TrustTable {
 struct LimitsTable {
     document_octets: Option<Spanned<u64>>,
     document_depth: Option<Spanned<u64>>,
+    download_octets: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -123,6 +124,8 @@ struct TimeoutsTable {
 const MOST_ACCOUNTS: u64 = 256;
 /// Largest document that a policy may allow, in octets.
 const MOST_OCTETS: u64 = 64 << 20;
+/// Longest download that a policy may allow, in octets: 16 GiB.
+const MOST_DOWNLOAD_OCTETS: u64 = 16 << 30;
 /// Deepest document that a policy may allow; the reader goes one call deeper for each level.
 const MOST_DEPTH: u64 = 128;
 /// Longest timeout in seconds.
@@ -155,6 +158,11 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
         sources: reader.sources(&file.source, &trust)?,
         trust,
         limits,
+        download_octets: reader.number(
+            file.limits.download_octets,
+            default.download_octets,
+            MOST_DOWNLOAD_OCTETS,
+        )?,
         report_bootstrap_type: file
             .report
             .bootstrap_type
@@ -272,12 +280,25 @@ impl Reader<'_> {
         default: usize,
         most: u64,
     ) -> Result<usize, PolicyError> {
-        let Some(number) = number else {
-            return Ok(default);
-        };
-        let wrong = || self.wrong(&number, PolicyFault::Range { least: 1, most });
-        let size = Some(*number.get_ref()).filter(|number| (1..=most).contains(number));
-        size.and_then(|size| size.try_into().ok()).ok_or_else(wrong)
+        let wrong = number.clone();
+        let size = self.number(number, default as u64, most)?;
+        size.try_into().or_else(|_| match wrong {
+            Some(number) => Err(self.wrong(&number, PolicyFault::Range { least: 1, most })),
+            None => Ok(default),
+        })
+    }
+
+    fn number(
+        &self,
+        number: Option<Spanned<u64>>,
+        default: u64,
+        most: u64,
+    ) -> Result<u64, PolicyError> {
+        match number {
+            None => Ok(default),
+            Some(number) if (1..=most).contains(number.get_ref()) => Ok(*number.get_ref()),
+            Some(number) => Err(self.wrong(&number, PolicyFault::Range { least: 1, most })),
+        }
     }
 
     fn seconds(

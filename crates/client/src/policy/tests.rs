@@ -90,6 +90,7 @@ fn every_key_has_its_effect() {
         [limits]
         document_octets = 10
         document_depth = 3
+        download_octets = 20
         [report]
         bootstrap_type = false
         [timeouts]
@@ -126,6 +127,7 @@ fn every_key_has_its_effect() {
     );
     assert!(policy.trust.system && !policy.report_bootstrap_type);
     assert_eq!((policy.limits.octets, policy.limits.depth), (10, 3));
+    assert_eq!(policy.download_octets, 20);
     assert_eq!(
         (
             policy.connect_timeout.as_secs(),
