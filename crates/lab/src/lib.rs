@@ -1,6 +1,7 @@
-//! Scenarios that run both ends: the demo.
+//! Scenarios that run both ends: the demo; the conformance kit.
 
 pub mod balancer;
+pub mod conformance;
 pub mod demo;
 pub mod nodes;
 pub mod postgres;

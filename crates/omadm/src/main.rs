@@ -53,6 +53,9 @@ enum Command {
     /// Make, check and copy the store of a DM Server
     #[command(subcommand)]
     Store(command::store::Store),
+    /// Drive a DM Server through the items of the conformance tables
+    #[command(subcommand)]
+    Conformance(command::conformance::Conformance),
     /// Tell what a DM 2.0 document is, or what is wrong with it
     Decode(command::decode::Decode),
 }
@@ -70,6 +73,7 @@ async fn main() -> ExitCode {
         Command::Device(device) => device.run().await,
         Command::Client(client) => client.run().await,
         Command::Store(store) => store.run().await,
+        Command::Conformance(conformance) => conformance.run().await,
         Command::Decode(decode) => decode.run(),
     };
     match done {

@@ -1,6 +1,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod client;
 pub(crate) mod client_tree;
+pub(crate) mod conformance;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;

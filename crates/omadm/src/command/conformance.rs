@@ -1,0 +1,267 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use omadm_lab::conformance::report::Report;
+use omadm_lab::conformance::server::{self, ServerSubject};
+use omadm_lab::conformance::{Check, Hook};
+use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_tls::{CertificateDer, Identity, pem};
+
+use super::{read_text, say};
+use crate::failure::{Explain as _, Failure};
+
+/// Drives any DM Server through the items of the conformance tables and reports
+#[derive(Subcommand)]
+#[command(after_help = "Examples:
+  omadm conformance server --url https://dm.example.com/dm/2.0 --ca ca.crt --dev-id IMEI:493005100592800 --cert device.crt --key device.key
+  omadm conformance server --list")]
+pub(crate) enum Conformance {
+    /// Be a device to a DM Server: what it does that is right, what it does not
+    Server(Box<Server>),
+}
+
+/// What both ends are asked for.
+#[derive(Args)]
+struct Run {
+    /// Run this check, or the checks of this item, alone; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    item: Vec<String>,
+    /// List the checks instead of running them
+    #[arg(long)]
+    list: bool,
+    /// Write a report: text=FILE, json=FILE or junit=FILE; may be given more than once
+    #[arg(long, value_name = "KIND=FILE")]
+    report: Vec<String>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Seconds for a connection or an answer
+    #[arg(long, default_value_t = 10)]
+    limit: u64,
+    /// Program that makes the peer do something of its own accord: words parted by blanks, no shell. The call is put behind them
+    #[arg(long, value_name = "COMMAND")]
+    hook: Option<String>,
+}
+
+/// Drives a DM Server: the kit is a device that the server knows
+#[derive(Args)]
+#[command(after_help = "Examples:
+  omadm conformance server --url https://dm.example.com/dm/2.0 --ca ca.crt --dev-id IMEI:493005100592800 --cert device.crt --key device.key
+  omadm conformance server --list
+  omadm conformance server … --bootstrap-url https://dm.example.com/bootstrap --report junit=server.xml --report json=server.json
+  omadm conformance server … --item X-NEGO-001 --item flow-end
+  omadm conformance server … --hook 'omadm device'      calls: omadm device send DEVID HGET https://…
+
+A check fails, differs (omadm decided otherwise where the standard is open), is not applicable, not tested (something was not given) or inconclusive.
+Exit code 0: no obligation of level MUST failed or stayed without an answer in what was tested.")]
+pub(crate) struct Server {
+    /// Where Package#1 goes
+    #[arg(long, required_unless_present = "list")]
+    url: Option<String>,
+    /// Where the server gives bootstraps to clients that ask; one has to wait for the device
+    #[arg(long)]
+    bootstrap_url: Option<String>,
+    /// The DevID under which the server knows the kit
+    #[arg(long, required_unless_present = "list")]
+    dev_id: Option<String>,
+    /// A DevID that is not the kit's
+    #[arg(long, default_value = "IMEI:490000000000001")]
+    other_dev_id: String,
+    /// What the server's certificate chains to (PEM)
+    #[arg(long, required_unless_present = "list")]
+    ca: Option<PathBuf>,
+    /// The device's certificate chain (PEM)
+    #[arg(long, requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, requires = "cert")]
+    key: Option<PathBuf>,
+    /// HTTP user
+    #[arg(long, requires = "password_file")]
+    user: Option<String>,
+    /// File that holds the HTTP password; a line break at its end does not count
+    #[arg(long, requires = "user")]
+    password_file: Option<PathBuf>,
+    /// The longest body in octets that the server takes
+    #[arg(long)]
+    body_limit: Option<usize>,
+    /// Demand every TLS suite of the X.509 list, weak ones too
+    #[arg(long)]
+    every_suite: bool,
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Conformance {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Server(server) => server.run().await,
+        }
+    }
+}
+
+impl Server {
+    async fn run(self) -> Result<(), Failure> {
+        if self.run.list {
+            return list(&server::checks(), self.run.json);
+        }
+        let picks = self.run.picks(&server::checks())?;
+        let reports = self.run.reports()?;
+        let subject = self.subject()?;
+        let json = self.run.json;
+        let report = server::run(subject, &picks, |result| {
+            if !json {
+                let _closed = say(result.line().trim_end());
+            }
+        });
+        let report = report.await.explain(
+            "the kit cannot be the device",
+            "check --ca, --cert and --key",
+        )?;
+        finish(&report, &reports, json)
+    }
+
+    fn subject(&self) -> Result<ServerSubject, Failure> {
+        let what = "the DM Server cannot be driven";
+        let url = uri(self.url.as_deref().unwrap_or_default(), "--url")?;
+        let dev_id = |text: &str, option: &str| {
+            DevId::parse(text).explain(what, format!("write a DevID like IMEI:… for {option}"))
+        };
+        let mut subject = ServerSubject::new(
+            url,
+            dev_id(self.dev_id.as_deref().unwrap_or_default(), "--dev-id")?,
+            dev_id(&self.other_dev_id, "--other-dev-id")?,
+            certificates(self.ca.as_deref())?,
+        );
+        subject.bootstrap_url = match &self.bootstrap_url {
+            Some(url) => Some(uri(url, "--bootstrap-url")?),
+            None => None,
+        };
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let identity = Identity::from_pem(&read_text(cert)?, &read_text(key)?);
+            subject.identity =
+                Some(identity.explain(what, "check that --cert and --key belong together")?);
+        }
+        if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
+            let password = read_text(file)?;
+            let password = Secret::from(password.trim_end_matches(['\r', '\n']).to_owned());
+            subject.user = Some((user.clone(), password));
+        }
+        subject.body_limit = self.body_limit;
+        subject.every_suite = self.every_suite;
+        subject.hook = self.run.hook();
+        subject.limit = Duration::from_secs(self.run.limit);
+        Ok(subject)
+    }
+}
+
+impl Run {
+    /// The checks that were asked for; one that is none is an error, since a run of nothing would pass.
+    fn picks(&self, checks: &[Check]) -> Result<Vec<String>, Failure> {
+        for pick in &self.item {
+            let one = std::slice::from_ref(pick);
+            if !checks.iter().any(|check| check.is_picked(one)) {
+                return Err(Failure::new(
+                    "nothing was checked",
+                    format!("no check and no item with a check is named {pick}"),
+                    "see --list",
+                ));
+            }
+        }
+        Ok(self.item.clone())
+    }
+
+    /// Kind and file of each report.
+    fn reports(&self) -> Result<Vec<(String, PathBuf)>, Failure> {
+        let parts = self.report.iter().map(|report| {
+            let known = report.split_once('=');
+            let known = known.filter(|(kind, _)| ["text", "json", "junit"].contains(kind));
+            known
+                .map(|(kind, file)| (kind.to_owned(), PathBuf::from(file)))
+                .ok_or_else(|| {
+                    Failure::new(
+                        "nothing was checked",
+                        format!("--report {report} names no report"),
+                        "write text=FILE, json=FILE or junit=FILE",
+                    )
+                })
+        });
+        parts.collect()
+    }
+
+    fn hook(&self) -> Option<Hook> {
+        let words = self.hook.as_deref()?.split_whitespace();
+        Some(Hook::program(words.map(str::to_owned).collect()))
+    }
+}
+
+fn list(checks: &[Check], json: bool) -> Result<(), Failure> {
+    for check in checks {
+        if json {
+            say(serde_json::json!({
+                "id": check.id, "items": check.items, "level": check.level.as_str(), "says": check.says, "clause": check.clause,
+            }))?;
+            continue;
+        }
+        say(format_args!(
+            "{:<24} {:<6} {:<24} {} ({})",
+            check.id,
+            check.level.as_str(),
+            check.items.join(" "),
+            check.says,
+            check.clause
+        ))?;
+    }
+    Ok(())
+}
+
+/// Prints and writes the report, and says by the exit code whether the peer passed.
+fn finish(report: &Report, reports: &[(String, PathBuf)], json: bool) -> Result<(), Failure> {
+    for (kind, file) in reports {
+        let text = match kind.as_str() {
+            "json" => format!("{}\n", report.json()),
+            "junit" => report.junit(),
+            _ => report.text(),
+        };
+        std::fs::write(file, text).explain(
+            format!("{} cannot be written", file.display()),
+            "check the path",
+        )?;
+    }
+    if json {
+        say(report.json())?;
+    } else {
+        say(report.summary().trim_end())?;
+    }
+    if report.is_passed() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!(
+            "the DM {} did not pass: {} checks failed, {} were inconclusive",
+            report.side.as_str(),
+            report.count("failed"),
+            report.count("inconclusive")
+        ),
+        "at least one of them is an obligation of level MUST",
+        "read what was expected and seen above, or in a report written with --report text=FILE",
+    ))
+}
+
+fn uri(text: &str, option: &str) -> Result<ServerUri, Failure> {
+    ServerUri::parse(text).explain(
+        format!("{option} cannot be used"),
+        "write it like https://dm.example.com/dm/2.0",
+    )
+}
+
+fn certificates(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let Some(file) = file else {
+        return Ok(Vec::new());
+    };
+    pem::certificates(&read_text(file)?).explain(
+        format!("{} cannot be used", file.display()),
+        "name a file that holds certificates in PEM",
+    )
+}
