@@ -7,13 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use omadm_lab::conformance::item::{self, Side};
 use omadm_lab::conformance::peer::{Change, OTHER_DEV_ID, Proxy, ProxyConfig, SERVER_ALTERATIONS};
 use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::server::{ServerSubject, checks, run};
-use omadm_lab::conformance::{Level, Verdict};
+use omadm_lab::conformance::{Hook, HookCall, Level, Verdict};
 use omadm_mo::{DevId, ServerUri};
 use omadm_server::config::{ReBootstrap, ServerConfig};
 use omadm_server::operator::client::ApiClient;
@@ -24,27 +25,13 @@ use omadm_tls::{CertificateValidity, DevelopmentCa, DeviceKey, Identity, UnixTim
 const DEV_ID: &str = "IMEI:493005100592800";
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What the kit cannot be given yet: a server without a queue of commands, and without HTTP authentication of sessions.
-const AWAITED: [&str; 14] = [
-    "sec-basic",
-    "sec-basic-wrong",
-    "cmd-hget",
-    "cmd-hput",
-    "cmd-hpost",
-    "cmd-delete",
-    "cmd-exec",
-    "cmd-get",
-    "cmd-show",
-    "cmd-cont",
-    "cmd-default",
-    "cmd-sub",
-    "cmd-unsub",
-    "uri-query",
-];
+/// What the kit cannot be given yet: a server that authenticates sessions by HTTP.
+const AWAITED: [&str; 2] = ["sec-basic", "sec-basic-wrong"];
 
 /// Our server, and what a proxy before it needs.
 struct Rig {
     server: Running,
+    api: Arc<ApiClient>,
     identity: Identity,
     ca: DevelopmentCa,
     proxy_identity: Identity,
@@ -84,6 +71,7 @@ impl Rig {
         let stranger = ca.issue_for_generated_key(&dev_id, validity).unwrap().1;
         Self {
             server,
+            api: Arc::new(api),
             identity,
             proxy_identity: ca.issue_server(&["localhost"], validity).unwrap(),
             ca,
@@ -102,6 +90,17 @@ impl Rig {
         subject.bootstrap_url = Some(uri("/bootstrap"));
         subject.identity = Some(self.identity.clone());
         subject.body_limit = Some(BODY_LIMIT);
+        let api = Arc::clone(&self.api);
+        subject.hook = Some(Hook::function(move |call, dev_id| {
+            let api = Arc::clone(&api);
+            async move {
+                let HookCall::Send(command) = call else {
+                    return Err(format!("no hook for {call:?}"));
+                };
+                let queued = api.queue_commands(&dev_id, vec![command]).await;
+                queued.map(drop).map_err(|error| error.to_string())
+            }
+        }));
         subject
     }
 
@@ -125,6 +124,7 @@ impl Rig {
         let proxy = proxy.await.unwrap();
         let mut subject = self.subject(proxy.address().port(), self.ca.certificate());
         subject.every_suite = every_suite;
+        subject.psk_url = every_suite.then(|| subject.url.clone());
         run(subject, picks, |_| {}).await.unwrap()
     }
 }
@@ -151,7 +151,7 @@ async fn our_server_passes_every_check_directly_and_behind_a_proxy_that_changes_
         let others = not_passed(report);
         let names: Vec<_> = others.iter().map(|(name, _)| *name).collect();
         let mut awaited: Vec<_> = AWAITED.to_vec();
-        awaited.insert(2, "sec-x509-suites");
+        awaited.extend(["sec-x509-suites", "sec-psk-suites"]);
         assert_eq!(names, awaited, "{others:#?}");
         assert!(
             others
@@ -190,9 +190,8 @@ async fn each_check_fails_before_a_server_that_is_wrong_in_its_one_place() {
         }
     }
     assert_eq!(survived, []);
-    let every = rig
-        .changed(Change::EverySuite, &["sec-x509-suites".to_owned()], true)
-        .await;
+    let suites = ["sec-x509-suites", "sec-psk-suites"].map(str::to_owned);
+    let every = rig.changed(Change::EverySuite, &suites, true).await;
     assert_eq!(not_passed(&every), []);
     rig.server.shutdown().await.unwrap();
 }

@@ -53,7 +53,7 @@ enum Command {
     /// Make, check and copy the store of a DM Server
     #[command(subcommand)]
     Store(command::store::Store),
-    /// Drive a DM Server through the items of the conformance tables
+    /// Drive a DM Server or DM Client through the items of the conformance tables
     #[command(subcommand)]
     Conformance(command::conformance::Conformance),
     /// Tell what a DM 2.0 document is, or what is wrong with it

@@ -3,6 +3,7 @@
 //! The kit needs nothing of its peer but what the protocol gives it. What the peer has to do of its own accord, a hook asks for. A check of what the
 //! reachable text of the standard leaves open has the number of omadm's decision for its level; a peer that decided otherwise *differs*, it does not fail.
 
+pub mod client;
 pub mod item;
 pub mod peer;
 pub mod report;
@@ -10,6 +11,7 @@ pub mod server;
 
 mod check;
 mod hook;
+mod http_end;
 mod transcript;
 mod verdict;
 mod wire;

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use omadm_lab::conformance::client::{self, ClientKit, ClientSetup};
 use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::server::{self, ServerSubject};
 use omadm_lab::conformance::{Check, Hook};
@@ -11,14 +12,17 @@ use omadm_tls::{CertificateDer, Identity, pem};
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
-/// Drives any DM Server through the items of the conformance tables and reports
+/// Drives any DM Server or DM Client through the items of the conformance tables and reports
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   omadm conformance server --url https://dm.example.com/dm/2.0 --ca ca.crt --dev-id IMEI:493005100592800 --cert device.crt --key device.key
+  omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt
   omadm conformance server --list")]
 pub(crate) enum Conformance {
     /// Be a device to a DM Server: what it does that is right, what it does not
     Server(Box<Server>),
+    /// Be bootstrap server, DM Server and data repository to a DM Client
+    Client(Box<Client>),
 }
 
 /// What both ends are asked for.
@@ -86,6 +90,9 @@ pub(crate) struct Server {
     /// The longest body in octets that the server takes
     #[arg(long)]
     body_limit: Option<usize>,
+    /// A listener of the server for PSK, whose suites are to be checked
+    #[arg(long)]
+    psk_url: Option<String>,
     /// Demand every TLS suite of the X.509 list, weak ones too
     #[arg(long)]
     every_suite: bool,
@@ -93,10 +100,122 @@ pub(crate) struct Server {
     run: Run,
 }
 
+/// Drives a DM Client: the kit is bootstrap server, DM Server and data repository
+#[derive(Args)]
+#[command(after_help = "Examples:
+  omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt
+  omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt --csr device-csr.pem --cert-out device-cert.pem
+  omadm conformance client --dev-id … --listen 0.0.0.0:8443 --host lab.example.com --hook ./trigger.sh
+  omadm conformance client --dev-id … --scratch mo.json --report junit=client.xml
+  omadm conformance client --list
+
+The kit prints the URL of its bootstrap server and waits: start the client with that URL and trust the CA. The hook is called as
+`HOOK bootstrap DEVID` and `HOOK session DEVID`, and has to come back at once; without it the checks that need a further session are not tested.")]
+pub(crate) struct Client {
+    /// The DevID of the client
+    #[arg(long, required_unless_present = "list")]
+    dev_id: Option<String>,
+    /// Where the kit listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+    /// The name under which the client reaches the kit
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// Where the CA certificate that the client has to trust is written (PEM); else it is printed
+    #[arg(long)]
+    ca_out: Option<PathBuf>,
+    /// A certificate request (PEM) of a client that has no certificate to fetch its bootstrap with
+    #[arg(long, requires = "cert_out")]
+    csr: Option<PathBuf>,
+    /// Where the certificate for it is written (PEM)
+    #[arg(long, requires = "csr")]
+    cert_out: Option<PathBuf>,
+    /// File with one item in the MO serialization that the client can add and delete
+    #[arg(long)]
+    scratch: Option<PathBuf>,
+    /// Milliseconds to see that the client does not do something
+    #[arg(long, default_value_t = 1000)]
+    silence: u64,
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Client {
+    async fn run(self) -> Result<(), Failure> {
+        if self.run.list {
+            return list(&client::checks(), self.run.json);
+        }
+        let picks = self.run.picks(&client::checks())?;
+        let reports = self.run.reports()?;
+        let json = self.run.json;
+        let kit = ClientKit::start(self.setup()?).await.explain(
+            "the DM Client cannot be awaited",
+            "choose another --listen, and a name or address for --host",
+        )?;
+        self.introduce(&kit)?;
+        let report = kit.run(&picks, |result| {
+            if !json {
+                let _closed = say(result.line().trim_end());
+            }
+        });
+        finish(&report.await, &reports, json)
+    }
+
+    fn setup(&self) -> Result<ClientSetup, Failure> {
+        let what = "the DM Client cannot be awaited";
+        let dev_id = DevId::parse(self.dev_id.as_deref().unwrap_or_default());
+        let dev_id = dev_id.explain(what, "write a DevID like IMEI:… for --dev-id")?;
+        let mut setup = ClientSetup::new(dev_id);
+        let listen = self.listen.parse();
+        setup.listen = listen.explain(what, "write --listen like 127.0.0.1:8443")?;
+        setup.host.clone_from(&self.host);
+        setup.limit = Duration::from_secs(self.run.limit);
+        setup.silence = Duration::from_millis(self.silence);
+        setup.hook = self.run.hook();
+        if let Some(file) = &self.scratch {
+            let item = serde_json::from_str(&read_text(file)?);
+            let item = item.explain(what, format!("{} has to hold JSON", file.display()))?;
+            setup.scratch = Some(item);
+        }
+        Ok(setup)
+    }
+
+    /// Says where the kit is and whom to trust. With --json on standard error, so that standard output is the report.
+    fn introduce(&self, kit: &ClientKit) -> Result<(), Failure> {
+        let written = |file: &Path, text: String| {
+            std::fs::write(file, text).explain(
+                format!("{} cannot be written", file.display()),
+                "check the path",
+            )
+        };
+        let mut lines = vec![format!("bootstrap URL: {}", kit.bootstrap_url())];
+        match &self.ca_out {
+            Some(file) => {
+                written(file, kit.ca_pem())?;
+                lines.push(format!("CA to trust:   {}", file.display()));
+            }
+            None => lines.push(kit.ca_pem()),
+        }
+        if let (Some(csr), Some(out)) = (&self.csr, &self.cert_out) {
+            let issued = kit.issue(&read_text(csr)?);
+            let issued = issued.explain(format!("{} cannot be used", csr.display()), "")?;
+            written(out, issued)?;
+            lines.push(format!("certificate:   {}", out.display()));
+        }
+        let text = lines.join("\n");
+        if self.run.json {
+            tracing::warn!("{text}");
+            return Ok(());
+        }
+        say(text)
+    }
+}
+
 impl Conformance {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Server(server) => server.run().await,
+            Self::Client(client) => client.run().await,
         }
     }
 }
@@ -148,6 +267,10 @@ impl Server {
             let password = Secret::from(password.trim_end_matches(['\r', '\n']).to_owned());
             subject.user = Some((user.clone(), password));
         }
+        subject.psk_url = match &self.psk_url {
+            Some(url) => Some(uri(url, "--psk-url")?),
+            None => None,
+        };
         subject.body_limit = self.body_limit;
         subject.every_suite = self.every_suite;
         subject.hook = self.run.hook();

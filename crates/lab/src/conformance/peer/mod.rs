@@ -1,11 +1,13 @@
 //! Peers that are right but for one place: a proxy before a real peer, which changes one thing. Each check of the kit has one alteration that makes it
 //! fail, so that no check is one that cannot fail.
 
+mod client;
 mod proxy;
 mod server;
 
 use super::wire::{Answer, Ask};
 
+pub use client::CLIENT_ALTERATIONS;
 pub use proxy::{Proxy, ProxyConfig};
 pub use server::SERVER_ALTERATIONS;
 
@@ -28,6 +30,10 @@ pub enum Change {
     Nothing,
     /// The answers.
     Answer(AnswerChange),
+    /// The requests.
+    Request(RequestChange),
+    /// No request comes with the certificate of the one who sent it.
+    Anonymous,
     /// It answers HTTP without TLS too.
     PlainHttp,
     /// It answers a ClientHello of SSL 3.0.
@@ -45,6 +51,28 @@ pub struct AnswerChange(fn(&Asked<'_>, &mut Answer));
 impl std::fmt::Debug for AnswerChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("AnswerChange")
+    }
+}
+
+/// A change of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestChange(Altered);
+
+#[derive(Clone, Copy, Debug)]
+enum Altered {
+    By(fn(&mut Ask)),
+    /// Every status of this code becomes the other one.
+    Status(&'static str, &'static str),
+}
+
+impl RequestChange {
+    fn make(self, ask: &mut Ask) {
+        match self.0 {
+            Altered::By(change) => change(ask),
+            Altered::Status(from, to) => {
+                client::replace(ask, &format!("\"sc\":{from}"), &format!("\"sc\":{to}"));
+            }
+        }
     }
 }
 

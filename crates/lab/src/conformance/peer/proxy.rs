@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Asked, Change};
+use crate::conformance::http_end::{read, write};
 use crate::conformance::transcript::Transcript;
 use crate::conformance::wire::{Answer, Ask, Wire};
 
@@ -123,7 +123,8 @@ impl Shared {
     }
 
     fn connector(&self, leaf: Option<Fingerprint>) -> &Connector {
-        let Some(leaf) = leaf else {
+        let shown = leaf.filter(|_| !matches!(self.change, Change::Anonymous));
+        let Some(leaf) = shown else {
             return &self.nobody;
         };
         let mut known = self.known.iter();
@@ -140,7 +141,11 @@ impl Shared {
             *count += 1;
             *count - 1
         };
-        let mut answer = match self.ask(wire, leaf, ask.clone()).await {
+        let mut changed = ask.clone();
+        if let Change::Request(change) = self.change {
+            change.make(&mut changed);
+        }
+        let mut answer = match self.ask(wire, leaf, changed).await {
             Ok(answer) => answer,
             Err(why) => Answer {
                 status: 502,
@@ -248,43 +253,4 @@ async fn serve(
     let _ended = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
-}
-
-/// Headers that belong to a connection.
-const HOP: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
-
-async fn read(request: Request<Incoming>) -> Ask {
-    let (head, body) = request.into_parts();
-    let method: Method = head.method;
-    let headers = head.headers.iter();
-    let headers = headers.filter(|(name, _)| !HOP.contains(&name.as_str()));
-    Ask {
-        method,
-        target: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), ToString::to_string),
-        headers: headers
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect(),
-        body: body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default(),
-    }
-}
-
-fn write(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
-    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
-    for (name, value) in &answer.headers {
-        if !HOP.contains(&name.as_str()) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
-    response
 }

@@ -263,6 +263,7 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     change("sec-not-below-tls", Change::Ssl3),
     change("sec-x509-suite", Change::NoSuite),
     change("sec-x509-suites", Change::NoSuite),
+    change("sec-psk-suites", Change::NoSuite),
     answer("cmd-hget", |_, answer| {
         replace(answer, "\"HGET\"", "\"SHOW\"");
     }),

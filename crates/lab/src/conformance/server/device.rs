@@ -185,6 +185,8 @@ impl ServerKit {
                 _ => json!({ "sc": 404 }),
             },
             Ok(Command::Exec { .. }) => json!({ "sc": 405 }),
+            // The kit stays where it is.
+            Ok(Command::Cont { .. }) => json!({ "sc": 403 }),
             Ok(_) => json!({ "sc": 200 }),
             Err(error) => json!({ "sc": error.status().get() }),
         };

@@ -27,6 +27,8 @@ pub struct ServerSubject {
     pub user: Option<(String, Secret)>,
     /// The longest body in octets that the server takes, where that is to be checked.
     pub body_limit: Option<usize>,
+    /// A listener of the server for PSK, where its suites are to be checked.
+    pub psk_url: Option<ServerUri>,
     /// Whether every suite of the X.509 list has to be there, weak and old ones too.
     pub every_suite: bool,
     /// What makes the server do something of its own accord.
@@ -51,9 +53,6 @@ pub enum SubjectError {
 
 impl ServerSubject {
     /// A subject without credential, bootstrap URL and hook; 10 s for each answer.
-    ///
-    /// # Errors
-    /// None that a caller can mend: the DevID of the stranger is well-formed.
     #[must_use]
     pub fn new(
         url: ServerUri,
@@ -70,6 +69,7 @@ impl ServerSubject {
             identity: None,
             user: None,
             body_limit: None,
+            psk_url: None,
             every_suite: false,
             hook: None,
             limit: Duration::from_secs(10),

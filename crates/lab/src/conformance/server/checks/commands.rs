@@ -107,10 +107,7 @@ async fn comes(kit: &mut ServerKit, words: &'static [&'static str]) -> Judged {
         let commands = session.package.commands.iter();
         if commands.clone().flatten().any(is_it) {
             // Answered, so that it is not sent again in the next check.
-            let cont = matches!(words.first().map(String::as_str), Some("CONT"));
-            if !cont {
-                kit.to_end(&mut session).await?;
-            }
+            kit.to_end(&mut session).await?;
             return Ok(());
         }
         seen.extend(commands.map(|command| match command {

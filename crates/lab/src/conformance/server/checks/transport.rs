@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use omadm_mo::ServerUri;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::ServerKit;
@@ -20,6 +21,17 @@ const X509: [(u16, &str); 6] = [
     (0xC023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
     (0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"),
     (0x003C, "TLS_RSA_WITH_AES_128_CBC_SHA256"),
+];
+
+/// The PSK suites of §16.2.
+const PSK: [(u16, &str); 7] = [
+    (0x00A8, "TLS_PSK_WITH_AES_128_GCM_SHA256"),
+    (0x00AA, "TLS_DHE_PSK_WITH_AES_128_GCM_SHA256"),
+    (0x00AC, "TLS_RSA_PSK_WITH_AES_128_GCM_SHA256"),
+    (0x00AE, "TLS_PSK_WITH_AES_128_CBC_SHA256"),
+    (0x00B2, "TLS_DHE_PSK_WITH_AES_128_CBC_SHA256"),
+    (0x00B6, "TLS_RSA_PSK_WITH_AES_128_CBC_SHA256"),
+    (0xC037, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256"),
 ];
 
 pub(super) const STEPS: &[ServerStep] = &[
@@ -57,6 +69,16 @@ pub(super) const STEPS: &[ServerStep] = &[
         ),
         |kit| Box::pin(x509_suites(kit)),
     ),
+    step(
+        "sec-psk-suites",
+        &["X-SEC-002"],
+        Level::Must,
+        (
+            "§16.2",
+            "TLS 1.2 is spoken with every suite of the PSK list.",
+        ),
+        |kit| Box::pin(psk_suites(kit)),
+    ),
 ];
 
 async fn https(kit: &mut ServerKit) -> Judged {
@@ -87,42 +109,62 @@ async fn https(kit: &mut ServerKit) -> Judged {
     })
 }
 
-async fn hello(kit: &ServerKit, version: Version, suite: u16) -> Result<Hello, Verdict> {
-    let origin = kit.subject.url.origin();
-    let said = ask(&origin, version, suite, kit.subject.limit).await;
+async fn hello(
+    kit: &ServerKit,
+    at: &ServerUri,
+    version: Version,
+    suite: u16,
+) -> Result<Hello, Verdict> {
+    let said = ask(&at.origin(), version, suite, kit.subject.limit).await;
     said.map_err(Verdict::inconclusive)
 }
 
 async fn not_below_tls(kit: &mut ServerKit) -> Judged {
     const RSA_AES_128_CBC_SHA: u16 = 0x002F;
-    let said = hello(kit, Version::Ssl3, RSA_AES_128_CBC_SHA).await?;
+    let said = hello(kit, &kit.subject.url, Version::Ssl3, RSA_AES_128_CBC_SHA).await?;
     let spoken = matches!(said, Hello::Accepted(0x0300, _));
     expect(!spoken, "an alert", || {
         "a ServerHello of SSL 3.0".to_owned()
     })
 }
 
-/// The suites of the list that were refused.
-async fn refused(kit: &ServerKit) -> Result<Vec<&'static str>, Verdict> {
+/// The suites of the list that are refused there.
+async fn refused(
+    kit: &ServerKit,
+    at: &ServerUri,
+    list: &[(u16, &'static str)],
+) -> Result<Vec<&'static str>, Verdict> {
     let mut refused = Vec::new();
-    for (suite, name) in X509 {
-        let said = hello(kit, Version::Tls12, suite).await?;
-        if said != Hello::Accepted(Version::Tls12 as u16, suite) {
-            refused.push(name);
+    for (suite, name) in list {
+        let said = hello(kit, at, Version::Tls12, *suite).await?;
+        if said != Hello::Accepted(Version::Tls12 as u16, *suite) {
+            refused.push(*name);
         }
     }
     Ok(refused)
 }
 
+async fn psk_suites(kit: &mut ServerKit) -> Judged {
+    let Some(at) = &kit.subject.psk_url else {
+        return Err(Verdict::not_tested(
+            "needs --psk-url, a listener of the server for PSK",
+        ));
+    };
+    let refused = refused(kit, at, &PSK).await?;
+    expect(refused.is_empty(), "all of the list", || {
+        format!("refused: {}", refused.join(", "))
+    })
+}
+
 async fn x509_suite(kit: &mut ServerKit) -> Judged {
-    let refused = refused(kit).await?;
+    let refused = refused(kit, &kit.subject.url, &X509).await?;
     expect(refused.len() < X509.len(), "one of the list", || {
         format!("refused: {}", refused.join(", "))
     })
 }
 
 async fn x509_suites(kit: &mut ServerKit) -> Judged {
-    let refused = refused(kit).await?;
+    let refused = refused(kit, &kit.subject.url, &X509).await?;
     if !kit.subject.every_suite && !refused.is_empty() {
         return Err(Verdict::not_tested(format!(
             "needs --every-suite, since today's advice (RFC 9325) forbids most of the list (D66); refused were {}",

@@ -1,0 +1,196 @@
+//! The conformance kit against our DM Client: every check passes, and each fails behind a proxy that makes the client wrong in one place.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omadm_bootstrap::BootstrapPolicy;
+use omadm_client::{Client, DeviceDir};
+use omadm_lab::conformance::client::{ClientKit, ClientSetup, checks};
+use omadm_lab::conformance::item::{self, Side};
+use omadm_lab::conformance::peer::{CLIENT_ALTERATIONS, Change, Proxy, ProxyConfig};
+use omadm_lab::conformance::report::Report;
+use omadm_lab::conformance::{Hook, HookCall, Verdict};
+use omadm_mo::ddf::Ddf;
+use omadm_mo::standard::DevInfo;
+use omadm_mo::{DevId, ServerUri, SrvId};
+use tokio::sync::{Semaphore, watch};
+
+const DEV_ID: &str = "IMEI:493005100592800";
+const REPORTING: &str = include_str!("../../../profiles/ddf/reporting-1.0.ddf");
+
+/// A client that runs as a daemon until it is dropped.
+struct Device {
+    client: Arc<Client>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Device {
+    fn start(client: Client) -> Self {
+        let client = Arc::new(client);
+        let (stop, stopped) = watch::channel(false);
+        let daemon = Arc::clone(&client);
+        let task = tokio::spawn(async move {
+            let _ended = daemon.run(stopped).await;
+        });
+        Self { client, stop, task }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.task.abort();
+    }
+}
+
+fn client(folder: &Path, kit: &ClientKit) -> Client {
+    let info = DevInfo {
+        dev_id: DevId::parse(DEV_ID).unwrap(),
+        man: "Acme".into(),
+        mod_: "M1".into(),
+        dm_v: "2.0".into(),
+        lang: "en".into(),
+        dev_type: "sensor".into(),
+        oem: String::new(),
+        fw_v: "1".into(),
+        sw_v: "1".into(),
+        hw_v: String::new(),
+    };
+    let dir = DeviceDir::init(&folder.join("device"), &info).unwrap();
+    let url = ServerUri::parse(&kit.bootstrap_url()).unwrap();
+    let ca = vec![kit.ca().clone()];
+    Client::builder(info, dir.store_file())
+        .identity(kit.client_identity().unwrap())
+        .source(url, ca.clone())
+        .anchors(ca)
+        .browser(|_| {})
+        .mo(Ddf::read(REPORTING).unwrap())
+        .bootstrap_policy(BootstrapPolicy::default())
+        .build()
+        .unwrap()
+}
+
+/// The kit, met by a client of ours, with a proxy between where there is something to change.
+async fn driven(change: Option<Change>, picks: &[String]) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Arc::new(tokio::sync::Mutex::new(None::<Device>));
+    let asked = Arc::clone(&device);
+    let mut setup = ClientSetup::new(DevId::parse(DEV_ID).unwrap());
+    setup.limit = Duration::from_secs(if picks.is_empty() { 20 } else { 6 });
+    setup.silence = Duration::from_millis(300);
+    setup.scratch = Some(serde_json::json!({
+        "ClientURI": "urn:example:mo:reporting:1.0//",
+        "MOData": { "Reporting": { "Enabled": true, "IntervalSeconds": 60, "Target": { "URI": "https://example.com/in" } } },
+    }));
+    setup.hook = Some(Hook::function(move |call, _| {
+        let asked = Arc::clone(&asked);
+        async move {
+            let device = asked.lock().await;
+            let client = device.as_ref().map(|device| Arc::clone(&device.client));
+            if let (Some(client), HookCall::Session) = (client, call) {
+                tokio::spawn(async move {
+                    let first = SrvId::parse("conformance-a").unwrap();
+                    let _report = client.session(&first).await;
+                });
+            }
+            Ok(())
+        }
+    }));
+    let mut kit = ClientKit::start(setup).await.unwrap();
+    let mut proxy = None;
+    if let Some(change) = change {
+        let started = Proxy::start(ProxyConfig {
+            identity: kit.server_identity(),
+            upstream: ("localhost".to_owned(), kit.address().port()),
+            anchors: vec![kit.ca().clone()],
+            identities: vec![kit.account_identity()],
+            stranger: kit.client_identity().unwrap(),
+            change,
+        });
+        let started = started.await.unwrap();
+        kit.tell_port(started.address().port());
+        proxy = Some(started);
+    }
+    *device.lock().await = Some(Device::start(client(folder.path(), &kit)));
+    let report = kit.run(picks, |_| {}).await;
+    drop(device.lock().await.take());
+    drop(proxy);
+    report
+}
+
+/// Names of the checks that did not pass, with what they said.
+fn not_passed(report: &Report) -> Vec<(&'static str, String)> {
+    let results = report.results.iter();
+    let others = results.filter(|result| result.verdict != Verdict::Passed);
+    others
+        .map(|result| {
+            let said = format!("{}: {}", result.verdict.as_str(), result.verdict.detail());
+            (result.check.id, said)
+        })
+        .collect()
+}
+
+/// What our client does not do yet: it answers 501.
+const AWAITED: [&str; 3] = ["cmd-default", "cmd-unsub-unknown", "cmd-sub"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_passes_every_check_directly_and_behind_a_proxy_that_changes_nothing() {
+    for change in [None, Some(Change::Nothing)] {
+        let report = driven(change, &[]).await;
+        let others = not_passed(&report);
+        let names: Vec<_> = others.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, AWAITED, "{others:#?}");
+        assert!(
+            others
+                .iter()
+                .all(|(_, said)| said.starts_with("not applicable"))
+        );
+        assert!(report.is_passed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_check_fails_behind_a_proxy_that_makes_the_client_wrong_in_its_one_place() {
+    let places = Arc::new(Semaphore::new(12));
+    let mut running = Vec::new();
+    for alteration in CLIENT_ALTERATIONS {
+        let places = Arc::clone(&places);
+        running.push(tokio::spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            let picks = [alteration.check.to_owned()];
+            let report = driven(Some(alteration.change), &picks).await;
+            (alteration.check, report.results[0].verdict.clone())
+        }));
+    }
+    let mut survived = Vec::new();
+    for run in running {
+        let (check, verdict) = run.await.unwrap();
+        if !matches!(verdict, Verdict::Failed { .. } | Verdict::Differs { .. }) {
+            survived.push((check, verdict));
+        }
+    }
+    assert_eq!(survived, []);
+}
+
+#[test]
+fn each_check_has_one_alteration_and_items_that_there_are() {
+    let names: Vec<_> = checks().iter().map(|check| check.id).collect();
+    let altered: Vec<_> = CLIENT_ALTERATIONS.iter().map(|it| it.check).collect();
+    assert_eq!(names, altered);
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    for check in checks() {
+        assert!(!check.items.is_empty(), "{}", check.id);
+        for id in check.items {
+            let item = item::find(id).unwrap_or_else(|| panic!("{}: {id}", check.id));
+            assert!(Side::Client.is_bound_by(item), "{}: {id}", check.id);
+        }
+    }
+}
