@@ -27,6 +27,7 @@ mod run;
 mod sample;
 mod stand;
 mod stored;
+pub mod tree;
 mod wire;
 
 pub use bed::{Bed, Setup};

@@ -85,3 +85,11 @@ fn arms_bring_along_what_they_are_ratios_to() {
     }
     assert_eq!(Arm::from_name("none"), None);
 }
+
+#[test]
+fn a_get_over_trees_of_every_size_finds_what_it_names() {
+    use omadm_benches::tree::{GETS, TreeBed};
+    let bed = TreeBed::new(1_000).unwrap();
+    let found = GETS.map(|get| bed.once(get).unwrap().0);
+    assert_eq!(found, [1, 1, 9, 100]);
+}

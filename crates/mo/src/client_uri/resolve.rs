@@ -90,6 +90,16 @@ impl ClientUri {
         tree: &dyn TreeView,
         sight: &dyn Sight,
     ) -> Result<Vec<NodeAddress>, ResolveError> {
+        // One instance by its key: what else the device holds does not matter.
+        if let InstanceStep::Miid(miid) = &self.instance {
+            let root = NodeAddress::root(self.moid.clone(), miid.clone());
+            let seen = sight.sees(&self.moid, miid) && tree.kind(&root)?.is_some();
+            return if seen {
+                Ok(vec![root])
+            } else {
+                Err(ResolveError::NoInstance)
+            };
+        }
         let instances = tree
             .instances(&self.moid)?
             .into_iter()
@@ -97,18 +107,14 @@ impl ClientUri {
         let mut roots: Vec<_> = instances
             .map(|miid| NodeAddress::root(self.moid.clone(), miid))
             .collect();
-        match &self.instance {
-            InstanceStep::Only | InstanceStep::All => {}
-            InstanceStep::Miid(miid) => roots.retain(|root| root.miid == *miid),
-            InstanceStep::XName(x) => {
-                let mut fitting = Vec::new();
-                for root in roots {
-                    if self.conditions_hold(*x, &root, tree, sight)? {
-                        fitting.push(root);
-                    }
+        if let InstanceStep::XName(x) = &self.instance {
+            let mut fitting = Vec::new();
+            for root in roots {
+                if self.conditions_hold(*x, &root, tree, sight)? {
+                    fitting.push(root);
                 }
-                roots = fitting;
             }
+            roots = fitting;
         }
         match roots.len() {
             0 => Err(ResolveError::NoInstance),
