@@ -149,6 +149,10 @@ causes! {
         "Start it again; raise its time if the device is slow to come.";
     Superseded "superseded" Policy "A newer bootstrap of the same account took its place."
         "Nothing; the newer one counts.";
+    PskIdentityUnknown "psk-identity-unknown" Policy "A peer offered a pre-shared key of an identity that no device has."
+        "If the identity is a device's, register its PSK with `omadm device add`; else nothing: it was kept out.";
+    PskKeyWrong "psk-key-wrong" Peer "A peer named a device's PSK identity, but does not hold its key."
+        "If it is the device, give both ends the same key again; else somebody tries its identity, and was kept out.";
 }
 
 impl BootstrapFailureCause {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omadm_tls::CertificateDer;
+use omadm_tls::{CertificateDer, TlsProfile};
 
 use crate::store::address::StoreAddress;
 
@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub public_server: Option<String>,
     /// Where the device listener listens. Port 0 takes a free one.
     pub device_listen: SocketAddr,
+    /// Device listeners beside that one, for devices that need other TLS (dm20.md §16.2). What they serve is the same.
+    pub further_device_listeners: Vec<DeviceListener>,
     /// Where the operator listener listens. Port 0 takes a free one.
     pub operator_listen: SocketAddr,
     /// Lets the operator listener speak HTTP without TLS, which shows the token to everybody on the way: on loopback only.
@@ -38,6 +40,15 @@ pub struct ServerConfig {
     pub carrier_anchors: Vec<CertificateDer<'static>>,
     /// Limits of both listeners.
     pub limits: Limits,
+}
+
+/// A further device listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceListener {
+    /// How it speaks TLS. A build without the feature `psk` has [`TlsProfile::Modern`] alone.
+    pub profile: TlsProfile,
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
 }
 
 /// What becomes of a device whose bootstrap is completed and that fetches again (D55).
@@ -124,6 +135,7 @@ impl ServerConfig {
             names: vec!["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()],
             public_server: None,
             device_listen: loopback,
+            further_device_listeners: Vec::new(),
             operator_listen: loopback,
             operator_plain: false,
             profiles_dir: None,

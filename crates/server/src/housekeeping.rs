@@ -1,4 +1,5 @@
-//! What a node does by itself: overdue bootstraps and sessions end, uploads that nobody goes on with are given up, and the CRL follows the records. Every node of a store does it; they do not get into
+//! What a node does by itself: overdue bootstraps and sessions end, uploads that nobody goes on with are given up, and CRL and pre-shared keys follow the
+//! records. Every node of a store does it; they do not get into
 //! each other's way.
 
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = repository::sweep(&node).await {
             tracing::error!(%error, "the sweep over broken uploads failed");
+        }
+        if let Err(error) = node.refresh_psks().await {
+            tracing::error!(%error, "the pre-shared keys could not be read; those known so far go on");
         }
         if let Err(error) = node.refresh_crl().await {
             tracing::error!(%error, "the CRL could not be brought up to date");

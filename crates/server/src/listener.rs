@@ -22,6 +22,8 @@ use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
 use crate::config::Limits;
+use crate::device_listeners::handshake_failed;
+use crate::node::Node;
 use crate::write_stall::Unstalled;
 
 /// Longest head of a request in octets.
@@ -69,8 +71,8 @@ impl Listener {
         socket: TcpListener,
         acceptor: Option<Acceptor>,
         router: Router,
-        limits: Limits,
         traffic: Arc<Traffic>,
+        node: Arc<Node>,
         stop: watch::Receiver<bool>,
     ) -> std::io::Result<Self> {
         let address = socket.local_addr()?;
@@ -78,8 +80,9 @@ impl Listener {
             name,
             acceptor,
             router,
-            limits,
+            limits: node.config.limits,
             traffic,
+            node,
             stop,
         };
         Ok(Self {
@@ -101,6 +104,8 @@ struct Serving {
     router: Router,
     limits: Limits,
     traffic: Arc<Traffic>,
+    /// Records handshakes that a credential did not open.
+    node: Arc<Node>,
     stop: watch::Receiver<bool>,
 }
 
@@ -180,6 +185,7 @@ impl Serving {
             }
             Err(cause) => {
                 info!(listener = self.name, %from, %cause, "no TLS connection came about");
+                handshake_failed(&self.node, &cause, from).await;
             }
         }
     }

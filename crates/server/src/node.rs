@@ -20,6 +20,7 @@ use crate::model::{DeferredMark, Event, EventKind};
 use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
 use crate::profiles::ProfileLibrary;
+use crate::psk_book::PskBook;
 use crate::refusal_throttle::RefusalThrottle;
 use crate::repository::Places;
 use crate::seal::SealingKeys;
@@ -48,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) code_gates: CodeGates,
     pub(crate) http_auth: HttpAuth,
     pub(crate) crl: CrlInForce,
+    pub(crate) psks: PskBook,
 }
 
 /// What a node is made of.
@@ -97,6 +99,7 @@ impl Node {
             code_gates: CodeGates::default(),
             http_auth,
             crl: CrlInForce::default(),
+            psks: PskBook::default(),
         })
     }
 
@@ -128,12 +131,28 @@ impl Node {
     }
 
     /// Records a refusal; nobody waits for it.
-    pub(crate) fn refused(&self, about: Option<DevId>, mut kind: EventKind, correlation: &str) {
-        if about.is_none() {
+    pub(crate) fn refused(&self, about: Option<DevId>, kind: EventKind, correlation: &str) {
+        let proven = about.is_some();
+        self.refuse(about, proven, kind, correlation);
+    }
+
+    /// Records a refusal of somebody who names a device without having proved anything; nobody waits for it.
+    pub(crate) fn refused_stranger(
+        &self,
+        about: Option<DevId>,
+        kind: EventKind,
+        correlation: &str,
+    ) {
+        self.refuse(about, false, kind, correlation);
+    }
+
+    fn refuse(&self, about: Option<DevId>, proven: bool, mut kind: EventKind, correlation: &str) {
+        if !proven {
             let Some(dropped) = self.strangers.admit(self.now()) else {
                 return;
             };
-            if let EventKind::RequestRefused { detail, .. } = &mut kind
+            if let EventKind::RequestRefused { detail, .. }
+            | EventKind::HandshakeRefused { detail, .. } = &mut kind
                 && dropped > 0
             {
                 detail.push_str(&format!(

@@ -7,17 +7,18 @@ use std::sync::atomic::Ordering;
 
 use omadm_tls::{
     Acceptor, AcceptorConfig, AcceptorSetupError, CertificateDer, ClientTrust, ClientTrustError,
-    Fingerprint, LiveClientTrust,
+    Fingerprint, LiveClientTrust, ProfileUnsupported, TlsProfile, TlsSupport,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::ServerConfig;
+use crate::config::{DeviceListener, ServerConfig};
 use crate::crl::CrlError;
 use crate::deployment::{self, Outside};
 use crate::device;
+use crate::device_listeners;
 use crate::housekeeping;
 use crate::listener::{Listener, Traffic};
 use crate::node::{Node, NodeParts};
@@ -34,12 +35,15 @@ pub struct DmServer {
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn ExchangeObserver>>,
     store: Option<Arc<dyn Store>>,
+    tls: TlsSupport,
 }
 
 /// A DM Server that runs. Dropping it stops the listeners without waiting; [`Running::shutdown`] waits.
 pub struct Running {
     /// Where devices come in.
     pub device_addr: SocketAddr,
+    /// Where devices come in that need other TLS: the further device listeners, in the order of the settings.
+    pub further_device_addrs: Vec<(TlsProfile, SocketAddr)>,
     /// Where operators come in.
     pub operator_addr: SocketAddr,
     /// SHA-256 of the development CA's certificate.
@@ -48,7 +52,7 @@ pub struct Running {
     pub first_start: Option<FirstStart>,
     node: Arc<Node>,
     stop: watch::Sender<bool>,
-    listeners: [Listener; 2],
+    listeners: Vec<Listener>,
     housekeeping: JoinHandle<()>,
 }
 
@@ -59,6 +63,7 @@ struct Prepared {
     observer: Option<Arc<dyn ExchangeObserver>>,
     profiles: ProfileLibrary,
     devices: TcpListener,
+    further: Vec<(DeviceListener, TcpListener)>,
     operators: TcpListener,
     outside: Outside,
 }
@@ -118,6 +123,15 @@ pub enum StartError {
     /// No trust could be set up.
     #[error(transparent)]
     Trust(#[from] ClientTrustError),
+    /// A further device listener is of a TLS profile that this build lacks.
+    #[error("the device listener at {listen} cannot be: {cause}")]
+    NoSuchProfile {
+        /// Where it was to listen.
+        listen: SocketAddr,
+        /// What is missing.
+        #[source]
+        cause: ProfileUnsupported,
+    },
     /// The address is taken or not of this machine.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -143,6 +157,7 @@ impl DmServer {
             clock: Arc::new(SystemClock),
             observer: None,
             store: None,
+            tls: TlsSupport::of_this_build(),
         }
     }
 
@@ -167,6 +182,13 @@ impl DmServer {
         self
     }
 
+    /// The same with less TLS than this build has, to see what it then refuses.
+    #[must_use]
+    pub const fn with_tls(mut self, tls: TlsSupport) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Starts it: on an empty state directory everything is made first. The ports are bound when this returns.
     ///
     /// # Errors
@@ -177,13 +199,22 @@ impl DmServer {
             clock,
             observer,
             store,
+            tls,
         } = self;
         if config.operator_plain && !config.operator_listen.ip().is_loopback() {
             return Err(StartError::PlainBeyondLoopback(config.operator_listen));
         }
+        for &DeviceListener { profile, listen } in &config.further_device_listeners {
+            tls.require(profile)
+                .map_err(|cause| StartError::NoSuchProfile { listen, cause })?;
+        }
         let profiles = ProfileLibrary::open(config.profiles_dir.as_deref())?;
         // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
         let devices = bind(config.device_listen).await?;
+        let mut further = Vec::new();
+        for listener in &config.further_device_listeners {
+            further.push((*listener, bind(listener.listen).await?));
+        }
         let operators = bind(config.operator_listen).await?;
         let outside = deployment::open_outside(store, &config.store, &config.state_dir).await?;
         deployment::allow_first_start(&outside, &config.state_dir).await?;
@@ -195,6 +226,7 @@ impl DmServer {
             observer,
             profiles,
             devices,
+            further,
             operators,
             outside,
         };
@@ -221,13 +253,14 @@ impl Prepared {
             observer,
             profiles,
             devices,
+            further,
             operators,
             outside,
         } = self;
         let sealing_key = SealingKey::from_octets(state.sealing_key())?;
         let store = deployment::settle(outside, &state, sealing_key.id()).await?;
         let sealing = SealingKeys::new(sealing_key, Vec::new());
-        let (limits, plain) = (config.limits, config.operator_plain);
+        let plain = config.operator_plain;
         let port = devices
             .local_addr()
             .map_err(|cause| StartError::Listen {
@@ -256,10 +289,7 @@ impl Prepared {
         })?);
         node.refresh_crl().await?;
         let identity = node.state.identity();
-        let device_acceptor = Acceptor::new(AcceptorConfig::new(
-            identity.clone(),
-            Arc::clone(&node.trust),
-        ))?;
+        let device_acceptor = device_listeners::acceptor(&node, TlsProfile::Modern).await?;
         let nobody = Arc::new(LiveClientTrust::new(ClientTrust::new(
             &[] as &[CertificateDer<'_>],
             &[],
@@ -274,33 +304,48 @@ impl Prepared {
         };
         let (stop, stopping) = watch::channel(false);
         let start = |name, socket, acceptor, router, traffic: &Arc<Traffic>, address| {
-            let (traffic, stop) = (Arc::clone(traffic), stopping.clone());
-            Listener::start(name, socket, acceptor, router, limits, traffic, stop)
+            let (traffic, node, stop) = (Arc::clone(traffic), Arc::clone(&node), stopping.clone());
+            Listener::start(name, socket, acceptor, router, traffic, node, stop)
                 .map_err(|cause| StartError::Listen { address, cause })
         };
-        let listeners = [
-            start(
+        let devices = start(
+            "device",
+            devices,
+            Some(device_acceptor),
+            device::router(Arc::clone(&node)),
+            &node.traffic.device,
+            node.config.device_listen,
+        )?;
+        let operators = start(
+            "operator",
+            operators,
+            operator_acceptor,
+            operator::router(Arc::clone(&node)),
+            &node.traffic.operator,
+            node.config.operator_listen,
+        )?;
+        let (device_addr, operator_addr) = (devices.address, operators.address);
+        let mut listeners = vec![devices, operators];
+        let mut further_device_addrs = Vec::new();
+        for (DeviceListener { profile, listen }, socket) in further {
+            let acceptor = device_listeners::acceptor(&node, profile).await?;
+            let listener = start(
                 "device",
-                devices,
-                Some(device_acceptor),
+                socket,
+                Some(acceptor),
                 device::router(Arc::clone(&node)),
                 &node.traffic.device,
-                node.config.device_listen,
-            )?,
-            start(
-                "operator",
-                operators,
-                operator_acceptor,
-                operator::router(Arc::clone(&node)),
-                &node.traffic.operator,
-                node.config.operator_listen,
-            )?,
-        ];
-        let [devices, operators] = &listeners;
-        tracing::info!(devices = %devices.address, operators = %operators.address, ca = %node.state.ca_fingerprint(), "DM Server runs");
+                listen,
+            )?;
+            tracing::info!(profile = profile.name(), devices = %listener.address, "further device listener");
+            further_device_addrs.push((profile, listener.address));
+            listeners.push(listener);
+        }
+        tracing::info!(devices = %device_addr, operators = %operator_addr, ca = %node.state.ca_fingerprint(), "DM Server runs");
         Ok(Running {
-            device_addr: devices.address,
-            operator_addr: operators.address,
+            device_addr,
+            further_device_addrs,
+            operator_addr,
             ca_fingerprint: node.state.ca_fingerprint(),
             first_start: None,
             housekeeping: tokio::spawn(housekeeping::run(Arc::clone(&node), stopping.clone())),
@@ -361,8 +406,7 @@ impl Running {
     /// [`StoreError`] where deferred marks could not be written; everything acknowledged is durable all the same.
     pub async fn shutdown(self) -> Result<(), StoreError> {
         self.stop.send_replace(true);
-        let [devices, operators] = self.listeners;
-        tokio::join!(devices.ended(), operators.ended());
+        futures_util::future::join_all(self.listeners.into_iter().map(Listener::ended)).await;
         let _joined = self.housekeeping.await;
         self.node.store.flush().await
     }

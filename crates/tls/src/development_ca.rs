@@ -8,7 +8,7 @@ use rcgen::{
     RevokedCertParams, SanType, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, DnsName, UnixTime};
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::device_key::{WipedPair, device_params};
@@ -179,6 +179,20 @@ impl DevelopmentCa {
         self.server_certificate(names, &DeviceKey::generate_rsa()?, validity)
     }
 
+    /// The same for the names of another server certificate of the same server.
+    ///
+    /// # Errors
+    /// [`DevelopmentCaError::ServerName`] where that one bears none.
+    pub fn issue_rsa_twin(
+        &self,
+        of: &CertificateDer<'_>,
+        validity: CertificateValidity,
+    ) -> Result<Identity, DevelopmentCaError> {
+        let names = server_names(of);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.issue_rsa_server(&names, validity)
+    }
+
     fn server_certificate(
         &self,
         names: &[&str],
@@ -333,6 +347,25 @@ fn server_name(name: &str) -> Result<SanType, DevelopmentCaError> {
     let refused = || DevelopmentCaError::ServerName(name.to_owned());
     DnsName::try_from(name).map_err(|_| refused())?;
     Ok(SanType::DnsName(name.try_into().map_err(|_| refused())?))
+}
+
+/// The DNS names and IP addresses of a certificate.
+fn server_names(of: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(of) else {
+        return Vec::new();
+    };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(octets) => match octets.len() {
+            4 => Some(IpAddr::from(<[u8; 4]>::try_from(*octets).ok()?).to_string()),
+            _ => Some(IpAddr::from(<[u8; 16]>::try_from(*octets).ok()?).to_string()),
+        },
+        _ => None,
+    };
+    names.value.general_names.iter().filter_map(name).collect()
 }
 
 fn key_pair(key: &Secret) -> Result<WipedPair, DevelopmentCaError> {

@@ -229,5 +229,6 @@ fn server_words(event: &EventKind) -> String {
         EventKind::RequestRefused { status, detail, .. } => {
             format!("refused with {status}: {detail}")
         }
+        EventKind::HandshakeRefused { detail, .. } => format!("TLS handshake refused: {detail}"),
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_mo::ServerUri;
-use omadm_server::config::{ReBootstrap, ServerConfig};
+use omadm_server::config::{DeviceListener, ReBootstrap, ServerConfig};
 use omadm_server::state_dir::FirstStart;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
-use omadm_tls::pem;
+use omadm_tls::{TlsProfile, pem};
 
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
@@ -23,7 +23,7 @@ use crate::failure::{Explain as _, Failure};
 /// directory, all but server.sqlite.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443"
+    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --device-psk-listen 0.0.0.0:8445 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443"
 )]
 pub(crate) struct Serve {
     /// State directory: CA, certificate, keys, and the store where --store names no other; made on first start
@@ -40,6 +40,12 @@ pub(crate) struct Serve {
     /// Where devices come in
     #[arg(long, default_value = "127.0.0.1:8443", env = "OMADM_DEVICES")]
     devices: SocketAddr,
+    /// Where devices with pre-shared keys come in: TLS 1.2 with the PSK suites of DM 2.0. Needs a build with the feature `psk` (OpenSSL); nothing listens by default
+    #[arg(long, value_name = "ADDR", env = "OMADM_DEVICE_PSK_LISTEN")]
+    device_psk_listen: Option<SocketAddr>,
+    /// Where devices come in that know only the older X.509 suites of DM 2.0 (static RSA, DHE, CBC), which are weaker: the log says by what. Needs a build with the feature `psk` (OpenSSL); nothing listens by default
+    #[arg(long, value_name = "ADDR", env = "OMADM_DEVICE_LEGACY_LISTEN")]
+    device_legacy_listen: Option<SocketAddr>,
     /// Where operators come in
     #[arg(long, default_value = "127.0.0.1:8444", env = "OMADM_OPERATORS")]
     operators: SocketAddr,
@@ -96,6 +102,14 @@ impl Serve {
             .explain(what, "write --store as `omadm serve --help` says")?
             .unwrap_or_default();
         config.device_listen = self.devices;
+        let further = [
+            (TlsProfile::Psk, self.device_psk_listen),
+            (TlsProfile::Legacy, self.device_legacy_listen),
+        ];
+        for (profile, listen) in further {
+            let listener = listen.map(|listen| DeviceListener { profile, listen });
+            config.further_device_listeners.extend(listener);
+        }
         config.operator_listen = self.operators;
         config.names.extend(self.names);
         config.public_server = self.public_server;
@@ -137,6 +151,10 @@ impl Serve {
             }
         };
         say(format!("devices:         https://{}", running.device_addr))?;
+        for (profile, address) in &running.further_device_addrs {
+            let label = format!("devices, {profile}:");
+            say(format!("{label:<17}https://{address}"))?;
+        }
         say(format!(
             "operators:       https://{}/api/v1",
             running.operator_addr
@@ -176,6 +194,9 @@ fn remedy(err: &StartError) -> &'static str {
         StartError::UnfinishedCopy(_) => {
             "start `omadm store copy` again with the same stores, then this server"
         }
+        StartError::NoSuchProfile { .. } => {
+            "leave that listener out, or build with `cargo build --release --features psk` (libssl-dev and pkg-config have to be there)"
+        }
         _ => "mend what the line above names and start it again",
     }
 }
@@ -190,6 +211,7 @@ const fn is_before_any_change(err: &StartError) -> bool {
             | StartError::Profiles(_)
             | StartError::Listen { .. }
             | StartError::PlainBeyondLoopback(_)
+            | StartError::NoSuchProfile { .. }
     )
 }
 

@@ -277,6 +277,19 @@ pub enum EventKind {
         /// What is wrong, as a sentence.
         detail: String,
     },
+    /// No TLS connection came about, for a reason that concerns a device's credential.
+    HandshakeRefused {
+        /// The TLS profile of the listener.
+        profile: String,
+        /// The cause's code.
+        cause: String,
+        /// The PSK identity that the peer named, control characters escaped. Anybody can name it.
+        identity: String,
+        /// Where it came from: IP address and port.
+        from: String,
+        /// What is wrong, as a sentence.
+        detail: String,
+    },
 }
 
 /// An event with its place in the log.
@@ -313,7 +326,9 @@ impl EventKind {
             Self::BootstrapEnded { cause, .. } | Self::RequestRefused { cause, .. } => {
                 cause.as_deref().and_then(BootstrapFailureCause::from_code)
             }
-            Self::BootstrapRefused { cause, .. } => BootstrapFailureCause::from_code(cause),
+            Self::BootstrapRefused { cause, .. } | Self::HandshakeRefused { cause, .. } => {
+                BootstrapFailureCause::from_code(cause)
+            }
             _ => None,
         }
     }

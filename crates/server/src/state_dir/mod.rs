@@ -33,6 +33,8 @@ const CA_CERTIFICATE: &str = "ca.crt";
 const CA_KEY: &str = "ca.key";
 const SERVER_CERTIFICATE: &str = "server.crt";
 const SERVER_KEY: &str = "server.key";
+const RSA_CERTIFICATE: &str = "server-rsa.crt";
+const RSA_KEY: &str = "server-rsa.key";
 const SEALING_KEY: &str = "sealing.key";
 const TOKEN_HASH: &str = "admin-token.sha256";
 const CRL: &str = "devices.crl";
@@ -238,15 +240,7 @@ impl StateDir {
         let ca = DevelopmentCa::from_pem(&certificate, text(&key)).map_err(|cause| {
             files::damaged(path, &format!("{CA_CERTIFICATE} or {CA_KEY}"), cause)
         })?;
-        let chain = files::read_text(path, SERVER_CERTIFICATE)?;
-        let key = Secret::from(files::read_text(path, SERVER_KEY)?);
-        let identity = Identity::from_pem(&chain, text(&key)).map_err(|cause: IdentityError| {
-            files::damaged(
-                path,
-                &format!("{SERVER_CERTIFICATE} or {SERVER_KEY}"),
-                cause,
-            )
-        })?;
+        let identity = identity(path, SERVER_CERTIFICATE, SERVER_KEY)?;
         let sealing_key = Secret::new(files::read(path, SEALING_KEY)?);
         if sealing_key.len() != 32 {
             return Err(files::damaged(
@@ -274,6 +268,30 @@ impl StateDir {
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What the server proves itself with where a suite needs RSA (dm20.md §16.2), for the same names: the files `server-rsa.crt` and `server-rsa.key`,
+    /// made where there is no such certificate yet. Only device listeners for such suites ask for it.
+    ///
+    /// # Errors
+    /// [`StateDirError`], which names the file.
+    pub fn rsa_identity(&self, now: Utc) -> Result<Identity, StateDirError> {
+        if !self.path.join(RSA_CERTIFICATE).exists() {
+            let validity = CertificateValidity::starting(unix_time(now), SERVER_LIFETIME);
+            let Some(leaf) = self.identity.chain().first() else {
+                return Err(files::damaged(
+                    &self.path,
+                    SERVER_CERTIFICATE,
+                    "it is empty",
+                ));
+            };
+            let made = self.ca.issue_rsa_twin(leaf, validity)?;
+            let key = pem::encode_private_key(made.key());
+            files::write(&self.path, RSA_KEY, key.expose(), Mode::Private)?;
+            let chain = made.chain_pem();
+            files::write(&self.path, RSA_CERTIFICATE, chain.as_bytes(), Mode::Public)?;
+        }
+        identity(&self.path, RSA_CERTIFICATE, RSA_KEY)
     }
 
     /// The development CA's certificate as PEM, for devices and operators to trust.
@@ -385,6 +403,14 @@ impl StateDir {
             CertificateValidity::starting(unix_time(now), lifetime),
         )?)
     }
+}
+
+fn identity(path: &Path, certificate: &str, key_file: &str) -> Result<Identity, StateDirError> {
+    let chain = files::read_text(path, certificate)?;
+    let key = Secret::from(files::read_text(path, key_file)?);
+    Identity::from_pem(&chain, text(&key)).map_err(|cause: IdentityError| {
+        files::damaged(path, &format!("{certificate} or {key_file}"), cause)
+    })
 }
 
 fn text(secret: &Secret) -> &str {

@@ -141,6 +141,13 @@ fn every_kind() -> Vec<EventKind> {
             subject: some(),
             detail: text(),
         },
+        EventKind::HandshakeRefused {
+            profile: text(),
+            cause: text(),
+            identity: text(),
+            from: text(),
+            detail: text(),
+        },
     ];
     for kind in &kinds {
         // A kind that is added to the catalogue is missing here until the list above has it.
@@ -169,7 +176,8 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::NotificationAnswered { .. }
             | EventKind::ObjectStored { .. }
             | EventKind::ObjectRemoved { .. }
-            | EventKind::RequestRefused { .. } => {}
+            | EventKind::RequestRefused { .. }
+            | EventKind::HandshakeRefused { .. } => {}
         }
     }
     kinds

@@ -1,0 +1,76 @@
+//! The pre-shared keys a node knows: what the store has, opened, in the memory of its PSK listeners (DESIGN §7). A handshake never asks the store.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use omadm_bootstrap::Utc;
+use omadm_tls::{Psk, PskKeys};
+
+use crate::model::{CredentialProof, PskRow};
+use crate::node::Node;
+use crate::store::StoreError;
+
+/// How far back each reading goes behind the one before: for clocks of other nodes, and for commits that took their time.
+const OVERLAP_MS: i64 = 60_000;
+
+/// The keys, and up to when the store was read.
+#[derive(Default)]
+pub(crate) struct PskBook {
+    keys: Arc<PskKeys>,
+    /// None where no listener needs them.
+    read_until: Mutex<Option<Utc>>,
+}
+
+impl PskBook {
+    /// What a listener reads. Whoever puts a key in here spares it the wait for the next round.
+    pub(crate) const fn keys(&self) -> &Arc<PskKeys> {
+        &self.keys
+    }
+}
+
+impl Node {
+    /// Reads every key; from now on each round of the housekeeping reads what is new.
+    pub(crate) async fn read_psks(&self) -> Result<(), StoreError> {
+        self.read_psks_since(Utc(0)).await
+    }
+
+    /// Reads what was added. A key that was revoked stays: its device learns the cause as an answer, not as a broken handshake.
+    pub(crate) async fn refresh_psks(&self) -> Result<(), StoreError> {
+        let until = *self.read_until();
+        match until {
+            Some(until) => self.read_psks_since(until.plus_millis(-OVERLAP_MS)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_psks_since(&self, since: Utc) -> Result<(), StoreError> {
+        let now = self.now();
+        for row in self.store.psks(since).await? {
+            match self.open_psk(&row) {
+                Ok(psk) => self.psks.keys.put(psk),
+                Err(problem) => {
+                    tracing::error!(device = %row.dev_id, identity = ?row.identity, problem, "a pre-shared key of the records cannot be used");
+                }
+            }
+        }
+        *self.read_until() = Some(now);
+        Ok(())
+    }
+
+    fn open_psk(&self, row: &PskRow) -> Result<Psk, String> {
+        let proof = CredentialProof::Psk {
+            identity: row.identity.clone(),
+        };
+        let key = self
+            .sealing
+            .open(&proof.seal_context(&row.dev_id), &row.sealed)
+            .map_err(|error| error.to_string())?;
+        Psk::new(row.identity.as_bytes(), key).map_err(|error| error.to_string())
+    }
+
+    fn read_until(&self) -> std::sync::MutexGuard<'_, Option<Utc>> {
+        self.psks
+            .read_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
