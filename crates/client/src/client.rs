@@ -20,7 +20,9 @@ use omadm_mo::{
     ClientUri, ManagedObject, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _,
 };
 use omadm_tls::pem::{self, PemError};
-use omadm_tls::{CertificateDer, Identity};
+use omadm_tls::{
+    CertificateDer, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
+};
 use tokio::sync::watch;
 
 use crate::dev_info::DevInfoObject;
@@ -56,7 +58,7 @@ pub struct ClientBuilder {
     download_octets: u64,
     connect_timeout: Duration,
     read_timeout: Duration,
-    identity: Option<Identity>,
+    identity: Option<Credential>,
     bootstrap_code: Option<Secret>,
     ddfs: Vec<Ddf>,
     objects: Vec<Box<dyn ManagedObject>>,
@@ -104,6 +106,18 @@ pub enum PolicyFileError {
         #[source]
         cause: PemError,
     },
+    /// It holds no pre-shared key.
+    #[error("{}: {cause}", file.display())]
+    Psk {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PskError,
+    },
+    /// A pre-shared key was given to a build that has none.
+    #[error("[identity] psk_identity: {0}")]
+    NoPsk(#[from] ProfileUnsupported),
     /// The system's anchors were asked for.
     #[error(
         "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"
@@ -130,6 +144,9 @@ impl ClientBuilder {
         }
         if policy.trust.system {
             return Err(PolicyFileError::SystemTrust);
+        }
+        if let Some(files) = &policy.identity {
+            self = self.psk(files.read()?)?;
         }
         self.anchors.extend(certificates(&policy.trust.anchors)?);
         for source in &policy.sources {
@@ -238,11 +255,23 @@ impl ClientBuilder {
         self
     }
 
-    /// The device's own certificate and key (D78).
+    /// The device's own certificate and key (D78). A pre-shared key that was given counts instead.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
-        self.identity = Some(identity);
+        if !matches!(self.identity, Some(Credential::Psk(_))) {
+            self.identity = Some(Credential::Certificate(identity));
+        }
         self
+    }
+
+    /// The device's own pre-shared key (D78), instead of a certificate.
+    ///
+    /// # Errors
+    /// [`ProfileUnsupported`] in a build without the feature `psk`.
+    pub fn psk(mut self, psk: Psk) -> Result<Self, ProfileUnsupported> {
+        TlsSupport::of_this_build().require(TlsProfile::Psk)?;
+        self.identity = Some(Credential::Psk(psk));
+        Ok(self)
     }
 
     /// A bootstrap code (D81), for a device without certificate.
@@ -338,9 +367,7 @@ impl ClientBuilder {
             report_type: self.report_type,
             browser: self.browser,
             limits: self.limits,
-            identity: self
-                .identity
-                .map(|identity| Arc::new(Credential::new(identity))),
+            identity: self.identity.map(Arc::new),
             bootstrap_code: self.bootstrap_code,
             absent_digest: self.absent_digest,
         };

@@ -45,6 +45,15 @@ pub struct Delivery<'a> {
 pub trait CredentialCheck {
     /// Whether this is a DER certificate and its PKCS#8 private key.
     fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool;
+
+    /// Whether this is a PSK identity and a key that this build can use (D44). By default it can use none.
+    ///
+    /// # Errors
+    /// Why not, as a sentence without any value.
+    fn check_psk(&self, identity: &[u8], key: &Secret) -> Result<(), String> {
+        let (_, _) = (identity, key);
+        Err("this build uses X.509 credentials only".to_owned())
+    }
 }
 
 /// What is to be done with a delivered document.
@@ -522,18 +531,31 @@ fn check_credentials(
     };
     if let Some(bootstrap) = &account.bootstrap {
         let path = [names::AUTH, names::BOOTSTRAP];
-        if bootstrap.sec_mode != SecMode::X509 {
-            return Err(unusable(&path, "this build uses X.509 credentials only"));
-        }
-        if !check.is_usable(&bootstrap.client_pub_key, &bootstrap.client_secret_key) {
-            return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+        let (name, key) = (&bootstrap.client_pub_key, &bootstrap.client_secret_key);
+        match bootstrap.sec_mode {
+            SecMode::X509 if check.is_usable(name, key) => {}
+            SecMode::X509 => {
+                return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+            }
+            SecMode::Psk => check
+                .check_psk(name, key)
+                .map_err(|why| unusable(&path, &format!("not a usable PSK: {why}")))?,
+            SecMode::Unknown(octet) => {
+                return Err(unusable(
+                    &path,
+                    &format!("SecMode {octet} is none that is known"),
+                ));
+            }
         }
     }
+    // What is no certificate is a PSK identity (D44).
     if let Some(trsp) = &account.trsp
         && !check.is_usable(&trsp.data, &trsp.secret)
+        && let Err(why) = check.check_psk(&trsp.data, &trsp.secret)
     {
         let path = [names::AUTH, names::TRSP];
-        return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+        let why = format!("not a DER certificate with its PKCS#8 key, nor a usable PSK: {why}");
+        return Err(unusable(&path, &why));
     }
     Ok(())
 }

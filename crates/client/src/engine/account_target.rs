@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use omadm_bootstrap::{Account, SessionSet};
+use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthTrsp, SecMode};
 use omadm_mo::standard::{DmAcc, dm_acc};
 use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
-use omadm_tls::{CertificateDer, Identity};
+use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
 use crate::https::{Credential, Target, Trust};
@@ -45,17 +46,14 @@ impl AccountTarget {
             .bootstrap
             .as_ref()
             .map(|bootstrap| (bootstrap.server_uri.origin(), bootstrap));
-        let issued = read
-            .trsp
-            .as_ref()
-            .map(|trsp| identity(&trsp.data, &trsp.secret));
+        let issued = read.trsp.as_ref().map(of_trsp);
         let basic = read
             .http_auth
             .map(|auth| (auth.user, auth.password))
             .filter(|_| issued.is_none());
         let fallback = || {
             let same = bootstrap.as_ref().filter(|(origin, _)| *origin == home);
-            same.and_then(|(_, keys)| identity(&keys.client_pub_key, &keys.client_secret_key))
+            same.and_then(|(_, keys)| of_bootstrap(keys))
         };
         let credential = match issued {
             Some(issued) => issued,
@@ -65,7 +63,9 @@ impl AccountTarget {
         trust
             .anchors
             .extend(read.trust.into_iter().map(CertificateDer::from));
+        // In PSK mode it is no certificate: the key itself proves the server (D41, D78).
         let server_key = bootstrap
+            .filter(|(_, keys)| keys.sec_mode == SecMode::X509)
             .map(|(origin, keys)| (origin, CertificateDer::from(keys.server_pub_key.clone())));
         Ok(Some(Self {
             home,
@@ -111,5 +111,35 @@ pub(crate) fn identity(certificate: &[u8], key: &Secret) -> Option<Arc<Credentia
     let chain = vec![CertificateDer::from(certificate.to_vec())];
     Identity::new(chain, key.clone())
         .ok()
-        .map(|identity| Arc::new(Credential::new(identity)))
+        .map(|identity| Arc::new(Credential::Certificate(identity)))
+}
+
+/// A pre-shared key with its identity.
+///
+/// # Errors
+/// Why it is none, or that this build has no PSK (D87).
+pub(crate) fn psk(identity: &[u8], key: &Secret) -> Result<Arc<Credential>, String> {
+    TlsSupport::of_this_build()
+        .require(TlsProfile::Psk)
+        .map_err(|why| why.to_string())?;
+    let psk = Psk::new(identity, key.clone()).map_err(|why| why.to_string())?;
+    Ok(Arc::new(Credential::Psk(psk)))
+}
+
+/// The credential of `Auth/Trsp`: X.509 where `Data` is a DER certificate, else PSK (D44).
+fn of_trsp(trsp: &AuthTrsp) -> Option<Arc<Credential>> {
+    if Leaf::parse(&trsp.data).is_some() {
+        identity(&trsp.data, &trsp.secret)
+    } else {
+        psk(&trsp.data, &trsp.secret).ok()
+    }
+}
+
+/// The credential of `Auth/Bootstrap`, by its SecMode (D41).
+fn of_bootstrap(keys: &AuthBootstrap) -> Option<Arc<Credential>> {
+    match keys.sec_mode {
+        SecMode::X509 => identity(&keys.client_pub_key, &keys.client_secret_key),
+        SecMode::Psk => psk(&keys.client_pub_key, &keys.client_secret_key).ok(),
+        SecMode::Unknown(_) => None,
+    }
 }

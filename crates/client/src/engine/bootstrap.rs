@@ -11,7 +11,7 @@ use omadm_dm2::package0::{BootstrapSourceId, ServerId};
 use omadm_mo::{Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
 
-use super::account_target::identity;
+use super::account_target::{identity, psk};
 use super::{Engine, LastRefusal, Source, entropy};
 use crate::observer::ClientEvent;
 use crate::store::OwedNotification;
@@ -54,6 +54,10 @@ struct TlsCredentials;
 impl CredentialCheck for TlsCredentials {
     fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool {
         identity(certificate, private_key).is_some()
+    }
+
+    fn check_psk(&self, identity: &[u8], key: &Secret) -> Result<(), String> {
+        psk(identity, key).map(drop)
     }
 }
 

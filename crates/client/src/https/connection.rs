@@ -140,6 +140,7 @@ fn tls_cause(error: ConnectError) -> Cause {
     match error {
         ConnectError::ServerNotTrusted(distrust) => Cause::ServerNotTrusted(distrust.to_string()),
         ConnectError::RefusedByPeer(alert) => Cause::HandshakeRefused(alert.to_string()),
+        refused @ ConnectError::PskRefused(_) => Cause::HandshakeRefused(refused.to_string()),
         other => Cause::Unreachable(other.to_string()),
     }
 }

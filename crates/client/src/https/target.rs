@@ -2,12 +2,17 @@ use std::sync::Arc;
 
 use omadm_mo::Origin;
 use omadm_tls::{
-    CertificateDer, Connector, ConnectorConfig, ConnectorSetupError, Identity, ServerTrust,
+    CertificateDer, Connector, ConnectorConfig, ConnectorSetupError, Identity, Psk, ServerTrust,
 };
 
-/// A certificate with its key, by which the client proves itself on a connection.
+/// By what the client proves itself on a connection (D78).
 #[derive(Clone)]
-pub(crate) struct Credential(Identity);
+pub(crate) enum Credential {
+    /// A certificate with its key.
+    Certificate(Identity),
+    /// A pre-shared key, which proves the server too.
+    Psk(Psk),
+}
 
 /// Whom the client believes to be a server (D80).
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -30,20 +35,23 @@ pub(crate) struct Target {
 }
 
 impl Credential {
-    /// Takes an identity.
-    #[must_use]
-    pub(crate) const fn new(identity: Identity) -> Self {
-        Self(identity)
-    }
-
     /// Certificate and key, where the client is the server: its listener.
-    pub(crate) const fn identity(&self) -> &Identity {
-        &self.0
+    pub(crate) const fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Certificate(identity) => Some(identity),
+            Self::Psk(_) => None,
+        }
     }
 
-    /// The certificate itself.
-    fn leaf(&self) -> Option<&CertificateDer<'static>> {
-        self.0.chain().first()
+    /// Whether both prove the same: one certificate, or one key of one identity.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Certificate(one), Self::Certificate(other)) => {
+                one.chain().first() == other.chain().first()
+            }
+            (Self::Psk(one), Self::Psk(other)) => one == other,
+            _ => false,
+        }
     }
 }
 
@@ -61,8 +69,12 @@ impl Trust {
 impl Target {
     /// Whether a connection that was made for `open` may serve this target (D79).
     pub(super) fn may_use(&self, open: &Self) -> bool {
-        let leaf = |target: &Self| target.credential.as_ref().and_then(|c| c.leaf().cloned());
-        self.origin == open.origin && leaf(self) == leaf(open) && self.trust.covers(&open.trust)
+        let same_credential = match (&self.credential, &open.credential) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        };
+        self.origin == open.origin && same_credential && self.trust.covers(&open.trust)
     }
 
     pub(super) fn connector(&self) -> Result<Connector, ConnectorSetupError> {
@@ -71,8 +83,12 @@ impl Target {
             trust = trust.with_server_key(key)?;
         }
         let mut config = ConnectorConfig::new(trust);
-        if let Some(credential) = &self.credential {
-            config = config.with_identity(credential.0.clone());
+        match self.credential.as_deref() {
+            Some(Credential::Certificate(identity)) => {
+                config = config.with_identity(identity.clone());
+            }
+            Some(Credential::Psk(psk)) => config = config.with_psk(psk.clone()),
+            None => {}
         }
         Connector::new(config)
     }

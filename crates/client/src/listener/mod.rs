@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
+use crate::https::Credential;
 use crate::policy::ListenAddresses;
 use inbox::Inbox;
 
@@ -75,13 +76,14 @@ pub(crate) async fn listen(
         https: None,
         _tasks: JoinSet::new(),
     };
-    let acceptor = match (addresses.https, &engine.config.identity) {
+    let identity = engine.config.identity.as_deref();
+    let acceptor = match (addresses.https, identity.and_then(Credential::identity)) {
         (None, _) => None,
         (Some(address), None) => return Err(ListenError::NoIdentity(address)),
         (Some(address), Some(identity)) => {
             // Senders need no certificate: a Notification is judged by its digest.
             let nobody = LiveClientTrust::new(ClientTrust::new(&[], &[])?);
-            let config = AcceptorConfig::new(identity.identity().clone(), Arc::new(nobody));
+            let config = AcceptorConfig::new(identity.clone(), Arc::new(nobody));
             Some((address, omadm_tls::Acceptor::new(config)?))
         }
     };

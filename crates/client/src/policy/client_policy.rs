@@ -7,7 +7,7 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
-use super::{NotificationFiles, PolicyError, policy_file};
+use super::{NotificationFiles, PolicyError, PskFile, policy_file};
 
 /// The rules of a DM Client, as its policy file gives them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub struct ClientPolicy {
     pub bootstrap: BootstrapPolicy,
     /// `[[source]]`: the bootstrap servers that the device trusts, in the order in which it asks them.
     pub sources: Vec<ConfiguredSource>,
+    /// `[identity]`: a pre-shared key by which the device proves itself, instead of its certificate (D78).
+    pub identity: Option<PskFile>,
     /// `[trust]`: the local anchors (D78).
     pub trust: LocalTrust,
     /// `[limits]`: bounds of a bootstrap document.
@@ -113,6 +115,7 @@ impl Default for ClientPolicy {
         Self {
             bootstrap: BootstrapPolicy::default(),
             sources: Vec::new(),
+            identity: None,
             trust: LocalTrust::default(),
             limits: JsonLimits::default(),
             download_octets: Self::DOWNLOAD_OCTETS,

@@ -4,6 +4,7 @@ mod client_policy;
 mod notification_files;
 mod policy_error;
 mod policy_file;
+mod psk_file;
 
 #[cfg(test)]
 mod tests;
@@ -11,3 +12,4 @@ mod tests;
 pub use client_policy::{ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, SourceTrust};
 pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};
+pub use psk_file::PskFile;

@@ -26,7 +26,7 @@ impl NotificationFiles {
     }
 }
 
-fn octets(file: &Path) -> Result<Vec<u8>, PolicyFileError> {
+pub(super) fn octets(file: &Path) -> Result<Vec<u8>, PolicyFileError> {
     std::fs::read(file).map_err(|cause| PolicyFileError::Read {
         file: file.to_owned(),
         cause,

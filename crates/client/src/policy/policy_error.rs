@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use omadm_mo::{MoidError, ServerUriError};
+use omadm_tls::PskError;
 
 /// What is wrong with a policy file, and where. Its author is at fault. Shown with the line and a caret under the place.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -57,6 +58,12 @@ pub enum PolicyFault {
     /// `noti_data_file` alone.
     #[error("noti_data_file needs noti_secret_file beside it")]
     NoNotificationSecret,
+    /// No PSK identity.
+    #[error("{0}")]
+    Psk(PskError),
+    /// `psk_identity` or `psk_key_file` alone.
+    #[error("psk_identity and psk_key_file go together")]
+    HalfPsk,
     /// A number beyond its bounds.
     #[error("must be from {least} to {most}")]
     Range {

@@ -8,12 +8,13 @@ use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 use omadm_mo::{Moid, Scheme, ServerUri};
+use omadm_tls::PskIdentity;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
     ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NotificationFiles, PolicyError,
-    PolicyFault, SourceTrust,
+    PolicyFault, PskFile, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
@@ -21,6 +22,7 @@ use super::{
 struct PolicyFile {
     bootstrap: BootstrapTable,
     source: Vec<Spanned<SourceTable>>,
+    identity: IdentityTable,
     trust: TrustTable,
     limits: LimitsTable,
     report: ReportTable,
@@ -64,6 +66,13 @@ struct SourceTable {
     pin_file: Option<Spanned<PathBuf>>,
     noti_secret_file: Option<PathBuf>,
     noti_data_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct IdentityTable {
+    psk_identity: Option<Spanned<String>>,
+    psk_key_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -155,6 +164,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
     };
     Ok(ClientPolicy {
         bootstrap: reader.bootstrap(&file.bootstrap)?,
+        identity: reader.identity(&file.identity)?,
         sources: reader.sources(&file.source, &trust)?,
         trust,
         limits,
@@ -250,6 +260,19 @@ impl Reader<'_> {
 
     fn files(&self, names: &[PathBuf]) -> Vec<PathBuf> {
         names.iter().map(|name| self.base.join(name)).collect()
+    }
+
+    fn identity(&self, table: &IdentityTable) -> Result<Option<PskFile>, PolicyError> {
+        match (&table.psk_identity, &table.psk_key_file) {
+            (None, None) => Ok(None),
+            (Some(identity), Some(key)) => Ok(Some(PskFile {
+                identity: PskIdentity::new(identity.get_ref().as_bytes())
+                    .map_err(|why| self.wrong(identity, PolicyFault::Psk(why)))?,
+                key: self.base.join(key.get_ref()),
+            })),
+            (Some(identity), None) => Err(self.wrong(identity, PolicyFault::HalfPsk)),
+            (None, Some(key)) => Err(self.wrong(key, PolicyFault::HalfPsk)),
+        }
     }
 
     fn notification_files(

@@ -52,8 +52,13 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
         SourceTrust::Pin("/etc/device/boot2.pem".into())
     );
     assert_eq!(policy.listen.udp, Some(([127, 0, 0, 1], 5683).into()));
+    assert_eq!(
+        policy.identity.as_ref().unwrap().key,
+        PathBuf::from("/etc/device/device.psk")
+    );
     let mut told = policy;
     told.listen = super::ListenAddresses::default();
+    told.identity = None;
     told.bootstrap.allowed_moids = None;
     told.sources.clear();
     told.trust.anchors.clear();
