@@ -348,11 +348,18 @@ fn a_credential_this_device_cannot_use_makes_the_document_invalid_d87() {
         bootstrap("ClientSecretKey", "YWFh"),
         trsp(CERT, "YWFh"),
         trsp("YWFh", KEY),
+        trsp(PSK, "YWFh"),
+        bootstrap("ClientPubKey", PSK),
     ] {
         let refusal = Bench::new().refuses(&document, Cause::UnusableCredential);
         assert!(!refusal.to_string().contains("aaa"));
     }
     Bench::new().apply(&trsp(CERT, KEY));
+    Bench::new().apply(&trsp(PSK, KEY));
+    let mut by_psk = account_with_bootstrap(SRV, "https://boot.example.com");
+    by_psk["Auth"]["Bootstrap"]["SecMode"] = json!("AA==");
+    by_psk["Auth"]["Bootstrap"]["ClientPubKey"] = json!(PSK);
+    Bench::new().apply(&json!([account_item(&by_psk)]));
 }
 
 #[test]

@@ -34,12 +34,23 @@ pub(crate) const BOOT_SERVER: &str = "https://boot.example.com:443";
 pub(crate) const CERT: &str = "Y2VydA==";
 pub(crate) const KEY: &str = "a2V5";
 
-/// Takes the certificate `cert` with the key `key`.
+/// Base64 of `psk`, the identity that [`OnePair`] takes with `key`.
+pub(crate) const PSK: &str = "cHNr";
+
+/// Takes the certificate `cert` and the PSK identity `psk`, both with the key `key`.
 pub(crate) struct OnePair;
 
 impl CredentialCheck for OnePair {
     fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool {
         certificate == b"cert" && private_key.expose() == b"key"
+    }
+
+    fn check_psk(&self, identity: &[u8], key: &Secret) -> Result<(), String> {
+        if identity == b"psk" && key.expose() == b"key" {
+            Ok(())
+        } else {
+            Err("another one".to_owned())
+        }
     }
 }
 

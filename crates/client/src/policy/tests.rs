@@ -301,3 +301,21 @@ fn x_noti_001_listeners_and_the_secret_of_a_source_are_off_until_they_are_named(
     );
     assert_eq!(why.fault, PolicyFault::NoNotificationSecret);
 }
+
+#[test]
+fn a_pre_shared_key_of_the_device_has_identity_and_key_file() {
+    let policy = read("[identity]\npsk_identity = \"meter 7\"\npsk_key_file = \"k\"\n").unwrap();
+    let psk = policy.identity.unwrap();
+    assert_eq!(psk.identity.as_str(), "meter 7");
+    assert_eq!(psk.key, PathBuf::from("/etc/device/k"));
+    for half in ["psk_identity = \"meter 7\"", "psk_key_file = \"k\""] {
+        let wrong = wrong(&format!("[identity]\n{half}\n"));
+        assert_eq!((wrong.line, wrong.fault), (2, PolicyFault::HalfPsk));
+    }
+    let long = format!(
+        "psk_identity = \"{}\"\npsk_key_file = \"k\"",
+        "x".repeat(129)
+    );
+    let refused = wrong(&format!("[identity]\n{long}\n"));
+    assert!(matches!(refused.fault, PolicyFault::Psk(_)), "{refused}");
+}

@@ -255,7 +255,7 @@ impl Rig {
             .unwrap()
     }
 
-    fn sealing_keys(&self) -> SealingKeys {
+    pub(crate) fn sealing_keys(&self) -> SealingKeys {
         let key = Secret::new(std::fs::read(self.dir.path().join("state/sealing.key")).unwrap());
         SealingKeys::new(SealingKey::from_octets(&key).unwrap(), Vec::new())
     }
