@@ -12,8 +12,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub enum HookCall {
     /// That the server queues this command for the device: name, then parameters.
     Send(Vec<String>),
-    /// That the server sends the device a DM Notification.
-    Notify,
+    /// That the server sends the device a DM Notification, to this address: `udp://HOST:PORT`.
+    Notify(String),
     /// That the client opens a session with the server it knows.
     Session,
     /// That the client fetches its bootstrap.
@@ -21,16 +21,19 @@ pub enum HookCall {
 }
 
 impl HookCall {
-    /// The words that are put behind the hook's own: `send DEVID HGET …`, `notify DEVID`, `session DEVID`, `bootstrap DEVID`.
+    /// The words that are put behind the hook's own: `send DEVID HGET …`, `notify DEVID --to udp://HOST:PORT`, `session DEVID`, `bootstrap DEVID`.
     #[must_use]
     pub fn words(&self, dev_id: &str) -> Vec<String> {
         let (word, rest): (_, &[String]) = match self {
             Self::Send(command) => ("send", command),
-            Self::Notify => ("notify", &[]),
+            Self::Notify(_) => ("notify", &[]),
             Self::Session => ("session", &[]),
             Self::Bootstrap => ("bootstrap", &[]),
         };
         let mut words = vec![word.to_owned(), dev_id.to_owned()];
+        if let Self::Notify(to) = self {
+            words.extend(["--to".to_owned(), to.clone()]);
+        }
         words.extend(rest.iter().cloned());
         words
     }
@@ -109,6 +112,6 @@ mod tests {
         let done = Hook::program(words("true"));
         assert_eq!(done.call(HookCall::Session, "D1").await, Ok(()));
         let missing = Hook::program(words("/no/such/program"));
-        assert!(missing.call(HookCall::Notify, "D1").await.is_err());
+        assert!(missing.call(HookCall::Session, "D1").await.is_err());
     }
 }

@@ -56,6 +56,7 @@ struct Run {
   omadm conformance server … --bootstrap-url https://dm.example.com/bootstrap --report junit=server.xml --report json=server.json
   omadm conformance server … --item X-NEGO-001 --item flow-end
   omadm conformance server … --hook 'omadm device'      calls: omadm device send DEVID HGET https://…
+                                                       and omadm device notify DEVID --to udp://…
 
 A check fails, differs (omadm decided otherwise where the standard is open), is not applicable, not tested (something was not given) or inconclusive.
 Exit code 0: no obligation of level MUST failed or stayed without an answer in what was tested.")]
@@ -93,6 +94,9 @@ pub(crate) struct Server {
     /// A listener of the server for PSK, whose suites are to be checked
     #[arg(long)]
     psk_url: Option<String>,
+    /// Where the kit takes Notifications over UDP; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    notify_listen: String,
     /// Demand every TLS suite of the X.509 list, weak ones too
     #[arg(long)]
     every_suite: bool,
@@ -133,6 +137,9 @@ pub(crate) struct Client {
     /// File with one item in the MO serialization that the client can add and delete
     #[arg(long)]
     scratch: Option<PathBuf>,
+    /// Where the client takes Notifications over UDP
+    #[arg(long, value_name = "HOST:PORT")]
+    notify_to: Option<String>,
     /// Milliseconds to see that the client does not do something
     #[arg(long, default_value_t = 1000)]
     silence: u64,
@@ -171,6 +178,10 @@ impl Client {
         setup.host.clone_from(&self.host);
         setup.limit = Duration::from_secs(self.run.limit);
         setup.silence = Duration::from_millis(self.silence);
+        if let Some(to) = &self.notify_to {
+            let to = to.parse();
+            setup.notify_to = Some(to.explain(what, "write --notify-to like 127.0.0.1:5683")?);
+        }
         setup.hook = self.run.hook();
         if let Some(file) = &self.scratch {
             let item = serde_json::from_str(&read_text(file)?);
@@ -271,6 +282,9 @@ impl Server {
             Some(url) => Some(uri(url, "--psk-url")?),
             None => None,
         };
+        let listen = self.notify_listen.parse();
+        subject.notify_listen =
+            listen.explain(what, "write --notify-listen like 127.0.0.1:5683")?;
         subject.body_limit = self.body_limit;
         subject.every_suite = self.every_suite;
         subject.hook = self.run.hook();

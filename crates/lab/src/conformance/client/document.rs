@@ -19,7 +19,7 @@ pub(super) const FIRST: &str = "conformance-a";
 pub(super) const SECOND: &str = "conformance-b";
 /// Name of the first account at its bootstrap.
 pub(super) const NAME: &str = "Conformance A";
-pub(super) const NOTI_SECRET: &[u8] = b"conformance notification secret!";
+pub(in crate::conformance) const NOTI_SECRET: &[u8] = b"conformance notification secret!";
 
 /// What the kit issues: its CA, its server certificates, and the credential of the account.
 pub(super) struct Issued {

@@ -24,6 +24,7 @@ use super::report::{CheckResult, Report};
 use super::verdict::{Level, Verdict};
 
 use document::Issued;
+pub(super) use document::NOTI_SECRET;
 use listen::Listener;
 use stand::Stand;
 
@@ -42,6 +43,8 @@ pub struct ClientSetup {
     pub silence: Duration,
     /// What makes the client open a session or fetch its bootstrap.
     pub hook: Option<Hook>,
+    /// Where the client takes Notifications over UDP.
+    pub notify_to: Option<SocketAddr>,
     /// An item in the MO serialization, ClientURI with empty instance, that the client can add and delete.
     pub scratch: Option<Value>,
 }
@@ -91,6 +94,7 @@ impl ClientSetup {
             limit: Duration::from_secs(30),
             silence: Duration::from_secs(1),
             hook: None,
+            notify_to: None,
             scratch: None,
         }
     }

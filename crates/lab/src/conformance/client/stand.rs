@@ -117,6 +117,8 @@ pub(super) struct Stand {
     pub(super) retried: Option<Package>,
     /// What the data repository holds: status, media type, body.
     pub(super) repository: BTreeMap<String, (u16, String)>,
+    /// NOTIFICATION-ID of the last Notification.
+    pub(super) notifications: u16,
     document: Value,
     arrivals: mpsc::Receiver<Arrived>,
     held: Option<(Package, Arrived)>,
@@ -144,6 +146,7 @@ impl Stand {
             first: None,
             retried: None,
             repository: BTreeMap::new(),
+            notifications: 0,
             arrivals,
             held: None,
             met: false,
@@ -194,7 +197,7 @@ impl Stand {
     }
 
     /// Waits for a package at this target. The sessions of other accounts are put off.
-    async fn hold_at(&mut self, target: &str, limit: Duration) -> Option<Package> {
+    pub(super) async fn hold_at(&mut self, target: &str, limit: Duration) -> Option<Package> {
         let end = tokio::time::Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(tokio::time::Instant::now());

@@ -1,8 +1,11 @@
 //! One alteration of a DM Client for each check of the client kit.
 
 use omadm_dm2::header::DEV_ID;
+use omadm_dm2::package0::ReceivedPackage0;
+use omadm_mo::Secret;
 
-use super::{Alteration, Altered, AnswerChange, Asked, Change, RequestChange};
+use super::{Alteration, Altered, AnswerChange, Asked, Change, DatagramChange, RequestChange};
+use crate::conformance::client::NOTI_SECRET;
 use crate::conformance::wire::{Answer, Ask};
 
 const COMPLETE: &str = "urn:oma:at:dm:2.0:BootstrapComplete";
@@ -214,6 +217,16 @@ pub const CLIENT_ALTERATIONS: &[Alteration] = &[
     answer("package2-empty", |_, answer| {
         change_text(answer, "{\"CMD\":[]}", NEXT);
     }),
+    request("noti-session", |ask| {
+        replace(ask, "ServerInitiatedMgmt", "ClientInitiatedMgmt");
+    }),
+    request("noti-req-mos", |ask| replace(ask, "\"MOS\"", "\"Mos\"")),
+    datagram("noti-wrong-digest", |octets, _| mended(octets, 0)),
+    datagram("noti-duplicate", |octets, count| {
+        if count > 0 {
+            mended(octets, 100);
+        }
+    }),
 ];
 
 /// A Package#2 that has a Package#3 for its answer.
@@ -238,6 +251,13 @@ const fn answer(check: &'static str, change: fn(&Asked<'_>, &mut Answer)) -> Alt
     Alteration {
         check,
         change: Change::Answer(AnswerChange(change)),
+    }
+}
+
+const fn datagram(check: &'static str, change: fn(&mut Vec<u8>, usize)) -> Alteration {
+    Alteration {
+        check,
+        change: Change::Datagram(DatagramChange(change)),
     }
 }
 
@@ -283,4 +303,14 @@ fn change_text(answer: &mut Answer, from: &str, to: &str) {
 fn origin(text: &str, path: &str) -> Option<String> {
     let before = &text[..text.find(path)?];
     Some(before[before.rfind("https://")?..].to_owned())
+}
+
+/// Gives a Notification a right digest and another id, as if the client did not look at them.
+fn mended(octets: &mut Vec<u8>, further: u16) {
+    if let Ok(read) = ReceivedPackage0::decode(octets) {
+        let mut package = read.package().clone();
+        package.notification_id = package.notification_id.map(|id| id.wrapping_add(further));
+        let secret = Secret::new(NOTI_SECRET.to_vec());
+        *octets = package.sealed(&secret, b"").encode();
+    }
 }

@@ -3,12 +3,14 @@
 
 mod client;
 mod proxy;
+mod relay;
 mod server;
 
 use super::wire::{Answer, Ask};
 
 pub use client::CLIENT_ALTERATIONS;
 pub use proxy::{Proxy, ProxyConfig};
+pub use relay::Relay;
 pub use server::SERVER_ALTERATIONS;
 
 /// A DevID that the alterations know for that of another device.
@@ -32,6 +34,8 @@ pub enum Change {
     Answer(AnswerChange),
     /// The requests.
     Request(RequestChange),
+    /// The datagrams that a [`Relay`] passes on.
+    Datagram(DatagramChange),
     /// No request comes with the certificate of the one who sent it.
     Anonymous,
     /// It answers HTTP without TLS too.
@@ -75,6 +79,10 @@ impl RequestChange {
         }
     }
 }
+
+/// A change of a datagram, by how many came before.
+#[derive(Clone, Copy, Debug)]
+pub struct DatagramChange(fn(&mut Vec<u8>, usize));
 
 /// A request, and how often one of the same body came before.
 struct Asked<'a> {

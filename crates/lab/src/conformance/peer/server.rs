@@ -3,8 +3,9 @@
 use http::{HeaderValue, Method};
 use omadm_dm2::header::DEV_ID;
 use omadm_dm2::media_type::{PACKAGE1, PACKAGE3};
+use omadm_dm2::package0::ReceivedPackage0;
 
-use super::{Alteration, AnswerChange, Asked, Change, OTHER_DEV_ID};
+use super::{Alteration, AnswerChange, Asked, Change, DatagramChange, OTHER_DEV_ID};
 use crate::conformance::wire::Answer;
 
 /// An alteration for each check, by the check's name.
@@ -259,6 +260,15 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             end(answer);
         }
     }),
+    answer("sec-digest-offered", |_, answer| {
+        set(answer, "www-authenticate", "Basic realm=\"dm\"");
+    }),
+    answer("sec-digest", |asked, answer| {
+        let by = asked.header("authorization").unwrap_or_default();
+        if answer.status == 200 && by.starts_with("Digest") {
+            refuse(answer, 401);
+        }
+    }),
     change("sec-https", Change::PlainHttp),
     change("sec-not-below-tls", Change::Ssl3),
     change("sec-x509-suite", Change::NoSuite),
@@ -300,12 +310,42 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("uri-query", |_, answer| {
         replace(answer, "/*/Man", "//Man");
     }),
+    datagram("noti-form", |octets, _| octets.push(0)),
+    datagram("noti-server-id", |octets, _| {
+        // The first octet of SERVER-ID, wherever its length leaves it.
+        if let Some(octet) = octets.get_mut(4) {
+            *octet ^= 1;
+        }
+    }),
+    datagram("noti-digest", |octets, _| {
+        // RESERVED is covered by the digest and read by nobody.
+        if let Some(octet) = octets.get_mut(1) {
+            *octet ^= 1;
+        }
+    }),
+    datagram("noti-replay", |octets, _| {
+        if let Ok(read) = ReceivedPackage0::decode(octets) {
+            let mut package = read.package().clone();
+            package.timestamp = Some(1);
+            *octets = package.encode();
+        }
+    }),
+    answer("noti-session", |asked, answer| {
+        refuse_if(asked.says("ServerInitiatedMgmt"), answer);
+    }),
 ];
 
 const fn answer(check: &'static str, change: fn(&Asked<'_>, &mut Answer)) -> Alteration {
     Alteration {
         check,
         change: Change::Answer(AnswerChange(change)),
+    }
+}
+
+const fn datagram(check: &'static str, change: fn(&mut Vec<u8>, usize)) -> Alteration {
+    Alteration {
+        check,
+        change: Change::Datagram(DatagramChange(change)),
     }
 }
 

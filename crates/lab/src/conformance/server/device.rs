@@ -58,7 +58,13 @@ impl ServerKit {
     /// A request with the headers of a package of the device: DevID, types, and the HTTP credential where the device has one.
     pub(super) fn package(&self, content_type: &str, body: impl Into<bytes::Bytes>) -> Ask {
         let ask = self.anonymous(content_type, body);
-        let Some((user, password)) = &self.subject.user else {
+        // A certificate says enough.
+        let Some((user, password)) = self
+            .subject
+            .user
+            .as_ref()
+            .filter(|_| self.subject.identity.is_none())
+        else {
             return ask;
         };
         ask.header("authorization", basic(user, password))

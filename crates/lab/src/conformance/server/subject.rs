@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use omadm_mo::{DevId, Secret, ServerUri};
@@ -29,6 +30,8 @@ pub struct ServerSubject {
     pub body_limit: Option<usize>,
     /// A listener of the server for PSK, where its suites are to be checked.
     pub psk_url: Option<ServerUri>,
+    /// Where the kit takes Notifications over UDP; port 0 takes a free one.
+    pub notify_listen: SocketAddr,
     /// Whether every suite of the X.509 list has to be there, weak and old ones too.
     pub every_suite: bool,
     /// What makes the server do something of its own accord.
@@ -70,6 +73,7 @@ impl ServerSubject {
             user: None,
             body_limit: None,
             psk_url: None,
+            notify_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             every_suite: false,
             hook: None,
             limit: Duration::from_secs(10),

@@ -85,7 +85,7 @@ pub(super) const STEPS: &[ClientStep] = &[
 ];
 
 /// Lets the client go, whatever it holds on to.
-async fn over(stand: &mut Stand) {
+pub(super) async fn over(stand: &mut Stand) {
     for _ in 0..4 {
         if stand.held().is_none() {
             return;

@@ -4,6 +4,7 @@ mod access;
 mod bootstrap;
 mod commands;
 mod endings;
+mod notification;
 mod packages;
 mod repository;
 mod uris;
@@ -15,7 +16,7 @@ type ClientStep = Step<Stand>;
 
 /// Every check.
 pub(super) fn all() -> impl Iterator<Item = &'static ClientStep> {
-    let tables: [&'static [ClientStep]; 7] = [
+    let tables: [&'static [ClientStep]; 8] = [
         bootstrap::STEPS,
         packages::STEPS,
         commands::STEPS,
@@ -23,6 +24,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static ClientStep> {
         uris::STEPS,
         access::STEPS,
         endings::STEPS,
+        notification::STEPS,
     ];
     tables.into_iter().flatten()
 }

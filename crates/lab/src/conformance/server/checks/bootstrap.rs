@@ -83,7 +83,7 @@ pub(super) const STEPS: &[ServerStep] = &[
 ];
 
 /// The answer that brings a document; not tested where the server has none for the device.
-async fn fetched(kit: &ServerKit) -> Result<Answer, Verdict> {
+pub(super) async fn fetched(kit: &ServerKit) -> Result<Answer, Verdict> {
     let (url, ask) = kit.fetch()?;
     let wire = kit.connect_to(&url.origin(), Who::Device).await;
     let mut wire = wire.map_err(Verdict::inconclusive)?;

@@ -1,6 +1,7 @@
 //! Who the device is: `OMADM-DevID` and the credential that proves it (`dm20.md` §3.1, §16.2, D71).
 
 use omadm_dm2::header::DEV_ID;
+use omadm_dm2::http_auth::Challenge;
 use omadm_dm2::media_type::PACKAGE1;
 use omadm_mo::Secret;
 
@@ -85,7 +86,7 @@ pub(super) const STEPS: &[ServerStep] = &[
             "§16.2",
             "Without credential comes 401 with a Basic challenge.",
         ),
-        |kit| Box::pin(offered(kit, "basic")),
+        |kit| Box::pin(offered(kit, "Basic")),
     ),
     step(
         "sec-basic",
@@ -100,6 +101,23 @@ pub(super) const STEPS: &[ServerStep] = &[
         Level::Must,
         ("§16.2", "A wrong password gets 401."),
         |kit| Box::pin(basic_wrong(kit)),
+    ),
+    step(
+        "sec-digest-offered",
+        SEC,
+        Level::Must,
+        (
+            "§16.2",
+            "Without credential comes 401 with a Digest challenge.",
+        ),
+        |kit| Box::pin(offered(kit, "Digest")),
+    ),
+    step(
+        "sec-digest",
+        SEC,
+        Level::Must,
+        ("§16.2", "HTTP Digest authenticates the device."),
+        |kit| Box::pin(digest(kit)),
     ),
 ];
 
@@ -161,14 +179,9 @@ async fn offered(kit: &mut ServerKit, scheme: &'static str) -> Judged {
         let seen = "no answer: the server takes no connection without certificate";
         return Err(Verdict::failed(format!("401 with {scheme}"), seen));
     };
-    let challenges = answer.headers.get_all("www-authenticate").iter();
-    let mut challenges = challenges.filter_map(|value| value.to_str().ok());
-    let there = challenges.any(|challenge| {
-        let mut parts = challenge.split(',');
-        parts.any(|part| {
-            let word = part.split_whitespace().next().unwrap_or_default();
-            word.eq_ignore_ascii_case(scheme)
-        })
+    let there = challenges(&answer).iter().any(|challenge| match challenge {
+        Challenge::Basic { .. } => scheme == "Basic",
+        Challenge::Digest(_) => scheme == "Digest",
     });
     let expected = format!("401 with a {scheme} challenge");
     expect(answer.status == 401 && there, expected, || {
@@ -201,4 +214,36 @@ async fn basic_wrong(kit: &mut ServerKit) -> Judged {
     let wrong = Secret::from("not the password".to_owned());
     let answer = by_basic(kit, Some(wrong)).await?;
     expect(answer.status == 401, "401", || answer.shown())
+}
+
+fn challenges(answer: &Answer) -> Vec<Challenge> {
+    let values = answer.headers.get_all("www-authenticate").iter();
+    Challenge::read_all(values.filter_map(|value| value.to_str().ok()))
+}
+
+async fn digest(kit: &mut ServerKit) -> Judged {
+    let Some((user, password)) = kit.subject.user.clone() else {
+        let needs = "needs --user and a password that the server knows";
+        return Err(Verdict::not_tested(needs));
+    };
+    let refused = unproven(kit, Who::Nobody).await.unwrap_or_default();
+    let mut digests = challenges(&refused).into_iter().filter_map(|it| match it {
+        Challenge::Digest(challenge) => Some(challenge),
+        Challenge::Basic { .. } => None,
+    });
+    let Some(challenge) = digests.next() else {
+        return Err(Verdict::failed(
+            "401 with a Digest challenge",
+            refused.shown(),
+        ));
+    };
+    let ask = kit.anonymous(PACKAGE1, initiation(CLIENT_INITIATED));
+    let cnonce = kit.next_event();
+    let response = challenge.answer(&user, &password, "POST", &ask.target, &cnonce, 1);
+    let mut wire = kit.connect(Who::Nobody).await?;
+    let answer = wire
+        .send(ask.header("authorization", response.write()))
+        .await;
+    let answer = answer.map_err(Verdict::inconclusive)?;
+    expect(answer.status == 200, "200", || answer.shown())
 }

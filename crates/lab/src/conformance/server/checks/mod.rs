@@ -6,6 +6,7 @@ mod commands;
 mod identity;
 mod json;
 mod negotiation;
+mod notification;
 mod packages;
 mod results;
 mod transport;
@@ -17,7 +18,7 @@ type ServerStep = Step<ServerKit>;
 
 /// Every check.
 pub(super) fn all() -> impl Iterator<Item = &'static ServerStep> {
-    let tables: [&'static [ServerStep]; 9] = [
+    let tables: [&'static [ServerStep]; 10] = [
         bootstrap::STEPS,
         packages::STEPS,
         json::STEPS,
@@ -27,6 +28,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static ServerStep> {
         identity::STEPS,
         transport::STEPS,
         commands::STEPS,
+        notification::STEPS,
     ];
     tables.into_iter().flatten()
 }
