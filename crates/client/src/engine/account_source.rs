@@ -4,7 +4,7 @@ use omadm_mo::standard::{DmAcc, dm_acc};
 use omadm_mo::{NodeAddress, TreeError};
 use omadm_tls::CertificateDer;
 
-use super::account_target::identity;
+use super::account_target::of_bootstrap;
 use super::{Engine, Source};
 use crate::https::Trust;
 
@@ -19,17 +19,18 @@ pub(super) fn account_sources(view: &dyn DeviceView) -> Result<Vec<Source>, Tree
         let Some((keys, noti)) = read.and_then(|read| Some((read.bootstrap?, read.noti))) else {
             continue;
         };
-        let credential = identity(&keys.client_pub_key, &keys.client_secret_key);
-        let Some(credential) = credential.filter(|_| keys.sec_mode == SecMode::X509) else {
+        let Some(credential) = of_bootstrap(&keys) else {
             continue;
         };
+        // A pre-shared key proves the server by itself; its ServerPubKey is no certificate (D41, D78).
+        let server_key = (keys.sec_mode == SecMode::X509).then_some(keys.server_pub_key);
         sources.push(Source {
             id: Some(keys.server_uri.host().to_owned()),
             noti,
             url: keys.server_uri,
             trust: Trust {
                 anchors: Vec::new(),
-                server_key: Some(CertificateDer::from(keys.server_pub_key)),
+                server_key: server_key.map(CertificateDer::from),
             },
             credential: Some(credential),
         });

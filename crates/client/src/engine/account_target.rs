@@ -136,7 +136,7 @@ fn of_trsp(trsp: &AuthTrsp) -> Option<Arc<Credential>> {
 }
 
 /// The credential of `Auth/Bootstrap`, by its SecMode (D41).
-fn of_bootstrap(keys: &AuthBootstrap) -> Option<Arc<Credential>> {
+pub(super) fn of_bootstrap(keys: &AuthBootstrap) -> Option<Arc<Credential>> {
     match keys.sec_mode {
         SecMode::X509 => identity(&keys.client_pub_key, &keys.client_secret_key),
         SecMode::Psk => psk(&keys.client_pub_key, &keys.client_secret_key).ok(),

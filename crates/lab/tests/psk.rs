@@ -1,0 +1,120 @@
+//! A device that has a pre-shared key and nothing else, from its bootstrap to its session (dm20.md §16.2, §16.4).
+#![cfg(feature = "psk")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use omadm_bootstrap::BootstrapFailureCause as Cause;
+use omadm_client::{Client, DeviceDir, NoBootstrap};
+use omadm_lab::balancer::Balancer;
+use omadm_mo::standard::DevInfo;
+use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_server::BOOTSTRAP_PATH;
+use omadm_server::config::DeviceListener;
+use omadm_server::operator::types::{NewDevice, SecretText};
+use omadm_session::client::Outcome;
+use omadm_tls::{Psk, TlsProfile};
+use support::{DEV_ID, Served, one_node_with};
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const IDENTITY: &str = "meter 7";
+const KEY: [u8; 16] = *b"sixteen octets!!";
+
+/// A server that devices know by its PSK listener, through a port in front of it; a device with a PSK there.
+async fn served(folder: &Path) -> (Served, Balancer) {
+    let balancer = Balancer::start(vec![LOOPBACK]).await.unwrap();
+    let (running, api) = one_node_with(folder, |config| {
+        config.public_server = Some(format!("localhost:{}", balancer.address().port()));
+        config.further_device_listeners.push(DeviceListener {
+            profile: TlsProfile::Psk,
+            listen: LOOPBACK,
+        });
+    })
+    .await;
+    balancer.replace(0, running.further_device_addrs[0].1);
+    let new = NewDevice {
+        dev_id: DEV_ID.into(),
+        psk_identity: Some(IDENTITY.into()),
+        psk: Some(SecretText(
+            KEY.iter().map(|octet| format!("{octet:02x}")).collect(),
+        )),
+        profile: Some("minimal".into()),
+        ..NewDevice::default()
+    };
+    api.add_device(&new).await.unwrap();
+    (running, balancer)
+}
+
+fn client(folder: &Path, port: u16, identity: &str, key: [u8; 16]) -> Client {
+    let info = DevInfo {
+        dev_id: DevId::parse(DEV_ID).unwrap(),
+        man: "Acme".into(),
+        mod_: "M1".into(),
+        dm_v: "2.0".into(),
+        lang: "en".into(),
+        dev_type: "sensor".into(),
+        oem: String::new(),
+        fw_v: "1".into(),
+        sw_v: "1".into(),
+        hw_v: String::new(),
+    };
+    let dir = DeviceDir::init(&folder.join("device"), &info).unwrap();
+    let url = format!("https://localhost:{port}{BOOTSTRAP_PATH}");
+    let psk = Psk::new(identity.as_bytes(), Secret::new(key.to_vec())).unwrap();
+    // No anchor: the key proves the server, too (D78).
+    Client::builder(info, dir.store_file())
+        .source(ServerUri::parse(&url).unwrap(), Vec::new())
+        .psk(psk)
+        .unwrap()
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, balancer) = served(folder.path()).await;
+    let port = balancer.address().port();
+    let client = client(folder.path(), port, IDENTITY, KEY);
+    // The listener knows a new key after a round of the housekeeping at the latest.
+    let fetched = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            match client.bootstrap().await {
+                Err(NoBootstrap::Refused(refusal)) if refusal.cause == Cause::HandshakeRefused => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => break other,
+            }
+        }
+    });
+    fetched.await.unwrap().unwrap();
+    let settled = client.settle().await.unwrap();
+    assert_eq!(
+        (&settled[0].outcome, settled[0].still_owed),
+        (&Outcome::Ended, false)
+    );
+    assert_eq!(client.counts().await, (1, 3));
+    let dev_id = DevId::parse(DEV_ID).unwrap();
+    let records = running.store().bootstraps_of(&dev_id).await.unwrap();
+    assert_eq!(records[0].state.name(), "completed");
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_with_a_wrong_psk_is_told_so_and_nothing_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, balancer) = served(folder.path()).await;
+    let port = balancer.address().port();
+    let client = client(folder.path(), port, IDENTITY, *b"sixteen octets!?");
+    let Err(NoBootstrap::Refused(refusal)) = client.bootstrap().await else {
+        unreachable!("the wrong key opened the server")
+    };
+    assert_eq!(refusal.cause, Cause::HandshakeRefused);
+    let told = refusal.to_string();
+    assert!(told.contains("pre-shared key"), "{told}");
+    running.shutdown().await.unwrap();
+}
