@@ -195,6 +195,7 @@ fn response(answer: http::Response<Bytes>) -> Response {
         location: None,
         retry_after: None,
         content_type: text(CONTENT_TYPE),
+        omadm_accept: None,
         body: body.to_vec(),
     }
 }

@@ -1,7 +1,10 @@
 use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountShadow, CompletionState, GovernedInstance, OwedCompletion, Provenance};
+use crate::{
+    AccountShadow, CompletionState, DefaultSource, GovernedInstance, OwedCompletion, Provenance,
+    Subscription,
+};
 
 /// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,6 +24,15 @@ pub struct Account {
     pub provided: Vec<ProvidedInstance>,
     /// The completion, while the server has not acknowledged it (D60).
     pub owed: Option<OwedCompletion>,
+    /// What the server wants to be told of (SUB), in the order of its commands.
+    #[serde(default)]
+    pub subscriptions: Vec<Subscription>,
+    /// Where missing configurations can be fetched (DEFAULT), one entry a MOID; no two accounts have one of the same MOID (D21).
+    #[serde(default)]
+    pub defaults: Vec<DefaultSource>,
+    /// Host of `SrvURI` as the last bootstrap brought it. The server may give itself another one later; this one was vouched for.
+    #[serde(default)]
+    pub bootstrapped_host: Option<String>,
 }
 
 /// An instance that an item of a bootstrap produced: delivered again from the same source, the item replaces it (D75).
@@ -137,22 +149,38 @@ impl Account {
             CompletionState::Acked
         }
     }
+
+    /// The subscription whose ClientURI has this very text (D23).
+    #[must_use]
+    pub fn subscription(&self, client: &str) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|one| one.client == client)
+    }
+
+    /// Takes over what the same server had subscribed and left as defaults before, as far as the Perm list still names the MOIDs (D53, D59).
+    pub fn inherit(&mut self, before: &Self) {
+        let subscriptions = before.subscriptions.iter();
+        let permitted = subscriptions.filter(|one| self.perm.iter().any(|moid| one.is_of(moid)));
+        self.subscriptions = permitted.cloned().collect();
+        let defaults = before.defaults.iter();
+        let permitted = defaults.filter(|one| self.perm.contains(&one.moid));
+        self.defaults = permitted.cloned().collect();
+    }
 }
 
 /// A module by which serde writes a parsed text type as its text.
 macro_rules! as_text {
     ($module:ident, $type:ty) => {
-        mod $module {
+        pub(crate) mod $module {
             use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-            pub(super) fn serialize<S: Serializer>(
+            pub(crate) fn serialize<S: Serializer>(
                 value: &$type,
                 serializer: S,
             ) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(value.as_str())
             }
 
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 deserializer: D,
             ) -> Result<$type, D::Error> {
                 <$type>::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -164,6 +192,7 @@ macro_rules! as_text {
 as_text!(srv_id, omadm_mo::SrvId);
 as_text!(miid, omadm_mo::Miid);
 as_text!(moid, omadm_mo::Moid);
+as_text!(server_uri, omadm_mo::ServerUri);
 
 mod moids {
     use omadm_mo::Moid;

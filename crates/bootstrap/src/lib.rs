@@ -17,6 +17,7 @@ mod package;
 mod policy;
 mod provenance;
 mod shadow;
+mod subscription;
 mod time;
 
 pub use access::GovernedInstance;
@@ -30,4 +31,5 @@ pub use package::{BootstrapPackage, PayloadHash, PayloadHashError};
 pub use policy::{BootstrapPolicy, MethodPolicy};
 pub use provenance::{BootstrapSource, ChannelSecurity, Provenance};
 pub use shadow::{AccountShadow, SessionSet, ShadowCause};
+pub use subscription::{DefaultSource, Subscription};
 pub use time::Utc;

@@ -25,16 +25,19 @@ use omadm_tls::{
 };
 use tokio::sync::watch;
 
+use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::{DownloadError, DownloadProgress, Downloaded, Downloads};
 use crate::engine::{
-    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, NoBootstrap, NotificationDesk,
-    Notified, SessionReport, Source, entropy,
+    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, MissingMo, NoBootstrap,
+    NotificationDesk, Notified, SessionReport, Source, Unreported, browser_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::{self, ListenError, Listening};
 use crate::observer::{ClientObserver, Unobserved};
-use crate::policy::{ClientPolicy, ListenAddresses, NotificationFiles, SourceTrust};
+use crate::policy::{
+    ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, ReportTimes, SourceTrust,
+};
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
 
@@ -66,6 +69,10 @@ pub struct ClientBuilder {
     clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     absent_digest: AbsentDigest,
     listen: ListenAddresses,
+    network: NetworkPolicy,
+    reports: ReportTimes,
+    managed_object_deadline: Duration,
+    change_note: ChangeNote,
 }
 
 /// Why a client was not made.
@@ -141,6 +148,11 @@ impl ClientBuilder {
         self.listen = policy.listen;
         if policy.accept_unproven_notifications {
             self.absent_digest = AbsentDigest::Accept;
+        }
+        self.managed_object_deadline = policy.managed_object_deadline;
+        (self.network, self.reports) = (policy.network, policy.reports);
+        if let Some(command) = &policy.show {
+            self.browser = Some(browser_of(command.clone()));
         }
         if policy.trust.system {
             return Err(PolicyFileError::SystemTrust);
@@ -219,9 +231,13 @@ impl ClientBuilder {
         self
     }
 
-    /// The browser component that SHOW starts (D18). It is given the ServerURI and has to come back at once. Without one SHOW is 501.
+    /// The browser component that SHOW starts (D18), in place of the policy's command. It is given the ServerURI and comes back once the UI session started
+    /// or could not be started. Without one SHOW is 501.
     #[must_use]
-    pub fn browser(mut self, start: impl Fn(&ServerUri) + Send + Sync + 'static) -> Self {
+    pub fn browser(
+        mut self,
+        start: impl Fn(&ServerUri) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         self.browser = Some(Arc::new(start));
         self
     }
@@ -245,6 +261,34 @@ impl ClientBuilder {
     pub const fn download_octets(mut self, octets: u64) -> Self {
         self.download_octets = octets;
         self
+    }
+
+    /// Addresses that a DM Server may have the device connect to. By default public ones alone.
+    #[must_use]
+    pub const fn network(mut self, network: NetworkPolicy) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// When changes are reported (SUB): after 1 s, and again after 10, 40 and 160 s by default.
+    #[must_use]
+    pub const fn reports(mut self, reports: ReportTimes) -> Self {
+        self.reports = reports;
+        self
+    }
+
+    /// How long a plug-in may take over one call: 10 s by default. A read that takes longer fails with 500, a write with 409; an EXEC that takes longer is
+    /// answered 202, and its result follows as an alert.
+    #[must_use]
+    pub const fn managed_object_deadline(mut self, deadline: Duration) -> Self {
+        self.managed_object_deadline = deadline;
+        self
+    }
+
+    /// For plug-ins that tell of changes by themselves.
+    #[must_use]
+    pub fn change_note(&self) -> ChangeNote {
+        self.change_note.clone()
     }
 
     /// Timeouts of HTTP (D01): connect 30 s and read 300 s by default.
@@ -349,11 +393,18 @@ impl ClientBuilder {
             self.read_timeout,
         );
         let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?;
-        let host = Host::new(store, registry.clone(), objects)?;
+        let host = Host::new(
+            store,
+            registry.clone(),
+            objects,
+            self.managed_object_deadline,
+            self.change_note.0,
+        )?;
         let options = HttpsOptions {
             connect_timeout: self.connect_timeout,
             read_timeout: self.read_timeout,
             body_limit: self.limits.octets,
+            network: self.network,
         };
         let https = Https::new(options, registry, Arc::clone(&self.observer));
         let config = EngineConfig {
@@ -370,6 +421,7 @@ impl ClientBuilder {
             identity: self.identity.map(Arc::new),
             bootstrap_code: self.bootstrap_code,
             absent_digest: self.absent_digest,
+            reports: self.reports,
         };
         let engine = Engine {
             config,
@@ -380,6 +432,7 @@ impl ClientBuilder {
             clock: self.clock,
             desk: NotificationDesk::default(),
             in_session: tokio::sync::Mutex::default(),
+            unreported: Unreported::default(),
         };
         Ok(Client {
             listen: self.listen,
@@ -413,6 +466,10 @@ impl Client {
             clock: Arc::new(system_clock),
             absent_digest: AbsentDigest::Ignore,
             listen: ListenAddresses::default(),
+            network: NetworkPolicy::default(),
+            reports: ReportTimes::default(),
+            managed_object_deadline: Duration::from_secs(10),
+            change_note: ChangeNote::default(),
         }
     }
 
@@ -469,7 +526,8 @@ impl Client {
         self.engine.download(server, url, &mut progress).await
     }
 
-    /// One DM session with every server that is owed a completion, whether its time has come or not.
+    /// One DM session with every server that is owed a completion, whether its time has come or not; then what is owed outside of sessions: results of
+    /// executions and reports of changes, each tried once.
     ///
     /// # Errors
     /// [`TreeError`] where the store fails.
@@ -478,7 +536,17 @@ impl Client {
         for server in self.engine.owed().await? {
             reports.push(self.engine.session(&server).await?);
         }
+        self.engine.work_behind(true).await?;
         Ok(reports)
+    }
+
+    /// A local application needs the configuration of an MO that the device does not have: it is fetched from where a server left word by DEFAULT, and
+    /// installed as that server's HGET would be. No server is told (`dm20.md` §5.2).
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn missing(&self, moid: &Moid) -> Result<MissingMo, TreeError> {
+        self.engine.missing(moid).await
     }
 
     /// Runs as a daemon until `stop` holds true: reports what is owed by its schedule, asks for a bootstrap while there is no account.

@@ -5,6 +5,7 @@
 pub mod policy;
 pub mod store;
 
+mod change_note;
 mod client;
 mod dev_info;
 mod device_dir;
@@ -16,13 +17,14 @@ mod local;
 mod observer;
 mod session_info;
 
+pub use change_note::ChangeNote;
 pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
 pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, Bootstrapped, IgnoredNotification, LastRefusal, NoBootstrap, Notified,
-    SessionReport,
+    AcceptedNotification, Bootstrapped, IgnoredNotification, LastRefusal, MissingMo, NoBootstrap,
+    Notified, SessionReport,
 };
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

@@ -1,8 +1,8 @@
 use omadm_bootstrap::plan::SkippedItem;
 use omadm_bootstrap::{BootstrapMethod, Refusal};
 use omadm_dm2::package0::ServerId;
-use omadm_mo::SrvId;
-use omadm_session::client::SessionEvent;
+use omadm_mo::{ServerUri, SrvId};
+use omadm_session::client::{Cause, SessionEvent};
 
 use crate::engine::{AcceptedNotification, IgnoredNotification};
 
@@ -50,6 +50,26 @@ pub enum ClientEvent {
     AlreadyApplied,
     /// Something in a DM session.
     Session(SessionEvent),
+    /// A subscribed change was reported (SUB).
+    ChangeReported {
+        /// Whose subscription.
+        server: SrvId,
+        /// Its ClientURI.
+        client: String,
+        /// Where the report went.
+        to: ServerUri,
+    },
+    /// A subscribed change could not be reported.
+    ReportFailed {
+        /// Whose subscription.
+        server: SrvId,
+        /// Its ClientURI.
+        client: String,
+        /// Why.
+        cause: Cause,
+        /// Whether it is not tried again; the next change makes a new report.
+        dropped: bool,
+    },
     /// An owed completion waits.
     RetryIn {
         /// For which server.

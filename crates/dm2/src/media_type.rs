@@ -153,6 +153,14 @@ pub fn accepts(accept: &str, media_type: &str) -> bool {
     ranges.is_empty() || covering.max().is_some_and(|(_, weight)| weight > 0)
 }
 
+/// The media type in which MO data is sent to a peer: the first of [`MO_READ`] that its `OMADM-Accept` takes, and [`MO`] where it sent none. None where
+/// it takes none of them (§3.2).
+#[must_use]
+pub fn mo_for(omadm_accept: Option<&str>) -> Option<&'static str> {
+    let takes = |media_type: &&str| omadm_accept.is_none_or(|accept| accepts(accept, media_type));
+    MO_READ.into_iter().find(takes)
+}
+
 /// `0`, `1`, `0.ddd` or `1.000`, in thousandths.
 fn parse_weight(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -205,7 +213,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        MO, MO_READ, MediaType, PACKAGE1, PACKAGE2, PACKAGE3, PackageType, accepts, is_mo,
+        MO, MO_READ, MediaType, PACKAGE1, PACKAGE2, PACKAGE3, PackageType, accepts, is_mo, mo_for,
     };
 
     #[test]
@@ -270,6 +278,17 @@ mod tests {
         ] {
             assert_eq!(accepts(accept, PACKAGE2), taken, "{accept}");
         }
+    }
+
+    #[test]
+    fn x_nego_001_mo_data_is_sent_in_a_type_that_omadm_accept_takes() {
+        assert_eq!(mo_for(None), Some(MO));
+        assert_eq!(mo_for(Some("text/xml, application/*;q=0.5")), Some(MO));
+        assert_eq!(
+            mo_for(Some("application/json, application/dmmo+json")),
+            Some("application/dmmo+json")
+        );
+        assert_eq!(mo_for(Some("application/vnd.syncml.dmtnds+xml")), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod value;
 pub use access_list::{AccessEntry, AccessList, AccessListError};
 pub use client_uri::ClientUri;
 pub use dev_id::{DevId, DevIdError};
-pub use managed_object::{ExecOutcome, ManagedObject, ManagedObjectError};
+pub use managed_object::{ExecOutcome, ExecResult, ManagedObject, ManagedObjectError};
 pub use memory_tree::MemoryTree;
 pub use miid::{Miid, MiidError};
 pub use moid::{Moid, MoidError};

@@ -1,4 +1,5 @@
 use crate::ddf::Ddf;
+use crate::json::Json;
 use crate::{Node, NodePath};
 
 /// A management object whose content lives outside the tree store: the plug-in seam of the DM Client.
@@ -29,6 +30,16 @@ pub trait ManagedObject: Send {
 
     /// Tells that a write below this path was committed.
     fn changed(&mut self, at: &NodePath);
+
+    /// Asks how an execution ended that [`Self::exec`] answered with [`ExecOutcome::Later`]; none while it goes on. Asked again and again until it
+    /// answers, after a restart of the client too: the object then has to find out from the device. One that never answers `Later` leaves this as it is.
+    ///
+    /// # Errors
+    /// [`ManagedObjectError`] where the execution failed or the object knows nothing of it; reported with the status of that error.
+    fn finished(&mut self, at: &NodePath) -> Result<Option<ExecResult>, ManagedObjectError> {
+        let _ = at;
+        Err(ManagedObjectError::Device)
+    }
 }
 
 /// How an EXEC goes on (`dm20.md` §5.2).
@@ -38,6 +49,29 @@ pub enum ExecOutcome {
     Done,
     /// Accepted; status 202, an alert follows in a new session.
     Later,
+}
+
+/// How an asynchronous execution ended: what the generic alert says (`dm20.md` §5.4, §6).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExecResult {
+    /// The result code, in the numbers of the MO's enabler, or a DM status code.
+    pub code: u16,
+    /// The URN of the alert type; none for the client's own.
+    pub alert_type: Option<String>,
+    /// The alert's `Data`, in place of the code alone.
+    pub data: Option<Json>,
+}
+
+impl ExecResult {
+    /// This code, reported with the client's own alert type.
+    #[must_use]
+    pub const fn new(code: u16) -> Self {
+        Self {
+            code,
+            alert_type: None,
+            data: None,
+        }
+    }
 }
 
 /// Why a plug-in refuses. Each has one DM status.

@@ -1,10 +1,13 @@
-//! DELETE, EXEC, CONT, END, and the commands that a client answers with 501.
+//! DELETE, EXEC, SHOW, CONT, END.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
-use omadm_mo::{ExecOutcome, ManagedObjectError, TreeError};
-use omadm_session::client::{Cause, Effect, Outcome};
+use omadm_mo::{
+    ExecOutcome, ExecResult, ManagedObjectError, Miid, Moid, NodeAddress, NodePath, ServerUri,
+    TreeError,
+};
+use omadm_session::client::{Cause, EXEC_COMPLETE, Effect, Outcome, exec_alert};
 use serde_json::{Value, json};
 use support::*;
 
@@ -108,21 +111,79 @@ fn exec_needs_one_executable_node_and_the_right() {
 }
 
 #[test]
-fn what_is_not_implemented_yet_is_501() {
+fn x_asyn_001_exec_with_server_uri_is_202_even_where_it_is_done_at_once() {
+    use ManagedObjectError as Refused;
     let mut bench = Bench::new();
-    for command in [
-        json!(["EXEC", at("/left/Reset"), REPO]),
-        json!(["SHOW", REPO]),
-        json!(["DEFAULT", REPO, GPS]),
-        json!(["SUB", REPO, at("/left/")]),
-        json!(["UNSUB", at("/left/")]),
+    for (exec, code) in [
+        (Ok(ExecOutcome::Done), 202),
+        (Ok(ExecOutcome::Later), 202),
+        (Err(Cause::ManagedObject(Refused::Busy)), 409),
+        (Err(Cause::ManagedObject(Refused::Device)), 500),
     ] {
-        assert_eq!(bench.code(command.clone()), 501, "{command}");
+        bench.exec = exec;
+        let (run, statuses) = bench.run_as(SRV, json!([["EXEC", at("/left/Reset"), REPO]]));
+        assert_eq!(statuses[0].code.get(), code);
+        let reports = |e: &Effect| matches!(e, Effect::Exec(_, _, Some(to)) if to.as_str() == REPO);
+        assert_eq!(run.effects.iter().filter(|e| reports(e)).count(), 1);
     }
 }
 
 #[test]
-fn show_starts_the_browser_and_the_session_goes_on_at_once_d18() {
+fn x_asyn_001_exec_reports_to_no_address_that_policy_forbids() {
+    let mut bench = Bench::new();
+    bench.pair.end.forbidden.insert(REPO.to_owned());
+    for server in [REPO, "http://repo.example.com/in"] {
+        let (run, statuses) = bench.run_as(SRV, json!([["EXEC", at("/left/Reset"), server]]));
+        assert_eq!(statuses[0].code.get(), 403, "{server}");
+        assert!(!run.effects.iter().any(|e| matches!(e, Effect::Exec(..))));
+    }
+}
+
+#[test]
+fn x_asyn_001_the_result_is_a_generic_alert_in_a_new_session_at_the_server_uri() {
+    let at = NodeAddress::root(Moid::parse(GPS).unwrap(), Miid::parse("left").unwrap())
+        .with_path(NodePath::of("Reset").unwrap());
+    let done = exec_alert(&at, &ExecResult::new(200));
+    let named = ExecResult {
+        alert_type: Some("urn:oma:at:scomo:1.0:OperationComplete".to_owned()),
+        ..ExecResult::new(1200)
+    };
+    let mut bench = Bench::new();
+    bench.alerts = vec![done, exec_alert(&at, &named)];
+    bench.to = Some(ServerUri::parse(REPO).unwrap());
+    let run = bench.session(SRV, |_, _| answer(200, ""));
+    assert_eq!(run.requests[0].to.as_str(), REPO);
+    let alerts = &body(&run.requests[0])["Alert"];
+    assert_eq!(
+        alerts[0]["AlertType"],
+        "urn:oma:at:dm:2.0:ClientInitiatedMgmt"
+    );
+    assert_eq!(
+        alerts[1],
+        json!({"AlertType": EXEC_COMPLETE, "SourceURI": format!("{GPS}/left/Reset"), "DataType": "int", "Data": {"DM1x": 200}})
+    );
+    assert_eq!(
+        alerts[2]["AlertType"],
+        "urn:oma:at:scomo:1.0:OperationComplete"
+    );
+    assert_eq!(alerts[2]["Data"], json!({"DM1x": 1200}));
+}
+
+#[test]
+fn x_cmd_002_show_is_501_without_browser_and_500_where_it_does_not_start_d18() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.code(json!(["SHOW", REPO])), 501);
+    bench.browser = true;
+    assert_eq!(bench.code(json!(["SHOW", REPO])), 200);
+    bench.pair.end.forbidden.insert(REPO.to_owned());
+    assert_eq!(bench.code(json!(["SHOW", REPO])), 500);
+    for wrong in [json!(["SHOW"]), json!(["SHOW", "file:///etc/passwd"])] {
+        assert_eq!(bench.code(wrong.clone()), 400, "{wrong}");
+    }
+}
+
+#[test]
+fn x_cmd_002_show_starts_the_browser_and_the_session_goes_on_at_once_d18() {
     let mut bench = Bench::new();
     bench.browser = true;
     let (run, statuses) = bench.run_as(SRV, json!([["SHOW", REPO], ["GET", at("/left/ID")]]));
@@ -131,9 +192,18 @@ fn show_starts_the_browser_and_the_session_goes_on_at_once_d18() {
     let shown: Vec<_> = run
         .effects
         .iter()
-        .filter(|e| matches!(e, Effect::Show(uri) if uri.as_str() == REPO))
+        .filter(|e| matches!(e, Effect::Show(_, uri) if uri.as_str() == REPO))
         .collect();
     assert_eq!(shown.len(), 1);
+}
+
+#[test]
+fn x_cmd_001_cont_to_an_address_that_policy_forbids_is_403_and_the_old_one_stays() {
+    let mut bench = Bench::new();
+    bench.pair.end.forbidden.insert(REPO.to_owned());
+    let (run, statuses) = bench.run_as(SRV, json!([["CONT", REPO]]));
+    assert_eq!(statuses[0].code.get(), 403);
+    assert_eq!(run.requests[1].to, run.requests[0].to);
 }
 
 #[test]

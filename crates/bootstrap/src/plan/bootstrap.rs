@@ -244,7 +244,8 @@ impl Planner<'_> {
             Some(_) => BootstrapKind::Re,
             None => BootstrapKind::First,
         };
-        Account {
+        let mut account = Account {
+            bootstrapped_host: Some(read.srv_uri.host().to_owned()),
             srv_id: read.srv_id,
             miid,
             perm: read.perm,
@@ -263,7 +264,13 @@ impl Planner<'_> {
             },
             provided: Vec::new(),
             owed: Some(OwedCompletion::fresh()),
+            subscriptions: Vec::new(),
+            defaults: Vec::new(),
+        };
+        if let Some(old) = old {
+            account.inherit(old);
         }
+        account
     }
 
     /// Step 7: B-17 without exception for servers, then D58. A server that may not change `Auth/Bootstrap` keeps it by leaving it out.

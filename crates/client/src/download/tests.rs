@@ -97,6 +97,7 @@ impl Peer {
                     anchors: vec![ca.certificate().clone()],
                     server_key: None,
                 },
+                reach: crate::https::Reach::Any,
             },
             url,
             asked,
@@ -132,6 +133,7 @@ impl Peer {
             connect_timeout: seconds,
             read_timeout: seconds,
             body_limit: 1000,
+            network: crate::policy::NetworkPolicy::default(),
         };
         let https = Https::new(options, MoRegistry::default(), Arc::new(Unobserved));
         // Anew each time: as after a restart.

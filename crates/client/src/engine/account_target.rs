@@ -7,7 +7,7 @@ use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
-use crate::https::{Credential, Target, Trust};
+use crate::https::{Credential, Reach, Target, Trust};
 
 /// Who the client is and whom it believes on the connections of one account's session (D78, D80).
 #[derive(Clone)]
@@ -18,6 +18,10 @@ pub(super) struct AccountTarget {
     trust: Trust,
     /// Origin and certificate of the bootstrap server: the certificate counts at that origin alone.
     server_key: Option<(Origin, CertificateDer<'static>)>,
+    /// Host of `SrvURI` as the bootstrap brought it.
+    vouched: Option<String>,
+    /// Hosts of configured sources.
+    sources: Vec<String>,
     /// HTTP user and password (D45).
     pub(super) basic: Option<(String, Secret)>,
 }
@@ -67,7 +71,10 @@ impl AccountTarget {
         let server_key = bootstrap
             .filter(|(_, keys)| keys.sec_mode == SecMode::X509)
             .map(|(origin, keys)| (origin, CertificateDer::from(keys.server_pub_key.clone())));
+        let sources = config.sources.iter();
         Ok(Some(Self {
+            vouched: account.bootstrapped_host.clone(),
+            sources: sources.map(|one| one.url.host().to_owned()).collect(),
             home,
             credential,
             trust,
@@ -80,6 +87,7 @@ impl AccountTarget {
     pub(super) fn session(&self, origin: Origin) -> Target {
         Target {
             trust: self.trust_at(&origin),
+            reach: self.reach(&origin),
             credential: self.credential.clone(),
             origin,
         }
@@ -90,8 +98,20 @@ impl AccountTarget {
         let credential = self.credential.clone().filter(|_| origin == self.home);
         Target {
             trust: self.trust_at(&origin),
+            reach: self.reach(&origin),
             credential,
             origin,
+        }
+    }
+
+    /// How far away from the public internet an address of this server may lie.
+    fn reach(&self, origin: &Origin) -> Reach {
+        if self.sources.contains(&origin.host) {
+            Reach::Any
+        } else if self.vouched.as_ref() == Some(&origin.host) {
+            Reach::Private
+        } else {
+            Reach::Public
         }
     }
 

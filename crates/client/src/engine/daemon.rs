@@ -90,10 +90,12 @@ impl Engine {
                     }
                 }
             }
+            let next = self.work_behind(false).await?;
             self.https.close().await;
             tokio::select! {
-                () = sleep(self.nap(ask_at).await?) => {}
+                () = sleep(self.nap(ask_at, next).await?) => {}
                 () = self.desk.bell.notified() => {}
+                () = self.host.changed() => {}
                 _ = stop.changed() => {}
             }
         }
@@ -119,8 +121,15 @@ impl Engine {
         Ok(due)
     }
 
+    /// What is done for servers outside their own sessions: results of executions, reports of changes. Answers when there is more to do.
+    pub(crate) async fn work_behind(&self, at_once: bool) -> Result<Option<Utc>, TreeError> {
+        let results = self.report_executions(at_once).await?;
+        let reports = self.report_changes(at_once).await?;
+        Ok(results.into_iter().chain(reports).min())
+    }
+
     /// How long nothing is due.
-    async fn nap(&self, ask_at: Option<Utc>) -> Result<Duration, TreeError> {
+    async fn nap(&self, ask_at: Option<Utc>, behind: Option<Utc>) -> Result<Duration, TreeError> {
         let accounts = self
             .host
             .run(|host| host.store.snapshot()?.accounts())
@@ -135,6 +144,7 @@ impl Engine {
         let notified = notified.into_iter();
         let next = next
             .chain(notified.map(|(_, owed)| owed.not_before.unwrap_or_else(|| self.now())))
+            .chain(behind)
             .min();
         let wait = next.map_or(NAP, |at| {
             Duration::from_millis(at.millis_since(self.now()).try_into().unwrap_or(0))
@@ -156,7 +166,7 @@ fn is_due(not_before: Option<Utc>, now: Utc) -> bool {
     not_before.is_none_or(|at| at <= now || at.millis_since(now) > FURTHEST_MS)
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     duration.as_millis().try_into().unwrap_or(i64::MAX)
 }
 

@@ -8,7 +8,7 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_session::client::{Cause, Response};
 
 use super::{Engine, NoBootstrap, Source};
-use crate::https::{Call, Credential, Target, accept_mo};
+use crate::https::{Call, Credential, Reach, Target, accept_mo};
 use crate::observer::ClientEvent;
 
 /// D08.
@@ -103,6 +103,7 @@ impl Engine {
             origin: source.url.origin(),
             credential: self.fetch_credential(source),
             trust: source.trust.clone(),
+            reach: Reach::Any,
         }
     }
 

@@ -1,13 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use omadm_bootstrap::plan::{ApplyError, PlanStep, TreePlan};
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{
-    ExecOutcome, ManagedObject, ManagedObjectError, Miid, Moid, Node, NodeAddress, NodePath,
-    TreeError, TreeVersion, TreeView as _,
+    ManagedObject, ManagedObjectError, Miid, Moid, Node, NodeAddress, NodePath, TreeError,
+    TreeVersion, TreeView as _,
 };
 use omadm_session::client::Cause;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::store::TreeStore;
 
@@ -18,9 +21,20 @@ pub(crate) struct Host(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) store: TreeStore,
     pub(crate) registry: MoRegistry,
-    objects: Mutex<BTreeMap<Moid, Box<dyn ManagedObject>>>,
+    objects: Objects,
     live: BTreeSet<Moid>,
+    /// How long a plug-in may take over one call.
+    deadline: Duration,
+    /// Executions whose plug-in is being called at this moment.
+    calling: Mutex<BTreeSet<u64>>,
+    /// Told whenever the tree, a live value or an execution changed.
+    changed: Arc<Notify>,
 }
+
+type Objects = BTreeMap<Moid, Mutex<Box<dyn ManagedObject>>>;
+
+/// Between two looks at a plug-in that is busy.
+const LOOK: Duration = Duration::from_millis(2);
 
 impl Host {
     /// Takes store and plug-ins over. Each plug-in gets its one permanent instance where the tree has none yet.
@@ -28,6 +42,8 @@ impl Host {
         store: TreeStore,
         registry: MoRegistry,
         objects: BTreeMap<Moid, Box<dyn ManagedObject>>,
+        deadline: Duration,
+        changed: Arc<Notify>,
     ) -> Result<Self, ApplyError> {
         let snapshot = store.snapshot()?;
         let mut plan = TreePlan::at(snapshot.version());
@@ -47,11 +63,17 @@ impl Host {
             store.apply(&plan)?;
         }
         let live = objects.keys().cloned().collect();
+        let objects = objects
+            .into_iter()
+            .map(|(moid, object)| (moid, Mutex::new(object)));
         Ok(Self(Arc::new(Shared {
             store,
             registry,
-            objects: Mutex::new(objects),
+            objects: objects.collect(),
             live,
+            deadline,
+            calling: Mutex::default(),
+            changed,
         })))
     }
 
@@ -65,6 +87,22 @@ impl Host {
         done.unwrap_or_else(|error| Err(TreeError::Storage(error.to_string().into())))
     }
 
+    /// Runs something in which plug-ins are called; none where it did not come back within their deadline. It goes on nevertheless.
+    pub(super) async fn within_deadline<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<R, Cause> + Send + 'static,
+    ) -> Option<Result<R, Cause>> {
+        let done = self.run(move |host| Ok(work(host)));
+        match timeout(self.0.deadline, done).await {
+            Ok(done) => Some(done.map_err(Cause::from).and_then(|done| done)),
+            Err(_) => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.0.deadline
+    }
+
     pub(crate) fn store(&self) -> &TreeStore {
         &self.0.store
     }
@@ -74,63 +112,134 @@ impl Host {
         &self.0.live
     }
 
+    /// Returns once something changed since the last call.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Applies a plan, with the consent of the plug-ins concerned. One that does not give it within its deadline is busy.
     pub(crate) async fn apply(&self, plan: TreePlan) -> Result<TreeVersion, Cause> {
-        let applied = self.run(move |host| Ok(host.apply(&plan))).await;
-        applied.map_err(Cause::from)?
+        let plan = Arc::new(plan);
+        if plan.steps.iter().any(|step| self.is_live(step)) {
+            let asked = Arc::clone(&plan);
+            let consent = self.within_deadline(move |host| host.ask(&asked)).await;
+            consent.unwrap_or_else(|| Err(ManagedObjectError::Busy.into()))?;
+        }
+        let applied = Arc::clone(&plan);
+        let version = self
+            .run(move |host| Ok(host.apply(&applied)))
+            .await
+            .map_err(Cause::from)??;
+        if plan.steps.iter().any(|step| self.is_live(step)) {
+            // The write is durable; a plug-in that takes its time over it is waited for no longer.
+            let _ = self.within_deadline(move |host| host.tell(&plan)).await;
+        }
+        self.0.tell_change();
+        Ok(version)
+    }
+
+    /// Instances whose values live outside the store, whole.
+    pub(crate) async fn read_live(
+        &self,
+        roots: Vec<NodeAddress>,
+    ) -> Result<Vec<(NodeAddress, Node)>, Cause> {
+        let read = self.within_deadline(move |host| host.read_live(&roots));
+        read.await
+            .unwrap_or_else(|| Err(ManagedObjectError::Device.into()))
+    }
+
+    fn is_live(&self, step: &PlanStep) -> bool {
+        self.0.live.contains(&step.address().moid)
     }
 }
 
 impl Shared {
     fn apply(&self, plan: &TreePlan) -> Result<TreeVersion, Cause> {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.apply(plan).map_err(|error| match error {
+            ApplyError::Stale { .. } => Cause::Stale,
+            ApplyError::Tree(error) => Cause::Tree(error),
+        })
+    }
+
+    /// Whether the plug-ins take what is planned.
+    fn ask(&self, plan: &TreePlan) -> Result<(), Cause> {
         for step in &plan.steps {
             let (at, node) = match step {
                 PlanStep::Add { root, .. } => (step.address(), Some(root)),
                 PlanStep::Replace { at, node } => (at.clone(), Some(node)),
                 PlanStep::Remove { at } => (at.clone(), None),
             };
-            if let Some(object) = objects.get(&at.moid) {
-                object.plan_write(&at.path, node.unwrap_or(&Node::empty()))?;
+            if self.objects.contains_key(&at.moid) {
+                self.object(&at.moid)?
+                    .plan_write(&at.path, node.unwrap_or(&Node::empty()))?;
             }
         }
-        let version = self.store.apply(plan).map_err(|error| match error {
-            ApplyError::Stale { .. } => Cause::Stale,
-            ApplyError::Tree(error) => Cause::Tree(error),
-        })?;
+        Ok(())
+    }
+
+    /// Tells the plug-ins what was written.
+    fn tell(&self, plan: &TreePlan) -> Result<(), Cause> {
         for step in &plan.steps {
             let at = step.address();
-            if let Some(object) = objects.get_mut(&at.moid) {
-                object.changed(&at.path);
+            if self.objects.contains_key(&at.moid) {
+                self.object(&at.moid)?.changed(&at.path);
             }
         }
-        Ok(version)
+        Ok(())
     }
 
     pub(crate) fn read_live(
         &self,
         roots: &[NodeAddress],
     ) -> Result<Vec<(NodeAddress, Node)>, Cause> {
-        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = Vec::new();
         for at in roots {
-            let object = objects
-                .get(&at.moid)
-                .ok_or(ManagedObjectError::NoSuchNode)?;
-            read.push((
-                at.clone(),
-                object
-                    .read(&NodePath::root())?
-                    .ok_or(ManagedObjectError::NoSuchNode)?,
-            ));
+            let node = self.object(&at.moid)?.read(&NodePath::root())?;
+            read.push((at.clone(), node.ok_or(ManagedObjectError::NoSuchNode)?));
         }
         Ok(read)
     }
 
-    pub(crate) fn exec(&self, at: &NodeAddress) -> Result<ExecOutcome, Cause> {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let object = objects
-            .get_mut(&at.moid)
-            .ok_or(ManagedObjectError::NoSuchNode)?;
-        Ok(object.exec(&at.path)?)
+    /// The plug-in of a MOID, waited for until its deadline where another call of it is going on.
+    pub(super) fn object(
+        &self,
+        moid: &Moid,
+    ) -> Result<MutexGuard<'_, Box<dyn ManagedObject>>, ManagedObjectError> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            if let Some(object) = self.free_object(moid)? {
+                return Ok(object);
+            }
+            if Instant::now() >= until {
+                return Err(ManagedObjectError::Busy);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The plug-in of a MOID; none where another call of it is going on.
+    pub(super) fn free_object(
+        &self,
+        moid: &Moid,
+    ) -> Result<Option<MutexGuard<'_, Box<dyn ManagedObject>>>, ManagedObjectError> {
+        let object = self.objects.get(moid);
+        match object.ok_or(ManagedObjectError::NoSuchNode)?.try_lock() {
+            Ok(object) => Ok(Some(object)),
+            Err(TryLockError::Poisoned(object)) => Ok(Some(object.into_inner())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+        }
+    }
+
+    pub(super) fn calling(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.calling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the values of this MOID live outside the store.
+    pub(super) fn is_live(&self, moid: &Moid) -> bool {
+        self.live.contains(moid)
+    }
+
+    pub(super) fn tell_change(&self) {
+        self.changed.notify_one();
     }
 }

@@ -3,14 +3,18 @@
 mod account_source;
 mod account_target;
 mod bootstrap;
+mod browser;
 mod daemon;
 mod download;
+mod executions;
 mod fetch;
 mod host;
 mod notification;
 mod refusal;
+mod reports;
 mod session;
 
+use std::io;
 use std::sync::Arc;
 
 use omadm_bootstrap::{BootstrapPolicy, Utc};
@@ -22,17 +26,21 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use crate::download::Downloads;
 use crate::https::{Credential, Https, Trust};
 use crate::observer::{ClientEvent, ClientObserver};
+use crate::policy::ReportTimes;
 
 pub use bootstrap::{Bootstrapped, NoBootstrap};
 pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
 pub use refusal::LastRefusal;
+pub use reports::MissingMo;
 pub use session::SessionReport;
 
+pub(crate) use browser::of_command as browser_of;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
+pub(crate) use reports::Unreported;
 
-/// Starts a UI session at an address and comes back at once (SHOW).
-pub(crate) type Browser = Arc<dyn Fn(&ServerUri) + Send + Sync>;
+/// Starts a UI session at an address and comes back once it started (SHOW).
+pub(crate) type Browser = Arc<dyn Fn(&ServerUri) -> io::Result<()> + Send + Sync>;
 
 /// What a client is told at its start and keeps until its end.
 #[derive(Clone)]
@@ -48,6 +56,7 @@ pub(crate) struct EngineConfig {
     pub(crate) bootstrap_code: Option<Secret>,
     /// What becomes of a Notification without digest where the account has `Auth/Noti` (D38).
     pub(crate) absent_digest: AbsentDigest,
+    pub(crate) reports: ReportTimes,
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.
@@ -74,6 +83,7 @@ pub(crate) struct Engine {
     pub(crate) desk: NotificationDesk,
     /// Held during a session: there is one at a time (D86).
     pub(crate) in_session: tokio::sync::Mutex<()>,
+    pub(crate) unreported: Unreported,
 }
 
 impl Engine {
@@ -87,9 +97,9 @@ impl Engine {
 }
 
 /// Random octets of the operating system. Where it gives none the process cannot make secrets and says so.
-pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], std::io::Error> {
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], io::Error> {
     let mut octets = [0; N];
     aws_lc_rs::rand::fill(&mut octets)
-        .map_err(|_| std::io::Error::other("the operating system gives no random octets"))?;
+        .map_err(|_| io::Error::other("the operating system gives no random octets"))?;
     Ok(octets)
 }

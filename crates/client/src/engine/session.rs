@@ -3,13 +3,14 @@ use omadm_bootstrap::{DeviceView as _, SessionSet};
 use omadm_dm2::package0::ServerId;
 use omadm_dm2::{Alert, media_type};
 use omadm_mo::json::Json;
-use omadm_mo::{NodeAddress, ServerUri, SrvId, TreeError, TreeVersion};
+use omadm_mo::{ServerUri, SrvId, TreeError, TreeVersion};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Fetched, Input, Opening, Outcome, Request, SessionEvent,
     SessionReason, UploadMethod,
 };
 
 use super::account_target::AccountTarget;
+use super::executions::ExecAlerts;
 use super::{Engine, entropy};
 use crate::https::{Call, accept_mo};
 use crate::observer::ClientEvent;
@@ -26,6 +27,17 @@ pub struct SessionReport {
     pub still_owed: bool,
     /// How the session with the account's former credentials ended that followed a refusal of the new ones; none where there was none (D82).
     pub repair: Option<Outcome>,
+}
+
+/// What a session is opened for.
+#[derive(PartialEq)]
+enum Occasion {
+    /// Whatever waits for the server, at its `SrvURI`.
+    Usual,
+    /// The results of executions that are due at this address, and nothing else that waits.
+    Results(ServerUri),
+    /// With a former session set it is there to be repaired, and nothing that waits for the server goes along (D82).
+    Repair(SessionSet),
 }
 
 impl Engine {
@@ -45,29 +57,42 @@ impl Engine {
     /// One DM session with a server, from Package#1 to its end; it answers the Notification that waits for one (D04, D86). What stays owed
     /// afterwards gets its next time (D60).
     pub(crate) async fn session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
+        self.session_at(server, None).await
+    }
+
+    /// The same at another address than `SrvURI`: an asynchronous EXEC's ServerURI, which gets the results that are due there; no other alert, and
+    /// no answer to a Notification.
+    pub(super) async fn session_at(
+        &self,
+        server: &SrvId,
+        to: Option<ServerUri>,
+    ) -> Result<SessionReport, TreeError> {
         let _alone = self.in_session.lock().await;
-        let (mut report, shadow) = self.session_with(server, None).await?;
-        if let Some(since) = shadow.filter(|_| is_refused_for_good(&report.outcome)) {
+        let elsewhere = to.is_some();
+        let occasion = to.map_or(Occasion::Usual, Occasion::Results);
+        let (mut report, shadow) = self.session_on(server, occasion).await?;
+        let refused = !elsewhere && is_refused_for_good(&report.outcome);
+        if let Some(since) = shadow.filter(|_| refused) {
             let id = server.clone();
             let due = self
                 .host
                 .run(move |host| host.store.session_refused(&id, since));
             if let Some(shadow) = due.await? {
-                let (repair, _) = self.session_with(server, Some(shadow.set)).await?;
+                let occasion = Occasion::Repair(shadow.set);
+                let (repair, _) = self.session_on(server, occasion).await?;
                 report.repair = Some(repair.outcome);
             }
         }
         Ok(report)
     }
 
-    /// The session itself, and since when a shadow of the account is kept. With a former session set it is there to be repaired, and nothing that waits
-    /// for the server goes along (D82).
-    async fn session_with(
+    /// The session itself, and since when a shadow of the account is kept.
+    async fn session_on(
         &self,
         server: &SrvId,
-        former: Option<SessionSet>,
+        occasion: Occasion,
     ) -> Result<(SessionReport, Option<TreeVersion>), TreeError> {
-        let repairs = former.is_some();
+        let repairs = matches!(occasion, Occasion::Repair(_));
         let (id, config, live) = (
             server.clone(),
             self.config.clone(),
@@ -78,32 +103,44 @@ impl Engine {
             let Some(account) = view.account(&id)? else {
                 return Ok(None);
             };
-            let Some(target) = AccountTarget::of(&view, &account, former.as_ref(), &config)? else {
+            let former = match &occasion {
+                Occasion::Repair(former) => Some(former),
+                Occasion::Usual | Occasion::Results(_) => None,
+            };
+            let Some(target) = AccountTarget::of(&view, &account, former, &config)? else {
                 return Ok(None);
             };
             let shadow = view.shadow(&id)?.map(|shadow| shadow.since);
-            let queued = match &former {
-                Some(_) => Vec::new(),
-                None => host.store.queued_alerts(&id)?,
-            };
-            let alerts = queued
-                .iter()
-                .filter_map(|alert| read_alert(&alert.json, &config))
-                .collect();
-            let notified = match &former {
-                Some(_) => None,
-                None => host
-                    .store
-                    .owed_notification(&ServerId::Account(id.clone()))?,
-            };
-            let usual = if former.is_some() {
-                SessionReason::Repair
+            let usual = occasion == Occasion::Usual;
+            let queued = if usual {
+                host.store.queued_alerts(&id)?
             } else {
-                SessionReason::Client
+                Vec::new()
+            };
+            let results = match &occasion {
+                Occasion::Usual => ExecAlerts::at(host, &id, None)?,
+                Occasion::Results(to) => ExecAlerts::at(host, &id, Some(to))?,
+                Occasion::Repair(_) => ExecAlerts::default(),
+            };
+            let waiting = queued.iter().map(|alert| alert.json.as_str());
+            let alerts = waiting
+                .chain(results.json())
+                .filter_map(|alert| read_alert(alert, &config))
+                .collect();
+            let notified = if usual {
+                host.store
+                    .owed_notification(&ServerId::Account(id.clone()))?
+            } else {
+                None
+            };
+            let (to, reason) = match occasion {
+                Occasion::Usual => (None, SessionReason::Client),
+                Occasion::Results(to) => (Some(to), SessionReason::Client),
+                Occasion::Repair(former) => (Some(former.srv_uri), SessionReason::Repair),
             };
             let opening = Opening {
-                reason: notified.as_ref().map_or(usual, OwedNotification::reason),
-                to: former.map(|former| former.srv_uri),
+                reason: notified.as_ref().map_or(reason, OwedNotification::reason),
+                to,
                 server: id,
                 alerts,
                 report_type: config.report_type,
@@ -119,12 +156,14 @@ impl Engine {
                 queued.last().map(|alert| alert.number),
                 notified,
                 shadow,
+                results,
             )))
         });
-        let Some((mut session, target, event_id, last_alert, mut notified, shadow)) =
+        let Some((mut session, target, event_id, last_alert, mut notified, shadow, results)) =
             opened.await?
         else {
             self.forget_notification(server).await?;
+            self.forget_executions(server).await?;
             let report = SessionReport {
                 server: server.clone(),
                 outcome: Outcome::NoAccount,
@@ -133,7 +172,7 @@ impl Engine {
             };
             return Ok((report, None));
         };
-        let mut retry_after = None;
+        let (mut retry_after, mut delivered) = (None, false);
         let outcome = loop {
             let Some(effect) = session.poll_effect() else {
                 break Outcome::Cancelled;
@@ -141,37 +180,47 @@ impl Engine {
             let input = match effect {
                 Effect::Finish(outcome) => break outcome,
                 Effect::Report(event) => {
-                    let delivered = matches!(event, SessionEvent::AlertsDelivered { .. });
-                    if let Some(notified) = notified.take_if(|_| delivered) {
-                        let id = ServerId::Account(server.clone());
-                        self.settle_notification(id, notified.number, None).await?;
-                    }
-                    if let (true, Some(last)) = (delivered, last_alert) {
-                        let id = server.clone();
+                    if matches!(event, SessionEvent::AlertsDelivered { .. }) {
+                        delivered = true;
+                        if let Some(notified) = notified.take() {
+                            let id = ServerId::Account(server.clone());
+                            self.settle_notification(id, notified.number, None).await?;
+                        }
+                        let (id, numbers) = (server.clone(), results.numbers());
                         self.host
-                            .run(move |host| host.store.drop_alerts(&id, last))
+                            .run(move |host| {
+                                if let Some(last) = last_alert {
+                                    host.store.drop_alerts(&id, last)?;
+                                }
+                                host.store.drop_executions(&numbers)
+                            })
                             .await?;
                     }
                     self.tell(&ClientEvent::Session(event));
                     continue;
                 }
-                Effect::Show(uri) => {
-                    if let Some(browser) = &self.config.browser {
-                        browser(&uri);
-                    }
-                    continue;
+                Effect::Show(id, uri) => Input::ShowDone(id, self.show(&target, uri).await),
+                Effect::Permit(id, to) => {
+                    let place = target.repository(to.origin());
+                    Input::PermitDone(id, self.https.permits(&place).await)
                 }
                 Effect::Send(request) => self.send(&target, request).await,
                 Effect::Fetch(id, from) => Input::FetchDone(id, self.get(&target, from).await),
-                Effect::Upload(id, method, to, body) => {
-                    Input::UploadDone(id, self.upload(&target, method, to, body).await)
+                Effect::Upload(id, method, to, media_type, body) => {
+                    let method = match method {
+                        UploadMethod::Put => Method::PUT,
+                        UploadMethod::Post => Method::POST,
+                    };
+                    let sent = self.upload(&target, method, to, media_type, body).await;
+                    Input::UploadDone(id, sent.map(|_| ()))
                 }
                 Effect::ReadLive(id, roots) => {
-                    let read = self.host.run(move |host| Ok(host.read_live(&roots))).await;
-                    Input::ReadLiveDone(id, read.map_err(Cause::from).and_then(|read| read))
+                    Input::ReadLiveDone(id, self.host.read_live(roots).await)
                 }
                 Effect::Apply(id, plan) => Input::ApplyDone(id, self.host.apply(plan).await),
-                Effect::Exec(id, at) => Input::ExecDone(id, self.exec(at).await),
+                Effect::Exec(id, at, to) => {
+                    Input::ExecDone(id, self.host.exec(server, at, to).await)
+                }
             };
             if let Input::Response(response) = &input {
                 retry_after = response.retry_after;
@@ -187,6 +236,9 @@ impl Engine {
         if let Some(notified) = notified {
             let id = ServerId::Account(server.clone());
             self.notification_failed(id, notified, retry_after).await?;
+        }
+        if !delivered {
+            self.note_exec_alerts(results, &outcome).await?;
         }
         if repairs {
             let report = SessionReport {
@@ -239,7 +291,11 @@ impl Engine {
         }
     }
 
-    async fn get(&self, account: &AccountTarget, from: ServerUri) -> Result<Fetched, Cause> {
+    pub(super) async fn get(
+        &self,
+        account: &AccountTarget,
+        from: ServerUri,
+    ) -> Result<Fetched, Cause> {
         let call = self.repository_call(account, Method::GET, from, None, Vec::new());
         let response = self
             .https
@@ -254,27 +310,54 @@ impl Engine {
         }
     }
 
-    async fn upload(
+    /// Sends MO data; answers the media type it was taken in. A 415 whose `OMADM-Accept` names another type that there is is answered by one more try (D06).
+    pub(super) async fn upload(
         &self,
         account: &AccountTarget,
-        method: UploadMethod,
+        method: Method,
         to: ServerUri,
+        media_type: &'static str,
         body: Vec<u8>,
-    ) -> Result<(), Cause> {
-        let method = if method == UploadMethod::Put {
-            Method::PUT
-        } else {
-            Method::POST
+    ) -> Result<&'static str, Cause> {
+        let mut call = self.repository_call(account, method, to, Some(media_type), body);
+        let place = account.repository(call.url.origin());
+        let first = self.https.call(&place, &call).await?;
+        let (status, taken) = match (first.status, first.omadm_accept.as_deref()) {
+            (415, Some(accept)) => {
+                let others = media_type::MO_READ.into_iter();
+                let other = others
+                    .filter(|one| *one != media_type)
+                    .find(|one| media_type::accepts(accept, one));
+                match other {
+                    Some(other) => {
+                        call.content_type = Some(other);
+                        (self.https.call(&place, &call).await?.status, other)
+                    }
+                    None if media_type::mo_for(Some(accept)).is_none() => (406, media_type),
+                    None => (415, media_type),
+                }
+            }
+            (status, _) => (status, media_type),
         };
-        let call = self.repository_call(account, method, to, Some(media_type::MO), body);
-        let response = self
-            .https
-            .call(&account.repository(call.url.origin()), &call)
+        match status {
+            200..300 => Ok(taken),
+            status => Err(Cause::Status(status)),
+        }
+    }
+
+    /// SHOW: the browser is started where policy lets it go; how its UI session goes on is its own matter.
+    async fn show(&self, account: &AccountTarget, uri: ServerUri) -> Result<(), Cause> {
+        let Some(browser) = self.config.browser.clone() else {
+            return Err(Cause::Browser("there is none".to_owned()));
+        };
+        self.https
+            .permits(&account.repository(uri.origin()))
             .await?;
-        if (200..300).contains(&response.status) {
-            Ok(())
-        } else {
-            Err(Cause::Status(response.status))
+        let started = tokio::task::spawn_blocking(move || browser(&uri)).await;
+        match started {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Cause::Browser(error.to_string())),
+            Err(error) => Err(Cause::Browser(error.to_string())),
         }
     }
 
@@ -300,11 +383,6 @@ impl Engine {
             basic,
             body,
         }
-    }
-
-    async fn exec(&self, at: NodeAddress) -> Result<omadm_mo::ExecOutcome, Cause> {
-        let done = self.host.run(move |host| Ok(host.exec(&at))).await;
-        done.map_err(Cause::from)?
     }
 }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -8,10 +6,13 @@ use hyper_util::rt::TokioIo;
 use omadm_mo::Scheme;
 use omadm_session::client::Cause;
 use omadm_tls::{ConnectError, PeerAlert};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::target::Target;
+use super::{HttpsOptions, resolve};
+use crate::policy::NetworkPolicy;
 
 /// Why an exchange brought no answer.
 pub(super) enum Lost {
@@ -32,27 +33,40 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Resolves, connects and shakes hands; all of it within the connect timeout.
     pub(super) async fn open(
         target: &Target,
         number: u64,
-        connect_timeout: Duration,
+        options: HttpsOptions,
     ) -> Result<Self, Cause> {
-        if target.origin.scheme == Scheme::Http {
-            return Err(Cause::Forbidden);
-        }
-        let address = (target.origin.host.as_str(), target.origin.port);
-        let stream = match timeout(connect_timeout, TcpStream::connect(address)).await {
-            Err(_) => {
-                return Err(Cause::Unreachable(format!(
-                    "no connection within {connect_timeout:?}"
-                )));
-            }
-            Ok(Err(error)) => return Err(Cause::Unreachable(error.to_string())),
-            Ok(Ok(stream)) => stream,
-        };
+        let within = options.connect_timeout;
+        let sender = timeout(within, Self::connect(target, options.network))
+            .await
+            .unwrap_or_else(|_| {
+                let why = format!("no connection within {within:?}");
+                Err(Cause::Unreachable(why))
+            })?;
+        Ok(Self {
+            target: target.clone(),
+            number,
+            sender,
+        })
+    }
+
+    async fn connect(
+        target: &Target,
+        network: NetworkPolicy,
+    ) -> Result<SendRequest<Full<Bytes>>, Cause> {
+        let addresses = resolve(&target.origin, target.reach, network).await?;
+        let stream = TcpStream::connect(addresses.as_slice())
+            .await
+            .map_err(|error| Cause::Unreachable(error.to_string()))?;
         stream
             .set_nodelay(true)
             .map_err(|error| Cause::Unreachable(error.to_string()))?;
+        if target.origin.scheme == Scheme::Http {
+            return start(stream).await;
+        }
         let connector = target
             .connector()
             .map_err(|error| Cause::Unreachable(error.to_string()))?;
@@ -60,19 +74,7 @@ impl Connection {
             .connect(stream, &target.origin.host)
             .await
             .map_err(tls_cause)?;
-        let (sender, driver) = handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| broken(&error))?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "connection closed");
-            }
-        });
-        Ok(Self {
-            target: target.clone(),
-            number,
-            sender,
-        })
+        start(stream).await
     }
 
     /// Whether a request can still be sent: nobody has closed the connection, as far as the operating system knows.
@@ -121,6 +123,21 @@ impl Connection {
     }
 }
 
+/// Begins HTTP on a stream; what drives it ends with it.
+async fn start<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+) -> Result<SendRequest<Full<Bytes>>, Cause> {
+    let (sender, driver) = handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(&error))?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.await {
+            tracing::debug!(%error, "connection closed");
+        }
+    });
+    Ok(sender)
+}
+
 /// A refused client certificate shows up in the first read where TLS 1.3 is spoken.
 fn broken(error: &hyper::Error) -> Cause {
     let mut source = std::error::Error::source(error);
@@ -160,10 +177,20 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::super::Trust;
+    use super::super::{Reach, Trust};
     use super::*;
 
     const TEN_SECONDS: Duration = Duration::from_secs(10);
+    const OPTIONS: HttpsOptions = HttpsOptions {
+        connect_timeout: TEN_SECONDS,
+        read_timeout: TEN_SECONDS,
+        body_limit: 1000,
+        network: NetworkPolicy {
+            allow_private: false,
+            allow_loopback: false,
+            allow_plain_http: false,
+        },
+    };
 
     /// A server that closes each connection after the handshake, or once something came on it.
     async fn closing(after_request: bool) -> Target {
@@ -200,6 +227,7 @@ mod tests {
                 anchors: vec![ca.certificate().clone()],
                 server_key: None,
             },
+            reach: Reach::Any,
         }
     }
 
@@ -211,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_a_closed_connection_did_not_take_comes_back_whole() {
         let target = closing(false).await;
-        let mut open = Connection::open(&target, 1, TEN_SECONDS).await.unwrap();
+        let mut open = Connection::open(&target, 1, OPTIONS).await.unwrap();
         timeout(TEN_SECONDS, async {
             while !open.sender.is_closed() {
                 tokio::task::yield_now().await;
@@ -232,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_may_have_arrived_does_not_come_back() {
         let target = closing(true).await;
-        let mut open = Connection::open(&target, 1, TEN_SECONDS).await.unwrap();
+        let mut open = Connection::open(&target, 1, OPTIONS).await.unwrap();
         assert!(open.is_ready().await);
         let lost = open.exchange(request(), 1000).await;
         assert!(matches!(lost, Err(Lost::Unanswered(Cause::Unreachable(_)))));

@@ -2,9 +2,11 @@
 
 mod connection;
 mod pool;
+mod reach;
 mod streaming;
 mod target;
 
+pub(crate) use reach::{Reach, resolve};
 pub(crate) use target::{Credential, Target, Trust};
 
 pub(crate) use pool::{Call, Https, HttpsOptions, accept_mo};

@@ -14,8 +14,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Lost};
+use super::resolve;
 use super::target::Target;
 use crate::observer::{ClientObserver, Exchange};
+use crate::policy::NetworkPolicy;
 
 /// The client's HTTPS: sends one request at a time and keeps at most one connection open.
 pub(crate) struct Https {
@@ -33,6 +35,8 @@ pub(crate) struct HttpsOptions {
     pub(crate) read_timeout: Duration,
     /// Largest answer in octets.
     pub(crate) body_limit: usize,
+    /// Which addresses a connection may go to.
+    pub(crate) network: NetworkPolicy,
 }
 
 #[derive(Default)]
@@ -81,6 +85,18 @@ impl Https {
     pub(crate) async fn counts(&self) -> (u64, u64) {
         let state = self.state.lock().await;
         (state.connections, state.exchanges)
+    }
+
+    /// Whether a target may be connected to, by what its host resolves to now. A host that does not resolve is nobody's secret.
+    pub(crate) async fn permits(&self, target: &Target) -> Result<(), Cause> {
+        let found = timeout(
+            self.options.connect_timeout,
+            resolve(&target.origin, target.reach, self.options.network),
+        );
+        match found.await {
+            Ok(Err(Cause::Forbidden)) => Err(Cause::Forbidden),
+            _ => Ok(()),
+        }
     }
 
     /// Closes the connection, if one is open.
@@ -152,8 +168,7 @@ impl Https {
                 Some(open) => open,
                 None => {
                     let number = state.connections + 1;
-                    let open =
-                        Connection::open(target, number, self.options.connect_timeout).await?;
+                    let open = Connection::open(target, number, self.options).await?;
                     state.connections = number;
                     opened += 1;
                     open
@@ -254,8 +269,19 @@ fn read(answer: http::Response<Bytes>) -> Response {
         // The date form of Retry-After is not read: the schedule of D60 serves then.
         retry_after: text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()),
         content_type: text(CONTENT_TYPE),
+        omadm_accept: listed(&head.headers, header::ACCEPT),
         body: body.to_vec(),
     }
+}
+
+/// A header that may be repeated, as one list.
+fn listed(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<String> {

@@ -5,6 +5,8 @@ use omadm_tls::{
     CertificateDer, Connector, ConnectorConfig, ConnectorSetupError, Identity, Psk, ServerTrust,
 };
 
+use super::Reach;
+
 /// By what the client proves itself on a connection (D78).
 #[derive(Clone)]
 pub(crate) enum Credential {
@@ -32,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) credential: Option<Arc<Credential>>,
     /// The trust.
     pub(crate) trust: Trust,
+    /// Where it may lie.
+    pub(crate) reach: Reach,
 }
 
 impl Credential {
@@ -74,7 +78,10 @@ impl Target {
             (Some(one), Some(other)) => one.is_same(other),
             _ => false,
         };
-        self.origin == open.origin && same_credential && self.trust.covers(&open.trust)
+        self.origin == open.origin
+            && open.reach <= self.reach
+            && same_credential
+            && self.trust.covers(&open.trust)
     }
 
     pub(super) fn connector(&self) -> Result<Connector, ConnectorSetupError> {

@@ -36,6 +36,14 @@ pub struct ClientPolicy {
     pub listen: ListenAddresses,
     /// `[listen] accept_unproven_notifications`: whether a Notification without digest counts though the account has `Auth/Noti` (D38).
     pub accept_unproven_notifications: bool,
+    /// `[timeouts] managed_object_seconds`: how long a plug-in may take over one call.
+    pub managed_object_deadline: Duration,
+    /// `[network]`: addresses that a server may have the device connect to.
+    pub network: NetworkPolicy,
+    /// `[show] command`: what SHOW starts.
+    pub show: Option<ShowCommand>,
+    /// `[reports]`: when changes are reported (SUB).
+    pub reports: ReportTimes,
 }
 
 /// Where Notifications come in; nothing listens by default.
@@ -45,6 +53,36 @@ pub struct ListenAddresses {
     pub udp: Option<SocketAddr>,
     /// `https`: needs a certificate of the device.
     pub https: Option<SocketAddr>,
+}
+
+/// Addresses that a DM Server may have the device connect to by HGET, HPUT, HPOST, SUB, DEFAULT, SHOW, CONT, EXEC or a redirect, judged by what the host
+/// resolves to at that time. The hosts of configured sources need no key; the host of `SrvURI`, as a bootstrap brought it, none for a private address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NetworkPolicy {
+    /// `allow_private`: addresses of private and link-local networks.
+    pub allow_private: bool,
+    /// `allow_loopback`: the device itself.
+    pub allow_loopback: bool,
+    /// `allow_plain_http`: data repositories and browser pages without TLS. Sessions are never held without it.
+    pub allow_plain_http: bool,
+}
+
+/// The command that SHOW starts: a program and its arguments, without a shell in between.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShowCommand {
+    /// The program.
+    pub program: String,
+    /// Its arguments; `{uri}` in them stands for the ServerURI.
+    pub arguments: Vec<String>,
+}
+
+/// When changes under a subscribed ClientURI are reported (D22).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReportTimes {
+    /// `coalesce_millis`: from the first change to the report; what changes meanwhile goes with it.
+    pub coalesce: Duration,
+    /// `retry_seconds`: from a failed report to the next try; four times as long after each further one.
+    pub retry: Duration,
 }
 
 /// A bootstrap server that the device trusts.
@@ -125,6 +163,25 @@ impl Default for ClientPolicy {
             read_timeout: Duration::from_secs(300),
             listen: ListenAddresses::default(),
             accept_unproven_notifications: false,
+            managed_object_deadline: Duration::from_secs(10),
+            network: NetworkPolicy::default(),
+            show: None,
+            reports: ReportTimes::default(),
+        }
+    }
+}
+
+impl ShowCommand {
+    /// What stands for the ServerURI in an argument.
+    pub const URI: &'static str = "{uri}";
+}
+
+impl Default for ReportTimes {
+    /// 1 s, and 10, 40 and 160 s.
+    fn default() -> Self {
+        Self {
+            coalesce: Duration::from_secs(1),
+            retry: Duration::from_secs(10),
         }
     }
 }

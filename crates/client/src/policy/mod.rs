@@ -9,7 +9,10 @@ mod psk_file;
 #[cfg(test)]
 mod tests;
 
-pub use client_policy::{ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, SourceTrust};
+pub use client_policy::{
+    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, ReportTimes,
+    ShowCommand, SourceTrust,
+};
 pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};
 pub use psk_file::PskFile;

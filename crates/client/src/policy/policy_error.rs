@@ -64,6 +64,11 @@ pub enum PolicyFault {
     /// `psk_identity` or `psk_key_file` alone.
     #[error("psk_identity and psk_key_file go together")]
     HalfPsk,
+    /// No command, or one that would not be told where to go.
+    #[error(
+        "the program and its arguments, {{uri}} in one of these: [\"/usr/bin/xdg-open\", \"{{uri}}\"]"
+    )]
+    ShowCommand,
     /// A number beyond its bounds.
     #[error("must be from {least} to {most}")]
     Range {

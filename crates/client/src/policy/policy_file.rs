@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NotificationFiles, PolicyError,
-    PolicyFault, PskFile, SourceTrust,
+    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, NotificationFiles,
+    PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
@@ -29,6 +29,9 @@ struct PolicyFile {
     session_info: SessionInfoTable,
     timeouts: TimeoutsTable,
     listen: ListenTable,
+    network: NetworkTable,
+    show: ShowTable,
+    reports: ReportsTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -127,6 +130,28 @@ enum RoamingName {
 struct TimeoutsTable {
     connect_seconds: Option<Spanned<u64>>,
     read_seconds: Option<Spanned<u64>>,
+    managed_object_seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct NetworkTable {
+    allow_private: bool,
+    allow_loopback: bool,
+    allow_plain_http: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ShowTable {
+    command: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ReportsTable {
+    coalesce_millis: Option<Spanned<u64>>,
+    retry_seconds: Option<Spanned<u64>>,
 }
 
 /// Most accounts that a policy may allow.
@@ -137,6 +162,8 @@ const MOST_OCTETS: u64 = 64 << 20;
 const MOST_DOWNLOAD_OCTETS: u64 = 16 << 30;
 /// Deepest document that a policy may allow; the reader goes one call deeper for each level.
 const MOST_DEPTH: u64 = 128;
+/// Longest wait for further changes, in milliseconds.
+const MOST_MILLIS: u64 = 3_600_000;
 /// Longest timeout in seconds.
 const MOST_SECONDS: u64 = 3600;
 
@@ -185,6 +212,20 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             https: reader.address(file.listen.https.as_ref())?,
         },
         accept_unproven_notifications: file.listen.accept_unproven_notifications,
+        managed_object_deadline: reader.seconds(
+            file.timeouts.managed_object_seconds,
+            default.managed_object_deadline,
+        )?,
+        network: NetworkPolicy {
+            allow_private: file.network.allow_private,
+            allow_loopback: file.network.allow_loopback,
+            allow_plain_http: file.network.allow_plain_http,
+        },
+        show: reader.show(file.show.command)?,
+        reports: ReportTimes {
+            coalesce: reader.millis(file.reports.coalesce_millis, default.reports.coalesce)?,
+            retry: reader.seconds(file.reports.retry_seconds, default.reports.retry)?,
+        },
     })
 }
 
@@ -322,6 +363,38 @@ impl Reader<'_> {
             Some(number) if (1..=most).contains(number.get_ref()) => Ok(*number.get_ref()),
             Some(number) => Err(self.wrong(&number, PolicyFault::Range { least: 1, most })),
         }
+    }
+
+    fn show(
+        &self,
+        command: Option<Spanned<Vec<String>>>,
+    ) -> Result<Option<ShowCommand>, PolicyError> {
+        let Some(command) = command else {
+            return Ok(None);
+        };
+        match command.get_ref().split_first() {
+            Some((program, arguments))
+                if !program.is_empty()
+                    && !program.contains(ShowCommand::URI)
+                    && arguments.iter().any(|one| one.contains(ShowCommand::URI)) =>
+            {
+                Ok(Some(ShowCommand {
+                    program: program.clone(),
+                    arguments: arguments.to_vec(),
+                }))
+            }
+            _ => Err(self.wrong(&command, PolicyFault::ShowCommand)),
+        }
+    }
+
+    fn millis(
+        &self,
+        number: Option<Spanned<u64>>,
+        default: Duration,
+    ) -> Result<Duration, PolicyError> {
+        let default = default.as_millis().try_into().unwrap_or(usize::MAX);
+        let millis = self.size(number, default, MOST_MILLIS)?;
+        Ok(Duration::from_millis(millis.try_into().unwrap_or(u64::MAX)))
     }
 
     fn seconds(

@@ -5,7 +5,7 @@ use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, MethodPolicy};
 
-use super::{ClientPolicy, PolicyError, PolicyFault, SourceTrust};
+use super::{ClientPolicy, PolicyError, PolicyFault, ShowCommand, SourceTrust};
 
 fn read(toml: &str) -> Result<ClientPolicy, PolicyError> {
     ClientPolicy::read(toml, Path::new("/etc/device"))
@@ -60,6 +60,15 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     told.listen = super::ListenAddresses::default();
     told.identity = None;
     told.bootstrap.allowed_moids = None;
+    assert_eq!(
+        told.show.take(),
+        Some(ShowCommand {
+            program: "/usr/bin/xdg-open".to_owned(),
+            arguments: vec!["{uri}".to_owned()]
+        })
+    );
+    let listen = std::mem::take(&mut told.listen);
+    assert!(listen.udp.is_some() && listen.https.is_some());
     told.sources.clear();
     told.trust.anchors.clear();
     assert_eq!(told, default);
@@ -101,6 +110,16 @@ fn every_key_has_its_effect() {
         [timeouts]
         connect_seconds = 1
         read_seconds = 2
+        managed_object_seconds = 3
+        [network]
+        allow_private = true
+        allow_loopback = true
+        allow_plain_http = true
+        [show]
+        command = ["browse", "--new", "{uri}"]
+        [reports]
+        coalesce_millis = 50
+        retry_seconds = 4
         "#,
     )
     .unwrap();
@@ -140,6 +159,14 @@ fn every_key_has_its_effect() {
         ),
         (1, 2)
     );
+    assert_eq!(policy.managed_object_deadline.as_secs(), 3);
+    let network = policy.network;
+    assert!(network.allow_private && network.allow_loopback && network.allow_plain_http);
+    let show = policy.show.unwrap();
+    assert_eq!(show.program, "browse");
+    assert_eq!(show.arguments, ["--new", "{uri}"]);
+    assert_eq!(policy.reports.coalesce, Duration::from_millis(50));
+    assert_eq!(policy.reports.retry, Duration::from_secs(4));
 }
 
 #[test]
@@ -208,6 +235,11 @@ fn wrong_values_are_shown_where_they_stand() {
                 least: 1,
                 most: 128,
             },
+        ),
+        ("show.command = []".to_owned(), PolicyFault::ShowCommand),
+        (
+            "show.command = ['/usr/bin/xdg-open']".to_owned(),
+            PolicyFault::ShowCommand,
         ),
         (
             "timeouts.read_seconds = 3601".to_owned(),

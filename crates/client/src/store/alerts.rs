@@ -2,6 +2,7 @@ use omadm_bootstrap::DeviceView as _;
 use omadm_mo::{SrvId, TreeError};
 use redb::Table;
 
+use super::device_write::WriteTxn;
 use super::storage_error::{damaged, tree_error};
 use super::{TreeStore, facts, node_key};
 
@@ -25,12 +26,7 @@ impl TreeStore {
             if tables.account(srv_id)?.is_none() {
                 return Ok(None);
             }
-            let number = facts::count(&mut tables.facts, facts::ALERTS)?;
-            tables
-                .alerts
-                .insert(key(srv_id, number).as_slice(), json.as_bytes())
-                .map_err(tree_error)?;
-            Ok(Some(number))
+            put(tables, srv_id, json).map(Some)
         })
     }
 
@@ -67,6 +63,16 @@ impl TreeStore {
         self.write_aside(|tables| drop_up_to(&mut tables.alerts, srv_id, up_to).map(Some))
             .map(|_| ())
     }
+}
+
+/// Queues an alert; answers its number.
+pub(super) fn put(tables: &mut WriteTxn<'_>, srv_id: &SrvId, json: &str) -> Result<u64, TreeError> {
+    let number = facts::count(&mut tables.facts, facts::ALERTS)?;
+    tables
+        .alerts
+        .insert(key(srv_id, number).as_slice(), json.as_bytes())
+        .map_err(tree_error)?;
+    Ok(number)
 }
 
 pub(super) fn drop_up_to(

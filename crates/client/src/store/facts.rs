@@ -61,6 +61,22 @@ pub(super) fn read(
     Ok(stored.map(|octets| octets.value().to_vec()))
 }
 
+/// The facts whose names begin like this, in the order of their names.
+pub(super) fn named(
+    facts: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    prefix: &str,
+) -> Result<Vec<Vec<u8>>, TreeError> {
+    let mut found = Vec::new();
+    for entry in facts.range(prefix.as_bytes()..).map_err(tree_error)? {
+        let (name, octets) = entry.map_err(tree_error)?;
+        if !name.value().starts_with(prefix.as_bytes()) {
+            break;
+        }
+        found.push(octets.value().to_vec());
+    }
+    Ok(found)
+}
+
 /// Puts a fact, in place of the one of this name.
 pub(super) fn write(
     facts: &mut Table<'_, &'static [u8], &'static [u8]>,

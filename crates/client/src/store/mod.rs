@@ -8,6 +8,7 @@ mod alerts;
 mod completion;
 mod device_tables;
 mod device_write;
+mod executions;
 mod facts;
 mod instance_row;
 mod node_key;
@@ -17,6 +18,7 @@ mod open;
 mod rights_row;
 mod shadow;
 mod storage_error;
+mod subscriptions;
 mod tree_store;
 mod upgrade;
 
@@ -29,6 +31,7 @@ mod tests;
 
 pub use alerts::QueuedAlert;
 pub use device_tables::{DeviceTables, Snapshot};
+pub(crate) use executions::{Execution, ExecutionState};
 pub use notifications::OwedNotification;
 pub use open::StoreOpenError;
 pub use tree_store::TreeStore;

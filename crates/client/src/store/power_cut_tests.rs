@@ -90,6 +90,9 @@ fn account(seq: u8, kind: BootstrapKind, provided: Vec<ProvidedInstance>) -> Acc
         },
         provided,
         owed: Some(OwedCompletion::fresh()),
+        subscriptions: Vec::new(),
+        defaults: Vec::new(),
+        bootstrapped_host: None,
     }
 }
 

@@ -436,6 +436,9 @@ fn bootstrap(server: &str, kind: BootstrapKind, version: u64) -> TreePlan {
         provenance,
         provided: Vec::new(),
         owed: Some(OwedCompletion::fresh()),
+        subscriptions: Vec::new(),
+        defaults: Vec::new(),
+        bootstrapped_host: None,
     };
     TreePlan {
         accounts: vec![account],

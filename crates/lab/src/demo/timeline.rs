@@ -106,6 +106,18 @@ fn client_words(event: &ClientEvent) -> String {
         ClientEvent::RetryIn { server, millis } => {
             format!("tries {server} again in {} s", millis / 1000)
         }
+        ClientEvent::ChangeReported { client, to, .. } => {
+            format!("reports a change below {client} to {to}")
+        }
+        ClientEvent::ReportFailed {
+            client,
+            cause,
+            dropped,
+            ..
+        } => {
+            let then = if *dropped { "drops it" } else { "tries again" };
+            format!("could not report a change below {client}: {cause}; {then}")
+        }
         ClientEvent::Session(event) => session_words(event),
         ClientEvent::NotificationAccepted {
             carrier,

@@ -15,16 +15,19 @@ pub enum Effect {
     Send(Request),
     /// HTTP GET for an HGET.
     Fetch(EffectId, ServerUri),
-    /// HTTP PUT or POST of a serialized document.
-    Upload(EffectId, UploadMethod, ServerUri, Vec<u8>),
+    /// HTTP PUT or POST of a serialized document in this media type.
+    Upload(EffectId, UploadMethod, ServerUri, &'static str, Vec<u8>),
     /// Read instances whose values live outside the store, whole.
     ReadLive(EffectId, Vec<NodeAddress>),
     /// Apply a plan as one transaction.
     Apply(EffectId, TreePlan),
-    /// Execute a node.
-    Exec(EffectId, NodeAddress),
-    /// Start a UI session in the browser component; the session goes on at once, whatever becomes of it (`dm20.md` §5.2, D18).
-    Show(ServerUri),
+    /// Execute a node. With a ServerURI the result goes there in a new session (§5.4), and so it goes to `SrvURI` where the outcome is
+    /// [`ExecOutcome::Later`]; the host sees to that, beyond its own death.
+    Exec(EffectId, NodeAddress, Option<ServerUri>),
+    /// Tell whether the device's policy lets requests go to an address, as it resolves now. Anything but [`Cause::Forbidden`] is a yes.
+    Permit(EffectId, ServerUri),
+    /// Start a UI session in the browser component; answered once it started or could not be, not when it ends (`dm20.md` §5.2, D18).
+    Show(EffectId, ServerUri),
     /// Tell whoever watches.
     Report(SessionEvent),
     /// The session is over; nothing follows.
@@ -59,6 +62,8 @@ pub struct Response {
     pub retry_after: Option<u32>,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// `OMADM-Accept`: what may format the bodies of later PUT and POST requests (§3.1).
+    pub omadm_accept: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -111,6 +116,9 @@ pub enum Cause {
     /// The plug-in refused.
     #[error(transparent)]
     ManagedObject(#[from] ManagedObjectError),
+    /// The browser component did not start.
+    #[error("the browser component did not start: {0}")]
+    Browser(String),
 }
 
 /// What the host tells the machine.
@@ -130,6 +138,10 @@ pub enum Input {
     ApplyDone(EffectId, Result<TreeVersion, Cause>),
     /// Answer to [`Effect::Exec`].
     ExecDone(EffectId, Result<ExecOutcome, Cause>),
+    /// Answer to [`Effect::Permit`].
+    PermitDone(EffectId, Result<(), Cause>),
+    /// Answer to [`Effect::Show`].
+    ShowDone(EffectId, Result<(), Cause>),
     /// End the session now; what is owed stays owed.
     Cancel,
 }

@@ -8,7 +8,7 @@ use omadm_mo::standard::MoRegistry;
 use omadm_mo::standard::dm_acc::{self, names};
 use omadm_mo::{Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeError, TreeVersion, Value};
 
-use super::commands::{self, Answer, Need, Progress};
+use super::commands::{self, Answer, Need, Progress, Terms};
 use super::effect::{Cause, Effect, EffectId, Input, Outcome, Request, Response, SessionEvent};
 use super::live::LiveOverlay;
 use super::opening;
@@ -65,6 +65,8 @@ pub struct ClientSession {
     /// The shadow of the account that a 2xx to the Package#1 ends (D82).
     proves: Option<TreeVersion>,
     cookie: Option<String>,
+    /// The last `OMADM-Accept` of the server (§3.1).
+    omadm_accept: Option<String>,
     redirects: u8,
     answered: bool,
     next_id: u64,
@@ -117,6 +119,7 @@ impl ClientSession {
             reported: None,
             proves: None,
             cookie: None,
+            omadm_accept: None,
             redirects: 0,
             answered: false,
             next_id: 0,
@@ -232,6 +235,7 @@ impl ClientSession {
             });
         }
         self.cookie = response.set_cookie.or_else(|| self.cookie.take());
+        self.omadm_accept = response.omadm_accept.or_else(|| self.omadm_accept.take());
         let first = !std::mem::replace(&mut self.answered, true);
         let package = read_package2(&response.body, self.opening.limits);
         if first {
@@ -354,7 +358,16 @@ impl ClientSession {
             account: &account,
             registry: &self.registry,
         };
-        commands::begin(&sight, command, self.to.as_ref(), self.opening.limits)
+        commands::begin(&sight, command, self.terms())
+    }
+
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            current: self.to.as_ref(),
+            omadm_accept: self.omadm_accept.as_deref(),
+            browser: self.opening.browser,
+            limits: self.opening.limits,
+        }
     }
 
     fn resume(&mut self, view: &dyn DeviceView, run: &mut Run, wait: Wait, answer: Answer) {
@@ -389,7 +402,7 @@ impl ClientSession {
                                 account: &account,
                                 registry: &self.registry,
                             };
-                            commands::resume(&sight, &command, need, answer, self.opening.limits)
+                            commands::resume(&sight, &command, need, answer, self.terms())
                         }
                         _ => Progress::Done(Status::new(StatusCode::FAILED)),
                     }
@@ -408,11 +421,6 @@ impl ClientSession {
     ) {
         match progress {
             Progress::Done(status) => self.done(run, status),
-            Progress::Show(uri) if self.opening.browser => {
-                self.effects.push_back(Effect::Show(uri));
-                self.done(run, Status::new(StatusCode::OK));
-            }
-            Progress::Show(_) => self.done(run, Status::new(StatusCode::NOT_IMPLEMENTED)),
             Progress::Continue(to) => {
                 self.to = Some(to);
                 self.done(run, Status::new(StatusCode::OK));
@@ -519,6 +527,8 @@ fn answer_to(id: EffectId, input: Input) -> Option<Answer> {
         Input::ReadLiveDone(done, result) if done == id => Some(Answer::Live(result)),
         Input::ApplyDone(done, result) if done == id => Some(Answer::Applied(result.map(|_| ()))),
         Input::ExecDone(done, result) if done == id => Some(Answer::Executed(result)),
+        Input::PermitDone(done, result) if done == id => Some(Answer::Permitted(result)),
+        Input::ShowDone(done, result) if done == id => Some(Answer::Shown(result)),
         _ => None,
     }
 }

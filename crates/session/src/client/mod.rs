@@ -1,5 +1,6 @@
 //! The client's end of a DM session: a machine that reads a tree snapshot and asks for effects.
 
+mod background;
 mod commands;
 mod dac_view;
 mod effect;
@@ -8,6 +9,9 @@ mod machine;
 mod opening;
 mod rights;
 
+pub use background::{
+    ChangeReport, EXEC_COMPLETE, change_report, exec_alert, exec_failed, plan_missing,
+};
 pub use effect::{
     Cause, Effect, EffectId, Fetched, Input, Outcome, Request, Response, SessionEvent, UploadMethod,
 };

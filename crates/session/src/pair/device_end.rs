@@ -20,6 +20,10 @@ pub struct DeviceEnd {
     pub limits: JsonLimits,
     /// Where HGET, HPUT and HPOST go.
     pub repository: Repository,
+    /// Addresses that policy forbids, as written.
+    pub forbidden: BTreeSet<String>,
+    /// Where the browser component was sent, in order.
+    pub shown: Vec<ServerUri>,
     objects: BTreeMap<Moid, Box<dyn ManagedObject>>,
 }
 
@@ -39,6 +43,8 @@ pub struct Upload {
     pub method: UploadMethod,
     /// Where to.
     pub to: ServerUri,
+    /// Its media type.
+    pub media_type: &'static str,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -53,6 +59,8 @@ impl DeviceEnd {
             policy: BootstrapPolicy::default(),
             limits: JsonLimits::default(),
             repository: Repository::default(),
+            forbidden: BTreeSet::new(),
+            shown: Vec::new(),
             objects: BTreeMap::new(),
         }
     }
@@ -77,6 +85,14 @@ impl DeviceEnd {
         self.objects.insert(moid, Box::new(object));
     }
 
+    fn permit(&self, to: &ServerUri) -> Result<(), Cause> {
+        if self.forbidden.contains(to.as_str()) {
+            Err(Cause::Forbidden)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The types whose values live outside the store.
     #[must_use]
     pub fn live(&self) -> BTreeSet<Moid> {
@@ -87,10 +103,23 @@ impl DeviceEnd {
     pub fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Fetch(id, from) => Some(Input::FetchDone(id, self.repository.get(&from))),
-            Effect::Upload(id, method, to, body) => Some(Input::UploadDone(
-                id,
-                self.repository.take(Upload { method, to, body }),
-            )),
+            Effect::Upload(id, method, to, media_type, body) => {
+                let upload = Upload {
+                    method,
+                    to,
+                    media_type,
+                    body,
+                };
+                Some(Input::UploadDone(id, self.repository.take(upload)))
+            }
+            Effect::Permit(id, to) => Some(Input::PermitDone(id, self.permit(&to))),
+            Effect::Show(id, to) => {
+                let shown = self.permit(&to);
+                if shown.is_ok() {
+                    self.shown.push(to);
+                }
+                Some(Input::ShowDone(id, shown))
+            }
             Effect::ReadLive(id, nodes) => {
                 let read = nodes.into_iter().filter_map(|at| {
                     let object = self.objects.get(&at.moid)?;
@@ -102,7 +131,7 @@ impl DeviceEnd {
                 Some(Input::ReadLiveDone(id, read.collect()))
             }
             Effect::Apply(id, plan) => Some(Input::ApplyDone(id, self.apply(&plan))),
-            Effect::Exec(id, at) => {
+            Effect::Exec(id, at, _) => {
                 let done = match self.objects.get_mut(&at.moid) {
                     Some(object) => object.exec(&at.path).map_err(Cause::ManagedObject),
                     None => Err(Cause::ManagedObject(
@@ -111,7 +140,7 @@ impl DeviceEnd {
                 };
                 Some(Input::ExecDone(id, done))
             }
-            Effect::Send(_) | Effect::Show(_) | Effect::Report(_) | Effect::Finish(_) => None,
+            Effect::Send(_) | Effect::Report(_) | Effect::Finish(_) => None,
         }
     }
 

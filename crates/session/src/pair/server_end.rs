@@ -154,6 +154,7 @@ impl ServerEnd {
             location: None,
             retry_after: None,
             content_type: Some(media_type::PACKAGE2.to_owned()),
+            omadm_accept: None,
             body: Vec::new(),
         };
         match reply {

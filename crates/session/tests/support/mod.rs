@@ -292,7 +292,7 @@ impl Bench {
                     let cause = self.refuse_applies.pop_front().expect("one more");
                     Some(Input::ApplyDone(id, Err(cause)))
                 }
-                Effect::Exec(id, _) => Some(Input::ExecDone(id, self.exec.clone())),
+                Effect::Exec(id, _, _) => Some(Input::ExecDone(id, self.exec.clone())),
                 Effect::Report(event) => {
                     run.events.push(event);
                     None
@@ -368,6 +368,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Result<Response, Cause> {
         location: None,
         retry_after: None,
         content_type: None,
+        omadm_accept: None,
         body: body.as_bytes().to_vec(),
     })
 }

@@ -1,28 +1,28 @@
 use omadm_dm2::StatusCode;
 use omadm_mo::ddf::AccessTypes;
-use omadm_mo::{ClientUri, Rights};
+use omadm_mo::{ClientUri, NodeAddress, Rights};
 
-use super::{MakeEffect, Need, Progress, done, resolve};
+use super::resolve;
 use crate::client::rights::ServerSight;
 
-/// EXEC without ServerURI: exactly one node (D30), with the right, and executable by its DDF.
-pub(super) fn exec(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
-    let nodes = match resolve(sight, uri) {
-        Ok(nodes) => nodes,
-        Err(code) => return done(code),
-    };
+/// What an EXEC runs: exactly one node (D30), with the right, and executable by its DDF.
+pub(super) fn executable(
+    sight: &ServerSight<'_>,
+    uri: &ClientUri,
+) -> Result<NodeAddress, StatusCode> {
+    let nodes = resolve(sight, uri)?;
     let [at] = nodes.as_slice() else {
-        return done(StatusCode::BAD_REQUEST);
+        return Err(StatusCode::BAD_REQUEST);
     };
     if !sight.rights(&at.moid, &at.miid).has(Rights::EXECUTE) {
-        return done(StatusCode::FORBIDDEN);
+        return Err(StatusCode::FORBIDDEN);
     }
     let described = sight
         .registry
         .get(&at.moid)
         .and_then(|ddf| ddf.node(&at.path));
     if !described.is_some_and(|node| node.access().has(AccessTypes::EXEC)) {
-        return done(StatusCode::NOT_ALLOWED);
+        return Err(StatusCode::NOT_ALLOWED);
     }
-    Progress::Wait(MakeEffect::Exec(at.clone()), Need::Executed)
+    Ok(at.clone())
 }

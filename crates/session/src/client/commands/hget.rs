@@ -47,7 +47,8 @@ pub(super) fn store(
     }
 }
 
-fn plan(
+/// The plan of a fetched document, and where its items go.
+pub(super) fn plan(
     sight: &ServerSight<'_>,
     uri: Option<&ClientUri>,
     fetched: &Fetched,

@@ -1,10 +1,10 @@
-use omadm_dm2::{Status, StatusCode};
+use omadm_dm2::{Status, StatusCode, media_type};
 use omadm_mo::ddf::AccessTypes;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::{readable, write_item};
 use omadm_mo::{ClientUri, Node, NodeAddress, NodeKind, Rights, ServerUri, Value};
 
-use super::{MakeEffect, Need, Progress, done, resolve, tree_status};
+use super::{MakeEffect, Need, Progress, Terms, done, resolve, tree_status};
 use crate::client::effect::UploadMethod;
 use crate::client::rights::ServerSight;
 
@@ -28,18 +28,25 @@ pub(super) fn upload(
     method: UploadMethod,
     to: &ServerUri,
     uris: &[ClientUri],
+    terms: Terms<'_>,
 ) -> Progress {
-    match items(sight, uris) {
-        Err(code) => done(code),
-        Ok(items) => {
-            let body = Json::Array(items).to_compact().into_bytes();
-            Progress::Wait(MakeEffect::Upload(method, to.clone(), body), Need::Uploaded)
-        }
-    }
+    let items = match items(sight, uris) {
+        Err(code) => return done(code),
+        Ok(items) => items,
+    };
+    // The server named what it takes, and nothing of it can be sent (§3.2).
+    let Some(media_type) = media_type::mo_for(terms.omadm_accept) else {
+        return done(StatusCode::NOT_ACCEPTABLE);
+    };
+    let body = Json::Array(items).to_compact().into_bytes();
+    Progress::Wait(
+        MakeEffect::Upload(method, to.clone(), media_type, body),
+        Need::Uploaded,
+    )
 }
 
 /// One item a resolved node; 304 where every validator still holds (D34), 204 where there is a leaf without value and nothing else (D77).
-fn items(sight: &ServerSight<'_>, uris: &[ClientUri]) -> Result<Vec<Json>, StatusCode> {
+pub(super) fn items(sight: &ServerSight<'_>, uris: &[ClientUri]) -> Result<Vec<Json>, StatusCode> {
     let mut items = Vec::new();
     let (mut unchanged, mut valueless) = (false, false);
     for uri in uris {
