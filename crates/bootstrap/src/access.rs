@@ -100,6 +100,9 @@ mod tests {
             },
             provided: Vec::new(),
             owed: None,
+            subscriptions: Vec::new(),
+            defaults: Vec::new(),
+            bootstrapped_host: None,
         }
     }
 

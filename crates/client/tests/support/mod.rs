@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
+pub(crate) mod managed;
+pub(crate) mod peer;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +19,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity, Utc};
-use omadm_client::policy::ListenAddresses;
+use omadm_client::policy::{ListenAddresses, NetworkPolicy};
 use omadm_client::{Client, ClientBuilder, ClientEvent, ClientObserver, IgnoredNotification};
 use omadm_dm2::{Command, Package2};
 use omadm_mo::DevId;
@@ -127,6 +130,10 @@ pub(crate) fn device(folder: &Path, clock: &Clock, watcher: &Arc<Watcher>) -> Cl
     };
     Client::builder(dev_info, folder.join("tree.redb"))
         .clock(clock.reader())
+        .network(NetworkPolicy {
+            allow_loopback: true,
+            ..NetworkPolicy::default()
+        })
         .observer(Arc::clone(watcher) as _)
         .listen(ListenAddresses {
             udp: Some(LOOPBACK),

@@ -1,5 +1,7 @@
 //! What the client does for a server outside a session: reports of subscriptions, alerts of executions, missing configurations.
 
+use std::collections::BTreeMap;
+
 use omadm_bootstrap::plan::TreePlan;
 use omadm_bootstrap::{Account, DeviceView, PayloadHash};
 use omadm_dm2::{Alert, AlertData, AlertType, StatusCode};
@@ -9,6 +11,7 @@ use omadm_mo::{ClientUri, ExecResult, ManagedObjectError, NodeAddress};
 
 use super::commands;
 use super::effect::Fetched;
+use super::live::LiveOverlay;
 use super::rights::ServerSight;
 
 /// The alert type of an asynchronous EXEC whose plug-in names none. A local convention: the approved text leaves the type to the enabler of the MO.
@@ -36,8 +39,10 @@ pub fn change_report(
     registry: &MoRegistry,
     uri: &ClientUri,
 ) -> Result<ChangeReport, StatusCode> {
+    let none = BTreeMap::new();
+    let overlay = LiveOverlay::new(view, &none).seen_by(account);
     let sight = ServerSight {
-        view,
+        view: &overlay,
         account,
         registry,
     };
@@ -57,8 +62,10 @@ pub fn plan_missing(
     fetched: &Fetched,
     limits: JsonLimits,
 ) -> Result<TreePlan, StatusCode> {
+    let none = BTreeMap::new();
+    let overlay = LiveOverlay::new(view, &none).seen_by(account);
     let sight = ServerSight {
-        view,
+        view: &overlay,
         account,
         registry,
     };
