@@ -3,8 +3,8 @@
 
 mod support;
 
-use omadm_client::policy::NetworkPolicy;
 use omadm_client::MissingMo;
+use omadm_client::policy::NetworkPolicy;
 use omadm_mo::Moid;
 use omadm_session::client::{Cause, Outcome};
 use serde_json::{Value, json};
@@ -52,7 +52,8 @@ fn hidden(port: u16) -> Vec<String> {
         "[fe80::1]",
     ];
     let urls = hosts.iter();
-    urls.map(|host| format!("https://{host}:{port}/x")).collect()
+    urls.map(|host| format!("https://{host}:{port}/x"))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +122,9 @@ async fn the_key_for_plain_http_opens_repositories_but_never_a_session() {
         ..LOOPBACK
     };
     let client = device.client(&peer);
-    let socket = tokio::net::TcpListener::bind(support::LOOPBACK).await.unwrap();
+    let socket = tokio::net::TcpListener::bind(support::LOOPBACK)
+        .await
+        .unwrap();
     let url = format!("http://127.0.0.1:{}/x", socket.local_addr().unwrap().port());
     let served = tokio::spawn(async move {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -204,16 +207,24 @@ async fn x_cmd_002_a_missing_configuration_is_fetched_from_its_default_and_nobod
         client.missing(&clock).await.unwrap(),
         MissingMo::NotFetched(Cause::Status(503))
     );
-    let foreign = json!([{"ClientURI": "urn:example:mo:private:1.0//", "MOData": {"P": {"ID": "x"}}}]);
+    let foreign =
+        json!([{"ClientURI": "urn:example:mo:private:1.0//", "MOData": {"P": {"ID": "x"}}}]);
     peer.does(move |_| document(&foreign).into());
     let refused = client.missing(&clock).await.unwrap();
-    assert!(matches!(refused, MissingMo::NotInstalled(code) if code.get() == 403), "{refused:?}");
-    let wanted = json!([{"ClientURI": format!("{CLOCK}//"), "MOData": {"Clock": {"ID": "c", "Rate": 1}}}]);
+    assert!(
+        matches!(refused, MissingMo::NotInstalled(code) if code.get() == 403),
+        "{refused:?}"
+    );
+    let wanted =
+        json!([{"ClientURI": format!("{CLOCK}//"), "MOData": {"Clock": {"ID": "c", "Rate": 1}}}]);
     peer.does(move |_| document(&wanted).into());
     assert_eq!(client.missing(&clock).await.unwrap(), MissingMo::Installed);
     assert_eq!(client.missing(&clock).await.unwrap(), MissingMo::Present);
     assert!(peer.asked().iter().all(|asked| asked.method == "GET"));
     let tree = client.readable_tree().await.unwrap();
     let tree: Vec<_> = tree.iter().map(omadm_mo::json::Json::to_compact).collect();
-    assert!(tree.iter().any(|item| item.contains(r#""Clock":{"ID":"c","Rate":1}"#)));
+    assert!(
+        tree.iter()
+            .any(|item| item.contains(r#""Clock":{"ID":"c","Rate":1}"#))
+    );
 }

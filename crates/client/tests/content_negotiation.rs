@@ -10,7 +10,10 @@ use support::peer::{Asked, Peer, Reply, commands, ending, status};
 
 fn uploads(peer: &Peer) -> serde_json::Value {
     let left = format!("{GPS}/left/");
-    json!([["HPUT", peer.url("in"), left], ["HPOST", peer.url("in"), left]])
+    json!([
+        ["HPUT", peer.url("in"), left],
+        ["HPOST", peer.url("in"), left]
+    ])
 }
 
 fn types(peer: &Peer) -> Vec<String> {
@@ -26,9 +29,10 @@ async fn x_nego_001_packages_and_fetches_say_what_they_can_read() {
     let peer = Peer::start().await;
     let device = Device::of(&peer).await;
     let client = device.client(&peer);
-    peer.says(json!([["HGET", peer.url("in"), format!("{GPS}/left/")]]), |_| {
-        status(404).into()
-    });
+    peer.says(
+        json!([["HGET", peer.url("in"), format!("{GPS}/left/")]]),
+        |_| status(404).into(),
+    );
     assert_eq!(statuses(&client, &peer).await, [404]);
     let asked = peer.asked();
     assert_eq!(
@@ -74,9 +78,9 @@ async fn x_nego_001_omadm_accept_chooses_the_type_of_later_uploads() {
     let client = device.client(&peer);
     let list = uploads(&peer);
     peer.does(move |asked| match asked {
-        asked if asked.is_package1() => {
-            commands(&list).with("OMADM-Accept", "application/json").into()
-        }
+        asked if asked.is_package1() => commands(&list)
+            .with("OMADM-Accept", "application/json")
+            .into(),
         asked if asked.is_package3() => ending(asked),
         _ => status(201).into(),
     });
@@ -93,7 +97,9 @@ async fn x_nego_001_an_upload_answered_415_is_tried_once_more_in_a_type_that_is_
         if asked.header("Content-Type") == Some("application/dmmo+json") {
             status(200).into()
         } else {
-            status(415).with("OMADM-Accept", "application/dmmo+json").into()
+            status(415)
+                .with("OMADM-Accept", "application/dmmo+json")
+                .into()
         }
     });
     assert_eq!(statuses(&client, &peer).await, [200, 200]);
@@ -122,7 +128,9 @@ async fn x_nego_001_a_415_that_stays_is_the_status_after_one_retry_d06() {
         peer.says(uploads(&peer), move |_| {
             let refused = status(415);
             accept
-                .map_or(refused.clone(), |accept| refused.with("OMADM-Accept", accept))
+                .map_or(refused.clone(), |accept| {
+                    refused.with("OMADM-Accept", accept)
+                })
                 .into()
         });
         assert_eq!(statuses(&client, &peer).await, [code, code], "{accept:?}");
@@ -144,7 +152,10 @@ async fn x_nego_001_a_fetched_type_that_is_not_understood_is_415() {
     ] {
         peer.says(json!([["HGET", peer.url("in")]]), move |_| {
             let body = json!([gps("a", 5)]).to_string();
-            status(200).with("Content-Type", content_type).body(body).into()
+            status(200)
+                .with("Content-Type", content_type)
+                .body(body)
+                .into()
         });
         assert_eq!(statuses(&client, &peer).await, [code], "{content_type}");
     }

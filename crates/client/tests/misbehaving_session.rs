@@ -46,7 +46,11 @@ async fn x_flow_001_redirects_307_and_308_are_followed_for_three_hops_d08() {
         let asked = peer.asked();
         let paths: Vec<_> = asked.iter().map(|one| one.path.as_str()).collect();
         assert_eq!(paths, ["/dm", "/hop/1", "/hop/2", "/hop/3"]);
-        assert!(asked.iter().all(|one| one.method == "POST" && one.body == asked[0].body));
+        assert!(
+            asked
+                .iter()
+                .all(|one| one.method == "POST" && one.body == asked[0].body)
+        );
     }
 }
 
@@ -107,7 +111,10 @@ async fn x_alrt_001_after_4xx_and_5xx_alerts_are_kept_and_nothing_is_retried_d07
     let told = peer.asked()[0].alerts();
     assert_eq!(
         told,
-        ["urn:oma:at:dm:2.0:ClientInitiatedMgmt", "urn:example:alert:1.0"]
+        [
+            "urn:oma:at:dm:2.0:ClientInitiatedMgmt",
+            "urn:example:alert:1.0"
+        ]
     );
     assert!(client.queued_alerts(&srv()).unwrap().is_empty());
 }
@@ -168,18 +175,27 @@ async fn x_flow_001_a_server_that_says_nothing_is_given_up_after_the_read_timeou
         let (begun, told) = (Instant::now(), reply.clone());
         peer.does(move |_| told.clone());
         let lost = outcome(&client).await;
-        assert!(matches!(lost, Outcome::Lost(Cause::Unreachable(_))), "{lost:?}");
+        assert!(
+            matches!(lost, Outcome::Lost(Cause::Unreachable(_))),
+            "{lost:?}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(5));
         assert_eq!(client.queued_alerts(&srv()).unwrap().len(), 1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_connections_and_does_nothing_is_given_up_after_the_connect_timeout_d01() {
+async fn a_server_that_takes_connections_and_does_nothing_is_given_up_after_the_connect_timeout_d01()
+ {
     let peer = Peer::start().await;
     let device = Device::of(&peer).await;
-    let socket = tokio::net::TcpListener::bind(support::LOOPBACK).await.unwrap();
-    let url = format!("https://127.0.0.1:{}/x", socket.local_addr().unwrap().port());
+    let socket = tokio::net::TcpListener::bind(support::LOOPBACK)
+        .await
+        .unwrap();
+    let url = format!(
+        "https://127.0.0.1:{}/x",
+        socket.local_addr().unwrap().port()
+    );
     let client = device
         .builder(&peer)
         .timeouts(Duration::from_millis(300), Duration::from_secs(20))
@@ -198,10 +214,7 @@ async fn a_connection_that_closes_or_breaks_off_loses_the_session_and_keeps_the_
     let device = Device::of(&peer).await;
     let client = device.client(&peer);
     queue(&client);
-    for reply in [
-        Reply::Close,
-        Reply::Half(commands(&json!([["END"]]))),
-    ] {
+    for reply in [Reply::Close, Reply::Half(commands(&json!([["END"]])))] {
         peer.does(move |_| reply.clone());
         let lost = outcome(&client).await;
         assert!(matches!(lost, Outcome::Lost(_)), "{lost:?}");

@@ -194,7 +194,12 @@ impl Shared {
     ) -> Result<Vec<(NodeAddress, Node)>, Cause> {
         let mut read = Vec::new();
         for at in roots {
-            let node = self.object(&at.moid)?.read(&NodePath::root())?;
+            // A read has no status for an object that is busy (D24): it does not answer.
+            let object = self.object(&at.moid).map_err(|refused| match refused {
+                ManagedObjectError::Busy => ManagedObjectError::Device,
+                other => other,
+            })?;
+            let node = object.read(&NodePath::root())?;
             read.push((at.clone(), node.ok_or(ManagedObjectError::NoSuchNode)?));
         }
         Ok(read)
