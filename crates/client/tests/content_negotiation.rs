@@ -125,13 +125,9 @@ async fn x_nego_001_a_415_that_stays_is_the_status_after_one_retry_d06() {
         (None, 415, 2),
     ] {
         peer.forget();
-        peer.says(uploads(&peer), move |_| {
-            let refused = status(415);
-            accept
-                .map_or(refused.clone(), |accept| {
-                    refused.with("OMADM-Accept", accept)
-                })
-                .into()
+        peer.says(uploads(&peer), move |_| match accept {
+            Some(accept) => status(415).with("OMADM-Accept", accept).into(),
+            None => status(415).into(),
         });
         assert_eq!(statuses(&client, &peer).await, [code, code], "{accept:?}");
         assert_eq!(peer.repository().len(), tries, "{accept:?}");

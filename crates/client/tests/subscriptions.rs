@@ -222,13 +222,9 @@ async fn x_nego_001_a_415_without_usable_type_ends_the_report_with_an_event() {
     subscribed(&peer, &device, &format!("{GPS}/left/")).await;
     let client = device.client(&peer);
     for (rate, accept, code) in [(6, Some("text/xml"), 406), (7, None, 415)] {
-        let answer = move |_: &Asked| {
-            let refused = status(415);
-            accept
-                .map_or(refused.clone(), |accept| {
-                    refused.with("OMADM-Accept", accept)
-                })
-                .into()
+        let answer = move |_: &Asked| match accept {
+            Some(accept) => status(415).with("OMADM-Accept", accept).into(),
+            None => status(415).into(),
         };
         peer.forget();
         change(&client, &peer, &[rate], answer).await;

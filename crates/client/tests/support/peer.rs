@@ -165,7 +165,7 @@ impl Peer {
             ca,
             asked: Arc::default(),
             connections: Arc::default(),
-            handler: Arc::new(Mutex::new(Box::new(|asked| ending(asked)))),
+            handler: Arc::new(Mutex::new(Box::new(ending))),
         };
         let (asked, connections, handler) = (
             Arc::clone(&peer.asked),
