@@ -210,7 +210,7 @@ impl Client {
             let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
             let view = LiveOverlay::new(&view, &overlaid);
             Ok(executable(host, &view, &uri).and_then(|at| {
-                host.exec(&at).map_err(|cause| match cause {
+                host.exec_locally(&at).map_err(|cause| match cause {
                     Cause::ManagedObject(refused) => LocalError::Refused(refused),
                     other => TreeError::Storage(other.to_string().into()).into(),
                 })

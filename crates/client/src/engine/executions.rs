@@ -68,6 +68,13 @@ enum Said {
 }
 
 impl Shared {
+    /// Executes a node for a local application: nobody is owed its result.
+    pub(crate) fn exec_locally(&self, at: &NodeAddress) -> Result<ExecOutcome, Cause> {
+        let outcome = self.object(&at.moid)?.exec(&at.path)?;
+        self.tell_change();
+        Ok(outcome)
+    }
+
     /// Notes what the plug-in said, for the alert or for nobody.
     fn ended(
         &self,
