@@ -56,6 +56,7 @@ pub fn client_session(octets: &[u8]) {
                         location: None,
                         retry_after: None,
                         content_type: Some(media_type::PACKAGE2.to_owned()),
+                        omadm_accept: None,
                         body: body.to_vec(),
                     })),
                 }
@@ -67,7 +68,7 @@ pub fn client_session(octets: &[u8]) {
                 });
                 Some(Input::FetchDone(id, fetched.ok_or(Cause::Status(404))))
             }
-            Effect::Upload(id, _, _, body) => {
+            Effect::Upload(id, _, _, _, body) => {
                 quiet(&body);
                 Some(Input::UploadDone(id, Ok(())))
             }
