@@ -41,7 +41,7 @@ impl Https {
             more.iter()
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
-        let mut open = Connection::open(target, 0, options).await?;
+        let mut open = Connection::open(target, 0, *options).await?;
         let limit = options.read_timeout;
         match timeout(limit, open.begin(request)).await {
             Ok(answer) => Ok((answer?, Streaming(open))),
