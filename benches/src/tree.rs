@@ -135,6 +135,7 @@ impl TreeBed {
             set_cookie: None,
             location: None,
             retry_after: None,
+            omadm_accept: None,
             content_type: None,
             body: Package2::write(&[command]).to_compact().into_bytes(),
         };

@@ -76,7 +76,7 @@ fn client(folder: &Path, kit: &ClientKit, udp: SocketAddr) -> Client {
         .identity(kit.client_identity().unwrap())
         .source(url, ca.clone())
         .anchors(ca)
-        .browser(|_| {})
+        .browser(|_| Ok(()))
         .listen(ListenAddresses {
             udp: Some(udp),
             https: None,
