@@ -63,6 +63,8 @@ pub struct ClientBuilder {
     read_timeout: Duration,
     identity: Option<Credential>,
     bootstrap_code: Option<Secret>,
+    http_login: Option<(String, Secret)>,
+    allow_http_basic: bool,
     ddfs: Vec<Ddf>,
     objects: Vec<Box<dyn ManagedObject>>,
     observer: Arc<dyn ClientObserver>,
@@ -153,6 +155,10 @@ impl ClientBuilder {
         (self.network, self.reports) = (policy.network, policy.reports);
         if let Some(command) = &policy.show {
             self.browser = Some(browser_of(command.clone()));
+        }
+        self.allow_http_basic = policy.allow_http_basic;
+        if let Some(login) = &policy.http_login {
+            self.http_login = Some((login.user.clone(), login.read()?));
         }
         if policy.trust.system {
             return Err(PolicyFileError::SystemTrust);
@@ -325,6 +331,20 @@ impl ClientBuilder {
         self
     }
 
+    /// HTTP user and password (D45) for sessions with accounts that have neither `Auth/Trsp` nor `Ext/HTTPAuth`.
+    #[must_use]
+    pub fn http_login(mut self, user: impl Into<String>, password: Secret) -> Self {
+        self.http_login = Some((user.into(), password));
+        self
+    }
+
+    /// Whether a challenge of HTTP Basic alone is answered, which tells the server the password or bootstrap code; yes by default.
+    #[must_use]
+    pub const fn allow_http_basic(mut self, allow: bool) -> Self {
+        self.allow_http_basic = allow;
+        self
+    }
+
     /// Adds an MO that lives in the tree store, by its DDF alone.
     #[must_use]
     pub fn mo(mut self, ddf: Ddf) -> Self {
@@ -420,6 +440,8 @@ impl ClientBuilder {
             limits: self.limits,
             identity: self.identity.map(Arc::new),
             bootstrap_code: self.bootstrap_code,
+            http_login: self.http_login,
+            allow_http_basic: self.allow_http_basic,
             absent_digest: self.absent_digest,
             reports: self.reports,
         };
@@ -460,6 +482,8 @@ impl Client {
             read_timeout: Duration::from_secs(300),
             identity: None,
             bootstrap_code: None,
+            http_login: None,
+            allow_http_basic: true,
             ddfs: Vec::new(),
             objects: Vec::new(),
             observer: Arc::new(Unobserved),

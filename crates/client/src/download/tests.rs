@@ -112,7 +112,7 @@ impl Peer {
             accept: "*/*".to_owned(),
             dev_id: None,
             cookie: None,
-            basic: None,
+            login: None,
             body: Vec::new(),
         }
     }

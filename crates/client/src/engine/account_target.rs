@@ -7,7 +7,7 @@ use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
-use crate::https::{Credential, Reach, Target, Trust};
+use crate::https::{Credential, Login, Reach, Target, Trust};
 
 /// Who the client is and whom it believes on the connections of one account's session (D78, D80).
 #[derive(Clone)]
@@ -22,8 +22,8 @@ pub(super) struct AccountTarget {
     vouched: Option<String>,
     /// Hosts of configured sources.
     sources: Vec<String>,
-    /// HTTP user and password (D45).
-    pub(super) basic: Option<(String, Secret)>,
+    /// HTTP user and password, for the origin of `SrvURI` alone (D45).
+    pub(super) login: Option<Login>,
 }
 
 impl AccountTarget {
@@ -51,16 +51,25 @@ impl AccountTarget {
             .as_ref()
             .map(|bootstrap| (bootstrap.server_uri.origin(), bootstrap));
         let issued = read.trsp.as_ref().map(of_trsp);
-        let basic = read
+        let own = read
             .http_auth
             .map(|auth| (auth.user, auth.password))
-            .filter(|_| issued.is_none());
+            .or_else(|| config.http_login.clone());
+        let login = own
+            .filter(|_| issued.is_none())
+            .map(|(user, password)| Login {
+                user,
+                password,
+                allow_basic: config.allow_http_basic,
+            });
         let fallback = || {
             let same = bootstrap.as_ref().filter(|(origin, _)| *origin == home);
             same.and_then(|(_, keys)| of_bootstrap(keys))
         };
         let credential = match issued {
             Some(issued) => issued,
+            // D78: with D45 the device identity stays where it is.
+            None if login.is_some() => None,
             None => config.identity.clone().or_else(fallback),
         };
         let mut trust = config.anchors.clone();
@@ -79,7 +88,7 @@ impl AccountTarget {
             credential,
             trust,
             server_key,
-            basic,
+            login,
         }))
     }
 

@@ -8,7 +8,7 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_session::client::{Cause, Response};
 
 use super::{Engine, NoBootstrap, Source};
-use crate::https::{Call, Credential, Reach, Target, accept_mo};
+use crate::https::{Call, Credential, Login, Reach, Target, accept_mo};
 use crate::observer::ClientEvent;
 
 /// D08.
@@ -40,7 +40,7 @@ impl Engine {
                     (source, url) = redirected(source, sources, &url, &response)?;
                 }
                 200 if is_document(&response) => {
-                    let channel = if call.basic.is_some() {
+                    let channel = if call.login.is_some() {
                         ChannelSecurity::TlsWithBootstrapCode
                     } else {
                         ChannelSecurity::MutualTls
@@ -124,7 +124,11 @@ impl Engine {
             accept: accept_mo(),
             dev_id: Some(self.config.dev_id.clone()),
             cookie: None,
-            basic: code.map(|code| (self.config.dev_id.to_string(), code)),
+            login: code.map(|password| Login {
+                user: self.config.dev_id.to_string(),
+                password,
+                allow_basic: self.config.allow_http_basic,
+            }),
             body: Vec::new(),
         }
     }

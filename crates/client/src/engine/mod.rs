@@ -54,6 +54,9 @@ pub(crate) struct EngineConfig {
     pub(crate) limits: JsonLimits,
     pub(crate) identity: Option<Arc<Credential>>,
     pub(crate) bootstrap_code: Option<Secret>,
+    /// User and password for accounts that bring none (D45).
+    pub(crate) http_login: Option<(String, Secret)>,
+    pub(crate) allow_http_basic: bool,
     /// What becomes of a Notification without digest where the account has `Auth/Noti` (D38).
     pub(crate) absent_digest: AbsentDigest,
     pub(crate) reports: ReportTimes,

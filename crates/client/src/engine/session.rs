@@ -282,7 +282,7 @@ impl Engine {
             accept: request.accept.to_owned(),
             dev_id: Some(self.config.dev_id.clone()),
             cookie: request.cookie,
-            basic: account.basic.clone().filter(|_| origin == account.home),
+            login: account.login.clone().filter(|_| origin == account.home),
             body: request.body,
         };
         match self.https.call(&account.session(origin), &call).await {
@@ -372,7 +372,7 @@ impl Engine {
     ) -> Call {
         let at_home = url.origin() == account.home;
         let dev_id = (url.host() == account.home.host).then(|| self.config.dev_id.clone());
-        let basic = account.basic.clone().filter(|_| at_home);
+        let login = account.login.clone().filter(|_| at_home);
         Call {
             method,
             url,
@@ -380,7 +380,7 @@ impl Engine {
             accept: format!("{}, */*;q=0.1", accept_mo()),
             dev_id,
             cookie: None,
-            basic,
+            login,
             body,
         }
     }

@@ -2,18 +2,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, LOCATION, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
+use omadm_dm2::http_auth::Challenge;
 use omadm_dm2::{Document, header, mask, media_type};
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::MoRegistry;
-use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_mo::{DevId, ServerUri};
 use omadm_session::client::{Cause, Response};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Lost};
+use super::login::{Answered, Login};
 use super::resolve;
 use super::target::Target;
 use crate::observer::{ClientObserver, Exchange};
@@ -25,6 +30,8 @@ pub(crate) struct Https {
     registry: MoRegistry,
     observer: Arc<dyn ClientObserver>,
     state: Mutex<State>,
+    /// Beside the state, which is held for as long as an exchange lasts: downloads go on meanwhile.
+    pub(super) answered: Mutex<Option<Answered>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +65,8 @@ pub(crate) struct Call {
     /// `OMADM-DevID`, where D05 allows it.
     pub(crate) dev_id: Option<DevId>,
     pub(crate) cookie: Option<String>,
-    /// HTTP Basic user and password (D81), sent once a challenge came.
-    pub(crate) basic: Option<(String, Secret)>,
+    /// What a challenge is answered with (D45, D81); none where none is to be answered.
+    pub(crate) login: Option<Login>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -78,6 +85,7 @@ impl Https {
             registry,
             observer,
             state: Mutex::new(State::default()),
+            answered: Mutex::new(None),
         }
     }
 
@@ -104,14 +112,18 @@ impl Https {
         self.state.lock().await.open = None;
     }
 
-    /// Sends a request. A 401 challenge is answered once where the call has a password (D70).
+    /// Sends a request. A 401 challenge is answered where the call has a password (D70), as [`Self::answer`] says.
     pub(crate) async fn call(&self, target: &Target, call: &Call) -> Result<Response, Cause> {
-        let first = self.once(target, call, None).await?;
-        match &call.basic {
-            Some((user, password)) if first.status == 401 => {
-                self.once(target, call, Some((user, password))).await
+        let mut authorization = self.ahead(call).await?;
+        let mut answers = 0;
+        loop {
+            let (response, challenges) = self.once(target, call, authorization).await?;
+            authorization = self
+                .answer(call, response.status, challenges, &mut answers)
+                .await?;
+            if authorization.is_none() {
+                return Ok(response);
             }
-            _ => Ok(first),
         }
     }
 
@@ -119,16 +131,17 @@ impl Https {
         &self,
         target: &Target,
         call: &Call,
-        basic: Option<(&String, &Secret)>,
-    ) -> Result<Response, Cause> {
+        authorization: Option<HeaderValue>,
+    ) -> Result<(Response, Vec<Challenge>), Cause> {
         let mut state = self.state.lock().await;
-        let request = build(call, basic)?;
+        let request = build(call, authorization)?;
         let (answer, connection) = self
             .exchange(&mut state, target, request, call.method.is_safe())
             .await?;
         state.exchanges += 1;
         let number = state.exchanges;
         drop(state);
+        let challenges = challenges(answer.headers());
         let response = read(answer);
         self.observer.exchange(&Exchange {
             connection,
@@ -139,7 +152,7 @@ impl Https {
             status: response.status,
             response: self.shown(response.content_type.as_deref(), &response.body),
         });
-        Ok(response)
+        Ok((response, challenges))
     }
 
     /// Sends on the open connection where it serves, else on a fresh one; gives the answer and the connection's number. A peer may close an idle
@@ -223,9 +236,8 @@ impl Https {
 
 pub(super) fn build(
     call: &Call,
-    basic: Option<(&String, &Secret)>,
+    authorization: Option<HeaderValue>,
 ) -> Result<Request<Full<Bytes>>, Cause> {
-    use base64::Engine as _;
     let mut request = Request::builder()
         .method(call.method.clone())
         .uri(call.url.path_and_query())
@@ -240,14 +252,8 @@ pub(super) fn build(
     if let Some(cookie) = &call.cookie {
         request = request.header(COOKIE, format!("{}={cookie}", header::SESSION_COOKIE));
     }
-    if let Some((user, password)) = basic {
-        let mut pair = zeroize::Zeroizing::new(format!("{user}:").into_bytes());
-        pair.extend_from_slice(password.expose());
-        let encoded = base64::engine::general_purpose::STANDARD.encode(pair.as_slice());
-        let mut value = http::HeaderValue::try_from(format!("Basic {encoded}"))
-            .map_err(|error| Cause::Unreachable(error.to_string()))?;
-        value.set_sensitive(true);
-        request = request.header(http::header::AUTHORIZATION, value);
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
     }
     request
         .body(Full::new(Bytes::from(call.body.clone())))
@@ -282,6 +288,11 @@ fn listed(headers: &HeaderMap, name: &str) -> Option<String> {
         .filter_map(|value| value.to_str().ok())
         .collect();
     (!values.is_empty()).then(|| values.join(", "))
+}
+
+pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
+    let lines = headers.get_all(WWW_AUTHENTICATE).iter();
+    Challenge::read_all(lines.filter_map(|line| line.to_str().ok()))
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<String> {

@@ -1,10 +1,10 @@
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 use omadm_session::client::Cause;
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::pool::{Call, Https, build};
+use super::pool::{Call, Https, build, challenges};
 use super::target::Target;
 
 /// A connection on which a body comes; the body ends with it.
@@ -12,31 +12,36 @@ pub(crate) struct Streaming(#[expect(dead_code, reason = "kept open, not used")]
 
 impl Https {
     /// Sends a request on a connection of its own, beside that of a session, and gives the head of the answer. The body is the caller's to bound and to
-    /// time. A 401 challenge is answered once where the call has a password (D70).
+    /// time. A 401 challenge is answered as in a session (D70).
     pub(crate) async fn begin(
         &self,
         target: &Target,
         call: &Call,
         more: &HeaderMap,
     ) -> Result<(Response<Incoming>, Streaming), Cause> {
-        let (first, connection) = self.begin_once(target, call, None, more).await?;
-        let Some((user, password)) = call.basic.as_ref().filter(|_| first.status() == 401) else {
-            return Ok((first, connection));
-        };
-        drop((first, connection));
-        self.begin_once(target, call, Some((user, password)), more)
-            .await
+        let mut authorization = self.ahead(call).await?;
+        let mut answers = 0;
+        loop {
+            let (head, connection) = self.begin_once(target, call, authorization, more).await?;
+            let status = head.status().as_u16();
+            authorization = self
+                .answer(call, status, challenges(head.headers()), &mut answers)
+                .await?;
+            if authorization.is_none() {
+                return Ok((head, connection));
+            }
+        }
     }
 
     async fn begin_once(
         &self,
         target: &Target,
         call: &Call,
-        basic: Option<(&String, &omadm_mo::Secret)>,
+        authorization: Option<HeaderValue>,
         more: &HeaderMap,
     ) -> Result<(Response<Incoming>, Streaming), Cause> {
         let options = self.options();
-        let mut request = build(call, basic)?;
+        let mut request = build(call, authorization)?;
         request.headers_mut().extend(
             more.iter()
                 .map(|(name, value)| (name.clone(), value.clone())),

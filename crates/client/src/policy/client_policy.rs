@@ -7,7 +7,7 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
-use super::{NotificationFiles, PolicyError, PskFile, policy_file};
+use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, policy_file};
 
 /// The rules of a DM Client, as its policy file gives them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +34,10 @@ pub struct ClientPolicy {
     pub read_timeout: Duration,
     /// `[listen]`: where Notifications come in.
     pub listen: ListenAddresses,
+    /// `[identity] http_user` and `http_password_file` (D45).
+    pub http_login: Option<HttpLoginFile>,
+    /// `[identity] allow_http_basic`: whether a challenge of HTTP Basic alone is answered.
+    pub allow_http_basic: bool,
     /// `[listen] accept_unproven_notifications`: whether a Notification without digest counts though the account has `Auth/Noti` (D38).
     pub accept_unproven_notifications: bool,
     /// `[timeouts] managed_object_seconds`: how long a plug-in may take over one call.
@@ -163,6 +167,8 @@ impl Default for ClientPolicy {
             read_timeout: Duration::from_secs(300),
             listen: ListenAddresses::default(),
             accept_unproven_notifications: false,
+            http_login: None,
+            allow_http_basic: true,
             managed_object_deadline: Duration::from_secs(10),
             network: NetworkPolicy::default(),
             show: None,

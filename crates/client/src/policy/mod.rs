@@ -1,6 +1,7 @@
 //! The policy file of a DM Client (`dm20.md` §14.8, D61): which bootstraps it accepts, from whom, and whom it trusts. Closed by default: no source, no anchor.
 
 mod client_policy;
+mod http_login_file;
 mod notification_files;
 mod policy_error;
 mod policy_file;
@@ -13,6 +14,7 @@ pub use client_policy::{
     ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, ReportTimes,
     ShowCommand, SourceTrust,
 };
+pub use http_login_file::HttpLoginFile;
 pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};
 pub use psk_file::PskFile;

@@ -69,6 +69,9 @@ pub enum PolicyFault {
         "the program and its arguments, {{uri}} in one of these: [\"/usr/bin/xdg-open\", \"{{uri}}\"]"
     )]
     ShowCommand,
+    /// Of `http_user` and `http_password_file` there is one alone.
+    #[error("`http_user` and `http_password_file` go together")]
+    HttpLoginHalf,
     /// A number beyond its bounds.
     #[error("must be from {least} to {most}")]
     Range {

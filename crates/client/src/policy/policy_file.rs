@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, NotificationFiles,
-    PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand, SourceTrust,
+    ClientPolicy, ConfiguredSource, HttpLoginFile, ListenAddresses, LocalTrust, NetworkPolicy,
+    NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
@@ -76,6 +76,9 @@ struct SourceTable {
 struct IdentityTable {
     psk_identity: Option<Spanned<String>>,
     psk_key_file: Option<Spanned<PathBuf>>,
+    http_user: Option<Spanned<String>>,
+    http_password_file: Option<Spanned<PathBuf>>,
+    allow_http_basic: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -226,6 +229,11 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             coalesce: reader.millis(file.reports.coalesce_millis, default.reports.coalesce)?,
             retry: reader.seconds(file.reports.retry_seconds, default.reports.retry)?,
         },
+        http_login: reader.http_login(&file.identity)?,
+        allow_http_basic: file
+            .identity
+            .allow_http_basic
+            .unwrap_or(default.allow_http_basic),
     })
 }
 
@@ -297,6 +305,18 @@ impl Reader<'_> {
             });
         }
         Ok(sources)
+    }
+
+    fn http_login(&self, table: &IdentityTable) -> Result<Option<HttpLoginFile>, PolicyError> {
+        match (&table.http_user, &table.http_password_file) {
+            (None, None) => Ok(None),
+            (Some(alone), None) => Err(self.wrong(alone, PolicyFault::HttpLoginHalf)),
+            (None, Some(alone)) => Err(self.wrong(alone, PolicyFault::HttpLoginHalf)),
+            (Some(user), Some(file)) => Ok(Some(HttpLoginFile {
+                user: user.get_ref().clone(),
+                password: self.base.join(file.get_ref()),
+            })),
+        }
     }
 
     fn files(&self, names: &[PathBuf]) -> Vec<PathBuf> {

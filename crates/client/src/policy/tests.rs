@@ -69,6 +69,9 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     );
     told.sources.clear();
     told.trust.anchors.clear();
+    let login = told.http_login.take().unwrap();
+    assert_eq!(login.user, "meter-7");
+    assert_eq!(login.password, Path::new("/etc/device/http-password"));
     assert_eq!(told, default);
 }
 
@@ -348,4 +351,16 @@ fn a_pre_shared_key_of_the_device_has_identity_and_key_file() {
     );
     let refused = wrong(&format!("[identity]\n{long}\n"));
     assert!(matches!(refused.fault, PolicyFault::Psk(_)), "{refused}");
+}
+
+#[test]
+fn an_http_user_and_its_password_file_go_together_d45() {
+    for half in [
+        "[identity]\nhttp_user = \"u\"",
+        "[identity]\nhttp_password_file = \"p\"",
+    ] {
+        assert_eq!(wrong(half).fault, PolicyFault::HttpLoginHalf);
+    }
+    let policy = read("[identity]\nallow_http_basic = false").unwrap();
+    assert!(!policy.allow_http_basic && policy.http_login.is_none());
 }
