@@ -95,6 +95,15 @@ impl Server {
         ))
     }
 
+    /// Starts one of one node over a PostgreSQL: a process without the page cache of an embedded store.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; where there is no PostgreSQL.
+    pub fn start_one_on_postgres(state: &Path) -> io::Result<Self> {
+        let command = Self::command(state).env("OMADM_STORE", &database(state)?);
+        Ok(Self::of(state, vec![Node::start(state, command)?]))
+    }
+
     fn start_several(number: usize, state: &Path, arguments: &[&str]) -> io::Result<Self> {
         let url = database(state)?;
         let runtime = Runtime::new()?;
@@ -166,6 +175,20 @@ impl Server {
     #[must_use]
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// The process id of each node.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.nodes.iter().map(Running::id).collect()
+    }
+
+    /// Sends a signal to each node.
+    ///
+    /// # Errors
+    /// Where one is gone already.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.nodes.iter().try_for_each(|node| node.signal(signal))
     }
 
     /// Its CA certificate.
