@@ -5,7 +5,7 @@ use omadm_mo::json::{Json, JsonLimits};
 use super::sending::Sending;
 use super::state::{cookie_hash, fingerprint};
 use super::{
-    CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SentCommand, SessionDelta,
+    CommandOutcome, DeviceFacts, MAX_ALERTS, PackageIn, Refusal, Reply, SentCommand, SessionDelta,
     SessionEvent, SessionState, Step, WantedCommand, caching, dev_info,
 };
 
@@ -57,6 +57,7 @@ fn initiation(
         return Ok(answer_again(state, Some(cookie)));
     }
     let package = Package1::read(&Json::read(body, limits)?)?;
+    bounded(&package.alerts)?;
     let causes = package.session_causes();
     if causes.is_empty() {
         return Err(Refusal::NoSessionCause);
@@ -107,6 +108,7 @@ fn response(
     limits: JsonLimits,
 ) -> Result<Step, Refusal> {
     let package = Package3::read(&Json::read(body, limits)?)?;
+    bounded(&package.alerts)?;
     let request = fingerprint(3, body);
     let (expected, found) = (state.sent.len(), package.statuses.len());
     if expected != found {
@@ -138,6 +140,14 @@ fn response(
     let is_due = |wanted: &&WantedCommand| !state.sent.iter().any(|sent| is_of(sent, wanted));
     let sending = Sending::default().take(device.wanted.iter().filter(is_due));
     Ok(go_on(now, state.clone(), request, sending, delta, None))
+}
+
+fn bounded(alerts: &[Alert]) -> Result<(), Refusal> {
+    let found = alerts.len();
+    if found > MAX_ALERTS {
+        return Err(Refusal::TooManyAlerts { found });
+    }
+    Ok(())
 }
 
 fn is_of(sent: &SentCommand, wanted: &WantedCommand) -> bool {

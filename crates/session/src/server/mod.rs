@@ -12,6 +12,6 @@ pub use caching::is_whole_instance;
 pub use sending::{MAX_COMMANDS, MAX_OCTETS};
 pub use state::{SentCommand, SessionState, SessionStateError};
 pub use step::{
-    CommandOutcome, DeviceFacts, PackageIn, Refusal, Reply, SessionDelta, SessionEvent, Step,
-    WantedCommand,
+    CommandOutcome, DeviceFacts, MAX_ALERTS, PackageIn, Refusal, Reply, SessionDelta, SessionEvent,
+    Step, WantedCommand,
 };

@@ -138,6 +138,9 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+/// Most alerts of one package, session causes among them. Each is an event that is stored: a package of small ones would grow a hundredfold.
+pub const MAX_ALERTS: usize = 1000;
+
 /// Why a package is refused (D70). The device is at fault.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum Refusal {
@@ -158,6 +161,12 @@ pub enum Refusal {
         /// Statuses that came.
         found: usize,
     },
+    /// More alerts than a package may bring; 413.
+    #[error("the package has {found} alerts, more than the {MAX_ALERTS} that are taken at once")]
+    TooManyAlerts {
+        /// Alerts that came.
+        found: usize,
+    },
     /// A Package#3 without a running session, or of an older one; 409.
     #[error("no session is running that this Package#3 could belong to")]
     NoSession,
@@ -168,7 +177,9 @@ impl Refusal {
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self {
-            Self::Json(omadm_mo::json::JsonError::TooLarge { .. }) => 413,
+            Self::Json(omadm_mo::json::JsonError::TooLarge { .. }) | Self::TooManyAlerts { .. } => {
+                413
+            }
             Self::NoSession => 409,
             _ => 400,
         }
