@@ -21,7 +21,7 @@ use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
 use crate::profiles::ProfileLibrary;
 use crate::psk_book::PskBook;
-use crate::refusal_throttle::RefusalThrottle;
+use crate::refusal_throttle::{DeviceThrottle, RefusalThrottle};
 use crate::repository::Places;
 use crate::seal::SealingKeys;
 use crate::state_dir::{StateDir, StateDirError};
@@ -45,6 +45,7 @@ pub(crate) struct Node {
     pub(crate) traffic: NodeTraffic,
     pub(crate) health: StoreHealth,
     strangers: RefusalThrottle,
+    refused_devices: DeviceThrottle,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
     pub(crate) code_gates: CodeGates,
     pub(crate) http_auth: HttpAuth,
@@ -88,6 +89,7 @@ impl Node {
             traffic: NodeTraffic::default(),
             health: StoreHealth::default(),
             strangers: RefusalThrottle::default(),
+            refused_devices: DeviceThrottle::default(),
             config,
             public_server,
             state,
@@ -147,22 +149,25 @@ impl Node {
     }
 
     fn refuse(&self, about: Option<DevId>, proven: bool, mut kind: EventKind, correlation: &str) {
-        if !proven {
-            let Some(dropped) = self.strangers.admit(self.now()) else {
-                return;
-            };
-            if let EventKind::RequestRefused { detail, .. }
-            | EventKind::HandshakeRefused { detail, .. } = &mut kind
-                && dropped > 0
-            {
-                detail.push_str(&format!(
-                    " ({dropped} refusals of unknown peers before it were not recorded)"
-                ));
-            }
+        let now = self.now();
+        let (admitted, whose) = match &about {
+            Some(dev_id) if proven => (self.refused_devices.admit(dev_id, now), "of this device"),
+            _ => (self.strangers.admit(now), "of unknown peers"),
+        };
+        let Some(dropped) = admitted else {
+            return;
+        };
+        if let EventKind::RequestRefused { detail, .. } | EventKind::HandshakeRefused { detail, .. } =
+            &mut kind
+            && dropped > 0
+        {
+            detail.push_str(&format!(
+                " ({dropped} refusals {whose} before it were not recorded)"
+            ));
         }
         self.store.defer(DeferredMark::Refused {
             dev_id: about,
-            at: self.now(),
+            at: now,
             event: event(kind, correlation),
         });
     }
