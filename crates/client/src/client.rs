@@ -17,7 +17,8 @@ use omadm_mo::serialization::{readable, write_item};
 use omadm_mo::standard::session_info::SessionInfo;
 use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{
-    ClientUri, ManagedObject, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _,
+    ClientUri, ManagedObject, Moid, NodeAddress, Rights, Secret, ServerUri, SrvId, TreeError,
+    TreeView as _,
 };
 use omadm_tls::pem::{self, PemError};
 use omadm_tls::{
@@ -29,7 +30,7 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::{DownloadError, DownloadProgress, Downloaded, Downloads};
 use crate::engine::{
-    Bootstrapped, Browser, Engine, EngineConfig, Host, LastRefusal, MissingMo, NoBootstrap,
+    Bootstrapped, Browser, Engine, EngineConfig, Grants, Host, LastRefusal, MissingMo, NoBootstrap,
     NotificationDesk, Notified, SessionReport, Source, Unreported, browser_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
@@ -66,7 +67,7 @@ pub struct ClientBuilder {
     http_login: Option<(String, Secret)>,
     allow_http_basic: bool,
     ddfs: Vec<Ddf>,
-    objects: Vec<Box<dyn ManagedObject>>,
+    objects: Vec<(Box<dyn ManagedObject>, Rights)>,
     observer: Arc<dyn ClientObserver>,
     clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     absent_digest: AbsentDigest,
@@ -352,10 +353,22 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds an MO whose content a plug-in holds.
+    /// Adds an MO whose content a plug-in holds. No server has rights on its instance.
     #[must_use]
-    pub fn managed_object(mut self, object: impl ManagedObject + 'static) -> Self {
-        self.objects.push(Box::new(object));
+    pub fn managed_object(self, object: impl ManagedObject + 'static) -> Self {
+        self.managed_object_for(object, Rights::NONE)
+    }
+
+    /// Adds an MO whose content a plug-in holds, for servers whose Perm list names its MOID: each gets these rights on its instance, once. Those that the
+    /// device has when the instance is made get them then, others with the bootstrap that brings them. What the DAC MO says later counts; a plug-in that the
+    /// device has had before gives nothing more to the servers it knows.
+    #[must_use]
+    pub fn managed_object_for(
+        mut self,
+        object: impl ManagedObject + 'static,
+        rights: Rights,
+    ) -> Self {
+        self.objects.push((Box::new(object), rights));
         self
     }
 
@@ -393,10 +406,11 @@ impl ClientBuilder {
     /// [`ClientBuildError`]; an existing store is left as it was.
     pub fn build(mut self) -> Result<Client, ClientBuildError> {
         let dev_id = self.dev_info.dev_id.clone();
-        self.objects
-            .push(Box::new(DevInfoObject::new(&self.dev_info)));
-        self.objects
-            .push(Box::new(SessionInfoObject::new(self.bearer)));
+        let dev_info = Box::new(DevInfoObject::new(&self.dev_info));
+        let session_info = Box::new(SessionInfoObject::new(self.bearer));
+        // What servers may do with these two is fixed (D49).
+        self.objects.push((dev_info, Rights::NONE));
+        self.objects.push((session_info, Rights::NONE));
         let mut registry = MoRegistry::default();
         registry.insert(dm_acc::ddf().clone())?;
         registry.insert(dac::ddf().clone())?;
@@ -404,8 +418,11 @@ impl ClientBuilder {
             registry.insert(ddf)?;
         }
         let mut objects: BTreeMap<Moid, Box<dyn ManagedObject>> = BTreeMap::new();
-        for object in self.objects {
-            objects.insert(registry.insert(object.ddf().clone())?, object);
+        let mut grants = Grants::default();
+        for (object, rights) in self.objects {
+            let moid = registry.insert(object.ddf().clone())?;
+            grants.give(moid.clone(), rights);
+            objects.insert(moid, object);
         }
         let downloads = Downloads::new(
             self.store.with_file_name("downloads"),
@@ -417,6 +434,7 @@ impl ClientBuilder {
             store,
             registry.clone(),
             objects,
+            grants,
             self.managed_object_deadline,
             self.change_note.0,
         )?;

@@ -2,16 +2,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use omadm_bootstrap::plan::{ApplyError, PlanStep, TreePlan};
+use omadm_bootstrap::plan::{ApplyError, PlanStep, RightsChange, TreePlan};
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{
-    ManagedObject, ManagedObjectError, Miid, Moid, Node, NodeAddress, NodePath, TreeError,
-    TreeVersion, TreeView as _,
+    AccessList, ManagedObject, ManagedObjectError, Miid, Moid, Node, NodeAddress, NodePath,
+    TreeError, TreeVersion, TreeView as _,
 };
 use omadm_session::client::Cause;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::grants::Grants;
 use crate::store::TreeStore;
 
 /// Tree store and plug-ins. Everything here blocks; [`Host::run`] keeps it off the threads that serve connections.
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) registry: MoRegistry,
     objects: Objects,
     live: BTreeSet<Moid>,
+    grants: Grants,
     /// How long a plug-in may take over one call.
     deadline: Duration,
     /// Executions whose plug-in is being called at this moment.
@@ -42,6 +44,7 @@ impl Host {
         store: TreeStore,
         registry: MoRegistry,
         objects: BTreeMap<Moid, Box<dyn ManagedObject>>,
+        grants: Grants,
         deadline: Duration,
         changed: Arc<Notify>,
     ) -> Result<Self, ApplyError> {
@@ -50,12 +53,21 @@ impl Host {
         for moid in objects.keys() {
             if snapshot.instances(moid)?.is_empty() {
                 let (miid, root) = (Miid::counted(1), Node::empty());
+                let mut given = RightsChange {
+                    moid: moid.clone(),
+                    miid: miid.clone(),
+                    access: AccessList::none(),
+                };
+                grants.of_new(&snapshot, moid, &mut given)?;
                 plan.steps.push(PlanStep::Add {
                     moid: moid.clone(),
                     miid,
                     root,
                     creator: None,
                 });
+                if !given.access.entries().is_empty() {
+                    plan.rights.push(given);
+                }
             }
         }
         drop(snapshot);
@@ -71,6 +83,7 @@ impl Host {
             registry,
             objects: objects.collect(),
             live,
+            grants,
             deadline,
             calling: Mutex::default(),
             changed,
@@ -155,6 +168,19 @@ impl Host {
 
 impl Shared {
     fn apply(&self, plan: &TreePlan) -> Result<TreeVersion, Cause> {
+        let given = self.grants.of_plan(&self.store.snapshot()?, plan)?;
+        let more;
+        let plan = if given.is_empty() {
+            plan
+        } else {
+            let mut rights = plan.rights.clone();
+            rights.extend(given);
+            more = TreePlan {
+                rights,
+                ..plan.clone()
+            };
+            &more
+        };
         self.store.apply(plan).map_err(|error| match error {
             ApplyError::Stale { .. } => Cause::Stale,
             ApplyError::Tree(error) => Cause::Tree(error),

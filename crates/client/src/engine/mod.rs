@@ -8,6 +8,7 @@ mod daemon;
 mod download;
 mod executions;
 mod fetch;
+mod grants;
 mod host;
 mod notification;
 mod refusal;
@@ -35,6 +36,7 @@ pub use reports::MissingMo;
 pub use session::SessionReport;
 
 pub(crate) use browser::of_command as browser_of;
+pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
 pub(crate) use reports::Unreported;

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use omadm_bootstrap::plan::{PlanStep, RightsChange, TreePlan};
 use omadm_client::policy::{NetworkPolicy, ReportTimes};
-use omadm_client::store::TreeStore;
 use omadm_client::{Client, ClientBuilder};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{
-    AccessList, DevId, ExecOutcome, ExecResult, ManagedObject, ManagedObjectError, Miid, Moid,
-    Node, NodePath, ServerUri, SrvId, TreeView as _, Value as NodeValue,
+    DevId, ExecOutcome, ExecResult, ManagedObject, ManagedObjectError, Node, NodePath, Rights,
+    ServerUri, SrvId, Value as NodeValue,
 };
 use omadm_session::client::Outcome;
 use serde_json::{Value, json};
@@ -134,7 +132,6 @@ impl Device {
             browser: false,
             shown: Arc::default(),
         };
-        device.let_in();
         let client = device.client(peer);
         install(&client, Self::document(peer)).await;
         let report = client.session(&srv()).await.unwrap();
@@ -147,24 +144,6 @@ impl Device {
     pub(crate) async fn bootstrap_again(&self, client: &Client, peer: &Peer) {
         let text = String::from_utf8(Self::document(peer)).unwrap();
         install(client, text.replace("\"Peer\"", "\"Again\"").into_bytes()).await;
-    }
-
-    /// A local application gives the server every right on the pump.
-    fn let_in(&self) {
-        let store = TreeStore::open(self.folder.path().join("tree.redb"), 1).unwrap();
-        let mut plan = TreePlan::at(store.snapshot().unwrap().version());
-        plan.steps.push(PlanStep::Add {
-            moid: Moid::parse(PUMP).unwrap(),
-            miid: Miid::counted(1),
-            root: Node::empty(),
-            creator: None,
-        });
-        plan.rights.push(RightsChange {
-            moid: Moid::parse(PUMP).unwrap(),
-            miid: Miid::counted(1),
-            access: AccessList::of_creator(&srv()),
-        });
-        store.apply(&plan).unwrap();
     }
 
     fn document(peer: &Peer) -> Vec<u8> {
@@ -229,12 +208,15 @@ impl Device {
             })
             .mo(ddf(GPS, "GPS", &inner))
             .mo(ddf(CLOCK, "Clock", &inner))
-            .managed_object(Pump {
-                ddf: ddf(PUMP, "Pump", &pump),
-                folder: self.folder.path().to_owned(),
-                level: Arc::clone(&self.level),
-                plan: Arc::clone(&self.plan),
-            });
+            .managed_object_for(
+                Pump {
+                    ddf: ddf(PUMP, "Pump", &pump),
+                    folder: self.folder.path().to_owned(),
+                    level: Arc::clone(&self.level),
+                    plan: Arc::clone(&self.plan),
+                },
+                Rights::FULL,
+            );
         if self.browser {
             let shown = Arc::clone(&self.shown);
             builder = builder.browser(move |uri| {
