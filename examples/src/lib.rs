@@ -1,0 +1,3 @@
+//! Small programs on the library crates.
+
+pub mod fumo;
