@@ -31,7 +31,15 @@ pub struct Listening {
     pub udp: Option<SocketAddr>,
     /// Where the HTTPS listener is bound.
     pub https: Option<SocketAddr>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Listening {
+    /// Ends the listeners and returns when they are over. By dropping alone they may outlive the [`crate::Client`] for a moment, and its store stays taken
+    /// meanwhile: an embedder that makes another client of the same store waits for this.
+    pub async fn end(mut self) {
+        self.tasks.shutdown().await;
+    }
 }
 
 /// Why the device does not listen. Nothing of it does then.
@@ -74,7 +82,7 @@ pub(crate) async fn listen(
     let mut listening = Listening {
         udp: None,
         https: None,
-        _tasks: JoinSet::new(),
+        tasks: JoinSet::new(),
     };
     let identity = engine.config.identity.as_deref();
     let acceptor = match (addresses.https, identity.and_then(Credential::identity)) {
@@ -108,16 +116,14 @@ pub(crate) async fn listen(
         return Ok(listening);
     }
     let (inbox, work) = Inbox::new(Arc::clone(engine));
-    listening._tasks.spawn(work);
+    listening.tasks.spawn(work);
     if let Some(socket) = udp {
         listening.udp = socket.local_addr().ok();
-        listening._tasks.spawn(udp::serve(socket, inbox.clone()));
+        listening.tasks.spawn(udp::serve(socket, inbox.clone()));
     }
     if let Some((socket, acceptor)) = https {
         listening.https = socket.local_addr().ok();
-        listening
-            ._tasks
-            .spawn(https::serve(socket, acceptor, inbox));
+        listening.tasks.spawn(https::serve(socket, acceptor, inbox));
     }
     Ok(listening)
 }
