@@ -254,6 +254,8 @@ async fn a_device_that_is_killed_while_it_installs_tells_that_it_failed_and_stay
     let order = commands(&rig, &package, &sha256(&package)).await;
     assert_eq!(rig.session(&device, order).await, [200, 200, 200, 202]);
     drop(device);
+    let listen = "[listen]\nudp = \"127.0.0.1:0\"\n";
+    std::fs::write(rig.dir().join("policy.toml"), listen).unwrap();
     let begun = rig.dir().join("begun");
     let program = Program::start(&rig, &format!("touch '{}'; exec sleep 5", begun.display()));
     until("the installation", async || begun.exists()).await;

@@ -19,6 +19,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(
     after_help = "`omadm client init` makes the folder. Servers whose Perm list names urn:oma:mo:oma-fumo:1.0 may read, write and execute the MO.
+The device asks for a bootstrap while it has none, and opens a session when a DM Notification comes where [listen] in its policy.toml says.
 Without an installer the package is moved to fumo/slot in the folder. After an update the device starts anew, with PkgVersion as its FwV.
 
 Examples:
@@ -63,6 +64,8 @@ impl Arguments {
         let installer = self.installer();
         loop {
             let client = self.start(&fumo)?;
+            let listening = client.listen().await?;
+            tracing::info!(udp = ?listening.udp, https = ?listening.https, "Notifications");
             let (stop, stopped) = watch::channel(false);
             let mut running = std::pin::pin!(client.run(stopped));
             tokio::select! {
@@ -76,6 +79,7 @@ impl Arguments {
             }
             stop.send_replace(true);
             running.await?;
+            listening.end().await;
             tracing::info!(firmware = fumo.firmware(), "the device starts anew");
         }
     }
