@@ -3,8 +3,10 @@
 
 mod support;
 
-use omadm_bootstrap::DeviceView as _;
-use omadm_mo::{MemoryTree, TreeView as _};
+use omadm_bootstrap::plan::{RightsChange, TreePlan};
+use omadm_bootstrap::{DeviceView as _, GovernedInstance, PayloadHash};
+use omadm_mo::{ClientUri, MemoryTree, Rights, SrvId, TreeView as _};
+use omadm_session::client::change_report;
 use serde_json::{Value, json};
 use support::*;
 
@@ -152,6 +154,74 @@ fn b_17_no_write_of_a_server_reaches_another_ones_account_or_its_own_kept_parts(
         );
     }
     assert!(state(&bench) == before);
+}
+
+/// The report of a subscription of this server, where it may have one.
+fn reported(bench: &Bench, server: &str, uri: &str) -> Result<(String, PayloadHash), u16> {
+    let device = &bench.pair.end.device;
+    let account = device.account(&SrvId::parse(server).unwrap());
+    let uri = ClientUri::parse(uri).unwrap();
+    let report = change_report(device, &account.unwrap().unwrap(), &registry(), &uri);
+    let report = report.map_err(|code| code.get())?;
+    Ok((String::from_utf8(report.body).unwrap(), report.hash))
+}
+
+#[test]
+fn b_20_b_21_a_report_of_changes_shows_no_secret_and_of_other_servers_nothing() {
+    let mut bench = Bench::new();
+    for uri in [
+        format!("{DM_ACC}/*/"),
+        format!("{DAC}/*/"),
+        format!("{GPS}/*/"),
+    ] {
+        let body = reported(&bench, OTHER, &uri).map_or_else(|_| String::new(), |(body, _)| body);
+        assert!(!body.contains(SRV), "{uri}: {body}");
+        for secret in SECRETS {
+            assert!(!body.contains(secret), "{uri}: {body}");
+        }
+    }
+    let private = reported(&bench, OTHER, &format!("{PRIVATE}/1/"));
+    assert_eq!(private.err(), Some(403));
+
+    // What it may read of the DAC MO is what a GET shows, and a change of rights is a change.
+    let all = format!("{DAC}/*/");
+    let before = reported(&bench, OTHER, &all).ok();
+    let mine = json!([item(&format!("{GPS}//"), "GPS", &gps("mine"))]);
+    assert_eq!(bench.hget_as(OTHER, "", &mine), 200);
+    let (body, hash) = reported(&bench, OTHER, &all).unwrap();
+    assert!(body.contains(OTHER) && !body.contains(SRV), "{body}");
+    assert!(before.is_none_or(|(_, before)| before != hash));
+    let device = &mut bench.pair.end.device;
+    let governed = device.governed().unwrap();
+    let other = SrvId::parse(OTHER).unwrap();
+    let owned = |one: &&GovernedInstance| {
+        one.moid.as_str() == GPS && one.access.rights(&other).has(Rights::WRITE)
+    };
+    let mut given = governed.iter().find(owned).unwrap().clone();
+    let srv = SrvId::parse(SRV).unwrap();
+    given.access.allow(&srv, Rights::READ);
+    let mut plan = TreePlan::at(device.version());
+    plan.rights.push(RightsChange {
+        moid: given.moid,
+        miid: given.miid,
+        access: given.access,
+    });
+    device.apply(&plan).unwrap();
+    assert_ne!(reported(&bench, OTHER, &all).unwrap().1, hash);
+}
+
+#[test]
+fn results_of_one_package_together_stay_within_the_limit_of_one_body() {
+    let mut bench = Bench::new();
+    bench.limits.octets = 4096;
+    let get = json!(["GET", format!("{DEV_INFO}/*/")]);
+    let (run, statuses) = bench.run_as(SRV, json!(vec![get; 40]));
+    let codes: Vec<_> = statuses.iter().map(|status| status.code.get()).collect();
+    let (taken, refused): (Vec<u16>, Vec<u16>) = codes.iter().partition(|code| **code == 200);
+    assert!(taken.len() > 3 && refused.len() > 10, "{codes:?}");
+    assert!(refused.iter().all(|code| *code == 413), "{codes:?}");
+    let longest = run.requests.iter().map(|request| request.body.len()).max();
+    assert!(longest.unwrap() < 4096 + 40 * 20);
 }
 
 #[test]

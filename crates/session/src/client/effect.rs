@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use omadm_bootstrap::plan::TreePlan;
 use omadm_dm2::{CommandName, StatusCode};
 use omadm_mo::{
@@ -107,6 +109,9 @@ pub enum Cause {
     /// The device's policy forbids the address.
     #[error("the device's policy forbids this address")]
     Forbidden,
+    /// The server did not end the session in the time that the device's policy gives it.
+    #[error("the session did not end within {0:?}")]
+    SessionTooLong(Duration),
     /// The tree changed since the plan was made.
     #[error("the tree changed in the meantime")]
     Stale,
@@ -126,7 +131,7 @@ pub enum Cause {
 pub enum Input {
     /// The server answered the package.
     Response(Response),
-    /// The package did not get an answer.
+    /// The package did not get an answer. With [`Cause::SessionTooLong`] it ends the session in any state.
     SendFailed(Cause),
     /// Answer to [`Effect::Fetch`].
     FetchDone(EffectId, Result<Fetched, Cause>),

@@ -87,6 +87,8 @@ enum State {
 struct Run {
     commands: VecDeque<Result<Command, CommandError>>,
     statuses: Vec<Status>,
+    /// Of the results in the statuses, as they are written.
+    octets: usize,
     ends: bool,
     waits: Option<Wait>,
 }
@@ -186,6 +188,9 @@ impl ClientSession {
         match (std::mem::replace(&mut self.state, State::Over), input) {
             (State::Over, _) => {}
             (_, Input::Cancel) => self.finish(Outcome::Cancelled),
+            (_, Input::SendFailed(cause @ Cause::SessionTooLong(_))) => {
+                self.finish(Outcome::Lost(cause));
+            }
             (State::Sent(_), Input::SendFailed(cause)) => self.finish(Outcome::Lost(cause)),
             (State::Sent(request), Input::Response(response)) => {
                 self.answered(view, request, response);
@@ -299,6 +304,7 @@ impl ClientSession {
         let run = Run {
             commands: commands.collect(),
             statuses: Vec::new(),
+            octets: 0,
             ends,
             waits: None,
         };
@@ -438,7 +444,16 @@ impl ClientSession {
         }
     }
 
-    fn done(&mut self, run: &mut Run, status: Status) {
+    /// Notes a status. The results of one Package#3 together stay within the limit of one body: a result that goes beyond is 413.
+    fn done(&mut self, run: &mut Run, mut status: Status) {
+        if let Some(result) = &status.result {
+            let octets = run.octets + result.to_compact().len();
+            if octets > self.opening.limits.octets {
+                status = Status::new(StatusCode::TOO_LARGE);
+            } else {
+                run.octets = octets;
+            }
+        }
         if let Some(command) = run.commands.pop_front() {
             let (name, text) = match &command {
                 Ok(command) => (Some(command.name()), command.write().join(" ")),
