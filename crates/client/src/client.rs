@@ -60,6 +60,8 @@ pub struct ClientBuilder {
     bearer: TellBearer,
     limits: JsonLimits,
     download_octets: u64,
+    tree_octets: u64,
+    session_timeout: Duration,
     connect_timeout: Duration,
     read_timeout: Duration,
     identity: Option<Credential>,
@@ -144,6 +146,8 @@ impl ClientBuilder {
         self.policy = policy.bootstrap.clone();
         self.limits = policy.limits;
         self.download_octets = policy.download_octets;
+        self.tree_octets = policy.tree_octets;
+        self.session_timeout = policy.session_timeout;
         self.report_type = policy.report_bootstrap_type;
         let connected = policy.session_info;
         self.bearer = Box::new(move || connected);
@@ -267,6 +271,20 @@ impl ClientBuilder {
     #[must_use]
     pub const fn download_octets(mut self, octets: u64) -> Self {
         self.download_octets = octets;
+        self
+    }
+
+    /// Octets of the tree's names and values at most; 64 MiB by default. What would make it larger is refused with 507.
+    #[must_use]
+    pub const fn tree_octets(mut self, octets: u64) -> Self {
+        self.tree_octets = octets;
+        self
+    }
+
+    /// How long a session may take; half an hour by default.
+    #[must_use]
+    pub const fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = timeout;
         self
     }
 
@@ -429,7 +447,8 @@ impl ClientBuilder {
             self.download_octets,
             self.read_timeout,
         );
-        let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?;
+        let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?
+            .with_room(self.tree_octets);
         let host = Host::new(
             store,
             registry.clone(),
@@ -462,6 +481,7 @@ impl ClientBuilder {
             allow_http_basic: self.allow_http_basic,
             absent_digest: self.absent_digest,
             reports: self.reports,
+            session_timeout: self.session_timeout,
         };
         let engine = Engine {
             config,
@@ -496,6 +516,8 @@ impl Client {
             bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
             download_octets: ClientPolicy::DOWNLOAD_OCTETS,
+            tree_octets: ClientPolicy::TREE_OCTETS,
+            session_timeout: ClientPolicy::SESSION_TIMEOUT,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),
             identity: None,

@@ -17,6 +17,7 @@ mod session;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, Utc};
 use omadm_dm2::package0::AbsentDigest;
@@ -62,6 +63,7 @@ pub(crate) struct EngineConfig {
     /// What becomes of a Notification without digest where the account has `Auth/Noti` (D38).
     pub(crate) absent_digest: AbsentDigest,
     pub(crate) reports: ReportTimes,
+    pub(crate) session_timeout: Duration,
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.

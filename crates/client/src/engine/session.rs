@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use http::Method;
 use omadm_bootstrap::{DeviceView as _, SessionSet};
 use omadm_dm2::package0::ServerId;
@@ -172,6 +174,8 @@ impl Engine {
             };
             return Ok((report, None));
         };
+        let limit = self.config.session_timeout;
+        let end = Instant::now() + limit;
         let (mut retry_after, mut delivered) = (None, false);
         let outcome = loop {
             let Some(effect) = session.poll_effect() else {
@@ -179,6 +183,9 @@ impl Engine {
             };
             let input = match effect {
                 Effect::Finish(outcome) => break outcome,
+                effect if is_remote(&effect) && Instant::now() >= end => {
+                    Input::SendFailed(Cause::SessionTooLong(limit))
+                }
                 Effect::Report(event) => {
                     if matches!(event, SessionEvent::AlertsDelivered { .. }) {
                         delivered = true;
@@ -384,6 +391,18 @@ impl Engine {
             body,
         }
     }
+}
+
+/// Whether somebody on the network is waited for, who may take as long as a timeout allows.
+const fn is_remote(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Send(_)
+            | Effect::Fetch(..)
+            | Effect::Upload(..)
+            | Effect::Show(..)
+            | Effect::Permit(..)
+    )
 }
 
 /// D82: the credentials or the address themselves were refused, not merely out of reach.

@@ -24,6 +24,8 @@ pub struct ClientPolicy {
     pub limits: JsonLimits,
     /// `[limits] download_octets`: the longest object that is downloaded to a file.
     pub download_octets: u64,
+    /// `[limits] tree_octets`: the octets of names and values of the DM tree, so that no server fills the disk; what would make it larger is 507.
+    pub tree_octets: u64,
     /// `[report] bootstrap_type`: whether the BootstrapComplete alert tells the bootstrap type (D27).
     pub report_bootstrap_type: bool,
     /// `[session_info]`: what Session Info says of the connection (D46).
@@ -32,6 +34,8 @@ pub struct ClientPolicy {
     pub connect_timeout: Duration,
     /// `[timeouts] read_seconds` (D01).
     pub read_timeout: Duration,
+    /// `[timeouts] session_seconds`: how long a session may take. While one goes on no other server has its turn.
+    pub session_timeout: Duration,
     /// `[listen]`: where Notifications come in.
     pub listen: ListenAddresses,
     /// `[identity] http_user` and `http_password_file` (D45).
@@ -125,6 +129,10 @@ pub struct LocalTrust {
 impl ClientPolicy {
     /// The longest download unless the file says otherwise: 256 MiB.
     pub const DOWNLOAD_OCTETS: u64 = 256 << 20;
+    /// The largest tree unless the file says otherwise: 64 MiB.
+    pub const TREE_OCTETS: u64 = 64 << 20;
+    /// The longest session unless the file says otherwise: half an hour.
+    pub const SESSION_TIMEOUT: Duration = Duration::from_secs(1800);
     /// A policy file with every key in a comment; as it stands it is the default policy.
     pub const TEMPLATE: &'static str = include_str!("template.toml");
 
@@ -161,10 +169,12 @@ impl Default for ClientPolicy {
             trust: LocalTrust::default(),
             limits: JsonLimits::default(),
             download_octets: Self::DOWNLOAD_OCTETS,
+            tree_octets: Self::TREE_OCTETS,
             report_bootstrap_type: true,
             session_info: SessionInfo::default(),
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(300),
+            session_timeout: Self::SESSION_TIMEOUT,
             listen: ListenAddresses::default(),
             accept_unproven_notifications: false,
             http_login: None,

@@ -94,6 +94,7 @@ struct LimitsTable {
     document_octets: Option<Spanned<u64>>,
     document_depth: Option<Spanned<u64>>,
     download_octets: Option<Spanned<u64>>,
+    tree_octets: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -133,6 +134,7 @@ enum RoamingName {
 struct TimeoutsTable {
     connect_seconds: Option<Spanned<u64>>,
     read_seconds: Option<Spanned<u64>>,
+    session_seconds: Option<Spanned<u64>>,
     managed_object_seconds: Option<Spanned<u64>>,
 }
 
@@ -161,7 +163,7 @@ struct ReportsTable {
 const MOST_ACCOUNTS: u64 = 256;
 /// Largest document that a policy may allow, in octets.
 const MOST_OCTETS: u64 = 64 << 20;
-/// Longest download that a policy may allow, in octets: 16 GiB.
+/// Longest download and largest tree that a policy may allow, in octets: 16 GiB.
 const MOST_DOWNLOAD_OCTETS: u64 = 16 << 30;
 /// Deepest document that a policy may allow; the reader goes one call deeper for each level.
 const MOST_DEPTH: u64 = 128;
@@ -203,6 +205,12 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             default.download_octets,
             MOST_DOWNLOAD_OCTETS,
         )?,
+        tree_octets: reader.number(
+            file.limits.tree_octets,
+            default.tree_octets,
+            MOST_DOWNLOAD_OCTETS,
+        )?,
+        session_timeout: reader.seconds(file.timeouts.session_seconds, default.session_timeout)?,
         report_bootstrap_type: file
             .report
             .bootstrap_type

@@ -106,11 +106,13 @@ fn every_key_has_its_effect() {
         document_octets = 10
         document_depth = 3
         download_octets = 20
+        tree_octets = 30
         [report]
         bootstrap_type = false
         [timeouts]
         connect_seconds = 1
         read_seconds = 2
+        session_seconds = 4
         managed_object_seconds = 3
         [network]
         allow_private = true
@@ -152,7 +154,8 @@ fn every_key_has_its_effect() {
     );
     assert!(policy.trust.system && !policy.report_bootstrap_type);
     assert_eq!((policy.limits.octets, policy.limits.depth), (10, 3));
-    assert_eq!(policy.download_octets, 20);
+    assert_eq!((policy.download_octets, policy.tree_octets), (20, 30));
+    assert_eq!(policy.session_timeout.as_secs(), 4);
     assert_eq!(
         (
             policy.connect_timeout.as_secs(),

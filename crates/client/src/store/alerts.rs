@@ -1,10 +1,13 @@
 use omadm_bootstrap::DeviceView as _;
 use omadm_mo::{SrvId, TreeError};
-use redb::Table;
+use redb::{ReadableTable as _, Table};
 
 use super::device_write::WriteTxn;
 use super::storage_error::{damaged, tree_error};
 use super::{TreeStore, facts, node_key};
+
+/// Most alerts that wait for one server. One more takes the place of the oldest.
+pub const MOST_ALERTS: usize = 256;
 
 /// An alert that waits for the next session with a server (D25).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +19,7 @@ pub struct QueuedAlert {
 }
 
 impl TreeStore {
-    /// Queues an alert behind those that already wait for a server; answers its number. None where the device has no account of this server: nobody would
+    /// Queues an alert behind those that already wait for a server; answers its number. Where [`MOST_ALERTS`] wait, the oldest of them goes. None where the device has no account of this server: nobody would
     /// ever take it.
     ///
     /// # Errors
@@ -72,6 +75,24 @@ pub(super) fn put(tables: &mut WriteTxn<'_>, srv_id: &SrvId, json: &str) -> Resu
         .alerts
         .insert(key(srv_id, number).as_slice(), json.as_bytes())
         .map_err(tree_error)?;
+    let (first, last) = (key(srv_id, 0), key(srv_id, u64::MAX));
+    let waiting = tables
+        .alerts
+        .range::<&[u8]>(first.as_slice()..=last.as_slice())
+        .map_err(tree_error)?;
+    let mut surplus = waiting.count().saturating_sub(MOST_ALERTS);
+    if surplus > 0 {
+        tracing::warn!(server = %srv_id, "alerts pile up: the oldest one is dropped");
+        let drop = |_: &[u8], _: &[u8]| {
+            let kept = surplus == 0;
+            surplus = surplus.saturating_sub(1);
+            kept
+        };
+        tables
+            .alerts
+            .retain_in::<&[u8], _>(first.as_slice()..=last.as_slice(), drop)
+            .map_err(tree_error)?;
+    }
     Ok(number)
 }
 

@@ -3,7 +3,7 @@ use omadm_mo::{
     AccessList, Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion,
     TreeView as _, TreeWrite,
 };
-use redb::{Table, WriteTransaction};
+use redb::{ReadableTable as _, Table, WriteTransaction};
 
 use super::device_tables::{
     ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES, RIGHTS, SHADOWS,
@@ -64,6 +64,7 @@ impl<'t> WriteTxn<'t> {
         self.facts
             .retain(|name, _| !name.starts_with(facts::CLIENT.as_bytes()))
             .map_err(tree_error)?;
+        facts::remove(&mut self.facts, facts::OCTETS)?;
         for table in [
             &mut self.nodes,
             &mut self.instances,
@@ -76,6 +77,30 @@ impl<'t> WriteTxn<'t> {
             table.retain(|_, _| false).map_err(tree_error)?;
         }
         Ok(())
+    }
+
+    /// Octets that the tree takes: its nodes' keys and values.
+    pub(super) fn octets(&self) -> Result<u64, TreeError> {
+        if facts::read(&self.facts, facts::OCTETS)?.is_some() {
+            return facts::read_u64(&self.facts, facts::OCTETS);
+        }
+        let mut octets = 0;
+        for entry in self.nodes.iter().map_err(tree_error)? {
+            let (key, value) = entry.map_err(tree_error)?;
+            octets += row_octets(key.value(), value.value());
+        }
+        Ok(octets)
+    }
+
+    /// Does something to the nodes; it answers the octets that came and those that went.
+    fn counted_octets(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<(u64, u64), TreeError>,
+    ) -> Result<(), TreeError> {
+        let before = self.octets()?;
+        let (came, went) = change(self)?;
+        let octets = before.saturating_add(came).saturating_sub(went);
+        facts::write(&mut self.facts, facts::OCTETS, &octets.to_be_bytes())
     }
 
     fn touch(&mut self, moid: &Moid, miid: &Miid) -> Result<(), TreeError> {
@@ -123,40 +148,52 @@ impl<'t> WriteTxn<'t> {
         Ok(())
     }
 
-    fn store(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
+    /// Puts a node with all below it; answers the octets that came and those that went.
+    fn store(&mut self, at: &NodeAddress, node: &Node) -> Result<(u64, u64), TreeError> {
         let key = node_key::of_node(at);
-        self.nodes
-            .insert(key.as_slice(), node_value::encode(node).expose())
+        let value = node_value::encode(node);
+        let former = self
+            .nodes
+            .insert(key.as_slice(), value.expose())
             .map_err(tree_error)?;
+        let mut went = former.map_or(0, |former| row_octets(&key, former.value()));
+        let mut came = row_octets(&key, value.expose());
         for (name, child) in node.children().into_iter().flatten() {
-            self.store(&at.child(name.clone()), child)?;
+            let (more, less) = self.store(&at.child(name.clone()), child)?;
+            came += more;
+            went += less;
         }
-        Ok(())
+        Ok((came, went))
     }
 
     /// Makes the interior nodes above a node; a leaf on the way gives way.
-    fn make_way(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+    fn make_way(&mut self, at: &NodeAddress) -> Result<(u64, u64), TreeError> {
+        let (mut came, mut went) = (0, 0);
         let names = at.path.names();
         for depth in 0..names.len() {
             let above = at.with_path(names.iter().take(depth).cloned().collect::<NodePath>());
             if self.kind(&above)? != Some(omadm_mo::NodeKind::Interior) {
-                self.store(&above, &Node::empty())?;
+                let (more, less) = self.store(&above, &Node::empty())?;
+                came += more;
+                went += less;
             }
         }
-        Ok(())
+        Ok((came, went))
     }
 
-    /// Takes a node and, level by level, all below it away.
-    fn clear_subtree(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+    /// Takes a node and, level by level, all below it away; answers their octets.
+    fn clear_subtree(&mut self, at: &NodeAddress) -> Result<u64, TreeError> {
         let key = node_key::of_node(at);
-        self.nodes.remove(key.as_slice()).map_err(tree_error)?;
+        let former = self.nodes.remove(key.as_slice()).map_err(tree_error)?;
+        let mut went = former.map_or(0, |former| row_octets(&key, former.value()));
         for depth in node_key::depth(&at.path).saturating_add(1)..u32::MAX {
             let level = node_key::of_level(at, depth);
             let mut gone = false;
             let behind = node_key::behind(&level);
             self.nodes
-                .retain_in(level.as_slice()..behind.as_slice(), |_, _| {
+                .retain_in(level.as_slice()..behind.as_slice(), |key, value| {
                     gone = true;
+                    went += row_octets(key, value);
                     false
                 })
                 .map_err(tree_error)?;
@@ -164,16 +201,23 @@ impl<'t> WriteTxn<'t> {
                 break;
             }
         }
-        Ok(())
+        Ok(went)
     }
+}
+
+const fn row_octets(key: &[u8], value: &[u8]) -> u64 {
+    key.len() as u64 + value.len() as u64
 }
 
 impl TreeWrite for WriteTxn<'_> {
     fn put(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
         self.touch(&at.moid, &at.miid)?;
-        self.make_way(at)?;
-        self.clear_subtree(at)?;
-        self.store(at, node)
+        self.counted_octets(|tables| {
+            let (way, stood) = tables.make_way(at)?;
+            let cleared = tables.clear_subtree(at)?;
+            let (came, replaced) = tables.store(at, node)?;
+            Ok((way + came, stood + cleared + replaced))
+        })
     }
 
     fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
@@ -184,7 +228,7 @@ impl TreeWrite for WriteTxn<'_> {
         } else if self.instance(&at.moid, &at.miid)?.is_some() {
             self.touch(&at.moid, &at.miid)?;
         }
-        self.clear_subtree(at)
+        self.counted_octets(|tables| Ok((0, tables.clear_subtree(at)?)))
     }
 
     fn count_miids(&mut self, moid: &Moid, highest: u64) -> Result<(), TreeError> {

@@ -11,6 +11,9 @@ const NAME: &str = "client/exec/";
 /// Counts them.
 const COUNT: &str = "client/execs";
 
+/// Most of them that run or wait to be reported. One EXEC more is 507.
+const MOST: usize = 64;
+
 /// An EXEC whose result the server is owed by an alert (`dm20.md` §5.4).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Execution {
@@ -74,7 +77,7 @@ impl Execution {
 }
 
 impl TreeStore {
-    /// Notes that a node is about to be executed for a server.
+    /// Notes that a node is about to be executed for a server. [`TreeError::NoRoom`] where [`MOST`] wait.
     pub(crate) fn begin_execution(
         &self,
         server: &SrvId,
@@ -82,6 +85,9 @@ impl TreeStore {
         report_to: Option<&ServerUri>,
     ) -> Result<u64, TreeError> {
         let begun = self.write_aside(|tables| {
+            if facts::named(&tables.facts, NAME)?.len() >= MOST {
+                return Err(TreeError::NoRoom);
+            }
             let number = facts::count(&mut tables.facts, COUNT)?;
             put(tables, &Execution::new(number, server, at, report_to))?;
             Ok(Some(number))

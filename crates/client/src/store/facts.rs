@@ -13,6 +13,8 @@ pub(super) const EPOCH: &str = "epoch";
 pub(super) const VERSION: &str = "version";
 /// How many instances were ever created, 8 octets.
 pub(super) const BORN: &str = "born";
+/// Octets of keys and values in the table of nodes, 8 octets; where it does not stand they are counted.
+pub(super) const OCTETS: &str = "octets";
 /// How many alerts were ever queued, 8 octets.
 pub(super) const ALERTS: &str = "alerts";
 /// How many Notifications were ever accepted, 8 octets.

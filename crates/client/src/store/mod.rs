@@ -29,7 +29,7 @@ mod power_cut_tests;
 #[cfg(test)]
 mod tests;
 
-pub use alerts::QueuedAlert;
+pub use alerts::{MOST_ALERTS, QueuedAlert};
 pub use device_tables::{DeviceTables, Snapshot};
 pub(crate) use executions::{Execution, ExecutionState};
 pub use notifications::OwedNotification;

@@ -21,6 +21,8 @@ pub struct TreeStore {
     reopen: Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>,
     /// None after a failure of the storage, until it could be opened again: redb does not go on with a file that failed it.
     database: RwLock<Option<Database>>,
+    /// Octets that the tree may take.
+    room: u64,
 }
 
 impl TreeStore {
@@ -37,7 +39,16 @@ impl TreeStore {
             file,
             reopen: Box::new(move || open::open_file(&path)),
             database: RwLock::new(Some(database)),
+            room: u64::MAX,
         })
+    }
+
+    /// Bounds the tree: its nodes' names and values, in octets as they are stored. A plan that makes it larger than that fails with [`TreeError::NoRoom`];
+    /// one that makes it smaller never does. The file has up to a few times as many. Without it there is no bound.
+    #[must_use]
+    pub const fn with_room(mut self, octets: u64) -> Self {
+        self.room = octets;
+        self
     }
 
     /// Opens or makes the store on another storage than a file; `backend` is called again after the storage failed, and gives the same octets then.
@@ -56,6 +67,7 @@ impl TreeStore {
             file,
             reopen: Box::new(reopen),
             database: RwLock::new(Some(database)),
+            room: u64::MAX,
         })
     }
 
@@ -87,7 +99,12 @@ impl TreeStore {
     /// [`ApplyError`] where the plan is stale or the storage fails; tree and accounts are then as before.
     pub fn apply(&self, plan: &TreePlan) -> Result<TreeVersion, ApplyError> {
         let done = self.write(|tables| {
+            let before = tables.octets()?;
             plan::apply(plan, tables)?;
+            let after = tables.octets()?;
+            if after > self.room && after > before {
+                return Err(TreeError::NoRoom.into());
+            }
             if plan
                 .accounts
                 .iter()
