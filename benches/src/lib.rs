@@ -25,6 +25,7 @@ mod registrar;
 mod report;
 mod run;
 mod sample;
+pub mod sessions;
 mod stand;
 mod stored;
 pub mod tree;
@@ -73,6 +74,12 @@ pub enum Unexpected {
     /// The bed was not set up with what a plan asks for.
     #[error("the bed has no such arm")]
     NoSuchArm,
+    /// A server in a process of its own did not start, or ended by itself.
+    #[error("the server's process ended")]
+    ServerEnded,
+    /// The system tells nothing of a process's memory.
+    #[error("the system does not tell the anonymous memory of a process (Linux does)")]
+    MemoryUnknown,
     /// The writer of the floor is gone.
     #[error("the floor's writer ended")]
     WriterGone,

@@ -95,7 +95,7 @@ impl Ground {
         Ok(())
     }
 
-    fn config(&self, node: usize) -> Result<ServerConfig, Broken> {
+    pub(crate) fn config(&self, node: usize) -> Result<ServerConfig, Broken> {
         let profiles = self.folder.join("profiles");
         fs::create_dir_all(&profiles)?;
         fs::write(profiles.join(format!("{PROFILE}.toml")), MINIMAL)?;

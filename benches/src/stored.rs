@@ -91,6 +91,26 @@ pub(crate) fn fill_sqlite(file: &Path, template: &DevId, count: u64) -> Result<(
     Ok(File::open(file)?.sync_all()?)
 }
 
+/// Gives as many copies of `template` its session, which runs; the copies are there. Blocks.
+pub(crate) fn fill_sessions(file: &Path, template: &DevId, count: u64) -> Result<(), Broken> {
+    let store = Connection::open(file)?;
+    let dev_id = SQLITE.dev_id;
+    let dev_id = dev_id.replace(IMEI, &format!("(n * {STEP}) % {IMEIS}"));
+    let copied = store.execute(
+        &format!(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+             INSERT INTO sessions (dev_id, state, expires_at)
+             SELECT {dev_id}, state, expires_at FROM numbers CROSS JOIN sessions AS t WHERE t.dev_id = '{template}'"
+        ),
+        [],
+    )?;
+    if copied as u64 == count {
+        Ok(())
+    } else {
+        Err(crate::Unexpected::Session(format!("{copied} rows")).into())
+    }
+}
+
 /// The same for a PostgreSQL database without a server on it, as a superuser.
 pub(crate) async fn fill_postgres(
     address: &PostgresAddress,

@@ -93,3 +93,17 @@ fn a_get_over_trees_of_every_size_finds_what_it_names() {
     let found = GETS.map(|get| bed.once(get).unwrap().0);
     assert_eq!(found, [1, 1, 9, 100]);
 }
+
+#[test]
+fn sessions_are_held_by_a_server_of_its_own_process_with_rows_of_others_in_its_store() {
+    use omadm_benches::sessions::hold;
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_held_server"));
+    for rows in [0, 30] {
+        let folder = tempfile::tempdir().unwrap();
+        let held = hold(program, &folder.path().join("server"), 20, rows).unwrap();
+        assert_eq!((held.sessions, held.rows), (20, rows));
+        assert!(held.before > 1_000 && held.held > 1_000 && held.after > 1_000);
+        // Far above the target of the bench: it is about a connection that holds what it should not.
+        assert!(held.each() < 1024.0, "{held:?}");
+    }
+}

@@ -57,7 +57,9 @@ impl ResultCode {
                     Cause::Unreachable(_) => Self::NETWORK,
                     Cause::TooLarge(_) => Self::NOT_ACCEPTABLE,
                     Cause::Stale | Cause::Tree(_) => Self::CLIENT_ERROR,
-                    Cause::ManagedObject(_) | Cause::Browser(_) => Self::UNDEFINED,
+                    Cause::ManagedObject(_) | Cause::Browser(_) | Cause::SessionTooLong(_) => {
+                        Self::UNDEFINED
+                    }
                 }
             }
             DownloadError::TooLarge(_) => Self::NOT_ACCEPTABLE,
