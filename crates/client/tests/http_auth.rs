@@ -33,6 +33,8 @@ enum Answer {
     Challenged(Vec<String>),
     /// END and CONT to this ServerURI.
     Continue(String),
+    /// This status, and that address.
+    Redirect(u16, String),
 }
 
 /// A DM Server that follows a rule, and what the requests to it carried.
@@ -105,6 +107,12 @@ async fn answer(
                 let line = http::HeaderValue::from_bytes(line.as_bytes()).unwrap();
                 response.headers_mut().append("www-authenticate", line);
             }
+            return Ok(response);
+        }
+        Answer::Redirect(status, to) => {
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let to = http::HeaderValue::try_from(to).unwrap();
+            response.headers_mut().insert("location", to);
             return Ok(response);
         }
         Answer::End => vec![Command::End],
@@ -317,4 +325,52 @@ async fn x_sec_001_no_password_goes_to_another_origin_after_cont() {
     session(&client(folder.path(), &[&home, &elsewhere], true).await).await;
     assert_eq!(home.schemes(), ["-", "Basic"]);
     assert_eq!(elsewhere.seen(), [None]);
+}
+
+#[tokio::test]
+async fn x_sec_001_no_password_follows_a_redirect_to_another_origin() {
+    for status in [307, 308] {
+        for challenges in [
+            vec![basic()],
+            vec![digest(DigestAlgorithm::Sha256, "n", false)],
+        ] {
+            let offered = challenges.clone();
+            let elsewhere =
+                Peer::start(move |_, _, _, _| Answer::Challenged(offered.clone())).await;
+            let to = format!("https://localhost:{}/dm?a=b", elsewhere.port);
+            let offered = challenges.clone();
+            let home = Peer::start(move |line, method, target, _| {
+                if is_right(line, method, target) {
+                    Answer::Redirect(status, to.clone())
+                } else {
+                    Answer::Challenged(offered.clone())
+                }
+            })
+            .await;
+            let folder = tempfile::tempdir().unwrap();
+            let client = client(folder.path(), &[&home, &elsewhere], true).await;
+            assert!(session(&client).await.still_owed);
+            // Answered ahead at home, and once more not there.
+            session(&client).await;
+            let scheme = challenges[0].split(' ').next().unwrap();
+            assert_eq!(home.schemes(), ["-", scheme, scheme]);
+            assert_eq!(elsewhere.seen(), [None, None]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn x_sec_001_a_redirect_within_the_origin_is_followed_with_the_password() {
+    let peer = Peer::start(move |line, method, target, _| {
+        match (is_right(line, method, target), target) {
+            (false, _) => Answer::Challenged(vec![digest(DigestAlgorithm::Sha256, "n", false)]),
+            (true, "/there") => Answer::End,
+            (true, _) => Answer::Redirect(307, "/there".to_owned()),
+        }
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let client = client(folder.path(), &[&peer], true).await;
+    assert!(!session(&client).await.still_owed);
+    assert_eq!(peer.schemes(), ["-", "Digest", "Digest"]);
 }
