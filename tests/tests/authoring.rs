@@ -53,7 +53,7 @@ fn a_new_profile_is_good_as_it_is() {
 
 #[test]
 fn the_profiles_of_the_repository_are_good() {
-    for name in ["minimal.toml", "full.toml"] {
+    for name in ["minimal.toml", "full.toml", "http.toml"] {
         let checked = check(&profiles(name)).good();
         assert!(
             checked.stdout.contains("good (0 warnings)"),

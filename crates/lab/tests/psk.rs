@@ -15,6 +15,7 @@ use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::config::DeviceListener;
+use omadm_server::model::{CredentialProof, CredentialScope, Generation};
 use omadm_server::operator::types::{NewDevice, SecretText};
 use omadm_session::client::Outcome;
 use omadm_tls::{Psk, TlsProfile};
@@ -25,7 +26,11 @@ const IDENTITY: &str = "meter 7";
 const KEY: [u8; 16] = *b"sixteen octets!!";
 
 /// A server that devices know by its PSK listener, through a port in front of it; a device with a PSK there.
-async fn served(folder: &Path) -> (Served, Balancer) {
+async fn served(folder: &Path, profile: &str) -> (Served, Balancer) {
+    let profiles = folder.join("profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let text = include_str!("../../../profiles/psk/psk.toml");
+    std::fs::write(profiles.join("psk.toml"), text).unwrap();
     let balancer = Balancer::start(vec![LOOPBACK]).await.unwrap();
     let (running, api) = one_node_with(folder, |config| {
         config.public_server = Some(format!("localhost:{}", balancer.address().port()));
@@ -42,7 +47,7 @@ async fn served(folder: &Path) -> (Served, Balancer) {
         psk: Some(SecretText(
             KEY.iter().map(|octet| format!("{octet:02x}")).collect(),
         )),
-        profile: Some("minimal".into()),
+        profile: Some(profile.into()),
         ..NewDevice::default()
     };
     api.add_device(&new).await.unwrap();
@@ -74,12 +79,8 @@ fn client(folder: &Path, port: u16, identity: &str, key: [u8; 16]) -> Client {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_connection() {
-    let folder = tempfile::tempdir().unwrap();
-    let (running, balancer) = served(folder.path()).await;
-    let port = balancer.address().port();
-    let client = client(folder.path(), port, IDENTITY, KEY);
+/// Bootstraps the device once.
+async fn bootstrapped(client: &Client) {
     // The listener knows a new key after a round of the housekeeping at the latest.
     let fetched = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
@@ -92,6 +93,15 @@ async fn a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_c
         }
     });
     fetched.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, balancer) = served(folder.path(), "minimal").await;
+    let port = balancer.address().port();
+    let client = client(folder.path(), port, IDENTITY, KEY);
+    bootstrapped(&client).await;
     let settled = client.settle().await.unwrap();
     assert_eq!(
         (&settled[0].outcome, settled[0].still_owed),
@@ -107,7 +117,7 @@ async fn a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_c
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_with_a_wrong_psk_is_told_so_and_nothing_is_installed() {
     let folder = tempfile::tempdir().unwrap();
-    let (running, balancer) = served(folder.path()).await;
+    let (running, balancer) = served(folder.path(), "minimal").await;
     let port = balancer.address().port();
     let client = client(folder.path(), port, IDENTITY, *b"sixteen octets!?");
     let Err(NoBootstrap::Refused(refusal)) = client.bootstrap().await else {
@@ -116,5 +126,46 @@ async fn a_device_with_a_wrong_psk_is_told_so_and_nothing_is_installed() {
     assert_eq!(refusal.cause, Cause::HandshakeRefused);
     let told = refusal.to_string();
     assert!(told.contains("pre-shared key"), "{told}");
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x_sec_002_b_24_a_profile_brings_pre_shared_keys_for_sessions_and_further_bootstraps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, balancer) = served(folder.path(), "psk").await;
+    let client = client(folder.path(), balancer.address().port(), IDENTITY, KEY);
+    let dev_id = DevId::parse(DEV_ID).unwrap();
+    let issued = async || {
+        let all = running.store().credentials(&dev_id).await.unwrap();
+        let mut issued: Vec<_> = all.into_iter().filter(|one| one.record.is_some()).collect();
+        issued.sort_by_key(|one| one.scope);
+        issued
+    };
+    let kinds = [CredentialScope::Bootstrap, CredentialScope::Session];
+    let before = issued().await;
+    assert_eq!(
+        before.iter().map(|one| one.scope).collect::<Vec<_>>(),
+        kinds
+    );
+    assert_ne!(before[0].proof, before[1].proof);
+    for one in &before {
+        assert!(matches!(one.proof, CredentialProof::Psk { .. }));
+        assert!(one.generation == Generation::Pending && one.sealed.is_some());
+    }
+    bootstrapped(&client).await;
+    let settled = client.settle().await.unwrap();
+    assert_eq!(
+        (&settled[0].outcome, settled[0].still_owed),
+        (&Outcome::Ended, false)
+    );
+    // Auth/Trsp has an identity of its own, so the session has a connection of its own (D79).
+    assert_eq!(client.counts().await, (2, 3));
+    let after = issued().await;
+    assert_eq!(after.len(), 2);
+    assert!(
+        after
+            .iter()
+            .all(|one| one.generation == Generation::Current)
+    );
     running.shutdown().await.unwrap();
 }

@@ -10,6 +10,7 @@ use omadm_bootstrap::profile::{BootstrapProfile, Need, ProfileError};
 use omadm_mo::Moid;
 use omadm_mo::ddf::{Ddf, DdfError};
 use omadm_mo::standard::{MoRegistry, RegistryError};
+use omadm_tls::{ProfileUnsupported, TlsProfile, TlsSupport};
 
 /// The name of a profile that came with a request.
 const INLINE: &str = "inline";
@@ -29,6 +30,11 @@ impl Profile {
 
     pub(crate) const fn has_trsp(&self) -> bool {
         self.content.account.trsp.is_some()
+    }
+
+    /// Whether a device that has nothing but a bootstrap code can open its session with what the document brings.
+    pub(crate) const fn opens_sessions(&self) -> bool {
+        self.has_trsp() || self.content.account.http.is_some()
     }
 }
 
@@ -59,6 +65,15 @@ pub enum ProfileLibraryError {
         #[source]
         cause: Box<ProfileError>,
     },
+    /// A profile brings pre-shared keys, which this build has not.
+    #[error("{}: {cause}", path.display())]
+    NoPsk {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        #[source]
+        cause: ProfileUnsupported,
+    },
     /// A DDF is not one.
     #[error("{}: {cause}", path.display())]
     Ddf {
@@ -81,7 +96,10 @@ pub enum ProfileLibraryError {
 
 impl ProfileLibrary {
     /// Reads every `*.toml` of a folder with the DDF files they name; nothing where no folder is given.
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, ProfileLibraryError> {
+    pub(crate) fn open(
+        folder: Option<&Path>,
+        support: TlsSupport,
+    ) -> Result<Self, ProfileLibraryError> {
         let mut library = Self {
             profiles: BTreeMap::new(),
             registry: MoRegistry::standard(),
@@ -96,6 +114,12 @@ impl ProfileLibrary {
                     cause: Box::new(cause),
                 }
             })?;
+            if content.needs_psk() {
+                let path = path.clone();
+                support
+                    .require(TlsProfile::Psk)
+                    .map_err(|cause| ProfileLibraryError::NoPsk { path, cause })?;
+            }
             let mut ddfs = BTreeMap::new();
             for need in content.needs() {
                 if let Need::Ddf(file) = need {
@@ -202,7 +226,7 @@ fn read(path: &Path) -> Result<String, ProfileLibraryError> {
 mod tests {
     use omadm_mo::standard::dm_acc;
 
-    use super::ProfileLibrary;
+    use super::{ProfileLibrary, TlsSupport};
 
     #[test]
     fn a_profile_does_not_replace_the_ddf_that_secrets_are_masked_by() {
@@ -214,7 +238,18 @@ mod tests {
         std::fs::write(folder.path().join("p.toml"), profile).unwrap();
         let ddf = "<MgmtTree><Node><NodeName>DMAcc</NodeName></Node></MgmtTree>";
         std::fs::write(folder.path().join("open.ddf"), ddf).unwrap();
-        let library = ProfileLibrary::open(Some(folder.path())).unwrap();
+        let library = ProfileLibrary::open(Some(folder.path()), TlsSupport::RUSTLS_ALONE);
+        let library = library.unwrap();
         assert_eq!(library.registry().get(&dm_acc::moid()), Some(dm_acc::ddf()));
+    }
+
+    #[test]
+    fn x_sec_002_a_profile_with_pre_shared_keys_is_refused_where_the_build_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = include_str!("../../../profiles/psk/psk.toml");
+        std::fs::write(folder.path().join("p.toml"), profile).unwrap();
+        let refused = ProfileLibrary::open(Some(folder.path()), TlsSupport::RUSTLS_ALONE);
+        let told = refused.err().unwrap().to_string();
+        assert!(told.contains("p.toml") && told.contains("psk"), "{told}");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omadm_bootstrap::Utc;
+use omadm_mo::Secret;
 use omadm_tls::{Psk, PskKeys};
 
 use crate::model::{CredentialProof, PskRow};
@@ -24,6 +25,21 @@ impl PskBook {
     /// What a listener reads. Whoever puts a key in here spares it the wait for the next round.
     pub(crate) const fn keys(&self) -> &Arc<PskKeys> {
         &self.keys
+    }
+
+    /// A key that is about to be stored, so that its device does not wait for the next round. Where it is not stored after all it opens nothing: the
+    /// handshake proves possession, and the records say whose it is.
+    pub(crate) fn expect(&self, identity: &str, key: &Secret) {
+        let is_read = |until: &Option<Utc>| until.is_some();
+        if is_read(
+            &self
+                .read_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        ) && let Ok(psk) = Psk::new(identity.as_bytes(), key.clone())
+        {
+            self.keys.put(psk);
+        }
     }
 }
 

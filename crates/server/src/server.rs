@@ -208,7 +208,8 @@ impl DmServer {
             tls.require(profile)
                 .map_err(|cause| StartError::NoSuchProfile { listen, cause })?;
         }
-        let profiles = ProfileLibrary::open(config.profiles_dir.as_deref())?;
+        let profiles =
+            ProfileLibrary::open(config.profiles_dir.as_deref(), TlsSupport::of_this_build())?;
         // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
         let devices = bind(config.device_listen).await?;
         let mut further = Vec::new();

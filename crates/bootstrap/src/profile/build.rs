@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 
 use omadm_mo::ddf::Ddf;
 use omadm_mo::serialization::write_item;
-use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthNoti, AuthTrsp, PushGcm, SecMode};
+use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthNoti, AuthTrsp, HttpAuth, PushGcm, SecMode};
 use omadm_mo::standard::{DmAcc, MoRegistry, dac, dev_info, dm_acc, session_info};
 use omadm_mo::{ClientUri, DevId, Moid, Scheme, Secret, ServerUri, SrvId};
 
 use super::mo_data::{self, Bound};
 use super::placeholder::filled;
-use super::{BootstrapProfile, BuildError, CredentialSlot, MoProfile};
+use super::{BootstrapProfile, BuildError, CredentialKind, CredentialSlot, MoProfile};
 use crate::BootstrapPackage;
 
 /// What differs from device to device and what the caller makes. Holds secrets: no `Debug`.
@@ -20,6 +20,8 @@ pub struct ProfileInputs {
     pub server: String,
     /// Credentials made for the device.
     pub credentials: BTreeMap<CredentialSlot, IssuedCredential>,
+    /// User and password made for the device.
+    pub http: Option<HttpLogin>,
     /// The notification secret made for the device.
     pub notification: Option<NotificationSecret>,
     /// DER certificate of the server's CA.
@@ -28,13 +30,24 @@ pub struct ProfileInputs {
     pub ddfs: BTreeMap<String, String>,
 }
 
-/// A certificate with its key, made for a device.
+/// A credential made for a device, as the account has it (D44).
 #[derive(Clone)]
 pub struct IssuedCredential {
-    /// DER certificate.
-    pub certificate: Vec<u8>,
-    /// DER PKCS#8 key.
-    pub key: Secret,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// DER certificate, or PSK identity of 1 to 128 octets UTF-8 that is no certificate.
+    pub public: Vec<u8>,
+    /// DER PKCS#8 key, or the pre-shared key, 16 to 64 octets.
+    pub secret: Secret,
+}
+
+/// `Ext/HTTPAuth` of one device.
+#[derive(Clone)]
+pub struct HttpLogin {
+    /// `User`
+    pub user: String,
+    /// `Password`, UTF-8.
+    pub password: Secret,
 }
 
 /// `Auth/Noti` of one device.
@@ -44,6 +57,13 @@ pub struct NotificationSecret {
     pub data: Vec<u8>,
     /// `Secret`
     pub secret: Secret,
+}
+
+impl ProfileInputs {
+    fn issued(&self, slot: CredentialSlot, kind: CredentialKind) -> Option<&IssuedCredential> {
+        let issued = self.credentials.get(&slot);
+        issued.filter(|issued| issued.kind == kind)
+    }
 }
 
 const SRV_URI: &str = "account.srv_uri";
@@ -118,15 +138,19 @@ impl BootstrapProfile {
         };
         if let Some(bootstrap) = &profile.bootstrap {
             let issued = inputs
-                .credentials
-                .get(&CredentialSlot::Bootstrap)
+                .issued(CredentialSlot::Bootstrap, bootstrap.kind)
                 .ok_or(BuildError::Missing("a credential for Auth/Bootstrap"))?;
+            let (sec_mode, server_pub_key) = match bootstrap.kind {
+                CredentialKind::X509 => (SecMode::X509, ca()?),
+                // The key itself proves the server (D78).
+                CredentialKind::Psk => (SecMode::Psk, issued.public.clone()),
+            };
             account.bootstrap = Some(AuthBootstrap {
                 server_uri: uri(SERVER_URI, &bootstrap.server_uri)?,
-                sec_mode: SecMode::X509,
-                client_pub_key: issued.certificate.clone(),
-                server_pub_key: ca()?,
-                client_secret_key: issued.key.clone(),
+                sec_mode,
+                client_pub_key: issued.public.clone(),
+                server_pub_key,
+                client_secret_key: issued.secret.clone(),
             });
         }
         if let Some(noti) = &profile.noti {
@@ -140,14 +164,23 @@ impl BootstrapProfile {
                 secret: made.secret.clone(),
             });
         }
-        if profile.trsp.is_some() {
+        if let Some(trsp) = &profile.trsp {
             let issued = inputs
-                .credentials
-                .get(&CredentialSlot::Trsp)
+                .issued(CredentialSlot::Trsp, trsp.kind)
                 .ok_or(BuildError::Missing("a credential for Auth/Trsp"))?;
             account.trsp = Some(AuthTrsp {
-                data: issued.certificate.clone(),
-                secret: issued.key.clone(),
+                data: issued.public.clone(),
+                secret: issued.secret.clone(),
+            });
+        }
+        if profile.http.is_some() {
+            let made = inputs
+                .http
+                .clone()
+                .ok_or(BuildError::Missing("a login for Ext/HTTPAuth"))?;
+            account.http_auth = Some(HttpAuth {
+                user: made.user,
+                password: made.password,
             });
         }
         if let Some(push) = &profile.push {

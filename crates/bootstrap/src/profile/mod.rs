@@ -12,12 +12,12 @@ mod read;
 mod template;
 mod validate;
 
-pub use build::{IssuedCredential, NotificationSecret, ProfileInputs};
+pub use build::{HttpLogin, IssuedCredential, NotificationSecret, ProfileInputs};
 pub use build_error::BuildError;
 pub use mo_data::MoDataProblem;
 pub use model::{
-    AccountProfile, BootstrapProfile, BootstrapServerProfile, CredentialSlot, MoProfile, Need,
-    NotiProfile, PushProfile, TrspProfile,
+    AccountProfile, BootstrapProfile, BootstrapServerProfile, CredentialKind, CredentialSlot,
+    HttpProfile, MoProfile, Need, NotiProfile, PushProfile, TrspProfile,
 };
 pub use read::ProfileError;
 pub use template::{Template, template};

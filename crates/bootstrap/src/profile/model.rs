@@ -31,6 +31,8 @@ pub struct AccountProfile {
     pub noti: Option<NotiProfile>,
     /// `Auth/Trsp`
     pub trsp: Option<TrspProfile>,
+    /// `Ext/HTTPAuth`
+    pub http: Option<HttpProfile>,
     /// `Push/GCM`
     pub push: Option<PushProfile>,
     /// Whether `Ext/Trust` brings the server's CA to the device (D80).
@@ -38,12 +40,15 @@ pub struct AccountProfile {
     pub trust_server_ca: bool,
 }
 
-/// `Auth/Bootstrap`: the certificate and key by which the device fetches further bootstraps; issued for each device.
+/// `Auth/Bootstrap`: the credential by which the device fetches further bootstraps; issued for each device.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapServerProfile {
     /// `ServerURI`
     pub server_uri: String,
+    /// `SecMode` (D41)
+    #[serde(default)]
+    pub kind: CredentialKind,
 }
 
 /// `Auth/Noti`: made for each device, at least 16 random octets.
@@ -55,10 +60,30 @@ pub struct NotiProfile {
     pub kind: i64,
 }
 
-/// `Auth/Trsp`: a certificate and key issued for each device.
+/// `Auth/Trsp`: a credential for sessions, issued for each device.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrspProfile {}
+pub struct TrspProfile {
+    /// What its `Data` and `Secret` are (D44).
+    #[serde(default)]
+    pub kind: CredentialKind,
+}
+
+/// `Ext/HTTPAuth`: user and password for HTTP challenges in sessions (D45), made for each device.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpProfile {}
+
+/// By what a device proves itself in TLS (D41, D44).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialKind {
+    /// A certificate with its key.
+    #[default]
+    X509,
+    /// A pre-shared key with its identity: for a listener with the TLS profile `psk`.
+    Psk,
+}
 
 /// `Push/GCM`
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -101,8 +126,10 @@ pub enum CredentialSlot {
 pub enum Need {
     /// The text of a DDF file.
     Ddf(String),
-    /// A certificate and key made for the device.
-    Credential(CredentialSlot),
+    /// A credential of this kind, made for the device.
+    Credential(CredentialSlot, CredentialKind),
+    /// A user name and a password made for the device.
+    HttpLogin,
     /// 32 random octets and 8 octets of authentication data.
     NotificationSecret,
     /// The certificate of the server's CA.
@@ -110,6 +137,13 @@ pub enum Need {
 }
 
 impl BootstrapProfile {
+    /// Whether devices need pre-shared keys for what it brings.
+    #[must_use]
+    pub fn needs_psk(&self) -> bool {
+        let of_psk = |need: &Need| matches!(need, Need::Credential(_, CredentialKind::Psk));
+        self.needs().iter().any(of_psk)
+    }
+
     /// What the caller of a build has to bring, each once.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
@@ -120,22 +154,14 @@ impl BootstrapProfile {
             .map(Need::Ddf)
             .collect();
         let account = &self.account;
-        needs.extend(
-            account
-                .bootstrap
-                .is_some()
-                .then_some(Need::Credential(CredentialSlot::Bootstrap)),
-        );
-        needs.extend(
-            account
-                .trsp
-                .is_some()
-                .then_some(Need::Credential(CredentialSlot::Trsp)),
-        );
+        let bootstrap = account.bootstrap.as_ref().map(|part| part.kind);
+        let trsp = account.trsp.as_ref().map(|part| part.kind);
+        needs.extend(bootstrap.map(|kind| Need::Credential(CredentialSlot::Bootstrap, kind)));
+        needs.extend(trsp.map(|kind| Need::Credential(CredentialSlot::Trsp, kind)));
+        needs.extend(account.http.is_some().then_some(Need::HttpLogin));
         needs.extend(account.noti.is_some().then_some(Need::NotificationSecret));
-        needs.extend(
-            (account.trust_server_ca || account.bootstrap.is_some()).then_some(Need::ServerCa),
-        );
+        let pinned = bootstrap == Some(CredentialKind::X509);
+        needs.extend((account.trust_server_ca || pinned).then_some(Need::ServerCa));
         needs.sort();
         needs.dedup();
         needs

@@ -5,6 +5,15 @@ pub enum Template {
     Minimal,
     /// The DM Account with every optional part.
     Full,
+    /// Sessions by HTTP user and password (Digest, Basic).
+    Http,
+    /// Sessions and further bootstraps by pre-shared keys.
+    Psk,
+}
+
+impl Template {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Minimal, Self::Full, Self::Http, Self::Psk];
 }
 
 /// The text of a new profile, with a comment for each key. It reads and validates as it is.
@@ -13,5 +22,7 @@ pub fn template(kind: Template) -> &'static str {
     match kind {
         Template::Minimal => include_str!("../../../../profiles/minimal.toml"),
         Template::Full => include_str!("../../../../profiles/full.toml"),
+        Template::Http => include_str!("../../../../profiles/http.toml"),
+        Template::Psk => include_str!("../../../../profiles/psk/psk.toml"),
     }
 }

@@ -1,5 +1,7 @@
 //! The two profiles of the repository, and every finding made to appear.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -11,8 +13,9 @@ use omadm_mo::standard::{DmAcc, MoRegistry, dac, dev_info, dm_acc, session_info}
 use omadm_mo::{DevId, NodePath, Secret, Value};
 
 use super::{
-    BootstrapProfile, BuildError, CredentialSlot, Finding, IssuedCredential, MoDataProblem, Need,
-    NotificationSecret, ProfileInputs, Severity, Template, size_limit, template, validate,
+    BootstrapProfile, BuildError, CredentialKind, CredentialSlot, Finding, HttpLogin,
+    IssuedCredential, MoDataProblem, Need, NotificationSecret, ProfileInputs, Severity, Template,
+    size_limit, template, validate,
 };
 use crate::{BootstrapFailureCause as Cause, BootstrapMethod, BootstrapPackage};
 
@@ -24,8 +27,9 @@ const REPORTING: &str = "urn:example:mo:reporting:1.0";
 
 fn inputs() -> ProfileInputs {
     let credential = |n: u8| IssuedCredential {
-        certificate: vec![0x30, n],
-        key: Secret::new(vec![0x30, n, n]),
+        kind: CredentialKind::X509,
+        public: vec![0x30, n],
+        secret: Secret::new(vec![0x30, n, n]),
     };
     ProfileInputs {
         dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
@@ -34,6 +38,10 @@ fn inputs() -> ProfileInputs {
             (CredentialSlot::Bootstrap, credential(1)),
             (CredentialSlot::Trsp, credential(2)),
         ]),
+        http: Some(HttpLogin {
+            user: "user".to_owned(),
+            password: Secret::from("password".to_owned()),
+        }),
         notification: Some(NotificationSecret {
             data: vec![7; 8],
             secret: Secret::new(vec![9; 32]),
@@ -80,8 +88,13 @@ fn the_profiles_of_the_repository_read_and_validate_without_a_finding() {
     for toml in [MINIMAL, FULL] {
         assert_eq!(findings(toml), []);
     }
-    for kind in [Template::Minimal, Template::Full] {
-        assert_eq!(findings(template(kind)), []);
+    for kind in Template::ALL {
+        let inputs = match kind {
+            Template::Psk => credentials::psk_inputs(),
+            _ => inputs(),
+        };
+        let found = validate(&profile(template(kind)), &inputs, &MoRegistry::standard());
+        assert_eq!(found, [], "{kind:?}");
     }
 }
 
@@ -177,8 +190,8 @@ fn what_is_needed_is_listed_and_its_absence_is_named() {
         full.needs(),
         [
             Need::Ddf(DDF_FILE.to_owned()),
-            Need::Credential(CredentialSlot::Bootstrap),
-            Need::Credential(CredentialSlot::Trsp),
+            Need::Credential(CredentialSlot::Bootstrap, CredentialKind::X509),
+            Need::Credential(CredentialSlot::Trsp, CredentialKind::X509),
             Need::NotificationSecret,
             Need::ServerCa,
         ]
@@ -531,10 +544,11 @@ fn what_holds_secrets_has_no_debug() {
     let without = [
         Probe::<ProfileInputs>::WITHOUT_DEBUG,
         Probe::<IssuedCredential>::WITHOUT_DEBUG,
+        Probe::<HttpLogin>::WITHOUT_DEBUG,
         Probe::<NotificationSecret>::WITHOUT_DEBUG,
         Probe::<BootstrapPackage>::WITHOUT_DEBUG,
     ];
-    assert_eq!(without, [true; 4]);
+    assert_eq!(without, [true; 5]);
     let with = Probe::<Finding>::WITHOUT_DEBUG;
     assert!(!with, "the probe tells the two apart");
 }

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use omadm_mo::standard::{MoRegistry, ViewFault, dm_acc};
+use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dm_acc};
 use omadm_mo::{Scheme, ServerUri};
 
-use super::{BootstrapProfile, BuildError, ProfileInputs};
+use super::{BootstrapProfile, BuildError, CredentialKind, ProfileInputs};
 use crate::{BootstrapFailureCause as Cause, BootstrapMethod};
 
 /// How bad a finding is.
@@ -168,6 +168,7 @@ fn check_account(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &
             ));
         }
     }
+    check_credentials(profile, &account, findings);
     for (n, moid) in account.perm.iter().enumerate() {
         if account.perm[..n].contains(moid) {
             findings.push(Finding::warning(
@@ -176,6 +177,34 @@ fn check_account(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &
                 "List it once.",
             ));
         }
+    }
+}
+
+/// D78: of several credentials a session shows the first; and a port takes pre-shared keys or certificates, not both.
+fn check_credentials(profile: &BootstrapProfile, account: &DmAcc, findings: &mut Vec<Finding>) {
+    let profile = &profile.account;
+    if profile.http.is_some() && profile.trsp.is_some() {
+        findings.push(Finding::warning(
+            "account.http",
+            "devices prove themselves with Auth/Trsp and never use the password (D78)".to_owned(),
+            "Leave out `[account.http]` or `[account.trsp]`.",
+        ));
+    }
+    let session = match (&profile.trsp, &profile.http) {
+        (Some(trsp), _) => Some(trsp.kind),
+        (None, Some(_)) => Some(CredentialKind::X509),
+        (None, None) => None,
+    };
+    let (Some(session), Some(part), Some(read)) = (session, &profile.bootstrap, &account.bootstrap)
+    else {
+        return;
+    };
+    if session != part.kind && read.server_uri.origin() == account.srv_uri.origin() {
+        findings.push(Finding::warning(
+            "account.bootstrap.server_uri",
+            "it has host and port of srv_uri, and one of the two is for a pre-shared key, the other is not: no listener takes both".to_owned(),
+            "Give the server of the pre-shared keys the port of a listener with the profile psk.",
+        ));
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand, ValueEnum};
 use omadm_bootstrap::BootstrapPackage;
 use omadm_bootstrap::profile::{
-    BootstrapProfile, CredentialSlot, IssuedCredential, Need, NotificationSecret, ProfileInputs,
-    Severity, Template, template, validate,
+    BootstrapProfile, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
+    NotificationSecret, ProfileInputs, Severity, Template, template, validate,
 };
 use omadm_client::Client as DmClient;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, Secret};
-use omadm_tls::{CertificateValidity, DevelopmentCa, UnixTime};
+use omadm_tls::{CertificateValidity, DevelopmentCa, TlsProfile, TlsSupport, UnixTime};
 
 use super::{read_input, read_text, say};
 use crate::failure::{Explain as _, Failure};
@@ -61,6 +61,10 @@ pub(crate) enum Which {
     Minimal,
     /// Every part of the DM Account and one further management object (its DDF: profiles/ddf/reporting-1.0.ddf)
     Full,
+    /// Sessions by HTTP user and password
+    Http,
+    /// Sessions and further bootstraps by pre-shared keys
+    Psk,
 }
 
 #[derive(Args)]
@@ -99,12 +103,15 @@ pub(crate) struct Preview {
 impl Bootstrap {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
-            Self::New {
-                template: Which::Minimal,
-            } => say(template(Template::Minimal).trim_end()),
-            Self::New {
-                template: Which::Full,
-            } => say(template(Template::Full).trim_end()),
+            Self::New { template: which } => {
+                let which = match which {
+                    Which::Minimal => Template::Minimal,
+                    Which::Full => Template::Full,
+                    Which::Http => Template::Http,
+                    Which::Psk => Template::Psk,
+                };
+                say(template(which).trim_end())
+            }
             Self::Check { profile, json } => check(&profile, json),
             Self::Build(build) => build.run(),
             Self::Preview(preview) => preview.run().await,
@@ -189,7 +196,16 @@ impl Build {
             self.out.display(),
             package.document().len(),
             package.payload_hash().to_hex()
-        ))
+        ))?;
+        let psks = inputs.credentials.values();
+        for psk in psks.filter(|made| made.kind == CredentialKind::Psk) {
+            let identity = String::from_utf8_lossy(&psk.public);
+            say(format!("made the PSK identity {identity}; {REGISTER}"))?;
+        }
+        if let Some(login) = &inputs.http {
+            say(format!("made the HTTP user {}; {REGISTER}", login.user))?;
+        }
+        Ok(())
     }
 }
 
@@ -230,6 +246,7 @@ impl Preview {
     }
 }
 
+const REGISTER: &str = "the server has to be told it and its secret, which is in the document (omadm device add --help)";
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -253,6 +270,7 @@ fn inputs(
         dev_id: dev_id.clone(),
         server: server.to_owned(),
         credentials: BTreeMap::new(),
+        http: None,
         notification: None,
         server_ca: ca.map(|ca| ca.certificate().to_vec()),
         ddfs: BTreeMap::new(),
@@ -263,7 +281,7 @@ fn inputs(
                 let path = file.parent().unwrap_or_else(|| Path::new(".")).join(&name);
                 inputs.ddfs.insert(name, read_text(&path)?);
             }
-            Need::Credential(slot) => {
+            Need::Credential(slot, CredentialKind::X509) => {
                 let Some(ca) = ca else {
                     return Err(Failure::new(
                         &what,
@@ -273,12 +291,30 @@ fn inputs(
                 };
                 inputs.credentials.insert(slot, issue(ca, dev_id, slot)?);
             }
+            Need::Credential(slot, CredentialKind::Psk) => {
+                TlsSupport::of_this_build()
+                    .require(TlsProfile::Psk)
+                    .explain(
+                        &what,
+                        "leave out kind = \"psk\", or use a build with the feature",
+                    )?;
+                let credential = IssuedCredential {
+                    kind: CredentialKind::Psk,
+                    public: random_name(&what)?.into_bytes(),
+                    secret: random_key(&what)?,
+                };
+                inputs.credentials.insert(slot, credential);
+            }
+            Need::HttpLogin => {
+                inputs.http = Some(HttpLogin {
+                    user: random_name(&what)?,
+                    password: Secret::from(random_digits(&what)?),
+                });
+            }
             Need::NotificationSecret => {
-                let random = omadm_tls::DeviceKey::generate().explain(&what, "")?;
-                let secret = omadm_bootstrap::PayloadHash::of(random.pkcs8().expose()).to_hex();
                 inputs.notification = Some(NotificationSecret {
                     data: Vec::new(),
-                    secret: Secret::from(secret),
+                    secret: Secret::from(random_digits(&what)?),
                 });
             }
             Need::ServerCa if ca.is_none() => {
@@ -304,9 +340,28 @@ fn issue(
         .issue_for_generated_key(dev_id, validity)
         .explain(format!("no credential was issued for {slot:?}"), "")?;
     Ok(IssuedCredential {
-        certificate: certificate.der.to_vec(),
-        key: identity.key().clone(),
+        kind: CredentialKind::X509,
+        public: certificate.der.to_vec(),
+        secret: identity.key().clone(),
     })
+}
+
+/// A name that no other device has.
+fn random_name(what: &str) -> Result<String, Failure> {
+    Ok(random_digits(what)?.chars().take(32).collect())
+}
+
+/// 32 random octets.
+fn random_key(what: &str) -> Result<Secret, Failure> {
+    let digits = random_digits(what)?;
+    let octet = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Ok(Secret::new((0..64).step_by(2).filter_map(octet).collect()))
+}
+
+/// 64 random hexadecimal digits: the hash of a key that nobody keeps.
+fn random_digits(what: &str) -> Result<String, Failure> {
+    let random = omadm_tls::DeviceKey::generate().explain(what, "")?;
+    Ok(omadm_bootstrap::PayloadHash::of(random.pkcs8().expose()).to_hex())
 }
 
 fn write_private(file: &Path, octets: &[u8]) -> std::io::Result<()> {

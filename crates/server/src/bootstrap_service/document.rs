@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use omadm_bootstrap::Utc;
 use omadm_bootstrap::profile::{
-    BuildError, CredentialSlot, IssuedCredential, Need, NotificationSecret, ProfileInputs,
+    BuildError, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
+    NotificationSecret, ProfileInputs,
 };
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::{DevId, Secret, SrvId};
-use omadm_tls::IssuedCertificate;
+use omadm_tls::{IssuedCertificate, ProfileUnsupported, TlsProfile, TlsSupport};
 
-use crate::entropy::{NoRandomness, random};
+use crate::entropy::{NoRandomness, random, token};
 use crate::model::CredentialScope;
 use crate::node::Node;
 use crate::profiles::Profile;
@@ -23,10 +24,17 @@ pub(super) struct Built {
     pub(super) issued: Vec<Issued>,
 }
 
-/// A certificate that the document brings.
+/// A credential that the document brings.
 pub(super) struct Issued {
-    pub(super) certificate: IssuedCertificate,
+    pub(super) credential: Made,
     pub(super) scope: CredentialScope,
+}
+
+/// What was made. Secrets are in it where the server needs them again.
+pub(super) enum Made {
+    Certificate(IssuedCertificate),
+    Psk { identity: String, key: Secret },
+    HttpUser { user: String, password: Secret },
 }
 
 /// Why a document was not built.
@@ -41,6 +49,15 @@ pub(crate) enum DocumentError {
         #[source]
         cause: Box<BuildError>,
     },
+    /// The profile brings pre-shared keys, which this build has not.
+    #[error("profile {profile}: {cause}")]
+    NoPsk {
+        /// Its name.
+        profile: String,
+        /// What is missing.
+        #[source]
+        cause: ProfileUnsupported,
+    },
     /// The CA failed.
     #[error(transparent)]
     StateDir(#[from] StateDirError),
@@ -52,7 +69,7 @@ pub(crate) enum DocumentError {
 impl DocumentError {
     /// Whether the profile's author has to act.
     pub(crate) const fn is_of_profile(&self) -> bool {
-        matches!(self, Self::Profile { .. })
+        matches!(self, Self::Profile { .. } | Self::NoPsk { .. })
     }
 }
 
@@ -67,6 +84,7 @@ pub(super) fn build(
         dev_id: dev_id.clone(),
         server: node.public_server.clone(),
         credentials: BTreeMap::new(),
+        http: None,
         notification: None,
         server_ca: None,
         ddfs: profile.ddfs.clone(),
@@ -76,20 +94,51 @@ pub(super) fn build(
         match need {
             // Read with the profile.
             Need::Ddf(_) => {}
-            Need::Credential(slot) => {
+            Need::Credential(slot, CredentialKind::X509) => {
                 let (certificate, identity) = node.state.issue_for_generated_key(
                     dev_id,
                     now,
                     node.config.certificate_lifetime,
                 )?;
                 let credential = IssuedCredential {
-                    certificate: certificate.der.to_vec(),
-                    key: identity.key().clone(),
+                    kind: CredentialKind::X509,
+                    public: certificate.der.to_vec(),
+                    secret: identity.key().clone(),
                 };
                 inputs.credentials.insert(slot, credential);
                 issued.push(Issued {
-                    certificate,
+                    credential: Made::Certificate(certificate),
                     scope: scope(slot),
+                });
+            }
+            Need::Credential(slot, CredentialKind::Psk) => {
+                TlsSupport::of_this_build()
+                    .require(TlsProfile::Psk)
+                    .map_err(|cause| DocumentError::NoPsk {
+                        profile: profile.name.clone(),
+                        cause,
+                    })?;
+                let (identity, key) = (fresh_name()?, Secret::new(random::<32>()?.to_vec()));
+                let credential = IssuedCredential {
+                    kind: CredentialKind::Psk,
+                    public: identity.clone().into_bytes(),
+                    secret: key.clone(),
+                };
+                inputs.credentials.insert(slot, credential);
+                issued.push(Issued {
+                    credential: Made::Psk { identity, key },
+                    scope: scope(slot),
+                });
+            }
+            Need::HttpLogin => {
+                let (user, password) = (fresh_name()?, token()?);
+                inputs.http = Some(HttpLogin {
+                    user: user.clone(),
+                    password: password.clone(),
+                });
+                issued.push(Issued {
+                    credential: Made::HttpUser { user, password },
+                    scope: CredentialScope::Session,
                 });
             }
             Need::NotificationSecret => {
@@ -117,6 +166,11 @@ pub(super) fn build(
         has_trsp: account.trsp.is_some(),
         issued,
     })
+}
+
+/// A PSK identity or HTTP user that no other device has and no other generation of this one (D83): random, since it travels in the clear.
+fn fresh_name() -> Result<String, NoRandomness> {
+    Ok(EventId::of(random()?).to_string())
 }
 
 const fn scope(slot: CredentialSlot) -> CredentialScope {

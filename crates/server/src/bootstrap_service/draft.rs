@@ -6,7 +6,7 @@ use std::time::Duration;
 use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash};
 use omadm_mo::Secret;
 
-use super::document::{self, DocumentError, Issued};
+use super::document::{self, DocumentError, Issued, Made};
 use super::end::end_into;
 use crate::clock::utc;
 use crate::entropy::{NoRandomness, random};
@@ -87,7 +87,7 @@ pub(crate) async fn draft_into(
         .seal(&super::seal_context(&record), &built.document)?;
     supersede(node, delta, &record, correlation).await?;
     for issued in &built.issued {
-        add_issued(delta, issued, &record, correlation);
+        add_issued(node, delta, issued, &record, correlation)?;
     }
     delta.events.push(event(
         EventKind::BootstrapDrafted {
@@ -136,20 +136,47 @@ async fn supersede(
     Ok(())
 }
 
-/// A certificate inside a document is `pending` until it is used; `boot` where a card or an image can replay it (D83).
+/// A credential inside a document is `pending` until it is used; `boot` where a card or an image can replay it (D83).
 fn add_issued(
+    node: &Node,
     delta: &mut ExchangeDelta,
     issued: &Issued,
     record: &BootstrapRecord,
     correlation: &str,
-) {
+) -> Result<(), DraftError> {
     let replayable = matches!(
         record.method,
         BootstrapMethod::Factory | BootstrapMethod::Smartcard
     );
+    let (proof, certificate, secret) = match &issued.credential {
+        Made::Certificate(made) => {
+            let proof = CredentialProof::Certificate(*made.fingerprint.octets());
+            (proof, Some(made), None)
+        }
+        Made::Psk { identity, key } => {
+            let identity = identity.clone();
+            (CredentialProof::Psk { identity }, None, Some(key))
+        }
+        Made::HttpUser { user, password } => {
+            let user = user.clone();
+            (CredentialProof::HttpUser { user }, None, Some(password))
+        }
+    };
+    let sealed = secret.map(|secret| {
+        let context = proof.seal_context(&record.dev_id);
+        node.sealing.seal(&context, secret)
+    });
+    if let Made::Psk { identity, key } = &issued.credential {
+        node.psks.expect(identity, key);
+    }
+    let kind = EventKind::CredentialAdded {
+        proof: proof.kind().to_owned(),
+        fingerprint: certificate.map(|made| made.fingerprint.to_string()),
+        name: proof.name().map(str::to_owned),
+    };
     delta.credentials.push(CredentialChange::Add(Credential {
         dev_id: record.dev_id.clone(),
-        proof: CredentialProof::Certificate(*issued.certificate.fingerprint.octets()),
+        proof,
         scope: issued.scope,
         generation: if replayable {
             Generation::Boot
@@ -158,16 +185,12 @@ fn add_issued(
         },
         record: Some(record.id.clone()),
         added_at: delta.at,
-        expires_at: Some(utc(issued.certificate.not_after)),
+        expires_at: certificate.map(|made| utc(made.not_after)),
         revoked_at: None,
         tries_left: None,
-        serial: Some(serial_text(&issued.certificate.serial)),
-        sealed: None,
+        serial: certificate.map(|made| serial_text(&made.serial)),
+        sealed: sealed.transpose()?,
     }));
-    let kind = EventKind::CredentialAdded {
-        proof: "certificate".to_owned(),
-        fingerprint: Some(issued.certificate.fingerprint.to_string()),
-        name: None,
-    };
     delta.events.push(event(kind, correlation));
+    Ok(())
 }

@@ -79,7 +79,7 @@ const fn ended(record: &mut BootstrapRecord, state: BootstrapState, cause: Optio
     record.ended_at = Some(at);
 }
 
-/// What a record issued and nobody used: `pending` certificates, and its codes.
+/// What a record issued and nobody used: `pending` credentials, and its codes.
 fn unused<'a>(
     record: &'a BootstrapRecord,
     credentials: &'a [Credential],

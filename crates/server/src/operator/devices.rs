@@ -82,12 +82,12 @@ pub(super) async fn add(
                 || new.certificate.is_some()
                 || new.http_user.is_some()
                 || new.psk_identity.is_some();
-            if new.code && !opens_sessions && !profile.has_trsp() {
+            if new.code && !opens_sessions && !profile.opens_sessions() {
                 let detail = format!(
-                    "profile {name:?} gives no Auth/Trsp: a device that has only a bootstrap code could not open its session"
+                    "profile {name:?} gives neither Auth/Trsp nor Ext/HTTPAuth: a device that has only a bootstrap code could not open its session"
                 );
                 return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-                    .advising("Add `[account.trsp]` to the profile, or register a certificate of the device.")
+                    .advising("Add `[account.trsp]` or `[account.http]` to the profile, or register a certificate of the device.")
                     .into());
             }
             let draft = Draft {

@@ -46,7 +46,7 @@ pub(super) async fn used(
                 .iter()
                 .any(|other| other.generation == Generation::Current);
             if current && step.completions.is_empty() {
-                let detail = "this certificate was replaced by a newer one; only a device that was bootstrapped again comes back with it";
+                let detail = "this credential was replaced by a newer one; only a device that was bootstrapped again comes back with it";
                 return Err(Refusal::of(
                     StatusCode::FORBIDDEN,
                     Cause::CredentialRevoked,
