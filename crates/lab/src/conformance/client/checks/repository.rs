@@ -297,11 +297,11 @@ async fn sub(stand: &mut Stand) -> Judged {
     expect(done.code(0) == 200, "200", || done.shown())?;
     let mut transfers = rename(stand, "Changed").await?.transfers;
     // Reports are coalesced; the session is kept open with reads meanwhile.
-    for _ in 0..20 {
-        if transfers.iter().any(|ask| ask.target == "/repo/changes") {
-            break;
-        }
-        tokio::time::sleep(stand.setup.silence / 5).await;
+    let end = tokio::time::Instant::now() + stand.setup.limit;
+    while tokio::time::Instant::now() < end
+        && !transfers.iter().any(|ask| ask.target == "/repo/changes")
+    {
+        tokio::time::sleep(stand.setup.silence).await;
         transfers.extend(stand.run(&[&["GET", NAME_LEAF]]).await?.transfers);
     }
     let report = transfers.iter().find(|ask| ask.target == "/repo/changes");
