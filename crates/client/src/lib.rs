@@ -7,6 +7,7 @@ pub mod store;
 
 mod change_note;
 mod client;
+mod client_builder;
 mod dev_info;
 mod device_dir;
 mod download;
@@ -18,7 +19,8 @@ mod observer;
 mod session_info;
 
 pub use change_note::ChangeNote;
-pub use client::{Client, ClientBuildError, ClientBuilder, PolicyFileError};
+pub use client::Client;
+pub use client_builder::{ClientBuildError, ClientBuilder, PolicyFileError};
 pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use omadm_bootstrap::{BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity};
+use omadm_client::policy::NetworkPolicy;
 use omadm_client::{
     Client, ClientBuilder, ClientEvent, ClientObserver, DeviceDir, Exchange, NoBootstrap,
 };
@@ -103,7 +104,12 @@ fn info() -> DevInfo {
 fn device(dir: &DeviceDir) -> (ClientBuilder, Arc<Tap>) {
     let tap = Arc::new(Tap::default());
     let builder = Client::builder(info(), dir.store_file());
-    let builder = builder.mo(Ddf::read(REPORTING).unwrap());
+    // Servers that no source names are met on loopback, too.
+    let network = NetworkPolicy {
+        allow_loopback: true,
+        ..NetworkPolicy::default()
+    };
+    let builder = builder.mo(Ddf::read(REPORTING).unwrap()).network(network);
     let observer: Arc<dyn ClientObserver> = Arc::<Tap>::clone(&tap);
     (builder.observer(observer), tap)
 }

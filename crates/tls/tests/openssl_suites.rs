@@ -179,7 +179,7 @@ fn is_accepted_with(said: &str, suite: &str) -> bool {
 }
 
 #[tokio::test]
-async fn every_psk_suite_of_the_standard_is_negotiated_with_openssl_s_client() {
+async fn x_sec_002_every_psk_suite_of_the_standard_is_negotiated_with_openssl_s_client() {
     let bed = Bed::new();
     for (name, theirs) in PSK_COLUMN {
         let options = format!("-psk_identity {IDENTITY} -tls1_2 -cipher {theirs} -alpn http/1.1");
@@ -196,7 +196,7 @@ async fn every_psk_suite_of_the_standard_is_negotiated_with_openssl_s_client() {
 }
 
 #[tokio::test]
-async fn every_x509_suite_of_the_standard_is_negotiated_with_openssl_s_client_and_the_client_judged()
+async fn x_sec_002_every_x509_suite_of_the_standard_is_negotiated_with_openssl_s_client_and_the_client_judged()
  {
     let bed = Bed::new();
     bed.files
@@ -227,7 +227,7 @@ async fn every_x509_suite_of_the_standard_is_negotiated_with_openssl_s_client_an
 }
 
 #[tokio::test]
-async fn every_psk_suite_is_negotiated_with_openssl_s_server() {
+async fn x_sec_002_every_psk_suite_is_negotiated_with_openssl_s_server() {
     let bed = Bed::new();
     for (name, theirs) in PSK_COLUMN {
         let certificate = if name.contains("RSA") {
@@ -254,7 +254,7 @@ async fn every_psk_suite_is_negotiated_with_openssl_s_server() {
 }
 
 #[tokio::test]
-async fn our_ends_agree_on_every_psk_suite_and_carry_what_is_larger_than_a_record() {
+async fn x_sec_002_our_ends_agree_on_every_psk_suite_and_carry_what_is_larger_than_a_record() {
     let bed = Bed::new();
     assert_eq!(PskSuite::ALL.len(), PSK_COLUMN.len());
     for suite in PskSuite::ALL {
@@ -302,7 +302,7 @@ async fn without_a_choice_our_ends_take_forward_secrecy_and_aead() {
 }
 
 #[tokio::test]
-async fn wrong_key_and_wrong_identity_look_alike_to_the_client_and_differ_in_the_cause() {
+async fn x_sec_002_wrong_key_and_wrong_identity_look_alike_to_the_client_and_differ_in_the_cause() {
     let bed = Bed::new();
     let mut alerts = Vec::new();
     for (_, theirs) in PSK_COLUMN {

@@ -1,60 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::{SecMode, names};
 use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dac, dm_acc};
 use omadm_mo::{
-    Miid, Moid, Node, NodeAddress, NodePath, Rights, Secret, ServerUri, SrvId, TreeError, Value,
+    Miid, Moid, Node, NodeAddress, NodePath, Rights, ServerUri, SrvId, TreeError, Value,
 };
 
 use super::document::{BoundItem, Document};
 use super::{
-    Placement, PlacementError, PlanStep, RightsChange, SkippedItem, TreePlan, merge_permanent,
-    new_miid, plan_shadows,
+    CredentialCheck, Delivery, Placement, PlacementError, PlanStep, RightsChange, SkippedItem,
+    TreePlan, merge_permanent, new_miid, plan_shadows,
 };
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
-    BootstrapSource, ChannelSecurity, DeviceView, EventId, OwedCompletion, PayloadHash,
-    ProfileFormat, Provenance, ProvidedInstance, Refusal, ShadowCause, Utc,
+    BootstrapSource, ChannelSecurity, DeviceView, OwedCompletion, PayloadHash, ProfileFormat,
+    Provenance, ProvidedInstance, Refusal, ShadowCause, Utc,
 };
-
-/// A document as it reached the device, with what is known of its way.
-#[derive(Clone, Debug)]
-pub struct Delivery<'a> {
-    /// The bytes.
-    pub document: &'a [u8],
-    /// By which method.
-    pub method: BootstrapMethod,
-    /// From whom; authenticated by whoever received it.
-    pub source: BootstrapSource,
-    /// Over which channel.
-    pub channel: ChannelSecurity,
-    /// When; none without a clock.
-    pub at: Option<Utc>,
-    /// Names the event; 16 fresh random octets.
-    pub event_id: EventId,
-    /// Whether a person agreed to this very document.
-    pub consent: bool,
-    /// Whether it is the first since a factory reset.
-    pub after_reset: bool,
-    /// Bounds of the document.
-    pub limits: JsonLimits,
-}
-
-/// Whether this build can use a credential (D87); answered by the rim that owns TLS.
-pub trait CredentialCheck {
-    /// Whether this is a DER certificate and its PKCS#8 private key.
-    fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool;
-
-    /// Whether this is a PSK identity and a key that this build can use (D44). By default it can use none.
-    ///
-    /// # Errors
-    /// Why not, as a sentence without any value.
-    fn check_psk(&self, identity: &[u8], key: &Secret) -> Result<(), String> {
-        let (_, _) = (identity, key);
-        Err("this build uses X.509 credentials only".to_owned())
-    }
-}
 
 /// What is to be done with a delivered document.
 #[derive(Clone, PartialEq, Debug)]

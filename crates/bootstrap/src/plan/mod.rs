@@ -3,6 +3,7 @@
 mod acknowledgement;
 mod apply;
 mod bootstrap;
+mod delivery;
 mod document;
 mod placement;
 mod preview;
@@ -11,7 +12,8 @@ mod tree_plan;
 
 pub use acknowledgement::{plan_acknowledgement, plan_proof};
 pub use apply::{ApplyError, apply};
-pub use bootstrap::{BootstrapPlan, CredentialCheck, Delivery, Planned, plan_bootstrap};
+pub use bootstrap::{BootstrapPlan, Planned, plan_bootstrap};
+pub use delivery::{CredentialCheck, Delivery};
 pub use document::{SkippedItem, SkippedReason};
 pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
 pub use preview::{Preview, PreviewAction, PreviewLine, preview};

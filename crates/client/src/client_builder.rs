@@ -1,0 +1,556 @@
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use omadm_bootstrap::plan::{ApplyError, Preview};
+use omadm_bootstrap::{
+    Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, ChannelSecurity, DeviceView as _,
+    Refusal, Utc,
+};
+use omadm_dm2::Alert;
+use omadm_dm2::package0::AbsentDigest;
+use omadm_mo::ddf::Ddf;
+use omadm_mo::json::JsonLimits;
+use omadm_mo::serialization::{readable, write_item};
+use omadm_mo::standard::session_info::SessionInfo;
+use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
+use omadm_mo::{
+    ClientUri, ManagedObject, Moid, NodeAddress, Rights, Secret, ServerUri, SrvId, TreeError,
+    TreeView as _,
+};
+use omadm_tls::pem::{self, PemError};
+use omadm_tls::{
+    CertificateDer, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
+};
+use tokio::sync::watch;
+
+use crate::Client;
+use crate::change_note::ChangeNote;
+use crate::dev_info::DevInfoObject;
+use crate::download::{DownloadError, DownloadProgress, Downloaded, Downloads};
+use crate::engine::{
+    Bootstrapped, Browser, Engine, EngineConfig, Grants, Host, LastRefusal, MissingMo, NoBootstrap,
+    NotificationDesk, Notified, SessionReport, Source, Unreported, browser_of, entropy,
+};
+use crate::https::{Credential, Https, HttpsOptions, Trust};
+use crate::listener::{self, ListenError, Listening};
+use crate::observer::{ClientObserver, Unobserved};
+use crate::policy::{
+    ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, ReportTimes, SourceTrust,
+};
+use crate::session_info::{SessionInfoObject, TellBearer};
+use crate::store::{StoreOpenError, TreeStore};
+/// Collects what a [`Client`] is made of. Closed by default: no source, no anchor.
+pub struct ClientBuilder {
+    dev_info: DevInfo,
+    store: PathBuf,
+    policy: BootstrapPolicy,
+    sources: Vec<Source>,
+    anchors: Vec<CertificateDer<'static>>,
+    report_type: bool,
+    browser: Option<Browser>,
+    bearer: TellBearer,
+    limits: JsonLimits,
+    download_octets: u64,
+    tree_octets: u64,
+    session_timeout: Duration,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    identity: Option<Credential>,
+    bootstrap_code: Option<Secret>,
+    http_login: Option<(String, Secret)>,
+    allow_http_basic: bool,
+    ddfs: Vec<Ddf>,
+    objects: Vec<(Box<dyn ManagedObject>, Rights)>,
+    observer: Arc<dyn ClientObserver>,
+    clock: Arc<dyn Fn() -> Utc + Send + Sync>,
+    absent_digest: AbsentDigest,
+    listen: ListenAddresses,
+    network: NetworkPolicy,
+    reports: ReportTimes,
+    managed_object_deadline: Duration,
+    change_note: ChangeNote,
+}
+
+/// Why a client was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientBuildError {
+    /// The store's file. The environment is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The store was opened, but its tree cannot be used. The environment is at fault.
+    #[error(transparent)]
+    Tree(#[from] ApplyError),
+    /// A DDF without MOID. The configuration is at fault.
+    #[error(transparent)]
+    Ddf(#[from] RegistryError),
+    /// No random octets to be had. The environment is at fault.
+    #[error(transparent)]
+    Entropy(#[from] std::io::Error),
+}
+
+/// Why a file that the policy names cannot be used. The configuration is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyFileError {
+    /// It cannot be read.
+    #[error("{}: {cause}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// It holds no certificate in PEM.
+    #[error("{}: {cause}", file.display())]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PemError,
+    },
+    /// It holds no pre-shared key.
+    #[error("{}: {cause}", file.display())]
+    Psk {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PskError,
+    },
+    /// A pre-shared key was given to a build that has none.
+    #[error("[identity] psk_identity: {0}")]
+    NoPsk(#[from] ProfileUnsupported),
+    /// The system's anchors were asked for.
+    #[error(
+        "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"
+    )]
+    SystemTrust,
+}
+
+impl ClientBuilder {
+    /// Takes everything a policy file says; the files it names are read now.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`] naming the file that cannot be used.
+    pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
+        self.policy = policy.bootstrap.clone();
+        self.limits = policy.limits;
+        self.download_octets = policy.download_octets;
+        self.tree_octets = policy.tree_octets;
+        self.session_timeout = policy.session_timeout;
+        self.report_type = policy.report_bootstrap_type;
+        let connected = policy.session_info;
+        self.bearer = Box::new(move || connected);
+        (self.connect_timeout, self.read_timeout) = (policy.connect_timeout, policy.read_timeout);
+        self.listen = policy.listen;
+        if policy.accept_unproven_notifications {
+            self.absent_digest = AbsentDigest::Accept;
+        }
+        self.managed_object_deadline = policy.managed_object_deadline;
+        (self.network, self.reports) = (policy.network, policy.reports);
+        if let Some(command) = &policy.show {
+            self.browser = Some(browser_of(command.clone()));
+        }
+        self.allow_http_basic = policy.allow_http_basic;
+        if let Some(login) = &policy.http_login {
+            self.http_login = Some((login.user.clone(), login.read()?));
+        }
+        if policy.trust.system {
+            return Err(PolicyFileError::SystemTrust);
+        }
+        if let Some(files) = &policy.identity {
+            self = self.psk(files.read()?)?;
+        }
+        self.anchors.extend(certificates(&policy.trust.anchors)?);
+        for source in &policy.sources {
+            let trust = match &source.trust {
+                SourceTrust::Local => Trust {
+                    anchors: self.anchors.clone(),
+                    server_key: None,
+                },
+                SourceTrust::Anchors(files) => Trust {
+                    anchors: certificates(files)?,
+                    server_key: None,
+                },
+                SourceTrust::Pin(file) => {
+                    let pin = certificates(std::slice::from_ref(file))?.into_iter().next();
+                    Trust {
+                        anchors: Vec::new(),
+                        server_key: pin,
+                    }
+                }
+            };
+            self.sources.push(Source {
+                id: Some(source.id.clone()),
+                noti: source
+                    .noti
+                    .as_ref()
+                    .map(NotificationFiles::read)
+                    .transpose()?,
+                url: source.url.clone(),
+                trust,
+                credential: None,
+            });
+        }
+        Ok(self)
+    }
+
+    /// What the device accepts as a bootstrap.
+    #[must_use]
+    pub fn bootstrap_policy(mut self, policy: BootstrapPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Adds a bootstrap source, asked in the order of adding: its URL and the CA certificates (DER) that its server has to chain to.
+    #[must_use]
+    pub fn source(mut self, url: ServerUri, anchors: Vec<CertificateDer<'static>>) -> Self {
+        self.sources.push(Source {
+            id: None,
+            noti: None,
+            url,
+            trust: Trust {
+                anchors,
+                server_key: None,
+            },
+            credential: None,
+        });
+        self
+    }
+
+    /// Adds CA certificates (DER) that DM Servers may chain to (D80).
+    #[must_use]
+    pub fn anchors(mut self, anchors: Vec<CertificateDer<'static>>) -> Self {
+        self.anchors.extend(anchors);
+        self
+    }
+
+    /// Whether BootstrapComplete tells the bootstrap type (D27). On by default.
+    #[must_use]
+    pub const fn report_bootstrap_type(mut self, report: bool) -> Self {
+        self.report_type = report;
+        self
+    }
+
+    /// The browser component that SHOW starts (D18), in place of the policy's command. It is given the ServerURI and comes back once the UI session started
+    /// or could not be started. Without one SHOW is 501.
+    #[must_use]
+    pub fn browser(
+        mut self,
+        start: impl Fn(&ServerUri) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.browser = Some(Arc::new(start));
+        self
+    }
+
+    /// What the device is connected by, asked whenever a server reads Session Info; it has to come back at once. Unknown by default (D46).
+    #[must_use]
+    pub fn bearer(mut self, tell: impl Fn() -> SessionInfo + Send + Sync + 'static) -> Self {
+        self.bearer = Box::new(tell);
+        self
+    }
+
+    /// Bounds of every body that is read.
+    #[must_use]
+    pub const fn limits(mut self, limits: JsonLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Octets of a download at most; 256 MiB by default.
+    #[must_use]
+    pub const fn download_octets(mut self, octets: u64) -> Self {
+        self.download_octets = octets;
+        self
+    }
+
+    /// Octets of the tree's names and values at most; 64 MiB by default. What would make it larger is refused with 507.
+    #[must_use]
+    pub const fn tree_octets(mut self, octets: u64) -> Self {
+        self.tree_octets = octets;
+        self
+    }
+
+    /// How long a session may take; half an hour by default.
+    #[must_use]
+    pub const fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = timeout;
+        self
+    }
+
+    /// Addresses that a DM Server may have the device connect to. By default public ones alone.
+    #[must_use]
+    pub const fn network(mut self, network: NetworkPolicy) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// When changes are reported (SUB): after 1 s, and again after 10, 40 and 160 s by default.
+    #[must_use]
+    pub const fn reports(mut self, reports: ReportTimes) -> Self {
+        self.reports = reports;
+        self
+    }
+
+    /// How long a plug-in may take over one call: 10 s by default. A read that takes longer fails with 500, a write with 409; an EXEC that takes longer is
+    /// answered 202, and its result follows as an alert.
+    #[must_use]
+    pub const fn managed_object_deadline(mut self, deadline: Duration) -> Self {
+        self.managed_object_deadline = deadline;
+        self
+    }
+
+    /// For plug-ins that tell of changes by themselves.
+    #[must_use]
+    pub fn change_note(&self) -> ChangeNote {
+        self.change_note.clone()
+    }
+
+    /// Timeouts of HTTP (D01): connect 30 s and read 300 s by default.
+    #[must_use]
+    pub const fn timeouts(mut self, connect: Duration, read: Duration) -> Self {
+        self.connect_timeout = connect;
+        self.read_timeout = read;
+        self
+    }
+
+    /// The device's own certificate and key (D78). A pre-shared key that was given counts instead.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        if !matches!(self.identity, Some(Credential::Psk(_))) {
+            self.identity = Some(Credential::Certificate(identity));
+        }
+        self
+    }
+
+    /// The device's own pre-shared key (D78), instead of a certificate.
+    ///
+    /// # Errors
+    /// [`ProfileUnsupported`] in a build without the feature `psk`.
+    pub fn psk(mut self, psk: Psk) -> Result<Self, ProfileUnsupported> {
+        TlsSupport::of_this_build().require(TlsProfile::Psk)?;
+        self.identity = Some(Credential::Psk(psk));
+        Ok(self)
+    }
+
+    /// A bootstrap code (D81), for a device without certificate.
+    #[must_use]
+    pub fn bootstrap_code(mut self, code: Secret) -> Self {
+        self.bootstrap_code = Some(code);
+        self
+    }
+
+    /// HTTP user and password (D45) for sessions with accounts that have neither `Auth/Trsp` nor `Ext/HTTPAuth`.
+    #[must_use]
+    pub fn http_login(mut self, user: impl Into<String>, password: Secret) -> Self {
+        self.http_login = Some((user.into(), password));
+        self
+    }
+
+    /// Whether a challenge of HTTP Basic alone is answered, which tells the server the password or bootstrap code; yes by default.
+    #[must_use]
+    pub const fn allow_http_basic(mut self, allow: bool) -> Self {
+        self.allow_http_basic = allow;
+        self
+    }
+
+    /// Adds an MO that lives in the tree store, by its DDF alone.
+    #[must_use]
+    pub fn mo(mut self, ddf: Ddf) -> Self {
+        self.ddfs.push(ddf);
+        self
+    }
+
+    /// Adds an MO whose content a plug-in holds. No server has rights on its instance.
+    #[must_use]
+    pub fn managed_object(self, object: impl ManagedObject + 'static) -> Self {
+        self.managed_object_for(object, Rights::NONE)
+    }
+
+    /// Adds an MO whose content a plug-in holds, for servers whose Perm list names its MOID: each gets these rights on its instance, once. Those that the
+    /// device has when the instance is made get them then, others with the bootstrap that brings them. What the DAC MO says later counts; a plug-in that the
+    /// device has had before gives nothing more to the servers it knows.
+    #[must_use]
+    pub fn managed_object_for(
+        mut self,
+        object: impl ManagedObject + 'static,
+        rights: Rights,
+    ) -> Self {
+        self.objects.push((Box::new(object), rights));
+        self
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn ClientObserver>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The clock, where the system's is not to be used.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Utc + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where [`Client::listen`] takes Notifications; nowhere by default.
+    #[must_use]
+    pub const fn listen(mut self, addresses: ListenAddresses) -> Self {
+        self.listen = addresses;
+        self
+    }
+
+    /// What becomes of a Notification without digest where the account has `Auth/Noti`; ignored by default (D38).
+    #[must_use]
+    pub const fn absent_digest(mut self, absent: AbsentDigest) -> Self {
+        self.absent_digest = absent;
+        self
+    }
+
+    /// Opens the store and makes the client.
+    ///
+    /// # Errors
+    /// [`ClientBuildError`]; an existing store is left as it was.
+    pub fn build(mut self) -> Result<Client, ClientBuildError> {
+        let dev_id = self.dev_info.dev_id.clone();
+        let dev_info = Box::new(DevInfoObject::new(&self.dev_info));
+        let session_info = Box::new(SessionInfoObject::new(self.bearer));
+        // What servers may do with these two is fixed (D49).
+        self.objects.push((dev_info, Rights::NONE));
+        self.objects.push((session_info, Rights::NONE));
+        let mut registry = MoRegistry::default();
+        registry.insert(dm_acc::ddf().clone())?;
+        registry.insert(dac::ddf().clone())?;
+        for ddf in self.ddfs {
+            registry.insert(ddf)?;
+        }
+        let mut objects: BTreeMap<Moid, Box<dyn ManagedObject>> = BTreeMap::new();
+        let mut grants = Grants::default();
+        for (object, rights) in self.objects {
+            let moid = registry.insert(object.ddf().clone())?;
+            grants.give(moid.clone(), rights);
+            objects.insert(moid, object);
+        }
+        let downloads = Downloads::new(
+            self.store.with_file_name("downloads"),
+            self.download_octets,
+            self.read_timeout,
+        );
+        let store = TreeStore::open(self.store, u32::from_be_bytes(entropy()?))?
+            .with_room(self.tree_octets);
+        let host = Host::new(
+            store,
+            registry.clone(),
+            objects,
+            grants,
+            self.managed_object_deadline,
+            self.change_note.0,
+        )?;
+        let options = HttpsOptions {
+            connect_timeout: self.connect_timeout,
+            read_timeout: self.read_timeout,
+            body_limit: self.limits.octets,
+            network: self.network,
+        };
+        let https = Https::new(options, registry, Arc::clone(&self.observer));
+        let config = EngineConfig {
+            dev_id,
+            policy: self.policy,
+            sources: self.sources,
+            anchors: Trust {
+                anchors: self.anchors,
+                server_key: None,
+            },
+            report_type: self.report_type,
+            browser: self.browser,
+            limits: self.limits,
+            identity: self.identity.map(Arc::new),
+            bootstrap_code: self.bootstrap_code,
+            http_login: self.http_login,
+            allow_http_basic: self.allow_http_basic,
+            absent_digest: self.absent_digest,
+            reports: self.reports,
+            session_timeout: self.session_timeout,
+        };
+        let engine = Engine {
+            config,
+            host,
+            https,
+            downloads,
+            observer: self.observer,
+            clock: self.clock,
+            desk: NotificationDesk::default(),
+            in_session: tokio::sync::Mutex::default(),
+            unreported: Unreported::default(),
+        };
+        Ok(Client {
+            listen: self.listen,
+            engine: Arc::new(engine),
+        })
+    }
+}
+
+impl Client {
+    /// Begins a client for the device that these values describe; `store` is the file of its tree.
+    #[must_use]
+    pub fn builder(dev_info: DevInfo, store: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder {
+            dev_info,
+            store: store.into(),
+            policy: BootstrapPolicy::default(),
+            sources: Vec::new(),
+            anchors: Vec::new(),
+            report_type: true,
+            browser: None,
+            bearer: Box::new(SessionInfo::default),
+            limits: JsonLimits::default(),
+            download_octets: ClientPolicy::DOWNLOAD_OCTETS,
+            tree_octets: ClientPolicy::TREE_OCTETS,
+            session_timeout: ClientPolicy::SESSION_TIMEOUT,
+            connect_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(300),
+            identity: None,
+            bootstrap_code: None,
+            http_login: None,
+            allow_http_basic: true,
+            ddfs: Vec::new(),
+            objects: Vec::new(),
+            observer: Arc::new(Unobserved),
+            clock: Arc::new(system_clock),
+            absent_digest: AbsentDigest::Ignore,
+            listen: ListenAddresses::default(),
+            network: NetworkPolicy::default(),
+            reports: ReportTimes::default(),
+            managed_object_deadline: Duration::from_secs(10),
+            change_note: ChangeNote::default(),
+        }
+    }
+}
+
+fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, PolicyFileError> {
+    let mut all = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|error| PolicyFileError::Read {
+            file: file.clone(),
+            cause: error,
+        })?;
+        all.extend(
+            pem::certificates(&text).map_err(|error| PolicyFileError::Pem {
+                file: file.clone(),
+                cause: error,
+            })?,
+        );
+    }
+    Ok(all)
+}
+fn system_clock() -> Utc {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Utc(elapsed.as_millis().try_into().unwrap_or(i64::MAX))
+}
