@@ -269,6 +269,17 @@ impl Stand {
         transfers
     }
 
+    /// Serves the repository for so long; gives back what came. A package among it is held.
+    pub(super) async fn overhear(&mut self, limit: Duration) -> Vec<Ask> {
+        let mut transfers = Vec::new();
+        if self.held.is_some() {
+            tokio::time::sleep(limit).await;
+        } else {
+            self.serve(limit, &mut transfers).await;
+        }
+        transfers
+    }
+
     /// The held package.
     pub(super) fn held(&self) -> Option<&Package> {
         self.held.as_ref().map(|(package, _)| package)

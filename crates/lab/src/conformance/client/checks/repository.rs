@@ -5,7 +5,7 @@ use omadm_dm2::media_type::is_mo;
 use serde_json::{Value, json};
 
 use super::super::decision;
-use super::super::stand::{DM_ACC, Done, Stand};
+use super::super::stand::{DM_ACC, Done, Stand, commands};
 use super::ClientStep;
 use super::packages::DEV_ID_LEAF;
 use crate::conformance::check::step;
@@ -296,13 +296,13 @@ async fn sub(stand: &mut Stand) -> Judged {
     }
     expect(done.code(0) == 200, "200", || done.shown())?;
     let mut transfers = rename(stand, "Changed").await?.transfers;
-    // Reports are coalesced; the session is kept open with reads meanwhile.
+    // Reports are coalesced, and a client may keep them until its session is over.
+    transfers.extend(stand.send_last(commands(&[&["END"]])).await);
     let end = tokio::time::Instant::now() + stand.setup.limit;
     while tokio::time::Instant::now() < end
         && !transfers.iter().any(|ask| ask.target == "/repo/changes")
     {
-        tokio::time::sleep(stand.setup.silence).await;
-        transfers.extend(stand.run(&[&["GET", NAME_LEAF]]).await?.transfers);
+        transfers.extend(stand.overhear(stand.setup.silence).await);
     }
     let report = transfers.iter().find(|ask| ask.target == "/repo/changes");
     let body = report.map(|ask| String::from_utf8_lossy(&ask.body).into_owned());
