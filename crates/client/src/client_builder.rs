@@ -1,41 +1,30 @@
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use omadm_bootstrap::plan::{ApplyError, Preview};
-use omadm_bootstrap::{
-    Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, ChannelSecurity, DeviceView as _,
-    Refusal, Utc,
-};
-use omadm_dm2::Alert;
+use omadm_bootstrap::plan::ApplyError;
+use omadm_bootstrap::{BootstrapPolicy, Utc};
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
-use omadm_mo::serialization::{readable, write_item};
 use omadm_mo::standard::session_info::SessionInfo;
 use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
-use omadm_mo::{
-    ClientUri, ManagedObject, Moid, NodeAddress, Rights, Secret, ServerUri, SrvId, TreeError,
-    TreeView as _,
-};
+use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
 use omadm_tls::pem::{self, PemError};
 use omadm_tls::{
     CertificateDer, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
 };
-use tokio::sync::watch;
 
 use crate::Client;
 use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
-use crate::download::{DownloadError, DownloadProgress, Downloaded, Downloads};
+use crate::download::Downloads;
 use crate::engine::{
-    Bootstrapped, Browser, Engine, EngineConfig, Grants, Host, LastRefusal, MissingMo, NoBootstrap,
-    NotificationDesk, Notified, SessionReport, Source, Unreported, browser_of, entropy,
+    Browser, Engine, EngineConfig, Grants, Host, NotificationDesk, Source, Unreported, browser_of,
+    entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
-use crate::listener::{self, ListenError, Listening};
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{
     ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, ReportTimes, SourceTrust,

@@ -96,7 +96,8 @@ async fn bootstrapped(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn x_sec_002_a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_connection() {
+async fn x_sec_002_a_device_with_a_psk_alone_is_bootstrapped_and_runs_its_session_on_one_connection()
+ {
     let folder = tempfile::tempdir().unwrap();
     let (running, balancer) = served(folder.path(), "minimal").await;
     let port = balancer.address().port();
