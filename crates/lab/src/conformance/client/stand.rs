@@ -269,13 +269,18 @@ impl Stand {
         transfers
     }
 
-    /// Serves the repository for so long; gives back what came. A package among it is held.
+    /// Serves the repository for so long; gives back what came. A package of this account is held, the sessions of others are put off.
     pub(super) async fn overhear(&mut self, limit: Duration) -> Vec<Ask> {
         let mut transfers = Vec::new();
-        if self.held.is_some() {
-            tokio::time::sleep(limit).await;
-        } else {
+        if self.held.is_none() {
             self.serve(limit, &mut transfers).await;
+        } else {
+            tokio::time::sleep(limit).await;
+        }
+        if self.held().is_some_and(|held| held.ask.target != "/dm/a")
+            && let Some((package, arrived)) = self.held.take()
+        {
+            self.reply(&package, arrived, busy());
         }
         transfers
     }
