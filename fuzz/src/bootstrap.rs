@@ -23,6 +23,7 @@ pub fn bootstrap_profile(octets: &[u8]) {
         server: "dm.example.com".to_owned(),
         credentials: Default::default(),
         notification: None,
+        http: None,
         server_ca: None,
         ddfs: Default::default(),
     };

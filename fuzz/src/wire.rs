@@ -121,8 +121,17 @@ pub fn package0(octets: &[u8]) {
         assert_eq!(*again.package(), package);
         assert!(!received.explain().is_empty());
         let clock = package.timestamp.map_or(Clock::Unset, Clock::Set);
-        if window.accept(&package, Authenticated::ByDigest, clock).is_ok() && package.notification_id.is_some() {
-            assert!(window.accept(&package, Authenticated::ByDigest, clock).is_err(), "a replay passed");
+        if window
+            .accept(&package, Authenticated::ByDigest, clock)
+            .is_ok()
+            && package.notification_id.is_some()
+        {
+            assert!(
+                window
+                    .accept(&package, Authenticated::ByDigest, clock)
+                    .is_err(),
+                "a replay passed"
+            );
         }
     }
 }
