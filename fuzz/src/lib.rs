@@ -2,11 +2,13 @@
 //! Each function takes what libFuzzer made up and panics where that does not hold.
 
 mod bootstrap;
+mod http_auth;
 mod names;
 mod session;
 mod wire;
 
 pub use bootstrap::{bootstrap_document, bootstrap_profile};
+pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
 pub use session::{client_session, server_session};
 pub use wire::{json, mo_serialization, package0, packages};
