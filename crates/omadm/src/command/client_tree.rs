@@ -140,7 +140,7 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
         let value = match &node.value {
             NodeText::Interior => String::new(),
             NodeText::Withheld => "(withheld)".to_owned(),
-            NodeText::Text(text) => format!("{text:?}"),
+            NodeText::Text(text) => shortened(text),
         };
         let line = format!(
             "{:<36} {:<5} {access:<6} {value}",
@@ -150,6 +150,18 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
         all.push(line.trim_end().to_owned());
     }
     all
+}
+
+/// Longest value in a line; certificates are longer. `get` shows all of it.
+const SHOWN: usize = 80;
+
+fn shortened(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= SHOWN {
+        return format!("{text:?}");
+    }
+    let begin: String = text.chars().take(SHOWN / 2).collect();
+    format!("{begin:?}… ({count} characters)")
 }
 
 /// The first letters of what the DDF gives: Add, Copy, Delete, Exec, Get, Replace.
