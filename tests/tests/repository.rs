@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use omadm_client::policy::NetworkPolicy;
 use omadm_client::{Client, DeviceDir};
 use omadm_mo::ServerUri;
 use omadm_tests::process::{Device, PATIENCE, Server, Signal};
@@ -37,6 +38,10 @@ fn client(device: &Device, server: &Server) -> Client {
     Client::builder(dir.dev_info().unwrap(), dir.store_file())
         .anchors(ca)
         .identity(dir.identity().unwrap().unwrap())
+        .network(NetworkPolicy {
+            allow_loopback: true,
+            ..NetworkPolicy::default()
+        })
         .build()
         .unwrap()
 }

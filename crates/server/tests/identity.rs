@@ -52,7 +52,13 @@ fn server_ca(rig: &Rig) -> DevelopmentCa {
 /// Status and cause of the answer, and the device, cause and claim of the newest event.
 async fn judged(rig: &Rig, answer: &Answer) -> (u16, String, Option<String>, Option<String>) {
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    let (device, kind) = rig.refusals().await.pop().expect("an event");
+    // Refusals are deferred, so those about several devices may stand in another order than they came.
+    let told = |kind: &EventKind| matches!(kind, EventKind::RequestRefused { status, detail, .. } if *status == answer.status && answer.json()["detail"] == detail.as_str());
+    let refusals = rig.refusals().await;
+    let (device, kind) = refusals
+        .into_iter()
+        .rfind(|(_, kind)| told(kind))
+        .expect("an event");
     let EventKind::RequestRefused {
         status,
         cause,
