@@ -103,6 +103,8 @@ mod tests {
             subscriptions: Vec::new(),
             defaults: Vec::new(),
             bootstrapped_host: None,
+            cards: Vec::new(),
+            factory: None,
         }
     }
 

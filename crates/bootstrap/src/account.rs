@@ -2,8 +2,8 @@ use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountShadow, CompletionState, DefaultSource, GovernedInstance, OwedCompletion, Provenance,
-    Subscription,
+    AccountShadow, CardOrigin, CompletionState, DefaultSource, FactoryBeneath, GovernedInstance,
+    OwedCompletion, Provenance, Subscription,
 };
 
 /// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
@@ -33,6 +33,12 @@ pub struct Account {
     /// Host of `SrvURI` as the last bootstrap brought it. The server may give itself another one later; this one was vouched for.
     #[serde(default)]
     pub bootstrapped_host: Option<String>,
+    /// The entries of cards that were applied to it; one of them at most brought the account itself.
+    #[serde(default)]
+    pub cards: Vec<CardOrigin>,
+    /// The factory bootstrap whose place a card's took.
+    #[serde(default)]
+    pub factory: Option<FactoryBeneath>,
 }
 
 /// An instance that an item of a bootstrap produced: delivered again from the same source, the item replaces it (D75).
@@ -164,6 +170,7 @@ impl Account {
         let defaults = before.defaults.iter();
         let permitted = defaults.filter(|one| self.perm.contains(&one.moid));
         self.defaults = permitted.cloned().collect();
+        self.inherit_cards(before);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod profile;
 
 mod access;
 mod account;
+mod card_origin;
 mod cause;
 mod completion;
 mod event_id;
@@ -22,6 +23,7 @@ mod time;
 
 pub use access::GovernedInstance;
 pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
+pub use card_origin::{CardBrought, CardOrigin, FactoryBeneath};
 pub use cause::{BootstrapFailureCause, Fault, Refusal};
 pub use completion::{BootstrapComplete, OwedCompletion, RetrySchedule};
 pub use event_id::{EventId, EventIdError};

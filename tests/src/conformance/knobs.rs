@@ -84,7 +84,7 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         item: "B-22",
-        file: "crates/bootstrap/src/plan/bootstrap.rs",
+        file: "crates/bootstrap/src/plan/account_item.rs",
         from: "Some(moid) => Err(Cause::PermissionRefused.refusal().at(at).on(moid)),",
         to: "Some(_) => Ok(drop(at)),",
         package: "omadm-bootstrap",

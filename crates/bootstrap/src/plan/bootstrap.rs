@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use omadm_mo::standard::dm_acc::{SecMode, names};
-use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dac, dm_acc};
-use omadm_mo::{
-    Miid, Moid, Node, NodeAddress, NodePath, Rights, ServerUri, SrvId, TreeError, Value,
-};
+use omadm_mo::standard::dm_acc::names;
+use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc};
+use omadm_mo::{Miid, Moid, Node, NodeAddress, Rights, ServerUri, SrvId, TreeError, Value};
 
+use super::account_item::{check_cap, check_credentials, read_account};
 use super::document::{BoundItem, Document};
 use super::{
     CredentialCheck, Delivery, Placement, PlacementError, PlanStep, RightsChange, SkippedItem,
@@ -13,8 +12,8 @@ use super::{
 };
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
-    BootstrapSource, ChannelSecurity, DeviceView, OwedCompletion, PayloadHash, ProfileFormat,
-    Provenance, ProvidedInstance, Refusal, ShadowCause, Utc,
+    BootstrapSource, CardBrought, CardOrigin, ChannelSecurity, DeviceView, OwedCompletion,
+    PayloadHash, ProfileFormat, Provenance, ProvidedInstance, Refusal, ShadowCause, Utc,
 };
 
 /// What is to be done with a delivered document.
@@ -58,6 +57,36 @@ pub fn plan_bootstrap(
     }) {
         return Ok(BootstrapPlan::AlreadyApplied);
     }
+    plan_part(
+        view,
+        registry,
+        policy,
+        credentials,
+        delivery,
+        &Part::default(),
+    )
+    .map(BootstrapPlan::Apply)
+}
+
+/// What of a document is planned, and what is remembered of it beside its provenance.
+#[derive(Clone, Default)]
+pub(super) struct Part {
+    /// Accounts of these servers stay as they are. Where the document's first is among them, its other objects are left out too.
+    pub(super) left_out: BTreeSet<SrvId>,
+    /// The card's entry that the document is.
+    pub(super) card: Option<CardOrigin>,
+}
+
+/// Plans a part of a document, whether it was applied before or not.
+pub(super) fn plan_part(
+    view: &dyn DeviceView,
+    registry: &MoRegistry,
+    policy: &BootstrapPolicy,
+    credentials: &dyn CredentialCheck,
+    delivery: &Delivery<'_>,
+    part: &Part,
+) -> Result<Planned, Refusal> {
+    check_policy(policy, delivery)?;
     let document = Document::read(delivery.document, delivery.limits, registry)?;
     let (account_items, others): (Vec<_>, Vec<_>) = document
         .items
@@ -67,15 +96,20 @@ pub fn plan_bootstrap(
         view,
         registry,
         delivery,
-        payload_hash,
-        existing: accounts,
+        part,
+        payload_hash: PayloadHash::of(delivery.document),
+        existing: view.accounts().map_err(storage)?,
         plan: TreePlan::at(view.version()),
         taken: BTreeMap::new(),
     };
-    for item in account_items {
-        planner.plan_account(item, policy, credentials)?;
+    let mut objects = true;
+    for (n, item) in account_items.into_iter().enumerate() {
+        let planned = planner.plan_account(item, policy, credentials)?;
+        objects &= planned || n > 0;
     }
-    planner.plan_others(others)?;
+    if objects {
+        planner.plan_others(others)?;
+    }
     if planner.existing.len() + planner.added_accounts() > policy.max_accounts {
         return Err(Cause::TooManyAccounts
             .refusal()
@@ -88,11 +122,11 @@ pub fn plan_bootstrap(
         .iter()
         .map(|account| account.srv_id.clone())
         .collect();
-    Ok(BootstrapPlan::Apply(Planned {
+    Ok(Planned {
         plan: planner.plan,
         servers,
         skipped: document.skipped,
-    }))
+    })
 }
 
 fn check_policy(policy: &BootstrapPolicy, delivery: &Delivery<'_>) -> Result<(), Refusal> {
@@ -113,6 +147,7 @@ struct Planner<'a> {
     view: &'a dyn DeviceView,
     registry: &'a MoRegistry,
     delivery: &'a Delivery<'a>,
+    part: &'a Part,
     payload_hash: PayloadHash,
     existing: Vec<Account>,
     plan: TreePlan,
@@ -135,12 +170,13 @@ impl Planner<'_> {
         )
     }
 
+    /// False where it is left out.
     fn plan_account(
         &mut self,
         item: BoundItem,
         policy: &BootstrapPolicy,
         credentials: &dyn CredentialCheck,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let at = item.at.clone();
         let read = read_account(&item)?;
         if self
@@ -150,6 +186,9 @@ impl Planner<'_> {
             .any(|account| account.srv_id == read.srv_id)
         {
             return Err(Cause::DuplicateSrvId.refusal().at(at).on(&read.srv_id));
+        }
+        if self.part.left_out.contains(&read.srv_id) {
+            return Ok(false);
         }
         check_credentials(&read, credentials, &at)?;
         check_cap(&read, policy, &at)?;
@@ -195,7 +234,7 @@ impl Planner<'_> {
             },
         });
         self.plan.accounts.push(account);
-        Ok(())
+        Ok(true)
     }
 
     fn account(&self, read: DmAcc, miid: Miid, old: Option<&Account>) -> Account {
@@ -227,9 +266,14 @@ impl Planner<'_> {
             owed: Some(OwedCompletion::fresh()),
             subscriptions: Vec::new(),
             defaults: Vec::new(),
+            cards: Vec::new(),
+            factory: None,
         };
         if let Some(old) = old {
             account.inherit(old);
+        }
+        if let Some(card) = &self.part.card {
+            account.cards.push(card.clone());
         }
         account
     }
@@ -283,44 +327,12 @@ impl Planner<'_> {
 
     /// D15 and D75 for the items that are no DM Account; they belong to the first account of the document, or to one the source owns (D57).
     fn plan_others(&mut self, items: Vec<BoundItem>) -> Result<(), Refusal> {
-        if self.plan.accounts.is_empty() {
-            let mut own = self
-                .existing
-                .iter()
-                .filter(|account| account.provenance.source == self.delivery.source);
-            let owner = own
-                .next()
-                .or_else(|| self.existing.first().filter(|_| self.is_local()));
-            let Some(owner) = owner.filter(|_| !items.is_empty()).cloned() else {
-                return Err(Cause::NoAccount.refusal());
-            };
-            let mut again = owner.clone();
-            again.provenance.seq = again.provenance.seq.saturating_add(1);
-            again.provenance.event_id = self.delivery.event_id.clone();
-            again.provenance.payload_hash = self.payload_hash;
-            again.provenance.kind = BootstrapKind::Re;
-            again.provenance.at = self.delivery.at;
-            again.owed = Some(OwedCompletion::fresh());
-            again.provided = Vec::new();
-            let root = NodeAddress::root(dm_acc::moid(), again.miid.clone());
-            let mut node = self
-                .view
-                .subtree(&root)
-                .map_err(storage)?
-                .unwrap_or_else(Node::empty);
-            write_bootstrap_type(&mut node, &again.provenance);
-            self.plan.steps.push(PlanStep::Replace { at: root, node });
-            self.plan.accounts.push(again);
+        let guests = self.plan.accounts.is_empty();
+        if guests {
+            self.plan_guests_account(items.is_empty())?;
         }
         let owner = self.plan.accounts[0].srv_id.clone();
-        let before: Vec<_> = self
-            .existing
-            .iter()
-            .find(|account| {
-                account.srv_id == owner && account.provenance.source == self.delivery.source
-            })
-            .map(|account| account.provided.clone())
-            .unwrap_or_default();
+        let before = self.provided_before(&owner, guests);
         let mut provided: Vec<ProvidedInstance> = Vec::new();
         for item in items {
             let position = provided.iter().filter(|p| p.moid == item.moid).count();
@@ -334,7 +346,11 @@ impl Planner<'_> {
                 miid,
             });
         }
-        for gone in before.iter().filter(|old| {
+        let further = self.plan.accounts.iter().skip(1);
+        let left: Vec<_> = further
+            .flat_map(|account| self.provided_before(&account.srv_id, false))
+            .collect();
+        for gone in before.iter().chain(&left).filter(|old| {
             !provided
                 .iter()
                 .any(|new| new.moid == old.moid && new.miid == old.miid)
@@ -343,8 +359,70 @@ impl Planner<'_> {
                 at: NodeAddress::root(gone.moid.clone(), gone.miid.clone()),
             });
         }
-        self.plan.accounts[0].provided = provided;
+        let account = &mut self.plan.accounts[0];
+        match &self.part.card {
+            Some(card) if guests => account.cards.push(CardOrigin {
+                brought: CardBrought::Objects(provided),
+                ..card.clone()
+            }),
+            _ => account.provided = provided,
+        }
         Ok(())
+    }
+
+    /// The account of a document that has none: bootstrapped again, with what it has.
+    fn plan_guests_account(&mut self, nothing: bool) -> Result<(), Refusal> {
+        let is_again = |account: &&Account| {
+            let place = self.part.card.as_ref();
+            place.is_some_and(|card| account.objects_of(card).is_some())
+        };
+        let own = |account: &&Account| account.provenance.source == self.delivery.source;
+        let mut accounts = self.existing.iter();
+        let owner = (accounts.clone().find(is_again))
+            .or_else(|| accounts.clone().find(own))
+            .or_else(|| accounts.next().filter(|_| self.is_local()));
+        let Some(mut again) = owner.filter(|_| !nothing).cloned() else {
+            return Err(Cause::NoAccount.refusal());
+        };
+        again.provenance.seq = again.provenance.seq.saturating_add(1);
+        again.provenance.event_id = self.delivery.event_id.clone();
+        again.provenance.payload_hash = self.payload_hash;
+        again.provenance.kind = BootstrapKind::Re;
+        again.provenance.at = self.delivery.at;
+        again.owed = Some(OwedCompletion::fresh());
+        if let Some(card) = &self.part.card {
+            again.forget_objects_of(card);
+        } else {
+            again.provided = Vec::new();
+        }
+        let root = NodeAddress::root(dm_acc::moid(), again.miid.clone());
+        let mut node = self
+            .view
+            .subtree(&root)
+            .map_err(storage)?
+            .unwrap_or_else(Node::empty);
+        write_bootstrap_type(&mut node, &again.provenance);
+        self.plan.steps.push(PlanStep::Replace { at: root, node });
+        self.plan.accounts.push(again);
+        Ok(())
+    }
+
+    /// What the same source brought a server before (D75). All cards are one source: what another card brought does not stay beside the account that this one brings.
+    fn provided_before(&self, srv_id: &SrvId, guests: bool) -> Vec<ProvidedInstance> {
+        let mut accounts = self.existing.iter();
+        let Some(account) = accounts.find(|account| account.srv_id == *srv_id) else {
+            return Vec::new();
+        };
+        if let Some(card) = self.part.card.as_ref().filter(|_| guests) {
+            let objects = account.objects_of(card);
+            return objects.map(<[_]>::to_vec).unwrap_or_default();
+        }
+        let card = BootstrapMethod::Smartcard;
+        let both_cards = account.provenance.method == card && self.delivery.method == card;
+        if both_cards || account.provenance.source == self.delivery.source {
+            return account.provided.clone();
+        }
+        Vec::new()
     }
 
     fn plan_other(
@@ -434,107 +512,6 @@ impl Planner<'_> {
         let miid = new_miid(self.view, moid, proposed, taken).map_err(storage)?;
         taken.insert(miid.clone());
         Ok(miid)
-    }
-}
-
-/// Reads an account and gives what is wrong with it its own cause (step 5).
-fn read_account(item: &BoundItem) -> Result<DmAcc, Refusal> {
-    let place = |path: &NodePath| format!("{}/{path}", item.moid);
-    let account = DmAcc::from_node(&item.node).map_err(|error| {
-        let missing_uri = error.path.is(&[names::SRV_URI]) && error.fault == ViewFault::Missing;
-        let cause = if missing_uri {
-            Cause::MissingSrvUri
-        } else {
-            Cause::InvalidAccount
-        };
-        cause
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
-    })?;
-    account.require_https().map_err(|error| {
-        let is_srv_uri = error.path.is(&[names::SRV_URI]);
-        let cause = if is_srv_uri {
-            Cause::InsecureSrvUri
-        } else {
-            Cause::InvalidAccount
-        };
-        cause
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
-    })?;
-    account.require_perm().map_err(|error| {
-        Cause::MissingPerm
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
-    })?;
-    if let Err(violations) = dm_acc::ddf().validate(&item.node)
-        && let Some(first) = violations.first()
-    {
-        return Err(Cause::InvalidAccount
-            .refusal()
-            .at(&*item.at)
-            .on(place(&first.path))
-            .because(first.kind));
-    }
-    Ok(account)
-}
-
-fn check_credentials(
-    account: &DmAcc,
-    check: &dyn CredentialCheck,
-    at: &str,
-) -> Result<(), Refusal> {
-    let unusable = |path: &[&str], why: &str| {
-        Cause::UnusableCredential
-            .refusal()
-            .at(at)
-            .on(names::path(path))
-            .because(why)
-    };
-    if let Some(bootstrap) = &account.bootstrap {
-        let path = [names::AUTH, names::BOOTSTRAP];
-        let (name, key) = (&bootstrap.client_pub_key, &bootstrap.client_secret_key);
-        match bootstrap.sec_mode {
-            SecMode::X509 if check.is_usable(name, key) => {}
-            SecMode::X509 => {
-                return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
-            }
-            SecMode::Psk => check
-                .check_psk(name, key)
-                .map_err(|why| unusable(&path, &format!("not a usable PSK: {why}")))?,
-            SecMode::Unknown(octet) => {
-                return Err(unusable(
-                    &path,
-                    &format!("SecMode {octet} is none that is known"),
-                ));
-            }
-        }
-    }
-    // What is no certificate is a PSK identity (D44).
-    if let Some(trsp) = &account.trsp
-        && !check.is_usable(&trsp.data, &trsp.secret)
-        && let Err(why) = check.check_psk(&trsp.data, &trsp.secret)
-    {
-        let path = [names::AUTH, names::TRSP];
-        let why = format!("not a DER certificate with its PKCS#8 key, nor a usable PSK: {why}");
-        return Err(unusable(&path, &why));
-    }
-    Ok(())
-}
-
-fn check_cap(account: &DmAcc, policy: &BootstrapPolicy, at: &str) -> Result<(), Refusal> {
-    let Some(allowed) = &policy.allowed_moids else {
-        return Ok(());
-    };
-    match account.perm.iter().find(|moid| !allowed.contains(moid)) {
-        Some(moid) => Err(Cause::PermissionRefused.refusal().at(at).on(moid)),
-        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a delivered document to a changed DM tree: plan, preview, apply.
 
+mod account_item;
 mod acknowledgement;
 mod apply;
 mod bootstrap;

@@ -93,6 +93,8 @@ fn account(seq: u8, kind: BootstrapKind, provided: Vec<ProvidedInstance>) -> Acc
         subscriptions: Vec::new(),
         defaults: Vec::new(),
         bootstrapped_host: None,
+        cards: Vec::new(),
+        factory: None,
     }
 }
 

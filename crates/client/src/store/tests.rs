@@ -439,6 +439,8 @@ fn bootstrap(server: &str, kind: BootstrapKind, version: u64) -> TreePlan {
         subscriptions: Vec::new(),
         defaults: Vec::new(),
         bootstrapped_host: None,
+        cards: Vec::new(),
+        factory: None,
     };
     TreePlan {
         accounts: vec![account],

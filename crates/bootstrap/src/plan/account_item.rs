@@ -1,0 +1,114 @@
+use omadm_mo::NodePath;
+use omadm_mo::standard::dm_acc::{SecMode, names};
+use omadm_mo::standard::{DmAcc, ViewFault, dm_acc};
+
+use super::CredentialCheck;
+use super::document::BoundItem;
+use crate::{BootstrapFailureCause as Cause, BootstrapPolicy, Refusal};
+
+/// Reads an account and gives what is wrong with it its own cause (step 5).
+pub(super) fn read_account(item: &BoundItem) -> Result<DmAcc, Refusal> {
+    let place = |path: &NodePath| format!("{}/{path}", item.moid);
+    let account = DmAcc::from_node(&item.node).map_err(|error| {
+        let missing_uri = error.path.is(&[names::SRV_URI]) && error.fault == ViewFault::Missing;
+        let cause = if missing_uri {
+            Cause::MissingSrvUri
+        } else {
+            Cause::InvalidAccount
+        };
+        cause
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    account.require_https().map_err(|error| {
+        let is_srv_uri = error.path.is(&[names::SRV_URI]);
+        let cause = if is_srv_uri {
+            Cause::InsecureSrvUri
+        } else {
+            Cause::InvalidAccount
+        };
+        cause
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    account.require_perm().map_err(|error| {
+        Cause::MissingPerm
+            .refusal()
+            .at(&*item.at)
+            .on(place(&error.path))
+            .because(error.fault)
+    })?;
+    if let Err(violations) = dm_acc::ddf().validate(&item.node)
+        && let Some(first) = violations.first()
+    {
+        return Err(Cause::InvalidAccount
+            .refusal()
+            .at(&*item.at)
+            .on(place(&first.path))
+            .because(first.kind));
+    }
+    Ok(account)
+}
+
+/// Whether this build can use the credentials of an account (D87).
+pub(super) fn check_credentials(
+    account: &DmAcc,
+    check: &dyn CredentialCheck,
+    at: &str,
+) -> Result<(), Refusal> {
+    let unusable = |path: &[&str], why: &str| {
+        Cause::UnusableCredential
+            .refusal()
+            .at(at)
+            .on(names::path(path))
+            .because(why)
+    };
+    if let Some(bootstrap) = &account.bootstrap {
+        let path = [names::AUTH, names::BOOTSTRAP];
+        let (name, key) = (&bootstrap.client_pub_key, &bootstrap.client_secret_key);
+        match bootstrap.sec_mode {
+            SecMode::X509 if check.is_usable(name, key) => {}
+            SecMode::X509 => {
+                return Err(unusable(&path, "not a DER certificate with its PKCS#8 key"));
+            }
+            SecMode::Psk => check
+                .check_psk(name, key)
+                .map_err(|why| unusable(&path, &format!("not a usable PSK: {why}")))?,
+            SecMode::Unknown(octet) => {
+                return Err(unusable(
+                    &path,
+                    &format!("SecMode {octet} is none that is known"),
+                ));
+            }
+        }
+    }
+    // What is no certificate is a PSK identity (D44).
+    if let Some(trsp) = &account.trsp
+        && !check.is_usable(&trsp.data, &trsp.secret)
+        && let Err(why) = check.check_psk(&trsp.data, &trsp.secret)
+    {
+        let path = [names::AUTH, names::TRSP];
+        let why = format!("not a DER certificate with its PKCS#8 key, nor a usable PSK: {why}");
+        return Err(unusable(&path, &why));
+    }
+    Ok(())
+}
+
+/// Whether the policy grants the MOIDs that an account asks for (step 6).
+pub(super) fn check_cap(
+    account: &DmAcc,
+    policy: &BootstrapPolicy,
+    at: &str,
+) -> Result<(), Refusal> {
+    let Some(allowed) = &policy.allowed_moids else {
+        return Ok(());
+    };
+    match account.perm.iter().find(|moid| !allowed.contains(moid)) {
+        Some(moid) => Err(Cause::PermissionRefused.refusal().at(at).on(moid)),
+        None => Ok(()),
+    }
+}
