@@ -4,12 +4,14 @@
 mod bootstrap;
 mod http_auth;
 mod names;
+mod push;
 mod session;
 mod wire;
 
 pub use bootstrap::{bootstrap_document, bootstrap_profile};
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
+pub use push::{sms_reassembly, wsp_push};
 pub use session::{client_session, server_session};
 pub use wire::{json, mo_serialization, package0, packages};
 
