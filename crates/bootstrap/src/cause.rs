@@ -1,19 +1,6 @@
 use std::fmt;
 
-/// Who has to act for a bootstrap to succeed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Fault {
-    /// The other end of the connection.
-    Peer,
-    /// The author of the document or profile.
-    Content,
-    /// The device's or the operator's rules.
-    Policy,
-    /// The configuration of this end.
-    Configuration,
-    /// Storage, network, clock.
-    Environment,
-}
+use omadm_mo::Fault;
 
 /// A refused bootstrap: why, and which part of the document it was. The tree is unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ pub mod standard;
 
 mod access_list;
 mod dev_id;
+mod fault;
 mod managed_object;
 mod memory_tree;
 mod miid;
@@ -27,6 +28,7 @@ mod value;
 pub use access_list::{AccessEntry, AccessList, AccessListError};
 pub use client_uri::ClientUri;
 pub use dev_id::{DevId, DevIdError};
+pub use fault::Fault;
 pub use managed_object::{ExecOutcome, ExecResult, ManagedObject, ManagedObjectError};
 pub use memory_tree::MemoryTree;
 pub use miid::{Miid, MiidError};
