@@ -140,6 +140,14 @@ causes! {
         "If the identity is a device's, register its PSK with `omadm device add`; else nothing: it was kept out.";
     PskKeyWrong "psk-key-wrong" Peer "A peer named a device's PSK identity, but does not hold its key."
         "If it is the device, give both ends the same key again; else somebody tries its identity, and was kept out.";
+    ImageUnreadable "image-unreadable" Environment "The bootstrap image could not be read."
+        "Check the path under `[bootstrap] factory` in the device's policy, and that the file can be read.";
+    DocumentTooBig "document-too-big" Content "The document has more octets than the device reads."
+        "Deliver less, or raise `document_octets` in the device's policy.";
+    WrongDevice "wrong-device" Content "The document was made for another device."
+        "Give the device its own image: `omadm bootstrap inspect` tells whose one is.";
+    SealBroken "seal-broken" Content "The sealed image is damaged."
+        "Copy the image again, or build it again with `omadm bootstrap build --seal-to`.";
 }
 
 impl BootstrapFailureCause {

@@ -27,6 +27,12 @@ impl PayloadHash {
         Self(Sha256::digest(document).into())
     }
 
+    /// The 32 octets.
+    #[must_use]
+    pub const fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// 64 hexadecimal digits in lower case.
     #[must_use]
     pub fn to_hex(self) -> String {

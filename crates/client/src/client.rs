@@ -7,12 +7,13 @@ use omadm_bootstrap::{
 };
 use omadm_dm2::Alert;
 use omadm_mo::serialization::{readable, write_item};
-use omadm_mo::{ClientUri, Moid, NodeAddress, ServerUri, SrvId, TreeError, TreeView as _};
+use omadm_mo::{ClientUri, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _};
 use tokio::sync::watch;
 
 use crate::download::{DownloadError, DownloadProgress, Downloaded};
 use crate::engine::{
-    Bootstrapped, Engine, LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport,
+    Bootstrapped, Engine, FactoryReset, LastRefusal, MissingMo, NoBootstrap, Notified,
+    SessionReport, SwitchedOn,
 };
 use crate::listener::{self, ListenError, Listening};
 use crate::policy::ListenAddresses;
@@ -24,6 +25,32 @@ pub struct Client {
 }
 
 impl Client {
+    /// What the device does when it is switched on: the factory image is applied unless it was, then, without an account, a bootstrap is fetched (D50). The
+    /// completion stays owed; [`Self::settle`] reports it.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn switch_on(&self) -> Result<SwitchedOn, TreeError> {
+        self.engine.switch_on().await
+    }
+
+    /// Takes away what bootstraps and servers left on the device: tree, accounts, subscriptions, alerts, Notifications, downloads and the mark of the factory
+    /// image, which is applied again at the next start. Key, certificate, DevInfo and policy lie outside and stay.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails; everything is then as before.
+    pub async fn factory_reset(self) -> Result<FactoryReset, TreeError> {
+        self.engine.factory_reset().await
+    }
+
+    /// What [`Self::factory_reset`] would take away now.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn before_factory_reset(&self) -> Result<FactoryReset, TreeError> {
+        self.engine.before_reset().await
+    }
+
     /// Client-initiated bootstrap: fetches from the sources in order, installs, and leaves the completion owed. [`Self::settle`] reports it.
     ///
     /// # Errors
@@ -43,6 +70,7 @@ impl Client {
         source: BootstrapSource,
         channel: ChannelSecurity,
     ) -> Result<Bootstrapped, Refusal> {
+        let document = Secret::new(document);
         self.engine.deliver(document, method, source, channel).await
     }
 

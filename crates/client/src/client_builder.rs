@@ -13,7 +13,7 @@ use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
 use omadm_tls::pem::{self, PemError};
 use omadm_tls::{
-    CertificateDer, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
+    CertificateDer, DeviceKey, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
 };
 
 use crate::Client;
@@ -37,6 +37,8 @@ pub struct ClientBuilder {
     store: PathBuf,
     policy: BootstrapPolicy,
     sources: Vec<Source>,
+    factory_image: Option<PathBuf>,
+    device_key: Option<DeviceKey>,
     anchors: Vec<CertificateDer<'static>>,
     report_type: bool,
     browser: Option<Browser>,
@@ -128,6 +130,9 @@ impl ClientBuilder {
     pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
         self.policy = policy.bootstrap.clone();
         self.limits = policy.limits;
+        if let Some(file) = &policy.factory_image {
+            self.factory_image = Some(file.clone());
+        }
         self.download_octets = policy.download_octets;
         self.tree_octets = policy.tree_octets;
         self.session_timeout = policy.session_timeout;
@@ -192,6 +197,20 @@ impl ClientBuilder {
     #[must_use]
     pub fn bootstrap_policy(mut self, policy: BootstrapPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Where the factory image lies, in place of the policy's; read at a start alone, never written (D50).
+    #[must_use]
+    pub fn factory_image(mut self, file: impl Into<PathBuf>) -> Self {
+        self.factory_image = Some(file.into());
+        self
+    }
+
+    /// The device's own key, with which a factory image is opened that was sealed to it.
+    #[must_use]
+    pub fn device_key(mut self, key: DeviceKey) -> Self {
+        self.device_key = Some(key);
         self
     }
 
@@ -451,6 +470,8 @@ impl ClientBuilder {
             dev_id,
             policy: self.policy,
             sources: self.sources,
+            factory_image: self.factory_image,
+            device_key: self.device_key.map(Arc::new),
             anchors: Trust {
                 anchors: self.anchors,
                 server_key: None,
@@ -493,6 +514,8 @@ impl Client {
             store: store.into(),
             policy: BootstrapPolicy::default(),
             sources: Vec::new(),
+            factory_image: None,
+            device_key: None,
             anchors: Vec::new(),
             report_type: true,
             browser: None,

@@ -135,6 +135,18 @@ impl DeviceDir {
             .map_err(|error| DeviceDirError::Certificate(file, error))
     }
 
+    /// The device's private key.
+    ///
+    /// # Errors
+    /// [`DeviceDirError`] naming the file.
+    pub fn device_key(&self) -> Result<DeviceKey, DeviceDirError> {
+        let file = self.key_file();
+        let text =
+            fs::read_to_string(&file).map_err(|error| DeviceDirError::File(file.clone(), error))?;
+        let text = zeroize::Zeroizing::new(text);
+        DeviceKey::from_pem(&text).map_err(|error| DeviceDirError::Key(file, error))
+    }
+
     /// The private key, PEM; the device's alone.
     #[must_use]
     pub fn key_file(&self) -> PathBuf {

@@ -25,8 +25,8 @@ pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, Bootstrapped, IgnoredNotification, LastRefusal, MissingMo, NoBootstrap,
-    Notified, SessionReport,
+    AcceptedNotification, Bootstrapped, FactoryImage, FactoryReset, IgnoredNotification,
+    LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
 };
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

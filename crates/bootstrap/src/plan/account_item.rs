@@ -98,6 +98,25 @@ pub(super) fn check_credentials(
     Ok(())
 }
 
+/// A factory image with another device's credentials would only be refused by its server.
+pub(super) fn check_owner(
+    account: &DmAcc,
+    check: &dyn CredentialCheck,
+    at: &str,
+) -> Result<(), Refusal> {
+    let bootstrap = account.bootstrap.as_ref().map(|keys| &keys.client_pub_key);
+    let trsp = account.trsp.as_ref().map(|keys| &keys.data);
+    let mut certificates = bootstrap.into_iter().chain(trsp);
+    match certificates.find_map(|certificate| check.names_another(certificate)) {
+        Some(other) => Err(Cause::WrongDevice
+            .refusal()
+            .at(at)
+            .on(&account.srv_id)
+            .because(format!("its certificate names {other}"))),
+        None => Ok(()),
+    }
+}
+
 /// Whether the policy grants the MOIDs that an account asks for (step 6).
 pub(super) fn check_cap(
     account: &DmAcc,

@@ -4,7 +4,7 @@ use omadm_mo::standard::dm_acc::names;
 use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc};
 use omadm_mo::{Miid, Moid, Node, NodeAddress, Rights, ServerUri, SrvId, TreeError, Value};
 
-use super::account_item::{check_cap, check_credentials, read_account};
+use super::account_item::{check_cap, check_credentials, check_owner, read_account};
 use super::document::{BoundItem, Document};
 use super::{
     CredentialCheck, Delivery, Placement, PlacementError, PlanStep, RightsChange, SkippedItem,
@@ -191,6 +191,9 @@ impl Planner<'_> {
             return Ok(false);
         }
         check_credentials(&read, credentials, &at)?;
+        if self.delivery.method == BootstrapMethod::Factory {
+            check_owner(&read, credentials, &at)?;
+        }
         check_cap(&read, policy, &at)?;
         let old = self
             .existing

@@ -31,6 +31,12 @@ pub trait CredentialCheck {
     /// Whether this is a DER certificate and its PKCS#8 private key.
     fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool;
 
+    /// The device that a certificate names where it is none of this one's names. Asked of factory images: each is built for one device. By default it is not known.
+    fn names_another(&self, certificate: &[u8]) -> Option<String> {
+        let _ = certificate;
+        None
+    }
+
     /// Whether this is a PSK identity and a key that this build can use (D44). By default it can use none.
     ///
     /// # Errors

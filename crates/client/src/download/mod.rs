@@ -10,7 +10,7 @@ mod part;
 mod tests;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
@@ -93,6 +93,11 @@ impl Downloads {
             read_timeout,
             alone: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Where they lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Brings an object into a file, from where an earlier try ended.

@@ -8,8 +8,9 @@ use omadm_bootstrap::{
     Refusal,
 };
 use omadm_dm2::package0::{BootstrapSourceId, ServerId};
-use omadm_mo::{Secret, SrvId, TreeError};
+use omadm_mo::{DevId, Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
+use omadm_tls::Leaf;
 
 use super::account_target::{identity, psk};
 use super::{Engine, LastRefusal, Source, entropy};
@@ -49,11 +50,25 @@ enum Tried {
     NotApplied(Refusal),
 }
 
-struct TlsCredentials;
+struct TlsCredentials {
+    dev_id: DevId,
+}
 
 impl CredentialCheck for TlsCredentials {
     fn is_usable(&self, certificate: &[u8], private_key: &Secret) -> bool {
         identity(certificate, private_key).is_some()
+    }
+
+    fn names_another(&self, certificate: &[u8]) -> Option<String> {
+        let leaf = Leaf::parse(certificate)?;
+        let own = self.dev_id.as_str();
+        let (scheme, _) = own.split_once(':')?;
+        let names = leaf.san_uris().iter().chain(leaf.subject_common_names());
+        // A name of another kind says nothing of the DevID.
+        let alike = |name: &&String| name.split_once(':').is_some_and(|(of, _)| of == scheme);
+        let mut alike = names.filter(alike).peekable();
+        let other = alike.peek().map(ToString::to_string);
+        other.filter(|_| alike.all(|name| name != own))
     }
 
     fn check_psk(&self, identity: &[u8], key: &Secret) -> Result<(), String> {
@@ -104,7 +119,9 @@ impl Engine {
             .await
             .map_err(Tried::NotFetched)?;
         let origin = BootstrapSource::Server(source.url.origin().to_string());
-        let delivered = self.deliver(document, method, origin, channel).await;
+        let delivered = self
+            .deliver(Secret::new(document), method, origin, channel)
+            .await;
         if let Err(refusal) = &delivered {
             self.report_refusal(source, refusal).await;
         }
@@ -145,7 +162,7 @@ impl Engine {
     /// The common processing of a delivered document (§14.6.1), whatever the method.
     pub(crate) async fn deliver(
         &self,
-        document: Vec<u8>,
+        document: Secret,
         method: BootstrapMethod,
         source: BootstrapSource,
         channel: ChannelSecurity,
@@ -154,9 +171,7 @@ impl Engine {
             method,
             octets: document.len(),
         });
-        let outcome = self
-            .process(Secret::new(document), method, source, channel)
-            .await;
+        let outcome = self.process(document, method, source, channel).await;
         match &outcome {
             Ok(_) => {
                 if let Err(error) = self
@@ -193,6 +208,7 @@ impl Engine {
                 source.clone(),
                 event_id.clone(),
             );
+            let credentials = self.credentials();
             let planned = self.host.run(move |host| {
                 let view = host.store.snapshot()?;
                 let delivery = Delivery {
@@ -210,7 +226,7 @@ impl Engine {
                     &view,
                     &host.registry,
                     &policy,
-                    &TlsCredentials,
+                    &credentials,
                     &delivery,
                 ))
             });
@@ -252,6 +268,7 @@ impl Engine {
             entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
         );
         let (policy, limits, at) = (self.config.policy.clone(), self.config.limits, self.now());
+        let credentials = self.credentials();
         let previewed = self.host.run(move |host| {
             let view = host.store.snapshot()?;
             let delivery = Delivery {
@@ -266,7 +283,7 @@ impl Engine {
                 limits,
             };
             Ok(
-                match plan_bootstrap(&view, &host.registry, &policy, &TlsCredentials, &delivery) {
+                match plan_bootstrap(&view, &host.registry, &policy, &credentials, &delivery) {
                     Ok(BootstrapPlan::Apply(planned)) => Ok(preview(&planned.plan, &view)?),
                     Ok(BootstrapPlan::AlreadyApplied) => Ok(Preview::default()),
                     Err(refusal) => Err(refusal),
@@ -276,7 +293,13 @@ impl Engine {
         previewed.await.map_err(storage)?
     }
 
-    async fn remember(&self, refusal: &Refusal, method: BootstrapMethod) {
+    fn credentials(&self) -> TlsCredentials {
+        TlsCredentials {
+            dev_id: self.config.dev_id.clone(),
+        }
+    }
+
+    pub(super) async fn remember(&self, refusal: &Refusal, method: BootstrapMethod) {
         let record = LastRefusal::of(refusal, method, self.now());
         let kept = self.host.run(move |host| {
             let text = serde_json::to_vec(&record)

@@ -7,6 +7,8 @@ mod browser;
 mod daemon;
 mod download;
 mod executions;
+mod factory;
+mod factory_reset;
 mod fetch;
 mod grants;
 mod host;
@@ -14,8 +16,10 @@ mod notification;
 mod refusal;
 mod reports;
 mod session;
+mod switch_on;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_tls::DeviceKey;
 
 use crate::download::Downloads;
 use crate::https::{Credential, Https, Trust};
@@ -31,10 +36,13 @@ use crate::observer::{ClientEvent, ClientObserver};
 use crate::policy::ReportTimes;
 
 pub use bootstrap::{Bootstrapped, NoBootstrap};
+pub use factory::FactoryImage;
+pub use factory_reset::FactoryReset;
 pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
 pub use refusal::LastRefusal;
 pub use reports::MissingMo;
 pub use session::SessionReport;
+pub use switch_on::SwitchedOn;
 
 pub(crate) use browser::of_command as browser_of;
 pub(crate) use grants::Grants;
@@ -51,6 +59,10 @@ pub(crate) struct EngineConfig {
     pub(crate) dev_id: DevId,
     pub(crate) policy: BootstrapPolicy,
     pub(crate) sources: Vec<Source>,
+    /// Where the factory image lies.
+    pub(crate) factory_image: Option<PathBuf>,
+    /// Opens a factory image that is sealed.
+    pub(crate) device_key: Option<Arc<DeviceKey>>,
     pub(crate) anchors: Trust,
     pub(crate) report_type: bool,
     pub(crate) browser: Option<Browser>,

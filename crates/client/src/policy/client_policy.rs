@@ -14,6 +14,8 @@ use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, policy_file}
 pub struct ClientPolicy {
     /// `[bootstrap]`: which methods are on, and what a document may bring.
     pub bootstrap: BootstrapPolicy,
+    /// `[bootstrap] factory.image`: where the factory image lies; may be read-only (D50).
+    pub factory_image: Option<PathBuf>,
     /// `[[source]]`: the bootstrap servers that the device trusts, in the order in which it asks them.
     pub sources: Vec<ConfiguredSource>,
     /// `[identity]`: a pre-shared key by which the device proves itself, instead of its certificate (D78).
@@ -164,6 +166,7 @@ impl Default for ClientPolicy {
     fn default() -> Self {
         Self {
             bootstrap: BootstrapPolicy::default(),
+            factory_image: None,
             sources: Vec::new(),
             identity: None,
             trust: LocalTrust::default(),

@@ -45,7 +45,7 @@ struct ListenTable {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct BootstrapTable {
-    factory: MethodTable,
+    factory: FactoryTable,
     smartcard: MethodTable,
     client_initiated: MethodTable,
     server_initiated: MethodTable,
@@ -58,6 +58,14 @@ struct BootstrapTable {
 struct MethodTable {
     enabled: Option<bool>,
     require_user_consent: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct FactoryTable {
+    enabled: Option<bool>,
+    require_user_consent: Option<bool>,
+    image: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +204,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
     };
     Ok(ClientPolicy {
         bootstrap: reader.bootstrap(&file.bootstrap)?,
+        factory_image: file.bootstrap.factory.image.map(|name| base.join(name)),
         identity: reader.identity(&file.identity)?,
         sources: reader.sources(&file.source, &trust)?,
         trust,
@@ -259,8 +268,12 @@ impl Reader<'_> {
             };
             moids.iter().map(parse).collect::<Result<Vec<_>, _>>()
         });
+        let factory = MethodTable {
+            enabled: table.factory.enabled,
+            require_user_consent: table.factory.require_user_consent,
+        };
         Ok(BootstrapPolicy {
-            factory: method(&table.factory, default.factory),
+            factory: method(&factory, default.factory),
             smartcard: method(&table.smartcard, default.smartcard),
             client_initiated: method(&table.client_initiated, default.client_initiated),
             server_initiated: method(&table.server_initiated, default.server_initiated),

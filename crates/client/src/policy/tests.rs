@@ -67,6 +67,10 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
             arguments: vec!["{uri}".to_owned()]
         })
     );
+    assert_eq!(
+        told.factory_image.take(),
+        Some("/usr/share/device/factory.json".into())
+    );
     told.sources.clear();
     told.trust.anchors.clear();
     let login = told.http_login.take().unwrap();

@@ -23,6 +23,8 @@ pub(super) const NOTIFICATIONS: &str = "notifications";
 pub(super) const RESET: &str = "reset";
 /// Begins the names of the client's own facts.
 pub(super) const CLIENT: &str = "client/";
+/// Payload hash of the factory image that was applied, hexadecimal; a factory reset takes it away (D50).
+pub(super) const FACTORY: &str = "client/factory-image";
 
 /// A number of 4 octets; none where the fact does not stand.
 pub(super) fn read_u32(

@@ -27,6 +27,7 @@ struct Seen {
     shadow: Option<AccountShadow>,
     alerts: Vec<QueuedAlert>,
     after_reset: bool,
+    factory_image: Option<PayloadHash>,
 }
 
 fn moids() -> [Moid; 2] {
@@ -69,6 +70,7 @@ fn look(store: &TreeStore) -> Seen {
         shadow: view.shadow(&srv_id()).unwrap(),
         alerts: store.queued_alerts(&srv_id()).unwrap(),
         after_reset: store.is_after_factory_reset().unwrap(),
+        factory_image: store.factory_image().unwrap(),
     }
 }
 
@@ -154,6 +156,16 @@ fn first(store: &TreeStore) -> TreePlan {
     plan
 }
 
+/// The same by the factory image, which leaves its mark in the same transaction (D50).
+fn image(store: &TreeStore) -> TreePlan {
+    let mut plan = first(store);
+    let provenance = &mut plan.accounts[0].provenance;
+    provenance.method = BootstrapMethod::Factory;
+    provenance.source = BootstrapSource::FactoryImage;
+    provenance.channel = ChannelSecurity::Local;
+    plan
+}
+
 /// A bootstrap again: account and one instance replaced, one gone, one new; another server gets rights.
 fn again(store: &TreeStore) -> TreePlan {
     let [acc, other] = moids();
@@ -202,7 +214,7 @@ fn open(disk: &Disk) -> TreeStore {
 }
 
 /// A disk with a device that was reset and not bootstrapped yet, and one with a bootstrapped device whose completion was acknowledged.
-fn bases() -> [(&'static str, Disk, Plan); 2] {
+fn bases() -> [(&'static str, Disk, Plan); 3] {
     let disk = Disk::default();
     let store = open(&disk);
     store.factory_reset(0x5f2b).unwrap();
@@ -216,6 +228,7 @@ fn bases() -> [(&'static str, Disk, Plan); 2] {
     [
         ("first bootstrap", Disk::holding(&reset), first),
         ("bootstrap again", Disk::holding(&disk.survivor()), again),
+        ("factory image", Disk::holding(&reset), image),
     ]
 }
 
@@ -231,6 +244,11 @@ fn old_and_new(base: &Disk, plan: Plan) -> (Seen, Seen) {
             && old != new
             && old.version + 1 == new.version
             && !new.after_reset
+    );
+    let by_image = new.accounts[0].provenance.method == BootstrapMethod::Factory;
+    assert_eq!(
+        (old.factory_image, new.factory_image.is_some()),
+        (None, by_image)
     );
     (old, new)
 }

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use omadm_bootstrap::BootstrapKind;
 use omadm_bootstrap::plan::{self, ApplyError, TreePlan};
+use omadm_bootstrap::{BootstrapKind, BootstrapSource, PayloadHash};
 use omadm_mo::{TreeError, TreeVersion, TreeView as _};
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend, TransactionError,
@@ -10,7 +10,7 @@ use redb::{
 
 use super::device_write::WriteTxn;
 use super::open::{self, StoreOpenError};
-use super::storage_error::tree_error;
+use super::storage_error::{damaged, tree_error};
 use super::{Snapshot, facts};
 
 /// The client's durable state: DM tree, accounts, owed completions, queued alerts. Shared between threads; writers wait for each other.
@@ -93,7 +93,7 @@ impl TreeStore {
     }
 
     /// Carries a plan out in one durable transaction; answers the version it made. The first bootstrap after a factory reset ends
-    /// [`Self::is_after_factory_reset`] in the same transaction.
+    /// [`Self::is_after_factory_reset`] in the same transaction, and one by a factory image leaves [`Self::factory_image`].
     ///
     /// # Errors
     /// [`ApplyError`] where the plan is stale or the storage fails; tree and accounts are then as before.
@@ -111,6 +111,14 @@ impl TreeStore {
                 .any(|account| account.provenance.kind == BootstrapKind::Reset)
             {
                 facts::remove(&mut tables.facts, facts::RESET)?;
+            }
+            // An acknowledgement or a session changes an account too, and leaves its event as it is owed no more.
+            let image = plan.accounts.iter().find(|account| {
+                account.provenance.source == BootstrapSource::FactoryImage && account.owed.is_some()
+            });
+            if let Some(account) = image {
+                let hash = account.provenance.payload_hash.to_hex();
+                facts::write(&mut tables.facts, facts::FACTORY, hash.as_bytes())?;
             }
             Ok::<_, ApplyError>(Some(()))
         })?;
@@ -139,6 +147,17 @@ impl TreeStore {
     /// [`TreeError`] where the storage fails.
     pub fn is_after_factory_reset(&self) -> Result<bool, TreeError> {
         Ok(facts::read(&self.snapshot()?.facts, facts::RESET)?.is_some())
+    }
+
+    /// Hash of the factory image that was applied since the last factory reset (D50).
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    pub fn factory_image(&self) -> Result<Option<PayloadHash>, TreeError> {
+        let stored = facts::read(&self.snapshot()?.facts, facts::FACTORY)?;
+        let hash = stored.map(|text| String::from_utf8(text).unwrap_or_default());
+        hash.map(|text| PayloadHash::parse(&text).map_err(|_| damaged(facts::FACTORY)))
+            .transpose()
     }
 
     /// A fact that the client remembers under this name; none where it remembers none. Not for secrets.

@@ -11,7 +11,7 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_session::client::Outcome;
 use omadm_tls::pem;
 
-use super::{client_tree, read_text, say};
+use super::{client_switch, client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Is a DM Client
@@ -37,6 +37,18 @@ pub(crate) enum Client {
         after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
     )]
     Run(Bootstrap),
+    /// Do once what a start does: apply the factory image, fetch a DM Bootstrap where there is no account, report BootstrapComplete
+    #[command(
+        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json"
+    )]
+    SwitchOn(Bootstrap),
+    /// Take away tree, accounts, subscriptions and alerts; key, certificate, DevInfo and policy stay
+    ///
+    /// The factory image is applied again at the next start.
+    #[command(
+        after_help = "Examples:\n  omadm client factory-reset --dir device\n  omadm client factory-reset --dir device --yes --json"
+    )]
+    FactoryReset(client_switch::Reset),
     /// Print the DM tree with formats, access, rights and validators; secrets and permission lists are withheld
     #[command(
         after_help = "A line an instance: its ClientURI, cache validator, creator, and each server's rights (Read Write eXecute Delegate).\nA line a node: name, format, what the DDF lets servers do (Add Copy Delete Exec Get Replace), value. --json prints one serialization item an instance.\n\nExamples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
@@ -115,6 +127,8 @@ impl Client {
             Self::Init(init) => init.run(),
             Self::Bootstrap(bootstrap) => bootstrap.run().await,
             Self::Run(run) => run.daemon().await,
+            Self::SwitchOn(start) => client_switch::switch_on(start).await,
+            Self::FactoryReset(reset) => client_switch::factory_reset(reset).await,
             Self::Tree(device) => client_tree::tree(device).await,
             Self::Get(get) => get.run().await,
             Self::Set(set) => set.run().await,
@@ -166,44 +180,22 @@ impl Init {
 
 impl Bootstrap {
     async fn run(self) -> Result<(), Failure> {
-        let what = "the device was not bootstrapped";
         let json = self.device.json;
         let client = self.open()?;
-        let done = client.bootstrap().await.map_err(|problem| {
-            let todo = match &problem {
-                NoBootstrap::NoSource => "name one in policy.toml, or with --url and --ca",
-                NoBootstrap::Nothing { .. } => {
-                    "assign a profile on the server: omadm device add … --profile NAME"
-                }
-                NoBootstrap::Refused(refusal) => refusal.cause.action(),
-            };
-            Failure::new(what, &problem, todo)
-        })?;
-        let reports = client.settle().await.explain(
-            "BootstrapComplete could not be reported",
-            "it stays owed; `omadm client run` tries again",
-        )?;
-        for report in &reports {
-            if json {
-                let ended = report.outcome == Outcome::Ended;
-                say(
-                    serde_json::json!({ "server": report.server.as_str(), "ended": ended, "owed": report.still_owed }),
-                )?;
-            }
-            if report.still_owed {
-                let why = format!("{:?}", report.outcome);
-                return Err(Failure::new(
-                    format!("BootstrapComplete is still owed to {}", report.server),
-                    why,
-                    "`omadm client run` tries again by its schedule",
-                ));
-            }
-        }
+        let done = client
+            .bootstrap()
+            .await
+            .map_err(|problem| not_fetched(&problem))?;
+        settle(&client, json).await?;
         if !json {
             let servers: Vec<_> = done.servers.iter().map(omadm_mo::SrvId::as_str).collect();
             say(format!("bootstrapped: {}", servers.join(", ")))?;
         }
         Ok(())
+    }
+
+    pub(super) const fn json(&self) -> bool {
+        self.device.json
     }
 
     async fn daemon(self) -> Result<(), Failure> {
@@ -234,7 +226,7 @@ impl Bootstrap {
         }
     }
 
-    fn open(&self) -> Result<DmClient, Failure> {
+    pub(super) fn open(&self) -> Result<DmClient, Failure> {
         let what = "the device cannot be used";
         let mut more = Vec::new();
         if let Some(url) = &self.url {
@@ -341,6 +333,9 @@ impl Device {
         {
             builder = builder.identity(identity);
         }
+        if dir.key_file().exists() {
+            builder = builder.device_key(dir.device_key().explain(what, "mend the file")?);
+        }
         if let Some(code) = code {
             builder = builder.bootstrap_code(code);
         }
@@ -349,6 +344,43 @@ impl Device {
             "another process may hold the device; a damaged store is never recreated",
         )
     }
+}
+
+/// Why nothing was fetched, and what to do.
+pub(super) fn not_fetched(problem: &NoBootstrap) -> Failure {
+    let todo = match problem {
+        NoBootstrap::NoSource => "name one in policy.toml, or with --url and --ca",
+        NoBootstrap::Nothing { .. } => {
+            "assign a profile on the server: omadm device add … --profile NAME"
+        }
+        NoBootstrap::Refused(refusal) => refusal.cause.action(),
+    };
+    Failure::new("the device was not bootstrapped", problem, todo)
+}
+
+/// Reports what is owed; what stays owed is a failure.
+pub(super) async fn settle(client: &DmClient, json: bool) -> Result<(), Failure> {
+    let reports = client.settle().await.explain(
+        "BootstrapComplete could not be reported",
+        "it stays owed; `omadm client run` tries again",
+    )?;
+    for report in &reports {
+        if json {
+            let ended = report.outcome == Outcome::Ended;
+            say(
+                serde_json::json!({ "server": report.server.as_str(), "ended": ended, "owed": report.still_owed }),
+            )?;
+        }
+        if report.still_owed {
+            let why = format!("{:?}", report.outcome);
+            return Err(Failure::new(
+                format!("BootstrapComplete is still owed to {}", report.server),
+                why,
+                "`omadm client run` tries again by its schedule",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_policy(file: &Path) -> Result<ClientPolicy, Failure> {

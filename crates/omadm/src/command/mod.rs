@@ -1,5 +1,6 @@
 pub(crate) mod bootstrap;
 pub(crate) mod client;
+pub(crate) mod client_switch;
 pub(crate) mod client_tree;
 pub(crate) mod conformance;
 pub(crate) mod decode;
