@@ -189,3 +189,69 @@ fn a_call_that_reaches_nobody_says_why_and_what_to_do() {
     assert_eq!(outcomes[1], "sent");
     assert!(outcomes[2].contains("is not the device"), "{outcomes:?}");
 }
+
+#[test]
+fn queueing_a_command_calls_the_device_where_its_address_is_known() {
+    let pair = Pair::bootstrapped("full");
+    let (running, addresses) =
+        pair.listening("[listen]\nudp = '127.0.0.1:0'\nhttps = '127.0.0.1:0'\n");
+    // Nobody listens at the first: the second is tried.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let nobody = format!("https://{}/", free.local_addr().unwrap());
+    drop(free);
+    let operator = |arguments: &[&str]| pair.server.operator(&pair.token, arguments).run();
+    let set = operator(&[
+        "set",
+        DEVICE,
+        "--notify-at",
+        &addresses[1],
+        "--notify-at",
+        &addresses[0],
+    ])
+    .good();
+    assert!(set.stdout.contains(&addresses[1]), "{set:?}");
+    let send = [
+        "send",
+        DEVICE,
+        "GET",
+        "urn:oma:mo:oma-dm-devinfo:1.2//",
+        "--wait",
+        "30",
+    ];
+    let answered = operator(&send).good();
+    let called = format!("called {}: taken", addresses[1]);
+    assert!(answered.stdout.contains(&called), "{answered:?}");
+    assert!(answered.stdout.contains("answered 200"), "{answered:?}");
+
+    let _set = operator(&[
+        "set",
+        DEVICE,
+        "--notify-at",
+        &nobody,
+        "--notify-at",
+        &addresses[0],
+    ])
+    .good();
+    let answered = operator(&send).good();
+    assert!(answered.stdout.contains("answered 200"), "{answered:?}");
+    let outcomes: Vec<_> = pair
+        .events()
+        .into_iter()
+        .filter(|what| what["event"] == "notification-sent")
+        .map(|what| what["outcome"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert!(outcomes[1].contains("cannot be reached"), "{outcomes:?}");
+    assert_eq!(
+        (outcomes[0].as_str(), outcomes[2].as_str()),
+        ("taken", "sent")
+    );
+
+    let queued = operator(&[&["--json"][..], &send[..4], &["--no-notify"]].concat()).good();
+    let queued: Value = serde_json::from_str(&queued.stdout).unwrap();
+    assert_eq!(
+        (&queued["state"], &queued["call"]),
+        (&"queued".into(), &Value::Null)
+    );
+    let _said = end(running);
+}

@@ -118,7 +118,7 @@ impl Rig {
                         let kit = to.trim_start_matches("udp://").parse().unwrap();
                         let relay = Relay::start(kit, change).await.unwrap();
                         let new = NewNotification {
-                            to: format!("udp://{}", relay.address()),
+                            to: Some(format!("udp://{}", relay.address())),
                             ..NewNotification::default()
                         };
                         relays.lock().await.push(relay);

@@ -175,6 +175,9 @@ fn server_words(event: &EventKind) -> String {
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
     match event {
         EventKind::DeviceRegistered => "registers the device".to_owned(),
+        EventKind::NotifySet { addresses, .. } => {
+            format!("calls the device at {} from now on", addresses.join(", "))
+        }
         EventKind::CredentialAdded { proof, .. } => format!("makes a credential known: {proof}"),
         EventKind::CredentialRevoked { .. } => "revokes a credential".to_owned(),
         EventKind::BootstrapDrafted {

@@ -1,4 +1,5 @@
 mod commands;
+mod set;
 mod story;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::failure::{Explain as _, Failure};
   omadm device add IMEI:493005100592801 --code --profile full
   omadm device add IMEI:493005100592802 --http-user meter-7
   omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex
+  omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683
   omadm device list
   omadm device show IMEI:493005100592800
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
@@ -63,6 +65,11 @@ enum DeviceCommand {
         after_help = "Examples:\n  omadm device add-credential IMEI:493005100592800 --http-user meter-7\n  omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex\n  omadm device add-credential IMEI:493005100592800 --code"
     )]
     AddCredential(AddCredential),
+    /// Set where a device is called by DM Notifications, and whether a queued command calls it
+    #[command(
+        after_help = "Examples:\n  omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-at https://192.0.2.7:5684/notification --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-on-queue false\n  omadm device set IMEI:493005100592800 --no-notify-at"
+    )]
+    Set(set::Set),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]
     List,
@@ -77,7 +84,7 @@ enum DeviceCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Queue a command; the device gets it in its next session
+    /// Queue a command; the device gets it in its next session, and is called for it where its address is known
     #[command(after_help = "Examples:
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
   omadm device send IMEI:493005100592800 HGET https://repo.example.com/config
@@ -129,7 +136,7 @@ With --wait the exit code is 0 where the device answered with success.")]
     },
     /// Call a device by a DM Notification: it opens a session
     ///
-    /// The address is where the device listens: `[listen]` of its policy.toml, or a gateway before it. By UDP nobody tells whether it arrived; --wait does.
+    /// The address is where the device listens: `[listen]` of its policy.toml, or a gateway before it; without --to, what `omadm device set` told. By UDP nobody tells whether it arrived; --wait does.
     #[command(
         after_help = "Examples:\n  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30\n  omadm device notify IMEI:493005100592800 --to https://192.0.2.7:5684/notification --req-mos --prefer wlan"
     )]
@@ -157,6 +164,8 @@ struct Add {
     /// Profile of a client-initiated bootstrap that is started with it
     #[arg(long)]
     profile: Option<String>,
+    #[command(flatten)]
+    notify: set::NotifyAtArgs,
 }
 
 #[derive(Args)]
@@ -200,6 +209,7 @@ impl Device {
         match self.command {
             DeviceCommand::Add(add) => add.run(&api, json).await,
             DeviceCommand::AddCredential(add) => add.run(&api, json).await,
+            DeviceCommand::Set(set) => set.run(&api, json).await,
             DeviceCommand::List => list(&api, json).await,
             DeviceCommand::Show { dev_id, all } => {
                 let mut detail = api
@@ -288,6 +298,7 @@ impl Add {
             psk_identity: credential.psk_identity,
             psk: credential.psk,
             profile: self.profile,
+            notify: self.notify.body(),
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await.explain(what, HINT)?;
@@ -433,6 +444,7 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     if let Some(info) = &device.dev_info {
         say(format!("DevInfo      {info}"))?;
     }
+    set::tell(&device.notify)?;
     say("\ncredentials")?;
     for credential in &detail.credentials {
         let revoked = credential

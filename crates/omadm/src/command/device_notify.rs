@@ -16,9 +16,9 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Notify {
     /// Its DevID
     dev_id: String,
-    /// Where it listens: udp://HOST:PORT or https://HOST:PORT/PATH
+    /// Where it listens: udp://HOST:PORT or https://HOST:PORT/PATH; else where its record says
     #[arg(long, value_name = "ADDRESS")]
-    to: String,
+    to: Option<String>,
     /// The server whose account is meant, where the device has several; else that of its newest completed bootstrap
     #[arg(long)]
     srv_id: Option<String>,

@@ -7,7 +7,7 @@ mod udp;
 use async_trait::async_trait;
 use omadm_tls::{CertificateDer, Fingerprint, Identity};
 
-pub(crate) use address::PushAddress;
+pub(crate) use address::{AddressError, PushAddress};
 
 use https::HttpsCarrier;
 use udp::UdpCarrier;

@@ -3,7 +3,7 @@ use omadm_mo::DevId;
 
 use super::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
-    Object, QueuedCommand, RecordId, SessionRow,
+    NotifySettings, Object, QueuedCommand, RecordId, SessionRow,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -40,6 +40,8 @@ pub enum DeviceChange {
     Bootstrapped(BootstrapMethod),
     /// DevInfo was read: a JSON object.
     DevInfo(String),
+    /// An operator set where and when it is called.
+    Notify(NotifySettings),
 }
 
 /// A change of a credential.

@@ -1,6 +1,8 @@
 use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
+use super::NotifySettings;
+
 /// Counts the commits that touched a device. A delta made at one epoch commits at that epoch only: newest session wins (DESIGN §5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct DeviceEpoch(pub u64);
@@ -32,4 +34,6 @@ pub struct Device {
     pub next_event_seq: u64,
     /// How many of its commands are open: queued, sent or held.
     pub open_commands: u64,
+    /// Where and when it is called.
+    pub notify: NotifySettings,
 }

@@ -21,6 +21,13 @@ pub struct Event {
 pub enum EventKind {
     /// The operator registered the device.
     DeviceRegistered,
+    /// An operator set where and when the device is called.
+    NotifySet {
+        /// Push addresses in the order in which they are tried.
+        addresses: Vec<String>,
+        /// Whether a queued command calls the device.
+        on_queue: bool,
+    },
     /// A credential was made known for the device.
     CredentialAdded {
         /// `certificate`, `bootstrap-code`, `psk` or `http-user`.

@@ -6,6 +6,7 @@ mod delta;
 mod deployment;
 mod device;
 mod event;
+mod notify_settings;
 mod object;
 mod queued_command;
 mod session_row;
@@ -21,6 +22,7 @@ pub use delta::{
 pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
 pub use event::{Event, EventKind, EventLag, StoredEvent};
+pub use notify_settings::NotifySettings;
 pub(crate) use object::etag;
 pub use object::{
     INLINE_OCTETS, Object, ObjectContent, ObjectHead, ObjectOwner, PIECE_OCTETS, Piece,

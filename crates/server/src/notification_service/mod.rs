@@ -2,6 +2,7 @@
 //! (`dm20.md` §11).
 
 mod answered;
+mod called;
 mod credential;
 
 use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
@@ -9,6 +10,7 @@ use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
 
 pub(crate) use answered::answered;
+pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::CredentialError;
 
 use crate::carrier::{CarrierError, Delivery, Push, PushAddress, carrier_of};
@@ -16,15 +18,18 @@ use crate::entropy::{NoRandomness, random};
 use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, StoredEvent};
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
+use credential::Found;
 
 /// How often an event is committed again after other commits of the device came between.
 const RETRIES: usize = 8;
 /// How many of a device's latest events are looked through for a Notification.
 const RECENT: u64 = 200;
 
-/// A Notification that an operator wants sent.
+/// A Notification that is wanted sent.
+#[derive(Default)]
 pub(crate) struct Wanted {
-    pub(crate) to: PushAddress,
+    /// Where the device may be reached: tried in this order until it left.
+    pub(crate) to: Vec<PushAddress>,
     /// Whose account; none means that of the newest completed bootstrap.
     pub(crate) srv_id: Option<SrvId>,
     pub(crate) prefer: Option<PreferredConnection>,
@@ -33,8 +38,9 @@ pub(crate) struct Wanted {
     pub(crate) unauthenticated: bool,
 }
 
-/// A Notification that left.
+/// A Notification that left, or could not.
 pub(crate) struct Sent {
+    pub(crate) to: PushAddress,
     pub(crate) notification_id: u16,
     pub(crate) srv_id: SrvId,
     pub(crate) carrier: &'static str,
@@ -48,6 +54,9 @@ pub(crate) enum NotifyError {
     /// No such device.
     #[error("no device {0} is registered")]
     UnknownDevice(DevId),
+    /// Nobody said where the device is.
+    #[error("it is not known where {0} can be called")]
+    NoAddress(DevId),
     /// What the device was bootstrapped with does not do.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -65,7 +74,8 @@ impl From<StoreError> for NotifyError {
     }
 }
 
-/// Makes a Notification and sends it. It leaves once the event that it is about to is durable, so that the session it brings finds it.
+/// Makes a Notification and sends it to the first address that takes it, else tells what became of the last. It leaves once the event that it is about
+/// to is durable, so that the session it brings finds it.
 pub(crate) async fn notify(
     node: &Node,
     dev_id: &DevId,
@@ -73,8 +83,32 @@ pub(crate) async fn notify(
     correlation: &str,
 ) -> Result<Sent, NotifyError> {
     let unknown = || NotifyError::UnknownDevice(dev_id.clone());
-    let device = node.store.device(dev_id).await?.ok_or_else(unknown)?;
+    node.store.device(dev_id).await?.ok_or_else(unknown)?;
+    if wanted.to.is_empty() {
+        return Err(NotifyError::NoAddress(dev_id.clone()));
+    }
     let found = credential::find(node, dev_id, wanted.srv_id.as_ref()).await?;
+    let mut last = None;
+    for to in &wanted.to {
+        let sent = notify_at(node, dev_id, to, wanted, &found, correlation).await?;
+        if sent.outcome.is_ok() {
+            return Ok(sent);
+        }
+        last = Some(sent);
+    }
+    last.ok_or_else(|| NotifyError::NoAddress(dev_id.clone()))
+}
+
+async fn notify_at(
+    node: &Node,
+    dev_id: &DevId,
+    to: &PushAddress,
+    wanted: &Wanted,
+    found: &Found,
+    correlation: &str,
+) -> Result<Sent, NotifyError> {
+    let unknown = || NotifyError::UnknownDevice(dev_id.clone());
+    let device = node.store.device(dev_id).await?.ok_or_else(unknown)?;
     let noti = found.proving(wanted.unauthenticated)?;
     let notification_id = fresh_id(&recent(node, &device).await?)?;
     let now = node.now();
@@ -89,12 +123,8 @@ pub(crate) async fn notify(
         Some(noti) => package.sealed(&noti.secret, &noti.data),
         None => package,
     };
-    let carrier = carrier_of(
-        &wanted.to,
-        node.state.identity(),
-        &node.config.carrier_anchors,
-    );
-    let address = wanted.to.to_string();
+    let carrier = carrier_of(to, node.state.identity(), &node.config.carrier_anchors);
+    let address = to.to_string();
     let queued = EventKind::NotificationQueued {
         carrier: carrier.name().to_owned(),
         notification_id,
@@ -106,7 +136,7 @@ pub(crate) async fn notify(
     let device_certificates = certificates(node, dev_id).await?;
     let octets = package.encode();
     let push = Push {
-        to: &wanted.to,
+        to,
         octets: &octets,
         media_type: MEDIA_TYPE,
         device: &device_certificates,
@@ -126,7 +156,8 @@ pub(crate) async fn notify(
         notification_id,
         carrier: carrier.name(),
         authenticated: noti.is_some(),
-        srv_id: found.srv_id,
+        srv_id: found.srv_id.clone(),
+        to: to.clone(),
         outcome,
     })
 }

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use super::types::{
     BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
     DeviceDetail, DevicePage, EventPage, NewBootstrap, NewCommands, NewCredential, NewDevice,
-    NewNotification, NotificationBody, ProfileBody,
+    NewNotification, NotificationBody, NotifyAt, ProfileBody,
 };
 use crate::problem::ProblemBody;
 
@@ -179,7 +179,24 @@ impl ApiClient {
             commands: Some(commands),
             ..NewCommands::default()
         };
-        self.post(&commands_of(dev_id), &new).await
+        self.queue(dev_id, &new).await
+    }
+
+    /// Queues commands for a device, and says whether it is called.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn queue(&self, dev_id: &str, new: &NewCommands) -> Result<CommandPage, ApiError> {
+        self.post(&commands_of(dev_id), new).await
+    }
+
+    /// Sets where and when a device is called by DM Notifications, and tells what is set now.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn set_notify(&self, dev_id: &str, new: &NotifyAt) -> Result<NotifyAt, ApiError> {
+        let path = format!("/api/v1/devices/{}/notify", encoded(dev_id));
+        self.bring(Method::PUT, &path, new).await
     }
 
     /// A page of a device's commands, newest first, before a number.
@@ -304,9 +321,18 @@ impl ApiClient {
         path: &str,
         new: &(impl Serialize + Sync),
     ) -> Result<T, ApiError> {
+        self.bring(Method::POST, path, new).await
+    }
+
+    async fn bring<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        new: &(impl Serialize + Sync),
+    ) -> Result<T, ApiError> {
         let new =
             serde_json::to_vec(new).map_err(|cause| ApiError::Answer(0, cause.to_string()))?;
-        let (status, body) = self.send(Method::POST, path, Some(new)).await?;
+        let (status, body) = self.send(method, path, Some(new)).await?;
         serde_json::from_slice(&body).map_err(|cause| ApiError::Answer(status, cause.to_string()))
     }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::call_types::CallBody;
+
 /// Commands to be queued: one or several, exactly one of the two members.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,9 @@ pub struct NewCommands {
     /// Several commands, in the order in which they are sent. All are queued or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<Vec<String>>>,
+    /// Whether the device is called by a DM Notification; else what its record says. `true` needs an address there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<bool>,
 }
 
 /// A queued command with what became of it.
@@ -55,6 +60,9 @@ pub struct CommandPage {
     pub commands: Vec<CommandBody>,
     /// `before` of the next page; none at the end.
     pub next: Option<u64>,
+    /// How the device was called, where queueing these commands did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallBody>,
 }
 
 impl CommandBody {

@@ -13,12 +13,14 @@ use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, unknown};
+use super::notify_at::{call_body, calls};
 use super::types::{CommandBody, CommandPage, NewCommands};
 use crate::entropy::{correlation, random};
 use crate::model::{
     CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
 };
 use crate::node::{Node, event};
+use crate::notification_service::{call, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
 use crate::session_service::queue::{name, uri};
 use crate::store::CommitError;
@@ -33,7 +35,7 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
-/// Queues commands for a device, which gets them in its next session, or in the one that runs.
+/// Queues commands for a device, which gets them in its next session, or in the one that runs. Where its record says so, the device is called.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands", tag = "commands", params(("dev_id" = String, Path)), request_body = NewCommands,
     responses((status = 201, body = CommandPage), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn queue(
@@ -43,6 +45,7 @@ pub(super) async fn queue(
 ) -> Result<(StatusCode, Json<CommandPage>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let mut queued = Vec::new();
+    let notify = new.notify;
     for words in wanted(new)? {
         queued.push((CommandId(EventId::of(random()?)), words));
     }
@@ -62,6 +65,7 @@ pub(super) async fn queue(
                 .advising("Wait until the device answered some, or cancel some.")
                 .into());
         }
+        let calls = calls(&device.notify, notify)?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         for (id, words) in &queued {
             let kind = EventKind::CommandQueued {
@@ -86,9 +90,16 @@ pub(super) async fn queue(
             let found = node.store.command(&dev_id, id).await?;
             commands.extend(found.map(|command| body(&dev_id, &command)));
         }
+        let called = if calls {
+            let to = parse_addresses(&device.notify.addresses).unwrap_or_default();
+            Some(call(&node, &dev_id, to, &correlation).await)
+        } else {
+            None
+        };
         let page = CommandPage {
             commands,
             next: None,
+            call: called.as_ref().map(call_body),
         };
         return Ok((StatusCode::CREATED, Json(page)));
     }
@@ -115,6 +126,7 @@ pub(super) async fn list(
     Ok(Json(CommandPage {
         next: last.map(|command| command.nr),
         commands: found.iter().map(|command| body(&dev_id, command)).collect(),
+        call: None,
     }))
 }
 

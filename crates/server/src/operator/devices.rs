@@ -14,10 +14,11 @@ use super::bootstraps::{body as bootstrap_body, draft_refused};
 use super::credentials::{Issue, body as credential_body, issue_into};
 use super::events::body as event_body;
 use super::named_credentials::Named;
+use super::notify_at::{body as notify_body, set_into};
 use super::types::{DeviceAdded, DeviceDetail, DevicePage, DeviceSummary, NewDevice};
 use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
-use crate::model::{Device, EventKind, ExchangeDelta};
+use crate::model::{Device, EventKind, ExchangeDelta, NotifySettings};
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::CommitError;
@@ -71,6 +72,9 @@ pub(super) async fn add(
     delta
         .events
         .push(event(EventKind::DeviceRegistered, &correlation));
+    if let Some(notify) = &new.notify {
+        set_into(&mut delta, NotifySettings::default(), notify, &correlation)?;
+    }
     let bootstrap = match &new.profile {
         None => None,
         Some(name) => {
@@ -205,5 +209,6 @@ fn summary(device: &Device) -> DeviceSummary {
             .dev_info
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok()),
+        notify: notify_body(&device.notify),
     }
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod auth;
 mod bootstraps;
+mod call_types;
 pub mod client;
 mod command_types;
 mod commands;
@@ -13,6 +14,7 @@ mod events;
 mod metrics;
 mod named_credentials;
 mod notifications;
+mod notify_at;
 mod objects;
 mod openapi;
 mod profiles;
@@ -25,7 +27,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::{Method, StatusCode, Uri};
 
 use crate::entropy::correlation;
@@ -66,6 +68,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             post(commands::release),
         )
         .route("/devices/{dev_id}/notifications", post(notifications::send))
+        .route("/devices/{dev_id}/notify", put(notify_at::set))
         .route("/devices/{dev_id}/objects", get(objects::list))
         .route(
             "/devices/{dev_id}/objects/{*path}",

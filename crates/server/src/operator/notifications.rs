@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use omadm_dm2::package0::PreferredConnection;
-use omadm_mo::SrvId;
+use omadm_mo::{DevId, SrvId};
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
@@ -14,7 +14,7 @@ use super::types::{NewNotification, NotificationBody};
 use crate::carrier::PushAddress;
 use crate::entropy::correlation;
 use crate::node::Node;
-use crate::notification_service::{CredentialError, NotifyError, Wanted, notify};
+use crate::notification_service::{CredentialError, NotifyError, Wanted, notify, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
 
 /// Sends a DM Notification (Package#0): the device is asked to open a session. Whether it does, an event `notification-answered` tells.
@@ -28,7 +28,12 @@ pub(super) async fn send(
     JsonBody(new): JsonBody<NewNotification>,
 ) -> Result<(StatusCode, Json<NotificationBody>), Refused> {
     let dev_id = dev_id(&id)?;
-    let to = PushAddress::parse(&new.to).map_err(|fault| Refused::bad(format!("to: {fault}")))?;
+    let to = match &new.to {
+        Some(to) => {
+            vec![PushAddress::parse(to).map_err(|fault| Refused::bad(format!("to: {fault}")))?]
+        }
+        None => known(&node, &dev_id).await?,
+    };
     let srv_id = new.srv_id.as_deref().map(SrvId::parse).transpose();
     let wanted = Wanted {
         to,
@@ -47,7 +52,7 @@ pub(super) async fn send(
                 notification_id: sent.notification_id,
                 srv_id: sent.srv_id.to_string(),
                 carrier: sent.carrier.to_owned(),
-                address: wanted.to.to_string(),
+                address: sent.to.to_string(),
                 authenticated: sent.authenticated,
                 outcome: delivery.name().to_owned(),
             }),
@@ -56,6 +61,14 @@ pub(super) async fn send(
             .advising(error.action())
             .into()),
     }
+}
+
+/// The addresses of the device's record.
+async fn known(node: &Node, dev_id: &DevId) -> Result<Vec<PushAddress>, Refused> {
+    let device = node.store.device(dev_id).await?;
+    let device = device.ok_or_else(|| unknown(dev_id))?;
+    parse_addresses(&device.notify.addresses)
+        .map_err(|(text, fault)| Refused::bad(format!("the device's address {text:?}: {fault}")))
 }
 
 fn connection(text: &str) -> Result<PreferredConnection, Refused> {
@@ -73,32 +86,44 @@ fn connection(text: &str) -> Result<PreferredConnection, Refused> {
 }
 
 fn refused(error: NotifyError) -> Refused {
+    if let Some((status, action)) = advice(&error) {
+        return Problem::new(status, error.to_string())
+            .advising(action)
+            .into();
+    }
     match error {
-        NotifyError::UnknownDevice(dev_id) => unknown(&dev_id),
-        NotifyError::Credential(error) => {
-            let (status, action) = match &error {
-                CredentialError::NoBootstrap(_) => (
-                    StatusCode::CONFLICT,
-                    "Bootstrap the device first; `omadm device show` tells how far it is.",
-                ),
-                CredentialError::NoNoti(_) => (
-                    StatusCode::CONFLICT,
-                    "Add `[account.noti]` to the profile and bootstrap the device again, or send it without proof: `unauthenticated`.",
-                ),
-                CredentialError::Type(..) => (
-                    StatusCode::CONFLICT,
-                    "Give the account an Auth/Noti of type 1 (SHA256-DIGEST).",
-                ),
-                CredentialError::Document(_) => (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "Start the server with the sealing key of this store.",
-                ),
-            };
-            Problem::new(status, error.to_string())
-                .advising(action)
-                .into()
-        }
         NotifyError::Entropy(error) => error.into(),
         NotifyError::Commit(error) => error.into(),
+        NotifyError::UnknownDevice(dev_id) | NotifyError::NoAddress(dev_id) => unknown(&dev_id),
+        NotifyError::Credential(error) => Refused::bad(error.to_string()),
     }
+}
+
+/// What to do where no Notification could be made; none where the server is at fault.
+pub(super) const fn advice(error: &NotifyError) -> Option<(StatusCode, &'static str)> {
+    Some(match error {
+        NotifyError::NoAddress(_) => (
+            StatusCode::CONFLICT,
+            "Say where: `omadm device notify DEVID --to udp://HOST:PORT`, or for ever `omadm device set DEVID --notify-at …`.",
+        ),
+        NotifyError::Credential(CredentialError::NoBootstrap(_)) => (
+            StatusCode::CONFLICT,
+            "Bootstrap the device first; `omadm device show` tells how far it is.",
+        ),
+        NotifyError::Credential(CredentialError::NoNoti(_)) => (
+            StatusCode::CONFLICT,
+            "Add `[account.noti]` to the profile and bootstrap the device again, or send it without proof: `unauthenticated`.",
+        ),
+        NotifyError::Credential(CredentialError::Type(..)) => (
+            StatusCode::CONFLICT,
+            "Give the account an Auth/Noti of type 1 (SHA256-DIGEST).",
+        ),
+        NotifyError::Credential(CredentialError::Document(_)) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Start the server with the sealing key of this store.",
+        ),
+        NotifyError::UnknownDevice(_) | NotifyError::Entropy(_) | NotifyError::Commit(_) => {
+            return None;
+        }
+    })
 }

@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{bootstraps, commands, credentials, devices, events, notifications, objects, profiles};
+use super::{
+    bootstraps, commands, credentials, devices, events, notifications, notify_at, objects, profiles,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +23,7 @@ use super::{bootstraps, commands, credentials, devices, events, notifications, o
         commands::cancel,
         commands::release,
         notifications::send,
+        notify_at::set,
         objects::list,
         objects::put,
         objects::get,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroize as _;
 
+pub use super::call_types::{CallBody, NotifyAt};
 pub use super::command_types::{CommandBody, CommandPage, NewCommands};
 
 /// A device to be registered.
@@ -41,6 +42,9 @@ pub struct NewDevice {
     /// Name of the profile of a bootstrap that is started with it (client-initiated).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Where and when it is called by DM Notifications; a member that is missing stays as it is set without: no address, and on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyAt>,
 }
 
 /// A credential to be added to a device: one or more.
@@ -139,6 +143,9 @@ pub struct DeviceSummary {
     /// DevInfo as it was read last.
     #[schema(value_type = Option<Object>)]
     pub dev_info: Option<serde_json::Value>,
+    /// Where and when it is called by DM Notifications.
+    #[serde(default)]
+    pub notify: NotifyAt,
 }
 
 /// A page of devices in the order of their DevIDs.
@@ -190,8 +197,9 @@ pub struct CredentialBody {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNotification {
-    /// Where the device listens: `udp://HOST:PORT` or `https://HOST:PORT/PATH`.
-    pub to: String,
+    /// Where the device listens: `udp://HOST:PORT` or `https://HOST:PORT/PATH`; else where the device's record says, in that order until it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The server whose account is meant (SrvID); else that of the newest completed bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srv_id: Option<String>,

@@ -60,17 +60,24 @@ mod tests {
     use super::{Migrated, migrate};
     use crate::store::StoreError;
     use crate::store::address::StoreAddress;
+    use crate::store::battery::SCHEMA;
 
     #[tokio::test]
     async fn a_dry_run_makes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s.db");
         let address = StoreAddress::Sqlite(file.clone());
-        let wanted = Migrated { from: 0, to: 3 };
+        let wanted = Migrated {
+            from: 0,
+            to: SCHEMA,
+        };
         assert_eq!(migrate(&address, true).await.unwrap(), wanted);
         assert!(!file.exists());
         assert_eq!(migrate(&address, false).await.unwrap(), wanted);
-        let again = Migrated { from: 3, to: 3 };
+        let again = Migrated {
+            from: SCHEMA,
+            to: SCHEMA,
+        };
         assert_eq!(migrate(&address, false).await.unwrap(), again);
     }
 
@@ -88,10 +95,16 @@ mod tests {
     async fn a_database_is_told_before_it_is_made() {
         let database = omadm_lab::postgres::Database::fresh().unwrap();
         let address: StoreAddress = database.url().parse().unwrap();
-        let wanted = Migrated { from: 0, to: 3 };
+        let wanted = Migrated {
+            from: 0,
+            to: SCHEMA,
+        };
         assert_eq!(migrate(&address, true).await.unwrap(), wanted);
         assert_eq!(migrate(&address, false).await.unwrap(), wanted);
-        let again = Migrated { from: 3, to: 3 };
+        let again = Migrated {
+            from: SCHEMA,
+            to: SCHEMA,
+        };
         assert_eq!(migrate(&address, true).await.unwrap(), again);
     }
 }

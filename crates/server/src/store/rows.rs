@@ -92,6 +92,7 @@ pub(super) fn device(row: &dyn Columns) -> Read<Device> {
         dev_info: row.text(6)?.map(str::to_owned),
         next_event_seq: unsigned(row, 7)?,
         open_commands: unsigned(row, 8)?,
+        notify: optional(row, 9, |notify| serde_json::from_str(notify).ok())?.unwrap_or_default(),
     })
 }
 

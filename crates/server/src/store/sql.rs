@@ -3,7 +3,7 @@
 //! Columns stand in the order in which [`super::rows`] reads them.
 
 macro_rules! device { () => {
-    "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands"
+    "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands, notify"
 } }
 macro_rules! credential { () => {
     "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed"

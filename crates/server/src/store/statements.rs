@@ -137,6 +137,7 @@ fn time(at: Option<Utc>) -> Value<'static> {
 /// Registers the device, or takes it from the expected epoch to the next: the compare-and-set.
 fn device(delta: &ExchangeDelta) -> Statement<'_> {
     let (mut seen, mut method, mut bootstrapped, mut dev_info) = (None, None, None, None);
+    let mut notify = Value::Null;
     for change in &delta.device {
         match change {
             DeviceChange::Seen => seen = Some(delta.at),
@@ -145,6 +146,10 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
                 bootstrapped = Some(delta.at);
             }
             DeviceChange::DevInfo(json) => dev_info = Some(json.as_str()),
+            DeviceChange::Notify(settings) => {
+                let json = serde_json::json!(settings).to_string();
+                notify = Value::Text(json.into());
+            }
         }
     }
     let events = signed(delta.events.len() as u64);
@@ -159,10 +164,10 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
         None => {
             let mut values = vec![text(delta.dev_id.as_str()), Value::Number(delta.at.0)];
             values.extend(columns);
-            values.extend([Value::Number(1 + events), opens]);
+            values.extend([Value::Number(1 + events), opens, notify]);
             Statement::new(
-                "INSERT INTO devices (dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands)
-                 VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (dev_id) DO NOTHING",
+                "INSERT INTO devices (dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands, notify)
+                 VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (dev_id) DO NOTHING",
                 values,
             )
             .or(CommitError::DeviceExists)
@@ -170,12 +175,12 @@ fn device(delta: &ExchangeDelta) -> Statement<'_> {
         Some(epoch) => {
             let mut values = vec![text(delta.dev_id.as_str()), Value::Number(signed(epoch.0))];
             values.extend(columns);
-            values.extend([Value::Number(events), opens]);
+            values.extend([Value::Number(events), opens, notify]);
             Statement::new(
                 "UPDATE devices SET epoch = epoch + 1, last_seen_at = COALESCE(?3, last_seen_at),
                      bootstrapped_method = COALESCE(?4, bootstrapped_method), bootstrapped_at = COALESCE(?5, bootstrapped_at),
                      dev_info = COALESCE(?6, dev_info), next_event_seq = next_event_seq + ?7,
-                     open_commands = open_commands + ?8
+                     open_commands = open_commands + ?8, notify = COALESCE(?9, notify)
                  WHERE dev_id = ?1 AND epoch = ?2",
                 values,
             )

@@ -2,7 +2,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::CommandBody;
+use omadm_server::operator::types::{CallBody, CommandBody, NewCommands};
+use serde::Serialize;
 
 use super::{HINT, say_json};
 use crate::command::say;
@@ -21,15 +22,36 @@ pub(super) struct Send {
     /// Wait so many seconds until the device answered, and print the status and what a GET brought
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    /// Do not call the device: it gets the command when it comes by itself
+    #[arg(long)]
+    no_notify: bool,
+}
+
+/// A command that was queued, and how the device was called for it.
+#[derive(Serialize)]
+struct Queued {
+    #[serde(flatten)]
+    command: CommandBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<CallBody>,
 }
 
 impl Send {
     pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
         let name = self.words.join(" ");
+        let new = NewCommands {
+            command: Some(self.words),
+            notify: self.no_notify.then_some(false),
+            ..NewCommands::default()
+        };
         let queued = api
-            .queue_commands(&self.dev_id, vec![self.words])
+            .queue(&self.dev_id, &new)
             .await
             .explain(format!("{name} was not queued for {}", self.dev_id), HINT)?;
+        let call = queued.call;
+        if let Some(call) = call.as_ref().filter(|_| !json) {
+            say(called(call))?;
+        }
         let Some(queued) = queued.commands.into_iter().next() else {
             return Err(Failure::new(
                 format!("{name} was not queued"),
@@ -38,11 +60,37 @@ impl Send {
             ));
         };
         let Some(seconds) = self.wait else {
-            return tell(&queued, json);
+            return if json {
+                say_json(&Queued {
+                    command: queued,
+                    call,
+                })
+            } else {
+                tell(&queued, json)
+            };
         };
         let command = wait(api, queued, Duration::from_secs(seconds)).await?;
         tell(&command, json)?;
         judge(&command)
+    }
+}
+
+/// How the device was called, in a line.
+fn called(call: &CallBody) -> String {
+    let at = |text: &Option<String>| {
+        let text = text.as_ref();
+        text.map(|text| format!(" {text}")).unwrap_or_default()
+    };
+    match call.outcome.as_str() {
+        "failed" => format!(
+            "not called: {}{}",
+            call.detail.as_deref().unwrap_or("the Notification failed"),
+            call.action
+                .as_ref()
+                .map(|action| format!(" ({action})"))
+                .unwrap_or_default()
+        ),
+        outcome => format!("called{}: {outcome}", at(&call.address)),
     }
 }
 

@@ -9,6 +9,10 @@ fn every_kind() -> Vec<EventKind> {
     let some = || Some("y \"quoted\" ü".to_owned());
     let kinds = vec![
         EventKind::DeviceRegistered,
+        EventKind::NotifySet {
+            addresses: vec![text()],
+            on_queue: false,
+        },
         EventKind::CredentialAdded {
             proof: text(),
             fingerprint: some(),
@@ -153,6 +157,7 @@ fn every_kind() -> Vec<EventKind> {
         // A kind that is added to the catalogue is missing here until the list above has it.
         match kind {
             EventKind::DeviceRegistered
+            | EventKind::NotifySet { .. }
             | EventKind::CredentialAdded { .. }
             | EventKind::CredentialRevoked { .. }
             | EventKind::BootstrapDrafted { .. }

@@ -131,6 +131,8 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// When everything in the battery begins.
+/// The newest schema.
+pub(crate) const SCHEMA: i64 = 4;
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
 pub(crate) fn dev(number: usize) -> DevId {

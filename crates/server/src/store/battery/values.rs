@@ -6,8 +6,8 @@ use super::{
 };
 use crate::model::{
     BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
-    CredentialScope, Deployment, DeviceChange, Generation, Object, ObjectChange, ObjectOwner,
-    PskRow, RevokedCertificate, SessionChange, SessionRow,
+    CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object, ObjectChange,
+    ObjectOwner, PskRow, RevokedCertificate, SessionChange, SessionRow,
 };
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
@@ -263,11 +263,18 @@ pub(crate) async fn a_session_is_set_replaced_and_ended(back_end: &impl BackEnd)
 pub(crate) async fn changes_of_the_device_row_are_kept(back_end: &impl BackEnd) {
     let store = back_end.open(Settings::default()).await;
     store.commit(registration(&dev(1))).await.unwrap();
+    let device = store.device(&dev(1)).await.unwrap().unwrap();
+    assert_eq!(device.notify, NotifySettings::default());
+    let notify = NotifySettings {
+        addresses: vec!["udp://device.example.com:5683".into()],
+        on_queue: false,
+    };
     let mut delta = exchange(&dev(1), 1);
     delta.device = vec![
         DeviceChange::DevInfo("{\"Man\":\"old\"}".into()),
         DeviceChange::Seen,
         DeviceChange::DevInfo("{\"Man\":\"ü\"}".into()),
+        DeviceChange::Notify(notify.clone()),
     ];
     store.commit(delta).await.unwrap();
     store.commit(exchange(&dev(1), 2)).await.unwrap();
@@ -276,6 +283,7 @@ pub(crate) async fn changes_of_the_device_row_are_kept(back_end: &impl BackEnd) 
         (device.dev_info.as_deref(), device.last_seen_at),
         (Some("{\"Man\":\"ü\"}"), Some(START.plus_secs(60)))
     );
+    assert_eq!(device.notify, notify);
 }
 
 pub(crate) async fn devices_come_in_pages(back_end: &impl BackEnd) {

@@ -47,6 +47,7 @@ pub(in crate::store) const TABLES: [Table; 12] = [
             "dev_info",
             "next_event_seq",
             "open_commands",
+            "notify",
         ],
         key: &[0],
         through: None,

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::store::address::StoreAddress;
 use crate::store::battery::objects::in_pieces;
 use crate::store::battery::{
-    START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
+    SCHEMA, START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
     registration,
 };
 use crate::store::postgres::{PostgresOptions, PostgresStore, migrate};
@@ -552,11 +552,11 @@ async fn a_database_without_schema_is_refused_and_stays_without() {
     let postgres = Postgres::empty();
     assert!(matches!(
         copied(&folder.address("a"), &postgres.address).await,
-        Err(CopyError::Target(StoreError::Unmigrated(_, 0, 3)))
+        Err(CopyError::Target(StoreError::Unmigrated(_, 0, SCHEMA)))
     ));
     assert!(matches!(
         copied(&postgres.address, &folder.address("b")).await,
-        Err(CopyError::Source(StoreError::Unmigrated(_, 0, 3)))
+        Err(CopyError::Source(StoreError::Unmigrated(_, 0, SCHEMA)))
     ));
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::Config;
 
 use super::{Place, open};
 use crate::store::StoreError;
+use crate::store::battery::SCHEMA;
 use crate::store::postgres::schema::migrate_to;
 use crate::store::postgres::{PostgresOptions, PostgresStore, migrate};
 
@@ -137,19 +138,34 @@ async fn who_is_not_let_in_is_told_so() {
 async fn another_schema_than_this_versions_is_refused() {
     let database = Database::fresh().unwrap();
     let empty = refusal(&database, &database.url()).await;
-    assert!(matches!(empty, StoreError::Unmigrated(_, 0, 3)), "{empty}");
+    assert!(
+        matches!(empty, StoreError::Unmigrated(_, 0, SCHEMA)),
+        "{empty}"
+    );
     migrate_to(&database.url().parse().unwrap(), 1)
         .await
         .unwrap();
     let older = refusal(&database, &database.url()).await;
-    assert!(matches!(older, StoreError::Unmigrated(_, 1, 3)), "{older}");
+    assert!(
+        matches!(older, StoreError::Unmigrated(_, 1, SCHEMA)),
+        "{older}"
+    );
     migrate(&database.url().parse().unwrap()).await.unwrap();
-    let newer = "INSERT INTO refinery_schema_history VALUES (4, 'of_tomorrow', 'now', '1')";
-    database.execute(newer).unwrap();
+    let tomorrow = SCHEMA + 1;
+    let newer = format!(
+        "INSERT INTO refinery_schema_history VALUES ({tomorrow}, 'of_tomorrow', 'now', '1')"
+    );
+    database.execute(&newer).unwrap();
     let newer = refusal(&database, &database.url()).await;
-    assert!(matches!(newer, StoreError::Newer(_, 4)), "{newer}");
+    assert!(
+        matches!(newer, StoreError::Newer(_, found) if found == tomorrow),
+        "{newer}"
+    );
     let newer = migration_refusal(&database).await;
-    assert!(matches!(newer, StoreError::Newer(_, 4)), "{newer}");
+    assert!(
+        matches!(newer, StoreError::Newer(_, found) if found == tomorrow),
+        "{newer}"
+    );
 }
 
 #[tokio::test]
@@ -176,7 +192,7 @@ async fn a_database_of_another_program_is_refused() {
         .unwrap();
     let theirs = refusal(&database, &database.url()).await;
     assert!(
-        matches!(theirs, StoreError::Unmigrated(_, 0, 3)),
+        matches!(theirs, StoreError::Unmigrated(_, 0, SCHEMA)),
         "{theirs}"
     );
     let theirs = migration_refusal(&database).await;

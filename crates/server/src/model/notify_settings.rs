@@ -1,0 +1,21 @@
+use serde::{Deserialize, Serialize};
+
+/// Where a device is called by DM Notifications, and when, as an operator set it: never what a device claims of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifySettings {
+    /// Push addresses, each `udp://HOST:PORT`, `https://HOST:PORT/PATH` or what another carrier has. Tried in this order.
+    #[serde(rename = "at")]
+    pub addresses: Vec<String>,
+    /// Whether a queued command calls the device, where there is an address.
+    pub on_queue: bool,
+}
+
+impl Default for NotifySettings {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            on_queue: true,
+        }
+    }
+}
