@@ -83,6 +83,50 @@ impl Account {
         )
     }
 
+    /// The entry of a card that brought the account last, be it that another method bootstrapped it since.
+    pub(crate) fn last_of_a_card(&self) -> Option<CardOrigin> {
+        let mut cards = self.cards.iter();
+        let brought = cards.find(|one| one.brought == CardBrought::Account);
+        brought.cloned().or_else(|| self.card_origin())
+    }
+
+    /// Puts what is known of the entry that brought the account.
+    pub(crate) fn put_card_origin(&mut self, origin: CardOrigin) {
+        let mut cards = self.cards.iter_mut();
+        match cards.find(|one| one.brought == CardBrought::Account) {
+            Some(old) => *old = origin,
+            None => self.cards.push(origin),
+        }
+    }
+
+    /// What was applied stands on a card again, or still: notes where. Answers whether that is news.
+    pub(crate) fn see_again(&mut self, now: &CardOrigin) -> bool {
+        let mut news = false;
+        if let Some(known) = self.last_of_a_card()
+            && known.digest == now.digest
+        {
+            let seen = CardOrigin {
+                at: known.at,
+                brought: CardBrought::Account,
+                ..now.clone()
+            };
+            news = known != seen;
+            self.put_card_origin(seen);
+        }
+        let objects = self.cards.iter_mut();
+        for one in objects.filter(|one| {
+            one.brought != CardBrought::Account
+                && one.is_at(&now.card, &now.path)
+                && one.digest == now.digest
+        }) {
+            news |= one.reader != now.reader || one.oid != now.oid || one.unverified;
+            one.reader.clone_from(&now.reader);
+            one.oid.clone_from(&now.oid);
+            one.unverified = false;
+        }
+        news
+    }
+
     /// What a card's entry without account brought for this one (D57).
     pub(crate) fn objects_of(&self, entry: &CardOrigin) -> Option<&[ProvidedInstance]> {
         let mut cards = self.cards.iter();

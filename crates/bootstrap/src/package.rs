@@ -33,6 +33,12 @@ impl PayloadHash {
         &self.0
     }
 
+    /// Takes the SHA-256 that somebody made of a document.
+    #[must_use]
+    pub const fn of_sha256(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// 64 hexadecimal digits in lower case.
     #[must_use]
     pub fn to_hex(self) -> String {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::names;
 use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc};
 use omadm_mo::{Miid, Moid, Node, NodeAddress, Rights, ServerUri, SrvId, TreeError, Value};
@@ -75,6 +76,25 @@ pub(super) struct Part {
     pub(super) left_out: BTreeSet<SrvId>,
     /// The card's entry that the document is.
     pub(super) card: Option<CardOrigin>,
+}
+
+/// The servers whose accounts a document has, in its order.
+///
+/// # Errors
+/// [`Refusal`] where it is no document, or one of its accounts is none.
+pub(super) fn servers_of(
+    document: &[u8],
+    limits: JsonLimits,
+    registry: &MoRegistry,
+) -> Result<Vec<SrvId>, Refusal> {
+    let document = Document::read(document, limits, registry)?;
+    let accounts = document
+        .items
+        .iter()
+        .filter(|one| one.moid == dm_acc::moid());
+    accounts
+        .map(|item| read_account(item).map(|read| read.srv_id))
+        .collect()
 }
 
 /// Plans a part of a document, whether it was applied before or not.
@@ -539,7 +559,7 @@ fn write_bootstrap_type(account: &mut Node, provenance: &Provenance) {
     account.put(&names::bootstrap_type(), values);
 }
 
-fn storage(error: TreeError) -> Refusal {
+pub(super) fn storage(error: TreeError) -> Refusal {
     let cause = if error == TreeError::NoRoom {
         Cause::NoRoom
     } else {

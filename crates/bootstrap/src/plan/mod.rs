@@ -7,8 +7,10 @@ mod bootstrap;
 mod delivery;
 mod document;
 mod placement;
+mod planned_device;
 mod preview;
 mod shadow;
+mod switch_on;
 mod tree_plan;
 
 pub use acknowledgement::{plan_acknowledgement, plan_proof};
@@ -19,4 +21,8 @@ pub use document::{SkippedItem, SkippedReason};
 pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
 pub use preview::{Preview, PreviewAction, PreviewLine, preview};
 pub use shadow::plan_shadows;
+pub use switch_on::{
+    AccountFate, AccountFinding, EntryFinding, EntryOutcome, ReaderFinding, ReaderState, SwitchOn,
+    SwitchOnDecision, SwitchOnOccasion, plan_switch_on,
+};
 pub use tree_plan::{PlanStep, RightsChange, ShadowChange, TreePlan};

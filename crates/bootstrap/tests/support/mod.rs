@@ -8,6 +8,8 @@
     reason = "test support"
 )]
 
+pub(crate) mod cards;
+
 use omadm_bootstrap::plan::{
     BootstrapPlan, CredentialCheck, Delivery, Planned, TreePlan, plan_bootstrap,
 };
