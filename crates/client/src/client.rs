@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use omadm_bootstrap::plan::Preview;
+use omadm_bootstrap::plan::{Preview, SwitchOnDecision};
 use omadm_bootstrap::{
     Account, BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView as _, Refusal,
 };
@@ -25,7 +25,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What the device does when it is switched on: the factory image is applied unless it was, then, without an account, a bootstrap is fetched (D50). The
+    /// What the device does when it is switched on: the factory image is applied unless it was, the cards are checked, then, without an account, a bootstrap is fetched (D50). The
     /// completion stays owed; [`Self::settle`] reports it.
     ///
     /// # Errors
@@ -49,6 +49,15 @@ impl Client {
     /// [`TreeError`] where the store fails.
     pub async fn before_factory_reset(&self) -> Result<FactoryReset, TreeError> {
         self.engine.before_reset().await
+    }
+
+    /// What the cards in the readers would bring and what would be removed, were the device switched on now; nothing is changed. None where smartcard bootstrap
+    /// is off: no card is touched then.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the store fails.
+    pub async fn preview_cards(&self) -> Result<Option<(SwitchOnDecision, Preview)>, Refusal> {
+        self.engine.preview_cards().await
     }
 
     /// Client-initiated bootstrap: fetches from the sources in order, installs, and leaves the completion owed. [`Self::settle`] reports it.

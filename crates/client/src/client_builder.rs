@@ -21,14 +21,15 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    Browser, Engine, EngineConfig, Grants, Host, NotificationDesk, Source, Unreported, browser_of,
-    entropy,
+    Browser, CardDesk, Engine, EngineConfig, Grants, Host, NotificationDesk, Source, Unreported,
+    browser_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{
     ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, ReportTimes, SourceTrust,
 };
+use crate::reader::CardReaders;
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
 /// Collects what a [`Client`] is made of. Closed by default: no source, no anchor.
@@ -37,6 +38,8 @@ pub struct ClientBuilder {
     store: PathBuf,
     policy: BootstrapPolicy,
     sources: Vec<Source>,
+    card_readers: Option<Arc<dyn CardReaders>>,
+    reapply_cards: bool,
     factory_image: Option<PathBuf>,
     device_key: Option<DeviceKey>,
     anchors: Vec<CertificateDer<'static>>,
@@ -204,6 +207,21 @@ impl ClientBuilder {
     #[must_use]
     pub fn factory_image(mut self, file: impl Into<PathBuf>) -> Self {
         self.factory_image = Some(file.into());
+        self
+    }
+
+    /// The device's card readers. They are looked at when it is switched on and when a card is inserted; without them there is no smartcard bootstrap, and
+    /// nothing that a card brought is removed.
+    #[must_use]
+    pub fn card_readers(mut self, readers: impl CardReaders + 'static) -> Self {
+        self.card_readers = Some(Arc::new(readers));
+        self
+    }
+
+    /// Whether a card's content is applied at each switch-on though it is unchanged; no by default, since that undoes what servers changed since (D51).
+    #[must_use]
+    pub const fn reapply_cards(mut self, always: bool) -> Self {
+        self.reapply_cards = always;
         self
     }
 
@@ -495,6 +513,7 @@ impl ClientBuilder {
             observer: self.observer,
             clock: self.clock,
             desk: NotificationDesk::default(),
+            cards: CardDesk::new(self.card_readers, self.reapply_cards),
             in_session: tokio::sync::Mutex::default(),
             unreported: Unreported::default(),
         };
@@ -514,6 +533,8 @@ impl Client {
             store: store.into(),
             policy: BootstrapPolicy::default(),
             sources: Vec::new(),
+            card_readers: None,
+            reapply_cards: false,
             factory_image: None,
             device_key: None,
             anchors: Vec::new(),

@@ -3,6 +3,7 @@
 //! [`Client::builder`] is the way in for device makers; the binary's `omadm client` is built on it alone.
 
 pub mod policy;
+pub mod reader;
 pub mod store;
 
 mod change_note;
@@ -25,7 +26,7 @@ pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, Bootstrapped, FactoryImage, FactoryReset, IgnoredNotification,
+    AcceptedNotification, Bootstrapped, CardCheck, FactoryImage, FactoryReset, IgnoredNotification,
     LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
 };
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};

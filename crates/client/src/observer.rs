@@ -1,4 +1,4 @@
-use omadm_bootstrap::plan::SkippedItem;
+use omadm_bootstrap::plan::{SkippedItem, SwitchOnDecision};
 use omadm_bootstrap::{BootstrapMethod, Refusal};
 use omadm_dm2::package0::ServerId;
 use omadm_mo::{ServerUri, SrvId};
@@ -46,6 +46,8 @@ pub enum ClientEvent {
         /// The servers it brought.
         servers: Vec<SrvId>,
     },
+    /// The cards were looked at; what was decided is applied, durably.
+    CardsChecked(Box<SwitchOnDecision>),
     /// It was applied before, and its completion is still owed (D88).
     AlreadyApplied,
     /// Something in a DM session.

@@ -42,7 +42,7 @@ pub enum NoBootstrap {
 }
 
 /// How often a plan is made again because the tree changed under it.
-const REPLANS: u8 = 3;
+pub(super) const REPLANS: u8 = 3;
 
 /// How far one source got.
 enum Tried {
@@ -50,7 +50,7 @@ enum Tried {
     NotApplied(Refusal),
 }
 
-struct TlsCredentials {
+pub(super) struct TlsCredentials {
     dev_id: DevId,
 }
 
@@ -293,7 +293,7 @@ impl Engine {
         previewed.await.map_err(storage)?
     }
 
-    fn credentials(&self) -> TlsCredentials {
+    pub(super) fn credentials(&self) -> TlsCredentials {
         TlsCredentials {
             dev_id: self.config.dev_id.clone(),
         }
@@ -312,7 +312,7 @@ impl Engine {
     }
 }
 
-fn storage(error: TreeError) -> Refusal {
+pub(super) fn storage(error: TreeError) -> Refusal {
     let cause = if error == TreeError::NoRoom {
         Failure::NoRoom
     } else {

@@ -24,12 +24,11 @@ fn fetch_wait(failures: u32, jitter: u8) -> Duration {
 const NAP: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Runs until `stop` says so: the factory image is applied unless it was (D50), what is owed is reported, a device without account asks for a bootstrap (D55, D60).
-    pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), TreeError> {
+    /// Until `stop` says so: what is owed is reported, a device without account asks for a bootstrap (D55, D60).
+    pub(super) async fn attend(&self, mut stop: watch::Receiver<bool>) -> Result<(), TreeError> {
         let mut failures = 0;
         let mut ask_at: Option<Utc> = None;
         let mut first = true;
-        self.local_bootstraps().await?;
         while !*stop.borrow() {
             let now = self.now();
             let accounts = self

@@ -33,19 +33,16 @@ impl Engine {
     pub(crate) async fn factory_image(&self) -> Result<FactoryImage, TreeError> {
         let method = BootstrapMethod::Factory;
         let enabled = self.config.policy.method(method).enabled;
-        let Some(file) = self.config.factory_image.clone().filter(|_| enabled) else {
+        if !enabled || self.config.factory_image.is_none() {
             return Ok(FactoryImage::None);
-        };
+        }
         if let Some(hash) = self.host.run(|host| host.store.factory_image()).await? {
             return Ok(FactoryImage::Before(hash));
         }
-        let (limits, key) = (self.config.limits, self.config.device_key.clone());
-        let read = self
-            .host
-            .run(move |_| Ok(read_image(&file, limits, key.as_deref())));
-        let document = match read.await? {
-            Ok(document) => document,
-            Err(refusal) => {
+        let document = match self.read_factory_image().await? {
+            None => return Ok(FactoryImage::None),
+            Some(Ok(document)) => document,
+            Some(Err(refusal)) => {
                 self.remember(&refusal, method).await;
                 self.tell(&ClientEvent::Refused(refusal.clone()));
                 return Ok(FactoryImage::Refused(refusal));
@@ -57,6 +54,21 @@ impl Engine {
             Ok(done) => FactoryImage::Applied(done),
             Err(refusal) => FactoryImage::Refused(refusal),
         })
+    }
+
+    /// The image's document; none where the policy names no image, or turns the method off.
+    pub(super) async fn read_factory_image(
+        &self,
+    ) -> Result<Option<Result<Secret, Refusal>>, TreeError> {
+        let enabled = self.config.policy.method(BootstrapMethod::Factory).enabled;
+        let Some(file) = self.config.factory_image.clone().filter(|_| enabled) else {
+            return Ok(None);
+        };
+        let (limits, key) = (self.config.limits, self.config.device_key.clone());
+        let read = self
+            .host
+            .run(move |_| Ok(read_image(&file, limits, key.as_deref())));
+        read.await.map(Some)
     }
 }
 

@@ -4,6 +4,7 @@ mod account_source;
 mod account_target;
 mod bootstrap;
 mod browser;
+mod cards;
 mod daemon;
 mod download;
 mod executions;
@@ -36,6 +37,7 @@ use crate::observer::{ClientEvent, ClientObserver};
 use crate::policy::ReportTimes;
 
 pub use bootstrap::{Bootstrapped, NoBootstrap};
+pub use cards::CardCheck;
 pub use factory::FactoryImage;
 pub use factory_reset::FactoryReset;
 pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
@@ -45,6 +47,7 @@ pub use session::SessionReport;
 pub use switch_on::SwitchedOn;
 
 pub(crate) use browser::of_command as browser_of;
+pub(crate) use cards::CardDesk;
 pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
@@ -100,6 +103,7 @@ pub(crate) struct Engine {
     pub(crate) observer: Arc<dyn ClientObserver>,
     pub(crate) clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     pub(crate) desk: NotificationDesk,
+    pub(crate) cards: CardDesk,
     /// Held during a session: there is one at a time (D86).
     pub(crate) in_session: tokio::sync::Mutex<()>,
     pub(crate) unreported: Unreported,

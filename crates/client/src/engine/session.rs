@@ -177,6 +177,7 @@ impl Engine {
         let limit = self.config.session_timeout;
         let end = Instant::now() + limit;
         let (mut retry_after, mut delivered) = (None, false);
+        let mut removals = self.card_removals();
         let outcome = loop {
             let Some(effect) = session.poll_effect() else {
                 break Outcome::Cancelled;
@@ -211,15 +212,22 @@ impl Engine {
                     let place = target.repository(to.origin());
                     Input::PermitDone(id, self.https.permits(&place).await)
                 }
-                Effect::Send(request) => self.send(&target, request).await,
-                Effect::Fetch(id, from) => Input::FetchDone(id, self.get(&target, from).await),
+                Effect::Send(request) => {
+                    let sent = self.send(&target, request);
+                    self.unless_removed(server, &mut removals, sent).await
+                }
+                Effect::Fetch(id, from) => {
+                    let fetched = async { Input::FetchDone(id, self.get(&target, from).await) };
+                    self.unless_removed(server, &mut removals, fetched).await
+                }
                 Effect::Upload(id, method, to, media_type, body) => {
                     let method = match method {
                         UploadMethod::Put => Method::PUT,
                         UploadMethod::Post => Method::POST,
                     };
-                    let sent = self.upload(&target, method, to, media_type, body).await;
-                    Input::UploadDone(id, sent.map(|_| ()))
+                    let sent = self.upload(&target, method, to, media_type, body);
+                    let sent = async { Input::UploadDone(id, sent.await.map(|_| ())) };
+                    self.unless_removed(server, &mut removals, sent).await
                 }
                 Effect::ReadLive(id, roots) => {
                     Input::ReadLiveDone(id, self.host.read_live(roots).await)

@@ -1,34 +1,52 @@
-//! What a device does when it is switched on (D50): factory image, then client-initiated bootstrap where there is no account yet.
+//! What a device does when it is switched on (D50): factory image, cards, then client-initiated bootstrap where there is no account yet.
 
 use omadm_bootstrap::DeviceView as _;
 use omadm_mo::TreeError;
+use tokio::sync::watch;
 
-use super::{Bootstrapped, Engine, FactoryImage, NoBootstrap};
+use super::cards::CardLook;
+use super::{Bootstrapped, CardCheck, Engine, FactoryImage, NoBootstrap};
 
 /// What came of it, method by method.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct SwitchedOn {
     /// The factory image.
     pub factory: FactoryImage,
+    /// The cards: what they brought, and what was removed since no card has it any more.
+    pub cards: CardCheck,
     /// The fetch; none where there was an account already.
     pub fetched: Option<Result<Bootstrapped, NoBootstrap>>,
 }
 
 impl Engine {
     /// The methods that need no network, in their order.
-    pub(super) async fn local_bootstraps(&self) -> Result<FactoryImage, TreeError> {
-        self.factory_image().await
+    async fn local_bootstraps(&self) -> Result<(FactoryImage, CardCheck), TreeError> {
+        let factory = self.factory_image().await?;
+        let cards = self.check_cards(&CardLook::SwitchOn).await?;
+        Ok((factory, cards))
+    }
+
+    /// Runs until `stop` says so: the factory image is applied unless it was (D50), the cards are checked, before any session; then what is owed is
+    /// reported, a device without account asks for a bootstrap, and inserted cards are checked.
+    pub(crate) async fn run(&self, stop: watch::Receiver<bool>) -> Result<(), TreeError> {
+        let (_, cards) = self.local_bootstraps().await?;
+        let (attended, watched) = (self.attend(stop.clone()), self.watch_cards(cards, stop));
+        tokio::try_join!(attended, watched).map(|((), ())| ())
     }
 
     /// All of it, once.
     pub(crate) async fn switch_on(&self) -> Result<SwitchedOn, TreeError> {
-        let factory = self.local_bootstraps().await?;
+        let (factory, cards) = self.local_bootstraps().await?;
         let accounts = self.host.run(|host| host.store.snapshot()?.accounts());
         let fetched = if accounts.await?.is_empty() {
             Some(self.bootstrap().await)
         } else {
             None
         };
-        Ok(SwitchedOn { factory, fetched })
+        Ok(SwitchedOn {
+            factory,
+            cards,
+            fetched,
+        })
     }
 }

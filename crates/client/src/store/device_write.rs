@@ -10,7 +10,7 @@ use super::device_tables::{
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{alerts, facts, node_key, node_value, rights_row, shadow};
+use super::{alerts, executions, facts, node_key, node_value, notifications, rights_row, shadow};
 
 /// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
 pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
@@ -268,7 +268,7 @@ impl DeviceWrite for WriteTxn<'_> {
         Ok(())
     }
 
-    /// The alerts that wait for this server go too.
+    /// The alerts that wait for this server go too, and the session and the results that it is owed.
     fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
         for (key, account) in self.stored_accounts()? {
             if account.srv_id == *srv_id {
@@ -281,6 +281,8 @@ impl DeviceWrite for WriteTxn<'_> {
                 self.put_rights(&governed.moid, &governed.miid, &governed.access)?;
             }
         }
+        executions::forget(self, srv_id)?;
+        notifications::forget(self, srv_id)?;
         alerts::drop_up_to(&mut self.alerts, srv_id, u64::MAX)
     }
 

@@ -161,6 +161,18 @@ impl TreeStore {
     }
 }
 
+/// What runs for this server, or waits to be reported to it, goes.
+pub(super) fn forget(tables: &mut WriteTxn<'_>, server: &SrvId) -> Result<(), TreeError> {
+    for stored in facts::named(&tables.facts, NAME)? {
+        let execution: Execution =
+            serde_json::from_slice(&stored).map_err(|_| damaged("an execution"))?;
+        if execution.server == server.as_str() {
+            facts::remove(&mut tables.facts, &Execution::name(execution.number))?;
+        }
+    }
+    Ok(())
+}
+
 fn put(tables: &mut WriteTxn<'_>, execution: &Execution) -> Result<(), TreeError> {
     let json =
         serde_json::to_vec(execution).map_err(|why| TreeError::Storage(why.to_string().into()))?;

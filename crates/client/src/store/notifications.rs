@@ -1,8 +1,9 @@
 use omadm_bootstrap::Utc;
 use omadm_dm2::package0::{ReplayWindow, ServerId};
-use omadm_mo::TreeError;
+use omadm_mo::{SrvId, TreeError};
 use serde::{Deserialize, Serialize};
 
+use super::device_write::WriteTxn;
 use super::storage_error::{damaged, tree_error};
 use super::{TreeStore, facts, node_key};
 
@@ -134,6 +135,12 @@ impl TreeStore {
         })
         .map(|_| ())
     }
+}
+
+/// What this server is owed goes; what is remembered against replay stays.
+pub(super) fn forget(tables: &mut WriteTxn<'_>, srv_id: &SrvId) -> Result<(), TreeError> {
+    let server = ServerId::Account(srv_id.clone());
+    facts::remove(&mut tables.facts, &named(OWED, &server)).map(drop)
 }
 
 fn named(kind: &str, server: &ServerId) -> String {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use omadm_bootstrap::plan::{self, ApplyError, TreePlan};
-use omadm_bootstrap::{BootstrapKind, BootstrapSource, PayloadHash};
+use omadm_bootstrap::{BootstrapKind, BootstrapSource, DeviceView as _, PayloadHash};
 use omadm_mo::{TreeError, TreeVersion, TreeView as _};
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend, TransactionError,
@@ -100,6 +100,16 @@ impl TreeStore {
     pub fn apply(&self, plan: &TreePlan) -> Result<TreeVersion, ApplyError> {
         let done = self.write(|tables| {
             let before = tables.octets()?;
+            // The image's account was beneath one that goes without it: the image is applied again at the next start (§14.3).
+            let mut lost = false;
+            for gone in &plan.removed_accounts {
+                lost |= tables
+                    .account(gone)?
+                    .is_some_and(|one| one.factory.is_some());
+            }
+            if lost {
+                facts::remove(&mut tables.facts, facts::FACTORY)?;
+            }
             plan::apply(plan, tables)?;
             let after = tables.octets()?;
             if after > self.room && after > before {

@@ -5,6 +5,7 @@
 
 pub(crate) mod managed;
 pub(crate) mod peer;
+pub(crate) mod slots;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;

@@ -100,6 +100,9 @@ fn client_words(event: &ClientEvent) -> String {
                 servers.join(", ")
             )
         }
+        ClientEvent::CardsChecked(decision) => {
+            format!("looks at its cards: {}", decision.to_string().trim_end())
+        }
         ClientEvent::AlreadyApplied => {
             "has applied this DM Bootstrap before; its completion is still owed".to_owned()
         }

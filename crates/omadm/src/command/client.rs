@@ -403,6 +403,7 @@ impl ClientObserver for Logged {
             ClientEvent::Refused(refusal) => {
                 tracing::warn!(cause = refusal.cause.code(), %refusal, "bootstrap refused");
             }
+            ClientEvent::CardsChecked(decision) => tracing::info!("cards: {decision}"),
             ClientEvent::NotificationAccepted {
                 carrier,
                 notification,
