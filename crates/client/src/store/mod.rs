@@ -25,6 +25,8 @@ mod upgrade;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod power_cut_card_tests;
+#[cfg(test)]
 mod power_cut_tests;
 #[cfg(test)]
 mod tests;
