@@ -190,6 +190,7 @@ fn server_words(event: &EventKind) -> String {
                 "drafts a DM Bootstrap from profile {profile}, {method}; document sealed and stored"
             )
         }
+        EventKind::BootstrapExported { .. } => "the operator takes the document away".to_owned(),
         EventKind::BootstrapFetched { .. } => "the DM Bootstrap was fetched".to_owned(),
         EventKind::BootstrapCompleted { method, kind, .. } => {
             format!(

@@ -55,6 +55,11 @@ pub enum EventKind {
         /// Its method.
         method: String,
     },
+    /// An operator took the document away, to bring it to the device as a factory image or on a card.
+    BootstrapExported {
+        /// The record.
+        bootstrap: String,
+    },
     /// The device fetched its document for the first time.
     BootstrapFetched {
         /// The record.

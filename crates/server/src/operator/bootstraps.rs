@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use omadm_bootstrap::{BootstrapMethod, EventId};
+use omadm_dm2::media_type;
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, unknown, unknown_profile};
 use super::types::{BootstrapBody, BootstrapPage, NewBootstrap};
-use crate::bootstrap_service::{Draft, DraftError, draft_into};
+use crate::bootstrap_service::{Draft, DraftError, draft_into, open_document};
 use crate::entropy::correlation;
-use crate::model::{BootstrapRecord, ExchangeDelta, RecordId};
-use crate::node::Node;
+use crate::model::{BootstrapRecord, EventKind, ExchangeDelta, RecordId};
+use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::CommitError;
 
@@ -70,12 +73,7 @@ pub(super) async fn start(
     JsonBody(new): JsonBody<NewBootstrap>,
 ) -> Result<(StatusCode, Json<BootstrapBody>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.device)?, correlation());
-    let method = new
-        .method
-        .as_deref()
-        .unwrap_or(BootstrapMethod::ClientInitiated.name());
-    let method = BootstrapMethod::from_name(method)
-        .ok_or_else(|| Refused::bad(format!("method: {method:?} is none of the four")))?;
+    let method = method_of(new.method.as_deref())?;
     if method == BootstrapMethod::ServerInitiated {
         return Err(Problem::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -96,7 +94,7 @@ pub(super) async fn start(
     };
     let expires_in = new
         .expires_in
-        .map_or(node.config.bootstrap_lifetime, Duration::from_secs);
+        .map_or_else(|| lifetime(&node, method), Duration::from_secs);
     if expires_in.is_zero() || expires_in > LONGEST {
         return Err(Refused::bad(format!(
             "expires_in: from 1 to {} seconds",
@@ -141,6 +139,78 @@ pub(super) async fn show(
     found
         .map(|record| Json(body(&record)))
         .ok_or_else(|| Refused::missing(format!("there is no bootstrap {id}")))
+}
+
+/// The document of a bootstrap that leaves by the operator's hand, as a factory image or on a card. It holds the device's secrets; that it left is an event
+/// before it does.
+#[utoipa::path(get, path = "/api/v1/bootstraps/{id}/document", tag = "bootstraps", params(("id" = String, Path)),
+    responses((status = 200, description = "the DM Bootstrap", content_type = "application/vnd.oma.dm.mo+json"),
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn document(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let record_id = record_id(&id)?;
+    for _again in 0..RETRIES {
+        let record = node.store.bootstrap(&record_id).await?;
+        let record =
+            record.ok_or_else(|| Refused::missing(format!("there is no bootstrap {id}")))?;
+        if !leaves_by_hand(record.method) || record.state.is_terminal() {
+            let detail = format!(
+                "bootstrap {id} is {} by the method {}",
+                record.state.name(),
+                record.method
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, detail)
+                .advising("The document of an open bootstrap by factory image or card can be had; start one.")
+                .into());
+        }
+        let document = open_document(&node, &record).await.map_err(|error| {
+            tracing::error!(bootstrap = %record.id, %error, "a document could not be exported");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        })?;
+        let device = node.store.device(&record.dev_id).await?;
+        let device = device.ok_or_else(|| unknown(&record.dev_id))?;
+        let mut delta = ExchangeDelta::new(record.dev_id.clone(), Some(device.epoch), node.now());
+        let correlation = correlation();
+        let exported = EventKind::BootstrapExported {
+            bootstrap: record.id.to_string(),
+        };
+        delta.events.push(event(exported, &correlation));
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                tracing::info!(correlation, device = %record.dev_id, bootstrap = %record.id, "bootstrap document exported");
+                let headers = [(CONTENT_TYPE, media_type::MO), (CACHE_CONTROL, "no-store")];
+                return Ok((headers, document.expose().to_vec()).into_response());
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Reads the name of a method; client-initiated where none is given.
+pub(super) fn method_of(name: Option<&str>) -> Result<BootstrapMethod, Refused> {
+    let name = name.unwrap_or(BootstrapMethod::ClientInitiated.name());
+    BootstrapMethod::from_name(name)
+        .ok_or_else(|| Refused::bad(format!("method: {name:?} is none of the four")))
+}
+
+/// How long a bootstrap may take unless the operator says: an image or card may lie in a store house for years.
+pub(super) fn lifetime(node: &Node, method: BootstrapMethod) -> Duration {
+    if leaves_by_hand(method) {
+        LONGEST
+    } else {
+        node.config.bootstrap_lifetime
+    }
+}
+
+const fn leaves_by_hand(method: BootstrapMethod) -> bool {
+    matches!(
+        method,
+        BootstrapMethod::Factory | BootstrapMethod::Smartcard
+    )
 }
 
 pub(super) fn draft_refused(error: DraftError) -> Refused {

@@ -280,6 +280,16 @@ impl ApiClient {
             .await
     }
 
+    /// The document of an open bootstrap by factory image or card; it holds the device's secrets.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn bootstrap_document(&self, id: &str) -> Result<Secret, ApiError> {
+        let path = format!("/api/v1/bootstraps/{}/document", encoded(id));
+        let (_, body) = self.send(Method::GET, &path, None).await?;
+        Ok(Secret::new(body.to_vec()))
+    }
+
     /// A page of bootstraps, newest first, before one.
     ///
     /// # Errors

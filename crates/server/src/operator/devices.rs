@@ -10,7 +10,7 @@ use omadm_mo::DevId;
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
-use super::bootstraps::{body as bootstrap_body, draft_refused};
+use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime, method_of};
 use super::credentials::{Issue, body as credential_body, issue_into};
 use super::events::body as event_body;
 use super::named_credentials::Named;
@@ -75,6 +75,12 @@ pub(super) async fn add(
     if let Some(notify) = &new.notify {
         set_into(&mut delta, NotifySettings::default(), notify, &correlation)?;
     }
+    let method = method_of(new.method.as_deref())?;
+    if method == BootstrapMethod::ServerInitiated {
+        return Err(Refused::bad(
+            "method: a server-initiated bootstrap is started once the device is registered",
+        ));
+    }
     let bootstrap = match &new.profile {
         None => None,
         Some(name) => {
@@ -96,8 +102,8 @@ pub(super) async fn add(
             }
             let draft = Draft {
                 profile,
-                method: BootstrapMethod::ClientInitiated,
-                expires_in: node.config.bootstrap_lifetime,
+                method,
+                expires_in: lifetime(&node, method),
             };
             Some(
                 draft_into(&node, &mut delta, &draft, &correlation)

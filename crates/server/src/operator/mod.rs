@@ -76,6 +76,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         )
         .route("/bootstraps", get(bootstraps::list).post(bootstraps::start))
         .route("/bootstraps/{id}", get(bootstraps::show))
+        .route("/bootstraps/{id}/document", get(bootstraps::document))
         .route("/events", get(events::list))
         .route("/profiles", get(profiles::list))
         .route("/openapi.json", get(openapi::document))

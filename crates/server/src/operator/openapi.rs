@@ -31,6 +31,7 @@ use super::{
         bootstraps::list,
         bootstraps::start,
         bootstraps::show,
+        bootstraps::document,
         events::list,
         profiles::list,
         document,

@@ -39,12 +39,15 @@ pub struct NewDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub psk: Option<SecretText>,
-    /// Name of the profile of a bootstrap that is started with it (client-initiated).
+    /// Name of the profile of a bootstrap that is started with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// Where and when it is called by DM Notifications; a member that is missing stays as it is set without: no address, and on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<NotifyAt>,
+    /// Its method: `factory`, `smartcard` or `client-initiated` (default). The document of the first two leaves by the operator's hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
 }
 
 /// A credential to be added to a device: one or more.

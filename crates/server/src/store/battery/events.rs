@@ -27,6 +27,7 @@ fn every_kind() -> Vec<EventKind> {
             profile: text(),
             method: text(),
         },
+        EventKind::BootstrapExported { bootstrap: text() },
         EventKind::BootstrapFetched { bootstrap: text() },
         EventKind::BootstrapCompleted {
             bootstrap: some(),
@@ -161,6 +162,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::CredentialAdded { .. }
             | EventKind::CredentialRevoked { .. }
             | EventKind::BootstrapDrafted { .. }
+            | EventKind::BootstrapExported { .. }
             | EventKind::BootstrapFetched { .. }
             | EventKind::BootstrapCompleted { .. }
             | EventKind::BootstrapEnded { .. }
