@@ -27,6 +27,12 @@ impl PayloadHash {
         Self(Sha256::digest(document).into())
     }
 
+    /// Of 32 octets.
+    #[must_use]
+    pub const fn from_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// The 32 octets.
     #[must_use]
     pub const fn octets(&self) -> &[u8; 32] {

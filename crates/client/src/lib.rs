@@ -18,6 +18,7 @@ mod listener;
 mod local;
 mod observer;
 mod session_info;
+mod tree_preview;
 
 pub use change_note::ChangeNote;
 pub use client::Client;
@@ -32,3 +33,4 @@ pub use engine::{
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};
+pub use tree_preview::{TreeStateError, preview_on};

@@ -21,6 +21,12 @@ impl Failure {
         }
     }
 
+    /// The same with another reason.
+    pub(crate) fn because(mut self, why: impl fmt::Display) -> Self {
+        self.why = why.to_string();
+        self
+    }
+
     /// Prints it on standard error and gives the exit code 1.
     #[expect(clippy::print_stderr, reason = "the last word of a command")]
     pub(crate) fn report(self) -> ExitCode {

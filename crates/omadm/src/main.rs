@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(demo) => demo.run().await,
         Command::Serve(serve) => serve.run().await,
-        Command::Bootstrap(bootstrap) => bootstrap.run().await,
+        Command::Bootstrap(bootstrap) => return bootstrap.run().await,
         Command::Device(device) => device.run().await,
         Command::Client(client) => client.run().await,
         Command::Store(store) => store.run().await,

@@ -6,7 +6,7 @@ use super::graph::Graph;
 const ROWS: [&[&str]; 7] = [
     &["omadm"],
     &["omadm-lab"],
-    &["omadm-server", "omadm-client"],
+    &["omadm-server", "omadm-client", "omadm-carrier"],
     &["omadm-tls", "omadm-session"],
     &["omadm-bootstrap"],
     &["omadm-card", "omadm-push", "omadm-dm2", "omadm-dm1"],

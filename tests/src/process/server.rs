@@ -206,8 +206,13 @@ impl Server {
     /// An `omadm device …` command line that speaks to it with this token.
     #[must_use]
     pub fn operator(&self, token: &str, arguments: &[&str]) -> Omadm {
-        omadm(["device"])
-            .args(arguments)
+        self.reached(omadm(["device"]).args(arguments), token)
+    }
+
+    /// A command line that speaks to its operator API with this token.
+    #[must_use]
+    pub fn reached(&self, command: Omadm, token: &str) -> Omadm {
+        command
             .env(
                 "OMADM_API",
                 format!("https://127.0.0.1:{}", self.operator_port),

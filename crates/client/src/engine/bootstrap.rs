@@ -50,8 +50,10 @@ enum Tried {
     NotApplied(Refusal),
 }
 
-pub(super) struct TlsCredentials {
-    dev_id: DevId,
+/// What this build makes of the credentials in a document.
+pub(crate) struct TlsCredentials {
+    /// The device, where it is known.
+    pub(crate) dev_id: Option<DevId>,
 }
 
 impl CredentialCheck for TlsCredentials {
@@ -61,7 +63,7 @@ impl CredentialCheck for TlsCredentials {
 
     fn names_another(&self, certificate: &[u8]) -> Option<String> {
         let leaf = Leaf::parse(certificate)?;
-        let own = self.dev_id.as_str();
+        let own = self.dev_id.as_ref()?.as_str();
         let (scheme, _) = own.split_once(':')?;
         let names = leaf.san_uris().iter().chain(leaf.subject_common_names());
         // A name of another kind says nothing of the DevID.
@@ -295,7 +297,7 @@ impl Engine {
 
     pub(super) fn credentials(&self) -> TlsCredentials {
         TlsCredentials {
-            dev_id: self.config.dev_id.clone(),
+            dev_id: Some(self.config.dev_id.clone()),
         }
     }
 

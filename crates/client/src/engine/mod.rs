@@ -46,6 +46,7 @@ pub use reports::MissingMo;
 pub use session::SessionReport;
 pub use switch_on::SwitchedOn;
 
+pub(crate) use bootstrap::TlsCredentials;
 pub(crate) use browser::of_command as browser_of;
 pub(crate) use cards::CardDesk;
 pub(crate) use grants::Grants;

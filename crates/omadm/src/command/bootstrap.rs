@@ -1,20 +1,19 @@
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod author;
+mod build;
+mod diff;
+mod inspect;
+mod preview;
+mod server_source;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use omadm_bootstrap::BootstrapPackage;
-use omadm_bootstrap::profile::{
-    BootstrapProfile, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
-    NotificationSecret, ProfileInputs, Severity, Template, template, validate,
-};
-use omadm_client::Client as DmClient;
-use omadm_mo::ddf::Ddf;
-use omadm_mo::standard::MoRegistry;
-use omadm_mo::{DevId, Secret};
-use omadm_tls::{CertificateValidity, DevelopmentCa, TlsProfile, TlsSupport, UnixTime};
+use omadm_bootstrap::profile::{Template, template};
+use omadm_carrier::{Found, FoundError};
+use omadm_tls::DeviceKey;
 
-use super::{read_input, read_text, say};
+use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Authors, checks, builds and previews DM Bootstraps
@@ -22,8 +21,12 @@ use crate::failure::{Explain as _, Failure};
 #[command(after_help = "Examples:
   omadm bootstrap new --template full > my.toml
   omadm bootstrap check my.toml
-  omadm bootstrap build my.toml --dev-id IMEI:493005100592800 --server dm.example.com --ca-cert ca.pem --ca-key ca-key.pem -o document.json
-  omadm bootstrap preview document.json --dir device")]
+  omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com -o image
+  omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
+  omadm bootstrap build my.toml --carrier url --server dm.example.com -o address
+  omadm bootstrap inspect image
+  omadm bootstrap diff image other/factory.json
+  omadm bootstrap preview image --dir device")]
 pub(crate) enum Bootstrap {
     /// Print a new profile with a comment for each key
     #[command(
@@ -45,14 +48,23 @@ pub(crate) enum Bootstrap {
         #[arg(long)]
         json: bool,
     },
-    /// Build the document for one device
+    /// Build a document, or what carries it: a factory image, a URL with its QR code, a push document; for one device or a table of them
+    Build(build::Build),
+    /// Tell what a carrier, a batch, an image, a document or a picture of an address holds; secrets are masked
     #[command(
-        after_help = "Examples:\n  omadm bootstrap build my.toml --dev-id IMEI:493005100592800 --server dm.example.com -o document.json"
+        after_help = "PATH is a folder or file that `omadm bootstrap build` made, or any DM Bootstrap document.\n\nExamples:\n  omadm bootstrap inspect image\n  omadm bootstrap inspect image/factory.json --key-file device/device-key.pem\n  omadm bootstrap inspect address/url.png --json"
     )]
-    Build(Build),
-    /// Say what applying a document would add, replace and remove on a device
-    #[command(after_help = "Examples:\n  omadm bootstrap preview document.json --dir device")]
-    Preview(Preview),
+    Inspect(inspect::Inspect),
+    /// Compare two bootstraps by what they would install
+    #[command(
+        after_help = "Exit codes: 0 they install the same, 1 they differ, 2 they cannot be compared.\n\nExamples:\n  omadm bootstrap diff old.json new.json\n  omadm bootstrap diff image pushed/push.json --json"
+    )]
+    Diff(diff::Diff),
+    /// Say what applying a document or carrier would add, replace and remove on a device
+    #[command(
+        after_help = "STATE of --tree is a device's folder, the file of its tree, or the output of `omadm client tree --json`; the last holds no secret, so what the document brings below Auth shows as new.\n\nExamples:\n  omadm bootstrap preview image --dir device\n  omadm bootstrap preview document.json --tree tree.json --json"
+    )]
+    Preview(preview::Preview),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,42 +79,17 @@ pub(crate) enum Which {
     Psk,
 }
 
+/// What opens a sealed image.
 #[derive(Args)]
-pub(crate) struct Build {
-    /// The profile (TOML)
-    profile: PathBuf,
-    /// The device; {dev_id} in the profile
+struct Key {
+    /// The device's private key (PEM), for an image that was sealed to it
     #[arg(long)]
-    dev_id: String,
-    /// Host and port of the server; {server} in the profile
-    #[arg(long)]
-    server: String,
-    /// CA certificate (PEM), where the profile brings credentials
-    #[arg(long, requires = "ca_key")]
-    ca_cert: Option<PathBuf>,
-    /// CA key (PEM), where the profile brings credentials
-    #[arg(long, requires = "ca_cert")]
-    ca_key: Option<PathBuf>,
-    /// Where the document is written; it may hold secrets
-    #[arg(short, long)]
-    out: PathBuf,
-}
-
-#[derive(Args)]
-pub(crate) struct Preview {
-    /// The document, or - for standard input
-    document: String,
-    /// The device's folder
-    #[arg(long, env = "OMADM_DEVICE_DIR")]
-    dir: PathBuf,
-    /// DDF file of a further management object the device has; may be repeated
-    #[arg(long = "ddf")]
-    ddfs: Vec<PathBuf>,
+    key_file: Option<PathBuf>,
 }
 
 impl Bootstrap {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
-        match self {
+    pub(crate) async fn run(self) -> ExitCode {
+        let done = match self {
             Self::New { template: which } => {
                 let which = match which {
                     Which::Minimal => Template::Minimal,
@@ -112,271 +99,71 @@ impl Bootstrap {
                 };
                 say(template(which).trim_end())
             }
-            Self::Check { profile, json } => check(&profile, json),
-            Self::Build(build) => build.run(),
+            Self::Check { profile, json } => author::check(&profile, json),
+            Self::Build(build) => build.run().await,
+            Self::Inspect(inspect) => inspect.run(),
+            Self::Diff(diff) => return diff.run(),
             Self::Preview(preview) => preview.run().await,
-        }
-    }
-}
-
-/// Credentials and secrets are made only to see that the profile can be built; they are thrown away.
-fn check(file: &Path, json: bool) -> Result<(), Failure> {
-    let what = format!("{} cannot be checked", file.display());
-    let profile = read_profile(file)?;
-    let now = now();
-    let ca = DevelopmentCa::create("check", CertificateValidity::starting(now, DAY))
-        .explain(&what, "")?;
-    let dev_id = DevId::parse("IMEI:000000000000000").explain(&what, "")?;
-    let inputs = inputs(&profile, file, &dev_id, "server.example", Some(&ca))?;
-    let findings = validate(&profile, &inputs, &MoRegistry::standard());
-    for finding in &findings {
-        if json {
-            let severity = if finding.severity == Severity::Error {
-                "error"
-            } else {
-                "warning"
-            };
-            let cause = finding
-                .cause
-                .map(omadm_bootstrap::BootstrapFailureCause::code);
-            say(
-                serde_json::json!({ "severity": severity, "at": finding.at, "cause": cause, "message": finding.message, "advice": finding.advice }),
-            )?;
-        } else {
-            say(finding)?;
-        }
-    }
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
-    if errors > 0 {
-        return Err(Failure::new(
-            format!("{} has {errors} errors", file.display()),
-            "devices would refuse what is built from it",
-            "mend what is named above",
-        ));
-    }
-    if !json {
-        say(format!(
-            "{}: good ({} warnings)",
-            file.display(),
-            findings.len()
-        ))?;
-    }
-    Ok(())
-}
-
-impl Build {
-    fn run(self) -> Result<(), Failure> {
-        let what = format!("no document was built from {}", self.profile.display());
-        let profile = read_profile(&self.profile)?;
-        let dev_id = DevId::parse(&self.dev_id)
-            .explain(&what, "write --dev-id like IMEI:493005100592800")?;
-        let ca = match (&self.ca_cert, &self.ca_key) {
-            (Some(certificate), Some(key)) => {
-                let ca = DevelopmentCa::from_pem(&read_text(certificate)?, &read_text(key)?);
-                Some(ca.explain(
-                    &what,
-                    "the CA's certificate and key have to belong together",
-                )?)
-            }
-            _ => None,
         };
-        let inputs = inputs(&profile, &self.profile, &dev_id, &self.server, ca.as_ref())?;
-        let package: BootstrapPackage = profile
-            .build(&inputs, &MoRegistry::standard())
-            .explain(&what, "`omadm bootstrap check` names every problem")?;
-        write_private(&self.out, package.document()).explain(
-            format!("{} cannot be written", self.out.display()),
-            "check the path",
-        )?;
-        say(format!(
-            "{}  {} octets  SHA-256 {}",
-            self.out.display(),
-            package.document().len(),
-            package.payload_hash().to_hex()
-        ))?;
-        let psks = inputs.credentials.values();
-        for psk in psks.filter(|made| made.kind == CredentialKind::Psk) {
-            let identity = String::from_utf8_lossy(&psk.public);
-            say(format!("made the PSK identity {identity}; {REGISTER}"))?;
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
         }
-        if let Some(login) = &inputs.http {
-            say(format!("made the HTTP user {}; {REGISTER}", login.user))?;
-        }
-        Ok(())
     }
 }
 
-impl Preview {
-    async fn run(self) -> Result<(), Failure> {
-        let what = format!("{} cannot be applied", self.document);
-        let document = read_input(&self.document)?;
-        let dir = omadm_client::DeviceDir::open(&self.dir)
-            .explain(&what, "omadm client init makes a device")?;
-        let mut builder = DmClient::builder(dir.dev_info().explain(&what, "")?, dir.store_file());
-        for file in &self.ddfs {
-            builder = builder.mo(Ddf::read(&read_text(file)?)
-                .explain(format!("{} is no DDF", file.display()), "")?);
-        }
-        let client = builder.build().explain(&what, "")?;
-        let preview = client
-            .preview(document)
-            .await
-            .map_err(|refusal| Failure::new(&what, &refusal, refusal.cause.action()))?;
-        for line in &preview.lines {
-            let action = match line.action {
-                omadm_bootstrap::plan::PreviewAction::Add => "add",
-                omadm_bootstrap::plan::PreviewAction::Replace => "replace",
-                omadm_bootstrap::plan::PreviewAction::Remove => "remove",
+impl Key {
+    fn read(&self) -> Result<Option<DeviceKey>, Failure> {
+        let Some(file) = &self.key_file else {
+            return Ok(None);
+        };
+        DeviceKey::from_pem(&read_text(file)?)
+            .map(Some)
+            .explain(format!("{} is no private key", file.display()), "give PEM")
+    }
+
+    /// What lies at a path; `-` is standard input.
+    fn look(&self, path: &str) -> Result<Found, Failure> {
+        let key = self.read()?;
+        let found = if path == "-" {
+            Found::of(
+                omadm_mo::Secret::new(super::read_input(path)?),
+                key.as_ref(),
+            )
+        } else {
+            Found::at(path.as_ref(), key.as_ref())
+        };
+        found.map_err(|why| {
+            let todo = match &why {
+                FoundError::Read { .. } => "check the path",
+                FoundError::Opening(_) => "give the key of the device it was sealed to",
+                _ => "build it with `omadm bootstrap build`; `omadm decode` names the place in a document",
             };
-            say(format!("{action:<8} {}", line.uri))?;
-            for (sign, leaves) in [
-                ('+', &line.added),
-                ('~', &line.changed),
-                ('-', &line.removed),
-            ] {
-                for leaf in leaves {
-                    say(format!("       {sign} {leaf}"))?;
-                }
-            }
-        }
-        Ok(())
+            Failure::new(format!("{path} is not what a bootstrap is carried in"), why, todo)
+        })
     }
-}
 
-const REGISTER: &str = "the server has to be told it and its secret, which is in the document (omadm device add --help)";
-const DAY: Duration = Duration::from_secs(86_400);
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-fn read_profile(file: &Path) -> Result<BootstrapProfile, Failure> {
-    BootstrapProfile::read(&read_text(file)?).explain(
-        format!("{} is no profile", file.display()),
-        "`omadm bootstrap new` prints one with every key explained",
-    )
-}
-
-/// Brings what the profile needs: DDF files beside it, credentials of the CA, random secrets.
-fn inputs(
-    profile: &BootstrapProfile,
-    file: &Path,
-    dev_id: &DevId,
-    server: &str,
-    ca: Option<&DevelopmentCa>,
-) -> Result<ProfileInputs, Failure> {
-    let what = format!("{} needs more to be built", file.display());
-    let mut inputs = ProfileInputs {
-        dev_id: dev_id.clone(),
-        server: server.to_owned(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: ca.map(|ca| ca.certificate().to_vec()),
-        ddfs: BTreeMap::new(),
-    };
-    for need in profile.needs() {
-        match need {
-            Need::Ddf(name) => {
-                let path = file.parent().unwrap_or_else(|| Path::new(".")).join(&name);
-                inputs.ddfs.insert(name, read_text(&path)?);
-            }
-            Need::Credential(slot, CredentialKind::X509) => {
-                let Some(ca) = ca else {
-                    return Err(Failure::new(
-                        &what,
-                        "it brings a credential, and there is no CA to issue it",
-                        "name the CA with --ca-cert and --ca-key",
-                    ));
-                };
-                inputs.credentials.insert(slot, issue(ca, dev_id, slot)?);
-            }
-            Need::Credential(slot, CredentialKind::Psk) => {
-                TlsSupport::of_this_build()
-                    .require(TlsProfile::Psk)
-                    .explain(
-                        &what,
-                        "leave out kind = \"psk\", or use a build with the feature",
-                    )?;
-                let credential = IssuedCredential {
-                    kind: CredentialKind::Psk,
-                    public: random_name(&what)?.into_bytes(),
-                    secret: random_key(&what)?,
-                };
-                inputs.credentials.insert(slot, credential);
-            }
-            Need::HttpLogin => {
-                inputs.http = Some(HttpLogin {
-                    user: random_name(&what)?,
-                    password: Secret::from(random_digits(&what)?),
-                });
-            }
-            Need::NotificationSecret => {
-                inputs.notification = Some(NotificationSecret {
-                    data: Vec::new(),
-                    secret: Secret::from(random_digits(&what)?),
-                });
-            }
-            Need::ServerCa if ca.is_none() => {
-                return Err(Failure::new(
-                    &what,
-                    "it brings the server's CA certificate",
-                    "name it with --ca-cert and --ca-key",
-                ));
-            }
-            Need::ServerCa => {}
+    /// The document at a path.
+    fn document(&self, path: &str) -> Result<omadm_carrier::OpenedDocument, Failure> {
+        let what = format!("{path} gives no document");
+        match self.look(path)? {
+            Found::Sealed { recipient } => Err(Failure::new(
+                what,
+                format!("it is sealed to the key {}", recipient.to_hex()),
+                "open it with --key-file",
+            )),
+            Found::Carrier { damaged, .. } if !damaged.is_empty() => Err(Failure::new(
+                what,
+                format!("damaged or missing: {}", damaged.join(", ")),
+                "build it again",
+            )),
+            found => found.into_document().ok_or_else(|| {
+                Failure::new(
+                    what,
+                    "it is an address, a batch, or sealed",
+                    "name a document or the folder of a factory image or push; --key-file opens what is sealed",
+                )
+            }),
         }
     }
-    Ok(inputs)
-}
-
-fn issue(
-    ca: &DevelopmentCa,
-    dev_id: &DevId,
-    slot: CredentialSlot,
-) -> Result<IssuedCredential, Failure> {
-    let validity = CertificateValidity::starting(now(), YEAR);
-    let (certificate, identity) = ca
-        .issue_for_generated_key(dev_id, validity)
-        .explain(format!("no credential was issued for {slot:?}"), "")?;
-    Ok(IssuedCredential {
-        kind: CredentialKind::X509,
-        public: certificate.der.to_vec(),
-        secret: identity.key().clone(),
-    })
-}
-
-/// A name that no other device has.
-fn random_name(what: &str) -> Result<String, Failure> {
-    Ok(random_digits(what)?.chars().take(32).collect())
-}
-
-/// 32 random octets.
-fn random_key(what: &str) -> Result<Secret, Failure> {
-    let digits = random_digits(what)?;
-    let octet = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    Ok(Secret::new((0..64).step_by(2).filter_map(octet).collect()))
-}
-
-/// 64 random hexadecimal digits: the hash of a key that nobody keeps.
-fn random_digits(what: &str) -> Result<String, Failure> {
-    let random = omadm_tls::DeviceKey::generate().explain(what, "")?;
-    Ok(omadm_bootstrap::PayloadHash::of(random.pkcs8().expose()).to_hex())
-}
-
-fn write_private(file: &Path, octets: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(octets)
-}
-
-fn now() -> UnixTime {
-    UnixTime::since_unix_epoch(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default(),
-    )
 }

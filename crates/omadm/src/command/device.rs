@@ -5,13 +5,12 @@ mod story;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use omadm_mo::{Secret, ServerUri};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{
     CredentialAdded, DeviceDetail, NewCredential, NewDevice, SecretText,
 };
-use omadm_tls::pem;
 
+use super::api::{ApiAddress, HINT};
 use super::device_notify::Notify;
 use super::object::Objects;
 use super::{read_text, say};
@@ -32,20 +31,8 @@ use crate::failure::{Explain as _, Failure};
   omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30
   omadm device object put IMEI:493005100592800 fw/2.0.bin firmware-2.0.bin")]
 pub(crate) struct Device {
-    /// The server's operator address
-    #[arg(
-        long,
-        global = true,
-        default_value = "https://127.0.0.1:8444",
-        env = "OMADM_API"
-    )]
-    api: String,
-    /// The server's CA certificate (PEM)
-    #[arg(long, global = true, env = "OMADM_CA")]
-    ca: Option<PathBuf>,
-    /// File that holds the admin token; else OMADM_TOKEN
-    #[arg(long, global = true)]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiAddress,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
@@ -57,7 +44,7 @@ pub(crate) struct Device {
 enum DeviceCommand {
     /// Register a device
     #[command(
-        after_help = "Examples:\n  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal\n  omadm device add IMEI:493005100592801 --code --profile full\n  omadm device add IMEI:493005100592802 --http-user meter-7 --password-file password.txt"
+        after_help = "Examples:\n  omadm device add IMEI:493005100592800 --csr device/device-csr.pem --out device/device-cert.pem --profile minimal\n  omadm device add IMEI:493005100592801 --code --profile full\n  omadm device add IMEI:493005100592802 --http-user meter-7 --password-file password.txt\n  omadm device add IMEI:493005100592803 --profile full --method factory"
     )]
     Add(Add),
     /// Give a registered device one more credential
@@ -161,11 +148,14 @@ struct Add {
     dev_id: String,
     #[command(flatten)]
     credential: NewOne,
-    /// Profile of a client-initiated bootstrap that is started with it
+    /// Profile of a bootstrap that is started with it
     #[arg(long)]
     profile: Option<String>,
     #[command(flatten)]
     notify: set::NotifyAtArgs,
+    /// Its method: factory, smartcard or client-initiated. The document of the first two is taken away by `omadm bootstrap build --from-server`
+    #[arg(long, requires = "profile")]
+    method: Option<String>,
 }
 
 #[derive(Args)]
@@ -204,7 +194,7 @@ struct NewOne {
 
 impl Device {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let api = self.connect()?;
+        let api = self.api.connect()?;
         let json = self.json;
         match self.command {
             DeviceCommand::Add(add) => add.run(&api, json).await,
@@ -245,45 +235,7 @@ impl Device {
             }
         }
     }
-
-    fn connect(&self) -> Result<ApiClient, Failure> {
-        let what = "the server's API cannot be used";
-        let token = match &self.token_file {
-            Some(file) => read_text(file)?,
-            None => std::env::var("OMADM_TOKEN").map_err(|_| {
-                Failure::new(
-                    what,
-                    "no admin token was given",
-                    "set OMADM_TOKEN, or name a file with --token-file",
-                )
-            })?,
-        };
-        let token = Secret::from(token.trim().to_owned());
-        let uri =
-            ServerUri::parse(&self.api).explain(what, "write --api like https://127.0.0.1:8444")?;
-        let Some(ca) = &self.ca else {
-            return Err(Failure::new(
-                what,
-                "no CA certificate was given",
-                "name the server's ca.crt with --ca or OMADM_CA",
-            ));
-        };
-        let certificates = pem::certificates(&read_text(ca)?).explain(
-            what,
-            format!("{} has to hold a certificate in PEM", ca.display()),
-        )?;
-        let Some(ca) = certificates.first() else {
-            return Err(Failure::new(
-                what,
-                "the CA file holds no certificate",
-                "name the server's ca.crt",
-            ));
-        };
-        ApiClient::new(uri.host(), uri.port(), ca, &token).explain(what, HINT)
-    }
 }
-
-pub(super) const HINT: &str = "check --api, --ca and the token; `omadm serve` prints all three";
 
 impl Add {
     async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
@@ -299,6 +251,7 @@ impl Add {
             psk: credential.psk,
             profile: self.profile,
             notify: self.notify.body(),
+            method: self.method,
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await.explain(what, HINT)?;

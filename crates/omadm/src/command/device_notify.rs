@@ -5,7 +5,8 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{DeviceDetail, NewNotification, NotificationBody};
 use serde_json::Value;
 
-use super::device::{HINT, say_json};
+use super::api::HINT;
+use super::device::say_json;
 use super::say;
 use crate::failure::{Explain as _, Failure};
 

@@ -1,3 +1,4 @@
+mod api;
 pub(crate) mod bootstrap;
 pub(crate) mod client;
 pub(crate) mod client_switch;

@@ -9,7 +9,8 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::ObjectBody;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::device::{HINT, say_json};
+use super::api::HINT;
+use super::device::say_json;
 use super::say;
 use crate::failure::{Explain as _, Failure};
 

@@ -1,0 +1,185 @@
+use omadm_bootstrap::profile::size_limit;
+use omadm_bootstrap::{BootstrapMethod, PayloadHash, SealedImage};
+use omadm_dm2::media_type;
+use omadm_mo::json::{Json, JsonLimits};
+use omadm_mo::standard::dm_acc::{self, names};
+use omadm_mo::{ClientUri, DevId, Secret, ServerUri};
+use omadm_tls::SealingKey;
+
+use crate::carrier::{Carrier, CarrierFile, CarrierSet, Description};
+use crate::{CarrierError, qr};
+
+/// A document on its way to a carrier.
+#[derive(Clone)]
+pub struct CarriedDocument {
+    document: Secret,
+    servers: Vec<String>,
+    device: Option<DevId>,
+}
+
+/// Name of a factory image.
+pub(crate) const IMAGE: &str = "factory.json";
+/// Name of a document to be pushed.
+pub(crate) const PUSH: &str = "push.json";
+/// Name of the file with the address alone.
+pub(crate) const URL: &str = "url.txt";
+/// Name of the picture of its QR code.
+pub(crate) const PICTURE: &str = "url.png";
+
+impl CarriedDocument {
+    /// Takes a built document; `device` is told where it is for one device alone.
+    ///
+    /// # Errors
+    /// [`CarrierError::Document`] where it is no JSON.
+    pub fn new(document: Secret, device: Option<&DevId>) -> Result<Self, CarrierError> {
+        let limits = JsonLimits {
+            octets: document.len().max(JsonLimits::default().octets),
+            ..JsonLimits::default()
+        };
+        let servers = servers(&Json::read(document.expose(), limits)?);
+        Ok(Self {
+            document,
+            servers,
+            device: device.cloned(),
+        })
+    }
+
+    /// Its octets; they may hold secrets.
+    #[must_use]
+    pub const fn document(&self) -> &Secret {
+        &self.document
+    }
+
+    /// The servers whose accounts it brings.
+    #[must_use]
+    pub fn servers(&self) -> &[String] {
+        &self.servers
+    }
+
+    fn description(&self, carrier: Carrier) -> Description {
+        Description {
+            device: self.device.as_ref().map(ToString::to_string),
+            servers: self.servers.clone(),
+            payload_sha256: Some(PayloadHash::of(self.document.expose())),
+            ..empty(carrier)
+        }
+    }
+}
+
+/// SrvIDs of the accounts that a document brings, in its order.
+pub(crate) fn servers(document: &Json) -> Vec<String> {
+    let items = document
+        .as_array()
+        .unwrap_or_else(|| std::slice::from_ref(document));
+    let account = |item: &&Json| {
+        let uri = item.member("ClientURI").and_then(Json::as_text);
+        uri.and_then(|uri| ClientUri::parse(uri).ok())
+            .is_some_and(|uri| uri.moid == dm_acc::moid())
+    };
+    let srv_id = |item: &Json| {
+        let (_, root) = item.member("MOData")?.as_object()?.first()?;
+        Some(root.member(names::SRV_ID)?.as_text()?.to_owned())
+    };
+    items.iter().filter(account).filter_map(srv_id).collect()
+}
+
+/// Makes the files of a carrier. `url` is the address that the carrier URL leads to; `seal_to` seals a factory image to a device's key.
+///
+/// # Errors
+/// [`CarrierError`].
+pub fn build(
+    carrier: Carrier,
+    document: &CarriedDocument,
+    url: Option<&ServerUri>,
+    seal_to: Option<&SealingKey>,
+) -> Result<CarrierSet, CarrierError> {
+    if seal_to.is_some() && carrier != Carrier::Factory {
+        return Err(CarrierError::NotSealable);
+    }
+    match carrier {
+        Carrier::Factory => factory(document, seal_to),
+        Carrier::Push => push(document),
+        Carrier::Url => build_url(
+            url.ok_or(CarrierError::NoAddress)?,
+            document.device.as_ref(),
+        ),
+    }
+}
+
+fn factory(
+    document: &CarriedDocument,
+    seal_to: Option<&SealingKey>,
+) -> Result<CarrierSet, CarrierError> {
+    within(document, BootstrapMethod::Factory)?;
+    let mut description = document.description(Carrier::Factory);
+    let image = match seal_to {
+        None => document.document.clone(),
+        Some(key) => {
+            let sealed = key.seal(SealedImage::INFO, &document.document)?;
+            description.sealed_to = Some(PayloadHash::from_octets(key.fingerprint()));
+            let image = SealedImage {
+                recipient: key.fingerprint(),
+                encapsulated: sealed.encapsulated,
+                ciphertext: sealed.ciphertext,
+            };
+            Secret::from(image.write())
+        }
+    };
+    Ok(set(description, vec![CarrierFile::new(IMAGE, image)]))
+}
+
+fn push(document: &CarriedDocument) -> Result<CarrierSet, CarrierError> {
+    within(document, BootstrapMethod::ServerInitiated)?;
+    let mut description = document.description(Carrier::Push);
+    description.content_type = Some(media_type::MO.to_owned());
+    let file = CarrierFile::new(PUSH, document.document.clone());
+    Ok(set(description, vec![file]))
+}
+
+/// Makes the files of an address, which need no document: it alone, and a picture of its QR code. `device` is told where it is for one device alone.
+///
+/// # Errors
+/// [`CarrierError::Qr`] where it is too long.
+pub fn build_url(url: &ServerUri, device: Option<&DevId>) -> Result<CarrierSet, CarrierError> {
+    let text = url.as_str();
+    let picture = qr::picture(&qr::code(text)?, text)?;
+    let description = Description {
+        device: device.map(ToString::to_string),
+        url: Some(text.to_owned()),
+        ..empty(Carrier::Url)
+    };
+    let files = vec![
+        CarrierFile::new(URL, Secret::from(format!("{text}\n"))),
+        CarrierFile::new(PICTURE, Secret::new(picture)),
+    ];
+    Ok(set(description, files))
+}
+
+fn within(document: &CarriedDocument, method: BootstrapMethod) -> Result<(), CarrierError> {
+    let (octets, limit) = (document.document.len(), size_limit(method));
+    if octets > limit {
+        return Err(CarrierError::TooBig { octets, limit });
+    }
+    Ok(())
+}
+
+fn set(mut description: Description, files: Vec<CarrierFile>) -> CarrierSet {
+    let described = files
+        .iter()
+        .map(|file| file.described(file.name.to_owned()));
+    description.files = described.collect();
+    CarrierSet { description, files }
+}
+
+const fn empty(carrier: Carrier) -> Description {
+    Description {
+        carrier,
+        device: None,
+        servers: Vec::new(),
+        payload_sha256: None,
+        url: None,
+        sealed_to: None,
+        content_type: None,
+        files: Vec::new(),
+    }
+}

@@ -1,0 +1,347 @@
+//! A table of devices (CSV): what differs from one to the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use omadm_bootstrap::PayloadHash;
+use omadm_bootstrap::profile::{CredentialSlot, HttpLogin, IssuedCredential, NotificationSecret};
+use omadm_mo::{DevId, DevIdError, Secret};
+use omadm_tls::{SealingError, SealingKey};
+use sha2::{Digest as _, Sha256};
+
+use crate::CredentialFileError;
+use crate::credential_files::{certificate, hex, pem_text, psk};
+
+/// A device with its values. Holds secrets: no `Debug`.
+#[derive(Clone)]
+pub struct DeviceRow {
+    /// The device.
+    pub dev_id: DevId,
+    /// `{server}` for this device, where it is another one than for the others.
+    pub server: Option<String>,
+    /// Credentials that it is to get.
+    pub credentials: BTreeMap<CredentialSlot, IssuedCredential>,
+    /// HTTP user and password that it is to get.
+    pub http: Option<HttpLogin>,
+    /// The notification secret that it is to get.
+    pub notification: Option<NotificationSecret>,
+    /// The key to which its image is sealed.
+    pub seal_to: Option<SealingKey>,
+    /// SHA-256 over the row and the files it names.
+    pub digest: PayloadHash,
+}
+
+/// All devices of a table, each once.
+#[derive(Clone)]
+pub struct DeviceTable {
+    /// In the table's order.
+    pub rows: Vec<DeviceRow>,
+}
+
+/// What is wrong with a table, and where. No value of it is repeated but DevIDs.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceTableError {
+    /// It cannot be read, or is no CSV.
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// A column that means nothing here.
+    #[error("there is no column {found:?}; known are {}", COLUMNS.join(", "))]
+    Column {
+        /// Its head.
+        found: String,
+    },
+    /// The column with the devices.
+    #[error("the column dev_id is missing")]
+    NoDevId,
+    /// A row.
+    #[error("line {line}: {problem}")]
+    Row {
+        /// The line on which it begins, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: RowProblem,
+    },
+}
+
+/// What is wrong with a row.
+#[derive(Debug, thiserror::Error)]
+pub enum RowProblem {
+    /// Its DevID.
+    #[error("dev_id: {0}")]
+    DevId(#[from] DevIdError),
+    /// The device stands above already.
+    #[error("{0} stands above already")]
+    Twice(DevId),
+    /// One of two columns that belong together is empty.
+    #[error("{0} and {1} go together")]
+    Half(&'static str, &'static str),
+    /// Certificate and pre-shared key for one place.
+    #[error("{0} and {1}: a device has one of the two")]
+    Both(&'static str, &'static str),
+    /// A credential.
+    #[error("{column}: {cause}")]
+    Credential {
+        /// The column.
+        column: &'static str,
+        /// Why not.
+        cause: CredentialFileError,
+    },
+    /// The key to seal to.
+    #[error("seal_to: {0}")]
+    SealTo(#[from] SealingError),
+}
+
+/// Every column; `dev_id` alone has to be there.
+const COLUMNS: [&str; 15] = [
+    "dev_id",
+    "server",
+    "http_user",
+    "http_password",
+    "noti_data",
+    "noti_secret",
+    "trsp_cert",
+    "trsp_key",
+    "trsp_psk_identity",
+    "trsp_psk_key",
+    "bootstrap_cert",
+    "bootstrap_key",
+    "bootstrap_psk_identity",
+    "bootstrap_psk_key",
+    "seal_to",
+];
+
+impl DeviceTable {
+    /// Reads a table with a head. Files it names count from its own folder.
+    ///
+    /// # Errors
+    /// [`DeviceTableError`] with the line.
+    pub fn read(file: &Path) -> Result<Self, DeviceTableError> {
+        let folder = file.parent().unwrap_or_else(|| Path::new("."));
+        let reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_path(file)?;
+        Self::of(reader, folder)
+    }
+
+    fn of<R: std::io::Read>(
+        mut reader: csv::Reader<R>,
+        folder: &Path,
+    ) -> Result<Self, DeviceTableError> {
+        let head = reader.headers()?.clone();
+        if let Some(found) = head.iter().find(|name| !COLUMNS.contains(name)) {
+            let found = found.to_owned();
+            return Err(DeviceTableError::Column { found });
+        }
+        let column = |name| head.iter().position(|known| known == name);
+        if column("dev_id").is_none() {
+            return Err(DeviceTableError::NoDevId);
+        }
+        let columns: BTreeMap<&str, usize> = COLUMNS
+            .into_iter()
+            .filter_map(|name| Some((name, column(name)?)))
+            .collect();
+        let (mut rows, mut known) = (Vec::new(), BTreeSet::new());
+        for record in reader.records() {
+            let record = record?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let row = Row {
+                columns: &columns,
+                record: &record,
+                folder,
+            };
+            let row = row.read().and_then(|row| {
+                if known.insert(row.dev_id.clone()) {
+                    Ok(row)
+                } else {
+                    Err(RowProblem::Twice(row.dev_id))
+                }
+            });
+            rows.push(row.map_err(|problem| DeviceTableError::Row { line, problem })?);
+        }
+        Ok(Self { rows })
+    }
+}
+
+impl DeviceRow {
+    /// A device without values of its own.
+    #[must_use]
+    pub fn bare(dev_id: DevId) -> Self {
+        Self {
+            digest: PayloadHash::of(dev_id.as_str().as_bytes()),
+            dev_id,
+            server: None,
+            credentials: BTreeMap::new(),
+            http: None,
+            notification: None,
+            seal_to: None,
+        }
+    }
+}
+
+struct Row<'a> {
+    columns: &'a BTreeMap<&'a str, usize>,
+    record: &'a csv::StringRecord,
+    folder: &'a Path,
+}
+
+impl Row<'_> {
+    fn read(&self) -> Result<DeviceRow, RowProblem> {
+        let mut digest = Sha256::new();
+        for name in self.columns.keys() {
+            for part in [name, self.get(name).unwrap_or_default()] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+        let mut row = DeviceRow::bare(DevId::parse(self.get("dev_id").unwrap_or_default())?);
+        row.server = self.get("server").map(str::to_owned);
+        row.http = self
+            .pair("http_user", "http_password")?
+            .map(|(user, password)| HttpLogin {
+                user: user.to_owned(),
+                password: Secret::from(password.to_owned()),
+            });
+        if let Some(secret) = self.get("noti_secret") {
+            let octets = |column, text| hex(text).map_err(|cause| of(column, cause));
+            row.notification = Some(NotificationSecret {
+                data: octets("noti_data", self.get("noti_data").unwrap_or_default())?,
+                secret: Secret::new(octets("noti_secret", secret)?),
+            });
+        }
+        let trsp = ["trsp_cert", "trsp_key", "trsp_psk_identity", "trsp_psk_key"];
+        let bootstrap = [
+            "bootstrap_cert",
+            "bootstrap_key",
+            "bootstrap_psk_identity",
+            "bootstrap_psk_key",
+        ];
+        for (slot, columns) in [
+            (CredentialSlot::Trsp, trsp),
+            (CredentialSlot::Bootstrap, bootstrap),
+        ] {
+            if let Some(issued) = self.credential(columns, &mut digest)? {
+                row.credentials.insert(slot, issued);
+            }
+        }
+        if let Some(named) = self.get("seal_to") {
+            let text = pem_text(named, self.folder).map_err(|cause| of("seal_to", cause))?;
+            let key = SealingKey::from_pem(&text)?;
+            digest.update(key.fingerprint());
+            row.seal_to = Some(key);
+        }
+        row.digest = PayloadHash::from_octets(digest.finalize().into());
+        Ok(row)
+    }
+
+    fn credential(
+        &self,
+        [cert, key, identity, psk_key]: [&'static str; 4],
+        digest: &mut Sha256,
+    ) -> Result<Option<IssuedCredential>, RowProblem> {
+        match (self.pair(cert, key)?, self.pair(identity, psk_key)?) {
+            (Some(_), Some(_)) => Err(RowProblem::Both(cert, identity)),
+            (Some((text, key_text)), None) => {
+                let text = pem_text(text, self.folder).map_err(|cause| of(cert, cause))?;
+                let key_text = pem_text(key_text, self.folder).map_err(|cause| of(key, cause))?;
+                digest.update(text.as_bytes());
+                digest.update(key_text.as_bytes());
+                let issued = certificate(&text, &key_text).map_err(|cause| of(cert, cause))?;
+                Ok(Some(issued))
+            }
+            (None, Some((name, secret))) => psk(name, secret)
+                .map(Some)
+                .map_err(|cause| of(psk_key, cause)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn pair(
+        &self,
+        one: &'static str,
+        other: &'static str,
+    ) -> Result<Option<(&str, &str)>, RowProblem> {
+        match (self.get(one), self.get(other)) {
+            (Some(first), Some(second)) => Ok(Some((first, second))),
+            (None, None) => Ok(None),
+            _ => Err(RowProblem::Half(one, other)),
+        }
+    }
+
+    /// A value that is not empty.
+    fn get(&self, name: &str) -> Option<&str> {
+        let at = *self.columns.get(name)?;
+        self.record.get(at).filter(|value| !value.is_empty())
+    }
+}
+
+const fn of(column: &'static str, cause: CredentialFileError) -> RowProblem {
+    RowProblem::Credential { column, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use omadm_bootstrap::profile::CredentialSlot;
+
+    use super::{DeviceTable, DeviceTableError};
+
+    fn read(text: &str) -> Result<DeviceTable, DeviceTableError> {
+        let reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        DeviceTable::of(reader, Path::new("/nonexistent"))
+    }
+
+    #[test]
+    fn columns_may_be_left_out_and_stand_in_any_order() {
+        let table = read("http_password,dev_id,http_user,trsp_psk_identity,trsp_psk_key,noti_secret\nsecret,IMEI:1,u, p ,00ff,aa\n,IMEI:2,,,,\n").unwrap();
+        let [first, second] = &table.rows[..] else {
+            unreachable!()
+        };
+        assert_eq!(first.http.as_ref().unwrap().user, "u");
+        let psk = &first.credentials[&CredentialSlot::Trsp];
+        assert_eq!(
+            (&psk.public[..], psk.secret.expose()),
+            (&b"p"[..], &[0, 255][..])
+        );
+        assert_eq!(first.notification.as_ref().unwrap().secret.expose(), [0xAA]);
+        assert!(second.http.is_none() && second.credentials.is_empty());
+        assert_ne!(first.digest, second.digest);
+        let again = read("dev_id,http_user,http_password,trsp_psk_identity,trsp_psk_key,noti_secret\nIMEI:1,u,secret,p,00ff,aa\n").unwrap();
+        assert_eq!(again.rows[0].digest, first.digest);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_without_its_value() {
+        for (text, told) in [
+            (
+                "dev_id,color\nIMEI:1,hunter2\n",
+                "there is no column \"color\"",
+            ),
+            ("server\na\n", "the column dev_id is missing"),
+            (
+                "dev_id\nIMEI:1\nIMEI:1\n",
+                "line 3: IMEI:1 stands above already",
+            ),
+            (
+                "dev_id,http_user,http_password\nIMEI:1,u,\n",
+                "line 2: http_user and http_password go together",
+            ),
+            (
+                "dev_id,trsp_psk_identity,trsp_psk_key\nIMEI:1,p,hunter2\n",
+                "line 2: trsp_psk_key: not an even number",
+            ),
+            (
+                "dev_id,trsp_cert,trsp_key\nIMEI:1,a.pem,b.pem\n",
+                "line 2: trsp_cert: /nonexistent/a.pem:",
+            ),
+            ("dev_id\nIMEI 1\n", "line 2: dev_id:"),
+            ("dev_id,server\nIMEI:1\n", "found record with 1 fields"),
+        ] {
+            let error = read(text).err().unwrap().to_string();
+            assert!(error.contains(told), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

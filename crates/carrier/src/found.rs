@@ -1,0 +1,215 @@
+//! Carriers read back: a folder, a batch, or a single file; which one is seen from what is there.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError};
+use omadm_mo::json::{Json, JsonError, JsonLimits};
+use omadm_mo::{Secret, ServerUri};
+use omadm_tls::{DeviceKey, Sealed, SealingError};
+
+use crate::build::{IMAGE, PUSH, servers};
+use crate::carrier::{Carrier, Description};
+use crate::manifest::{self, ManifestEntry};
+use crate::qr;
+
+/// What lies at a path. Holds secrets: no `Debug`.
+pub enum Found {
+    /// The folder of one carrier.
+    Carrier {
+        /// What it says of itself.
+        description: Box<Description>,
+        /// Files that are missing or are not as they were built.
+        damaged: Vec<String>,
+        /// Its document; none for a URL, and for a sealed image without its key.
+        document: Option<OpenedDocument>,
+    },
+    /// The folder of a batch.
+    Batch {
+        /// Which carrier.
+        carrier: Carrier,
+        /// A device each.
+        entries: Vec<ManifestEntry>,
+        /// Devices whose files are missing or are not as they were built.
+        damaged: Vec<String>,
+    },
+    /// A document.
+    Document(OpenedDocument),
+    /// A sealed image that was not opened.
+    Sealed {
+        /// SHA-256 of the public key that opens it.
+        recipient: PayloadHash,
+    },
+    /// An address.
+    Url(ServerUri),
+}
+
+/// A document with its hash. Holds secrets: no `Debug`.
+pub struct OpenedDocument {
+    /// Its octets.
+    pub octets: Secret,
+    /// As it was read.
+    pub json: Json,
+    /// SHA-256 of its octets, as a device reports it.
+    pub payload: PayloadHash,
+    /// The servers whose accounts it brings.
+    pub servers: Vec<String>,
+    /// SHA-256 of the public key to which it was sealed.
+    pub sealed_to: Option<PayloadHash>,
+}
+
+/// Why nothing could be made of a path.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundError {
+    /// It cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// A folder without description or manifest.
+    #[error(
+        "the folder holds neither {} nor {}",
+        Description::FILE,
+        manifest::MANIFEST
+    )]
+    Folder,
+    /// A description that is none.
+    #[error("{file}: {0}", file = Description::FILE)]
+    Description(#[source] serde_json::Error),
+    /// No JSON, no picture of ours, no address.
+    #[error("no document, no address, and no picture that omadm made: {0}")]
+    Foreign(#[source] JsonError),
+    /// A sealed image that is broken.
+    #[error("sealed image: {0}")]
+    Sealed(#[from] SealedImageError),
+    /// The key does not open it.
+    #[error("sealed image: {0}")]
+    Opening(#[from] SealingError),
+}
+
+impl Found {
+    /// Looks at a path; `key` opens sealed images.
+    ///
+    /// # Errors
+    /// [`FoundError`].
+    pub fn at(path: &Path, key: Option<&DeviceKey>) -> Result<Self, FoundError> {
+        let error = |cause| FoundError::Read {
+            path: path.to_owned(),
+            cause,
+        };
+        if !fs::metadata(path).map_err(error)?.is_dir() {
+            return Self::of(Secret::new(fs::read(path).map_err(error)?), key);
+        }
+        if let Some((head, entries)) = manifest::read(path).map_err(error)? {
+            let damaged = entries.iter().filter(|entry| !entry.is_intact(path));
+            return Ok(Self::Batch {
+                carrier: head.batch,
+                damaged: damaged.map(|entry| entry.device.clone()).collect(),
+                entries,
+            });
+        }
+        let text = match fs::read_to_string(path.join(Description::FILE)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Err(FoundError::Folder);
+            }
+            read => read.map_err(error)?,
+        };
+        let description: Description =
+            serde_json::from_str(&text).map_err(FoundError::Description)?;
+        let mut damaged = Vec::new();
+        for file in &description.files {
+            let octets = fs::read(path.join(&file.name)).unwrap_or_default();
+            if PayloadHash::of(&octets) != file.sha256 {
+                damaged.push(file.name.clone());
+            }
+        }
+        let main = match description.carrier {
+            Carrier::Factory => Some(IMAGE),
+            Carrier::Push => Some(PUSH),
+            Carrier::Url => None,
+        };
+        let main = main.filter(|name| !damaged.iter().any(|file| file == name));
+        let document = match main.map(|name| fs::read(path.join(name)).map_err(error)) {
+            None => None,
+            Some(octets) => match Self::of(Secret::new(octets?), key)? {
+                Self::Document(document) => Some(document),
+                _ => None,
+            },
+        };
+        Ok(Self::Carrier {
+            description: Box::new(description),
+            damaged,
+            document,
+        })
+    }
+
+    /// Looks at the octets of one file.
+    ///
+    /// # Errors
+    /// [`FoundError`].
+    pub fn of(octets: Secret, key: Option<&DeviceKey>) -> Result<Self, FoundError> {
+        let pictured = qr::address(octets.expose());
+        let text = pictured
+            .as_deref()
+            .or_else(|| str::from_utf8(octets.expose()).ok());
+        if let Some(url) = text.and_then(|text| ServerUri::parse(text.trim()).ok()) {
+            return Ok(Self::Url(url));
+        }
+        let limits = limits(&octets);
+        let json = Json::read(octets.expose(), limits).map_err(FoundError::Foreign)?;
+        if !SealedImage::is_meant(octets.expose()) || json.member("MOData").is_some() {
+            return Ok(Self::Document(OpenedDocument::of(octets, json, None)));
+        }
+        let image = SealedImage::read(octets.expose(), limits)?;
+        let recipient = PayloadHash::from_octets(image.recipient);
+        let Some(key) = key else {
+            return Ok(Self::Sealed { recipient });
+        };
+        let sealed = Sealed {
+            encapsulated: image.encapsulated,
+            ciphertext: image.ciphertext,
+        };
+        let octets = key.open_sealed(SealedImage::INFO, &sealed)?;
+        let json = Json::read(octets.expose(), limits).map_err(FoundError::Foreign)?;
+        Ok(Self::Document(OpenedDocument::of(
+            octets,
+            json,
+            Some(recipient),
+        )))
+    }
+
+    /// The document, where there is one and it is open.
+    #[must_use]
+    pub fn into_document(self) -> Option<OpenedDocument> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::Carrier { document, .. } => document,
+            Self::Batch { .. } | Self::Sealed { .. } | Self::Url(_) => None,
+        }
+    }
+}
+
+impl OpenedDocument {
+    fn of(octets: Secret, json: Json, sealed_to: Option<PayloadHash>) -> Self {
+        Self {
+            payload: PayloadHash::of(octets.expose()),
+            servers: servers(&json),
+            octets,
+            json,
+            sealed_to,
+        }
+    }
+}
+
+fn limits(octets: &Secret) -> JsonLimits {
+    let default = JsonLimits::default();
+    JsonLimits {
+        octets: octets.len().max(default.octets),
+        ..default
+    }
+}

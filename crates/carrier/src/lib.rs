@@ -1,0 +1,28 @@
+//! From a DM Bootstrap to what carries it to a device (DESIGN §4): factory image, card files, bootstrap URL with its QR code, push document. Whole batches of
+//! them, and reading any of them back.
+//!
+//! What is built from the same inputs has the same octets, with one exception: what is sealed to a device's key differs each time by design.
+
+mod batch;
+mod build;
+mod carrier;
+mod carrier_error;
+mod credential_files;
+mod device_table;
+mod found;
+mod manifest;
+mod qr;
+mod values;
+mod written;
+
+pub use batch::{Batch, BatchDone, BatchError, DocumentSource, ProfileSource, SourceError};
+pub use build::{CarriedDocument, build, build_url};
+pub use carrier::{Carrier, CarrierFile, CarrierSet, DescribedFile, Description};
+pub use carrier_error::CarrierError;
+pub use credential_files::CredentialFileError;
+pub use device_table::{DeviceRow, DeviceTable, DeviceTableError};
+pub use found::{Found, FoundError, OpenedDocument};
+pub use manifest::{MANIFEST, ManifestEntry};
+pub use qr::terminal_qr;
+pub use values::{Values, ValuesError};
+pub use written::write_private;

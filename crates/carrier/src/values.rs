@@ -1,0 +1,187 @@
+//! What a profile needs and no profile holds: taken from a device's row, or made here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use omadm_bootstrap::profile::{
+    BootstrapProfile, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
+    NotificationSecret, ProfileInputs,
+};
+use omadm_mo::{DevId, Secret};
+use omadm_tls::{
+    CertificateValidity, DevelopmentCa, DevelopmentCaError, DeviceKey, DeviceKeyError,
+    ProfileUnsupported, TlsProfile, TlsSupport, UnixTime,
+};
+
+use crate::DeviceRow;
+
+/// Where values come from that a row does not have.
+#[derive(Clone, Copy)]
+pub struct Values<'a> {
+    /// Texts of the DDF files that the profile names.
+    pub ddfs: &'a BTreeMap<String, String>,
+    /// Issues certificates.
+    pub ca: Option<&'a DevelopmentCa>,
+    /// DER certificate of the server's CA, where it is another one.
+    pub server_ca: Option<&'a [u8]>,
+    /// Whether pre-shared keys, passwords and notification secrets are drawn. Nobody but the document then knows them.
+    pub draw: bool,
+    /// From when issued certificates are valid.
+    pub now: UnixTime,
+}
+
+/// What is missing for a device. The profile's author or the table's is to act.
+#[derive(Debug, thiserror::Error)]
+pub enum ValuesError {
+    /// A certificate is needed.
+    #[error("the profile brings a certificate for {}: the columns {}_cert and {}_key, or a CA that issues one", slot_path(*.0), slot_name(*.0), slot_name(*.0))]
+    NoCertificate(CredentialSlot),
+    /// A pre-shared key is needed.
+    #[error("the profile brings a pre-shared key for {}: the columns {}_psk_identity and {}_psk_key", slot_path(*.0), slot_name(*.0), slot_name(*.0))]
+    NoPsk(CredentialSlot),
+    /// A login is needed.
+    #[error("the profile brings HTTP user and password: the columns http_user and http_password")]
+    NoLogin,
+    /// A notification secret is needed.
+    #[error("the profile brings a notification secret: the column noti_secret")]
+    NoNotification,
+    /// The CA certificate is needed.
+    #[error("the profile brings the certificate of the server's CA")]
+    NoServerCa,
+    /// A DDF is needed.
+    #[error("the DDF file {0} was not given")]
+    NoDdf(String),
+    /// A build without pre-shared keys.
+    #[error(transparent)]
+    Unsupported(#[from] ProfileUnsupported),
+    /// The CA failed.
+    #[error(transparent)]
+    Ca(#[from] DevelopmentCaError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] DeviceKeyError),
+}
+
+const fn slot_path(slot: CredentialSlot) -> &'static str {
+    match slot {
+        CredentialSlot::Bootstrap => "Auth/Bootstrap",
+        CredentialSlot::Trsp => "Auth/Trsp",
+    }
+}
+
+const fn slot_name(slot: CredentialSlot) -> &'static str {
+    match slot {
+        CredentialSlot::Bootstrap => "bootstrap",
+        CredentialSlot::Trsp => "trsp",
+    }
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+impl Values<'_> {
+    /// Brings all that the profile needs for one device. `server` is `{server}` where the row has none.
+    ///
+    /// # Errors
+    /// [`ValuesError`] for the first that is missing.
+    pub fn inputs(
+        &self,
+        profile: &BootstrapProfile,
+        row: &DeviceRow,
+        server: &str,
+    ) -> Result<ProfileInputs, ValuesError> {
+        let own_ca = self.ca.map(|ca| ca.certificate().to_vec());
+        let mut inputs = ProfileInputs {
+            dev_id: row.dev_id.clone(),
+            server: row.server.clone().unwrap_or_else(|| server.to_owned()),
+            credentials: row.credentials.clone(),
+            http: row.http.clone(),
+            notification: row.notification.clone(),
+            server_ca: self.server_ca.map(<[u8]>::to_vec).or(own_ca),
+            ddfs: BTreeMap::new(),
+        };
+        for need in profile.needs() {
+            match need {
+                Need::Ddf(name) => {
+                    let text = self.ddfs.get(&name).cloned();
+                    let text = text.ok_or_else(|| ValuesError::NoDdf(name.clone()))?;
+                    inputs.ddfs.insert(name, text);
+                }
+                Need::Credential(slot, kind) => {
+                    if kind == CredentialKind::Psk {
+                        TlsSupport::of_this_build().require(TlsProfile::Psk)?;
+                    }
+                    let given = inputs.credentials.get(&slot);
+                    if given.is_none_or(|given| given.kind != kind) {
+                        let made = self.credential(slot, kind, &row.dev_id)?;
+                        inputs.credentials.insert(slot, made);
+                    }
+                }
+                Need::HttpLogin if inputs.http.is_none() => {
+                    self.may_draw(ValuesError::NoLogin)?;
+                    inputs.http = Some(HttpLogin {
+                        user: random_name()?,
+                        password: Secret::from(random_digits()?),
+                    });
+                }
+                Need::NotificationSecret if inputs.notification.is_none() => {
+                    self.may_draw(ValuesError::NoNotification)?;
+                    inputs.notification = Some(NotificationSecret {
+                        data: Vec::new(),
+                        secret: Secret::from(random_digits()?),
+                    });
+                }
+                Need::ServerCa if inputs.server_ca.is_none() => {
+                    return Err(ValuesError::NoServerCa);
+                }
+                Need::HttpLogin | Need::NotificationSecret | Need::ServerCa => {}
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn may_draw(&self, missing: ValuesError) -> Result<(), ValuesError> {
+        if self.draw { Ok(()) } else { Err(missing) }
+    }
+
+    fn credential(
+        &self,
+        slot: CredentialSlot,
+        kind: CredentialKind,
+        dev_id: &DevId,
+    ) -> Result<IssuedCredential, ValuesError> {
+        if kind == CredentialKind::Psk {
+            self.may_draw(ValuesError::NoPsk(slot))?;
+            return Ok(IssuedCredential {
+                kind,
+                public: random_name()?.into_bytes(),
+                secret: random_key()?,
+            });
+        }
+        let ca = self.ca.ok_or(ValuesError::NoCertificate(slot))?;
+        let validity = CertificateValidity::starting(self.now, YEAR);
+        let (certificate, identity) = ca.issue_for_generated_key(dev_id, validity)?;
+        Ok(IssuedCredential {
+            kind,
+            public: certificate.der.to_vec(),
+            secret: identity.key().clone(),
+        })
+    }
+}
+
+/// A name that no other device has.
+fn random_name() -> Result<String, DeviceKeyError> {
+    Ok(random_digits()?.chars().take(32).collect())
+}
+
+/// 32 random octets.
+fn random_key() -> Result<Secret, DeviceKeyError> {
+    let random = DeviceKey::generate()?;
+    let hash = omadm_bootstrap::PayloadHash::of(random.pkcs8().expose());
+    Ok(Secret::new(hash.octets().to_vec()))
+}
+
+/// 64 random hexadecimal digits: the hash of a key that nobody keeps.
+fn random_digits() -> Result<String, DeviceKeyError> {
+    let random = DeviceKey::generate()?;
+    Ok(omadm_bootstrap::PayloadHash::of(random.pkcs8().expose()).to_hex())
+}

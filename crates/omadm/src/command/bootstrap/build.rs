@@ -1,0 +1,416 @@
+use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use omadm_bootstrap::PayloadHash;
+use omadm_bootstrap::profile::{CredentialKind, Need};
+use omadm_carrier::{
+    Batch, BatchError, CarriedDocument, Carrier, DeviceRow, DeviceTable, DocumentSource,
+    ProfileSource, SourceError, Values, build, terminal_qr, write_private,
+};
+use omadm_mo::standard::MoRegistry;
+use omadm_mo::{DevId, ServerUri};
+use omadm_server::BOOTSTRAP_PATH;
+use omadm_tls::{DevelopmentCa, SealingKey, pem};
+
+use super::super::api::ApiAddress;
+use super::super::{read_text, say};
+use super::author::{self, Authored};
+use super::server_source::ServerSource;
+use crate::failure::{Explain as _, Failure};
+
+#[derive(Args)]
+#[command(
+    after_help = "Without --carrier the document alone is written to the file --out. With it, --out is a folder:
+  factory   factory.json, for `[bootstrap] factory.image` of a device's policy; --seal-to encrypts it to the device's key
+  url       url.txt and url.png, the address of client-initiated bootstrap and its QR code
+  push      push.json, the body of a server-initiated bootstrap
+and carrier.json, which says what is what. With --devices there are files for each device and manifest.jsonl; a run that was ended goes on where it was.
+
+The columns of --devices (CSV with a head; dev_id alone is required): dev_id, server, http_user, http_password, noti_data, noti_secret (hex),
+trsp_cert, trsp_key, bootstrap_cert, bootstrap_key, seal_to (PEM, or the name of a PEM file beside the table), trsp_psk_identity, trsp_psk_key,
+bootstrap_psk_identity, bootstrap_psk_key (hex).
+
+With --from-server the server makes what a device needs and knows it: a bootstrap by factory image is started for each device, and its document taken away.
+
+The same inputs give the same octets, except what is sealed. Certificates, passwords and keys that are made here are new each time.
+
+Examples:
+  omadm bootstrap build my.toml --dev-id IMEI:493005100592800 --server dm.example.com -o document.json
+  omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com --ca-cert ca.pem --ca-key ca-key.pem -o image
+  omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com --seal-to device-csr.pem -o image
+  omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
+  omadm bootstrap build --from-server --server-profile full --register --carrier factory --devices devices.csv -o images
+  omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
+  omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push"
+)]
+pub(crate) struct Build {
+    /// The profile (TOML); with --server-profile there is none here
+    #[arg(
+        required_unless_present = "server_profile",
+        conflicts_with = "server_profile"
+    )]
+    profile: Option<PathBuf>,
+    /// What is built; without it the document alone
+    #[arg(long, value_enum)]
+    carrier: Option<Which>,
+    /// The device; {dev_id} in the profile
+    #[arg(long, required_unless_present_any = ["devices", "carrier"])]
+    dev_id: Option<String>,
+    /// Table of devices (CSV): one carrier each
+    #[arg(long, conflicts_with = "dev_id", requires = "carrier")]
+    devices: Option<PathBuf>,
+    /// Host and port of the server; {server} in the profile
+    #[arg(long, required_unless_present = "from_server")]
+    server: Option<String>,
+    /// The address that the carrier url leads to; else https://SERVER/bootstrap
+    #[arg(long)]
+    url: Option<String>,
+    /// CA certificate (PEM), where the profile brings credentials or the server's CA
+    #[arg(long)]
+    ca_cert: Option<PathBuf>,
+    /// CA key (PEM), where the profile brings certificates that the table has not
+    #[arg(long, requires = "ca_cert")]
+    ca_key: Option<PathBuf>,
+    /// Seal a factory image to a device's key: its certificate, certificate request or public key (PEM, P-256)
+    #[arg(long)]
+    seal_to: Option<PathBuf>,
+    /// Take documents from a DM Server, by its API
+    #[arg(long)]
+    from_server: bool,
+    /// Name of a profile of that server
+    #[arg(long, requires = "from_server")]
+    server_profile: Option<String>,
+    /// Register devices that the server does not know
+    #[arg(long, requires = "from_server")]
+    register: bool,
+    #[command(flatten)]
+    api: ApiAddress,
+    /// Devices built at a time; else as many as there are processors
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Where it is written: the file of the document, or the carrier's folder; may hold secrets
+    #[arg(short, long)]
+    out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A carrier.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Which {
+    /// Image in the device's storage
+    Factory,
+    /// Address with its QR code
+    Url,
+    /// Document for a push
+    Push,
+}
+
+const REGISTER: &str = "the server has to be told it and its secret, which is in the document (omadm device add --help)";
+
+impl Build {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        // Files, cryptography and, at a batch, waiting for the server: not for a thread that serves connections.
+        let runtime = tokio::runtime::Handle::current();
+        let done = tokio::task::spawn_blocking(move || self.build(runtime)).await;
+        done.explain("the build broke off", "what is built stays; build again")?
+    }
+
+    fn build(self, runtime: tokio::runtime::Handle) -> Result<(), Failure> {
+        let what = "nothing was built";
+        let seal_to = match &self.seal_to {
+            Some(file) => Some(SealingKey::from_pem(&read_text(file)?).explain(
+                format!("{} cannot be sealed to", file.display()),
+                "name the device's certificate, request or public key on P-256",
+            )?),
+            None => None,
+        };
+        let carrier = self.carrier.map(|which| match which {
+            Which::Factory => Carrier::Factory,
+            Which::Url => Carrier::Url,
+            Which::Push => Carrier::Push,
+        });
+        if seal_to.is_some() && carrier != Some(Carrier::Factory) {
+            return Err(Failure::new(
+                what,
+                "only a factory image is sealed",
+                "leave --seal-to out, or give --carrier factory",
+            ));
+        }
+        let url = self.address(carrier)?;
+        let dev_id = self.dev_id.as_deref().map(DevId::parse).transpose();
+        let dev_id = dev_id.explain(what, "write --dev-id like IMEI:493005100592800")?;
+        let authored = self.profile.as_deref().map(author::read).transpose()?;
+        if self.from_server {
+            let api = self.api.connect()?;
+            let text = authored.as_ref().map(|authored| authored.text.as_str());
+            let source = ServerSource {
+                api: &api,
+                runtime,
+                profile: self.server_profile.as_deref(),
+                profile_toml: text,
+                register: self.register,
+            };
+            return self.from(&source, carrier, dev_id, url.as_ref(), seal_to.as_ref());
+        }
+        let Some(authored) = authored else {
+            return Err(Failure::new(what, "there is no profile", "name its file"));
+        };
+        if let (Some(Carrier::Url), Some(url), None) = (carrier, &url, &self.devices) {
+            return self.one_url(url, dev_id.as_ref());
+        }
+        let ca = self.ca()?;
+        let server_ca = match &self.ca_cert {
+            Some(file) => pem::certificates(&read_text(file)?)
+                .explain(format!("{} is no certificate", file.display()), "give PEM")?
+                .into_iter()
+                .next(),
+            None => None,
+        };
+        let registry = MoRegistry::standard();
+        let source = ProfileSource {
+            profile: &authored.profile,
+            text: &authored.text,
+            server: self.server.as_deref().unwrap_or_default(),
+            values: Values {
+                ddfs: &authored.ddfs,
+                ca: ca.as_ref(),
+                server_ca: server_ca.as_deref(),
+                // In a batch nobody would know what was drawn for whom.
+                draw: self.devices.is_none(),
+                now: author::now(),
+            },
+            registry: &registry,
+        };
+        self.from(&source, carrier, dev_id, url.as_ref(), seal_to.as_ref())?;
+        if self.devices.is_none() && !self.json {
+            tell_drawn(&authored)?;
+        }
+        Ok(())
+    }
+
+    fn from(
+        &self,
+        source: &dyn DocumentSource,
+        carrier: Option<Carrier>,
+        dev_id: Option<DevId>,
+        url: Option<&ServerUri>,
+        seal_to: Option<&SealingKey>,
+    ) -> Result<(), Failure> {
+        match (&self.devices, carrier) {
+            (Some(table), Some(carrier)) => self.batch(table, source, carrier, url, seal_to),
+            _ => self.single(source, carrier, dev_id, url, seal_to),
+        }
+    }
+
+    fn single(
+        &self,
+        source: &dyn DocumentSource,
+        carrier: Option<Carrier>,
+        dev_id: Option<DevId>,
+        url: Option<&ServerUri>,
+        seal_to: Option<&SealingKey>,
+    ) -> Result<(), Failure> {
+        let what = format!("{} was not built", self.out.display());
+        let dev_id = dev_id.ok_or_else(|| {
+            Failure::new(
+                &what,
+                "it is for one device",
+                "name it with --dev-id, or a table with --devices",
+            )
+        })?;
+        let row = DeviceRow::bare(dev_id);
+        let document = source
+            .document(&row)
+            .map_err(|why| not_built(&what, &why))?;
+        let Some(carrier) = carrier else {
+            write_private(&self.out, document.expose()).explain(
+                format!("{} cannot be written", self.out.display()),
+                "check the path",
+            )?;
+            let hash = PayloadHash::of(document.expose()).to_hex();
+            if self.json {
+                return say(
+                    serde_json::json!({ "out": self.out, "octets": document.len(), "payload_sha256": hash }),
+                );
+            }
+            return say(format!(
+                "{}  {} octets  SHA-256 {hash}",
+                self.out.display(),
+                document.len()
+            ));
+        };
+        let document = CarriedDocument::new(document, Some(&row.dev_id)).explain(&what, "")?;
+        let set = build(carrier, &document, url, seal_to)
+            .explain(&what, "deliver less, or by another carrier")?;
+        self.write(&set)
+    }
+
+    fn one_url(&self, url: &ServerUri, dev_id: Option<&DevId>) -> Result<(), Failure> {
+        let what = format!("{} was not built", self.out.display());
+        let set = omadm_carrier::build_url(url, dev_id).explain(&what, "give a shorter --url")?;
+        self.write(&set)?;
+        if !self.json && std::io::stdout().is_terminal() {
+            say(terminal_qr(url.as_str()).explain(&what, "")?)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, set: &omadm_carrier::CarrierSet) -> Result<(), Failure> {
+        let what = format!("{} was not built", self.out.display());
+        set.write_into(&self.out).explain(&what, "check the path")?;
+        let description = &set.description;
+        if self.json {
+            let text = description.write().explain(&what, "")?;
+            return say(text.trim_end());
+        }
+        for file in &description.files {
+            let path = self.out.join(&file.name);
+            say(format!("{}  {} octets", path.display(), file.octets))?;
+        }
+        if let Some(url) = &description.url {
+            say(format!("address: {url}"))?;
+        }
+        if let Some(hash) = description.payload_sha256 {
+            say(format!("SHA-256 {} (of the document)", hash.to_hex()))?;
+        }
+        if let Some(key) = description.sealed_to {
+            say(format!("sealed to the key {}", key.to_hex()))?;
+        }
+        Ok(())
+    }
+
+    fn batch(
+        &self,
+        table: &Path,
+        source: &dyn DocumentSource,
+        carrier: Carrier,
+        url: Option<&ServerUri>,
+        seal_to: Option<&SealingKey>,
+    ) -> Result<(), Failure> {
+        let what = format!("{} is not complete", self.out.display());
+        let devices = DeviceTable::read(table).explain(
+            format!("{} is no table of devices", table.display()),
+            "`omadm bootstrap build --help` lists the columns",
+        )?;
+        let batch = Batch {
+            carrier,
+            folder: &self.out,
+            rows: &devices.rows,
+            seal_to,
+            url,
+            jobs: self.jobs,
+        };
+        let left_over = batch.left_over().unwrap_or_default().len();
+        let bar = bar(devices.rows.len(), self.json);
+        let done = batch.run(source, |done| bar.set_position(done as u64));
+        bar.finish_and_clear();
+        let done = done.map_err(|why| match &why {
+            BatchError::Source { cause, .. } => not_built(&what, cause).because(&why),
+            BatchError::Busy(_) => {
+                Failure::new(&what, &why, "wait for it, or choose another folder")
+            }
+            _ => Failure::new(&what, &why, "mend it; the same command goes on from there"),
+        })?;
+        let manifest = self.out.join(omadm_carrier::MANIFEST);
+        if self.json {
+            return say(
+                serde_json::json!({ "carrier": carrier.name(), "devices": devices.rows.len(), "built": done.built, "kept": done.kept, "left_over": left_over, "manifest": manifest }),
+            );
+        }
+        say(format!(
+            "{} devices: {} built, {} there already; {}",
+            devices.rows.len(),
+            done.built,
+            done.kept,
+            manifest.display()
+        ))?;
+        if left_over > 0 {
+            say(format!(
+                "{left_over} devices of an earlier run are not in the table; their files were left where they are"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn ca(&self) -> Result<Option<DevelopmentCa>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.ca_cert, &self.ca_key) else {
+            return Ok(None);
+        };
+        let ca = DevelopmentCa::from_pem(&read_text(certificate)?, &read_text(key)?);
+        ca.map(Some).explain(
+            "the CA cannot be used",
+            "the CA's certificate and key have to belong together",
+        )
+    }
+
+    fn address(&self, carrier: Option<Carrier>) -> Result<Option<ServerUri>, Failure> {
+        if carrier != Some(Carrier::Url) {
+            return Ok(None);
+        }
+        let given = self.url.clone();
+        let of_server = || {
+            let server = self.server.as_deref()?;
+            Some(format!("https://{server}{BOOTSTRAP_PATH}"))
+        };
+        let Some(text) = given.or_else(of_server) else {
+            return Err(Failure::new(
+                "there is no address",
+                "neither --url nor --server was given",
+                "name one of them",
+            ));
+        };
+        let url = ServerUri::parse(&text).explain(
+            "the address cannot be used",
+            "write --url like https://dm.example.com:8443/bootstrap",
+        )?;
+        if url.scheme() != omadm_mo::Scheme::Https {
+            return Err(Failure::new(
+                "the address cannot be used",
+                "a bootstrap is fetched with https:// only",
+                "give an https address",
+            ));
+        }
+        Ok(Some(url))
+    }
+}
+
+fn not_built(what: &str, why: &SourceError) -> Failure {
+    let todo = match why {
+        SourceError::Values(_) => author::TODO,
+        SourceError::Build(_) => "`omadm bootstrap check` names every problem",
+        SourceError::Server(_) => {
+            "register the device, or give --register; check --api, --ca and the token"
+        }
+    };
+    Failure::new(what, why, todo)
+}
+
+fn tell_drawn(authored: &Authored) -> Result<(), Failure> {
+    for need in authored.profile.needs() {
+        match need {
+            Need::Credential(slot, CredentialKind::Psk) => {
+                say(format!("made a PSK identity for {slot:?}; {REGISTER}"))?;
+            }
+            Need::HttpLogin => say(format!("made an HTTP user; {REGISTER}"))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn bar(devices: usize, json: bool) -> ProgressBar {
+    if json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(devices as u64);
+    let template = "{wide_bar} {human_pos} of {human_len} devices, {per_sec}, {eta} to go";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
