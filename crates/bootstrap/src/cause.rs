@@ -148,6 +148,8 @@ causes! {
         "Give the device its own image: `omadm bootstrap inspect` tells whose one is.";
     SealBroken "seal-broken" Content "The sealed image is damaged."
         "Copy the image again, or build it again with `omadm bootstrap build --seal-to`.";
+    CredentialReplaced "credential-replaced" Policy "A newer credential took the place of this one, and the device reports no bootstrap that brought it back."
+        "If the device was reset or restored, let it come back with `omadm device accept`; else somebody may have its old secrets: revoke them.";
 }
 
 impl BootstrapFailureCause {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use omadm_bootstrap::generation::{GenerationPolicy, Verdict};
 use omadm_tls::{CertificateDer, TlsProfile};
 
 use crate::store::address::StoreAddress;
@@ -32,6 +33,10 @@ pub struct ServerConfig {
     pub profiles_dir: Option<PathBuf>,
     /// What becomes of a completed device that fetches again.
     pub re_bootstrap: ReBootstrap,
+    /// When devices get new secrets without being asked to.
+    pub rotate: Rotate,
+    /// What becomes of credentials that do not simply count (D83).
+    pub generations: GenerationPolicy,
     /// How long a bootstrap may take until it expires, unless its start says otherwise.
     pub bootstrap_lifetime: Duration,
     /// How long a device certificate of the development CA is valid.
@@ -59,6 +64,21 @@ pub enum ReBootstrap {
     Refuse,
     /// A new bootstrap from the profile of the completed one.
     Allow,
+    /// The document of the completed one, with the same secrets, which stay in escrow for that: the device comes back with them after a reset, and costs no
+    /// more than the first time. Of bootstraps that were started under this setting.
+    Same,
+}
+
+/// When a device gets new secrets for its sessions and Notifications without an operator asking for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Rotate {
+    /// Never.
+    Never,
+    /// After a rollback brought back secrets that had been replaced: those that it brought back (D83).
+    #[default]
+    AfterRecovery,
+    /// After every completed bootstrap: what a document, card or image held then opens nothing for long.
+    AfterBootstrap,
 }
 
 /// Bounds of what peers may do.
@@ -140,6 +160,8 @@ impl ServerConfig {
             operator_plain: false,
             profiles_dir: None,
             re_bootstrap: ReBootstrap::default(),
+            rotate: Rotate::default(),
+            generations: GenerationPolicy::default(),
             bootstrap_lifetime: Duration::from_secs(7 * 86_400),
             certificate_lifetime: Duration::from_secs(365 * 86_400),
             carrier_anchors: Vec::new(),

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use omadm_bootstrap::EventId;
 use omadm_mo::Secret;
 use zeroize::Zeroize as _;
 
@@ -39,6 +40,14 @@ pub(crate) fn token() -> Result<Secret, NoRandomness> {
     let token = Secret::from(URL_SAFE_NO_PAD.encode(octets));
     octets.zeroize();
     Ok(token)
+}
+
+/// A PSK identity or HTTP user that no other device has and no other generation of this one (D83): random, since it travels in the clear.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub(crate) fn fresh_name() -> Result<String, NoRandomness> {
+    Ok(EventId::of(random()?).to_string())
 }
 
 /// A bootstrap code (D81): 80 random bits in groups of four characters, to be typed by people.

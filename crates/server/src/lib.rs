@@ -17,6 +17,7 @@ mod device;
 mod device_listeners;
 mod entropy;
 mod exchange;
+mod generations;
 mod housekeeping;
 mod identity;
 mod listener;

@@ -248,7 +248,7 @@ async fn b_32_a_reset_device_comes_back_with_its_boot_credential_and_the_rotated
         .document(&RecordId(EventId::parse(&image.id).unwrap()))
         .await;
     let boot = credential(&document, "Trsp", "Data", "Secret");
-    assert_eq!(generation(&rig, &boot).await, ("boot".to_owned(), false));
+    assert_eq!(generation(&rig, &boot).await, ("pending".to_owned(), false));
     let mut wire = rig.connect(Some(&boot)).await;
     assert_eq!(
         wire.package(DEVICE, PACKAGE1, completion(EVENT, &document.body))
@@ -282,8 +282,9 @@ async fn b_32_a_reset_device_comes_back_with_its_boot_credential_and_the_rotated
     let answer = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
     assert_eq!(
         (answer.status, answer.cause().as_str()),
-        (403, "credential-revoked")
+        (403, "credential-replaced")
     );
+    assert_eq!(generation(&rig, &boot).await, ("boot".to_owned(), false));
     // The reset device applies its image again.
     let again = completion("00000000000000000000000000000003", &document.body);
     assert_eq!(wire.package(DEVICE, PACKAGE1, again).await.status, 200);

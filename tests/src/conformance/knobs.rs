@@ -273,9 +273,9 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         item: "B-32",
-        file: "crates/server/src/session_service/generation.rs",
-        from: "for dead in rotated {",
-        to: "for dead in rotated.into_iter().skip(1) {",
+        file: "crates/bootstrap/src/generation/decide.rs",
+        from: "Generation::Boot if attempt.completion => Decision::Recover,",
+        to: "Generation::Boot if !attempt.completion => Decision::Recover,",
         package: "omadm-server",
         target: Some("bootstrap"),
         test: "b_32_a_reset_device_comes_back_with_its_boot_credential_and_the_rotated_one_dies",

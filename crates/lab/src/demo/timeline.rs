@@ -183,6 +183,40 @@ fn server_words(event: &EventKind) -> String {
         }
         EventKind::CredentialAdded { proof, .. } => format!("makes a credential known: {proof}"),
         EventKind::CredentialRevoked { .. } => "revokes a credential".to_owned(),
+        EventKind::RotationQueued { scope, reason, .. } => {
+            format!("queues a new secret, scope {scope}, because of: {reason}")
+        }
+        EventKind::SecretRotated { scope, .. } => {
+            format!("the new secret is in use, scope {scope}")
+        }
+        EventKind::RotationFailed { scope, status, .. } => {
+            format!("the device did not store the new secret, scope {scope}: {status}")
+        }
+        EventKind::Rebootstrapped {
+            method, recovered, ..
+        } if recovered.is_empty() => {
+            format!(
+                "the device was bootstrapped again: method {}",
+                known(method)
+            )
+        }
+        EventKind::Rebootstrapped {
+            method, recovered, ..
+        } => format!(
+            "the device was bootstrapped again: method {}; replaced secrets came back and count: {}",
+            known(method),
+            recovered.join(", ")
+        ),
+        EventKind::CredentialHeld { .. } => {
+            "a replaced credential came without BootstrapComplete; it waits for an operator"
+                .to_owned()
+        }
+        EventKind::CredentialAccepted { scope, .. } => {
+            format!("an operator lets a replaced secret count again, scope {scope}")
+        }
+        EventKind::EscrowEnded { scope, .. } => {
+            format!("a secret left escrow, scope {scope}")
+        }
         EventKind::BootstrapDrafted {
             profile, method, ..
         } => {

@@ -1,4 +1,5 @@
 mod commands;
+mod generations;
 mod set;
 mod story;
 
@@ -27,6 +28,7 @@ use crate::failure::{Explain as _, Failure};
   omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683
   omadm device list
   omadm device show IMEI:493005100592800
+  omadm device rotate IMEI:493005100592800
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
   omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30
   omadm device object put IMEI:493005100592800 fw/2.0.bin firmware-2.0.bin")]
@@ -130,15 +132,25 @@ With --wait the exit code is 0 where the device answered with success.")]
     Notify(Notify),
     /// Put, get, list and delete objects of the data repository
     Object(Objects),
-    /// Revoke a credential of a device; it takes effect at once
+    /// Give a device a new secret: what is in use stays in use until the device used the new one
     #[command(
-        after_help = "Examples:\n  omadm device revoke IMEI:493005100592800 6a39906f69bc24c3ee5bb5213f4be1dadbe4f59d3acc550d397e5efb988c57a8"
+        after_help = "Examples:\n  omadm device rotate IMEI:493005100592800\n  omadm device rotate IMEI:493005100592800 --scope notification --wait 60"
     )]
-    Revoke {
+    Rotate(generations::Rotate),
+    /// Revoke a credential of a device, or a generation of its secrets; it takes effect at once
+    #[command(after_help = "Examples:
+  omadm device revoke IMEI:493005100592800 6a39906f69bc24c3ee5bb5213f4be1dadbe4f59d3acc550d397e5efb988c57a8
+  omadm device revoke IMEI:493005100592800 --generation boot
+  omadm device revoke IMEI:493005100592800 --generation pending --scope notification
+
+--generation boot is for a card, image or URL that others may have: what was replaced can never come back, and what is still in use leaves escrow, so that
+it ends with the next rotation.")]
+    Revoke(generations::Revoke),
+    /// Let a device come back with secrets that were replaced, though it reports no bootstrap that brought them back
+    #[command(after_help = "Examples:\n  omadm device accept IMEI:493005100592800")]
+    Accept {
         /// Its DevID
         dev_id: String,
-        /// The credential's id, as `show` tells it
-        credential: String,
     },
 }
 
@@ -226,13 +238,9 @@ impl Device {
             }
             DeviceCommand::Notify(notify) => notify.run(&api, json).await,
             DeviceCommand::Object(objects) => objects.run(&api, json).await,
-            DeviceCommand::Revoke { dev_id, credential } => {
-                let what = format!("the credential of {dev_id} was not revoked");
-                api.revoke_credential(&dev_id, &credential)
-                    .await
-                    .explain(what, HINT)?;
-                say(format!("revoked: {credential}"))
-            }
+            DeviceCommand::Rotate(rotate) => rotate.run(&api, json).await,
+            DeviceCommand::Revoke(revoke) => revoke.run(&api, json).await,
+            DeviceCommand::Accept { dev_id } => generations::accept(&api, &dev_id, json).await,
         }
     }
 }
@@ -399,17 +407,7 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     }
     set::tell(&device.notify)?;
     say("\ncredentials")?;
-    for credential in &detail.credentials {
-        let revoked = credential
-            .revoked_at
-            .as_ref()
-            .map(|at| format!("  revoked {at}"))
-            .unwrap_or_default();
-        say(format!(
-            "  {}  {}  {}  {}{revoked}",
-            credential.id, credential.proof, credential.scope, credential.generation
-        ))?;
-    }
+    generations::tell(&detail.credentials)?;
     say("\nbootstraps")?;
     for bootstrap in &detail.bootstraps {
         say(format!(

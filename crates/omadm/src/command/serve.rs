@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_mo::ServerUri;
-use omadm_server::config::{DeviceListener, ReBootstrap, ServerConfig};
+use omadm_server::config::{
+    DeviceListener, GenerationPolicy, ReBootstrap, Rotate, ServerConfig, Verdict,
+};
 use omadm_server::state_dir::FirstStart;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
@@ -61,6 +63,28 @@ pub(crate) struct Serve {
     /// What becomes of a completed device that fetches again
     #[arg(long, value_enum, default_value = "refuse", env = "OMADM_RE_BOOTSTRAP")]
     re_bootstrap: Again,
+    /// When devices get new secrets without an operator asking for it
+    #[arg(long, value_enum, default_value = "recovery", env = "OMADM_ROTATE")]
+    rotate: Rotating,
+    /// What becomes of a device that comes with a secret that was replaced, and reports no bootstrap
+    #[arg(
+        long,
+        value_enum,
+        default_value = "refuse",
+        env = "OMADM_REPLACED_SECRET"
+    )]
+    replaced_secret: Suspect,
+    /// What becomes of a device that comes with a revoked credential
+    #[arg(
+        long,
+        value_enum,
+        default_value = "refuse",
+        env = "OMADM_REVOKED_CREDENTIAL"
+    )]
+    revoked_credential: Suspect,
+    /// What becomes of a device that comes with the credential of another DevID
+    #[arg(long, value_enum, default_value = "refuse", env = "OMADM_OTHER_DEVICE")]
+    other_device: Suspect,
     /// Days until an uncompleted bootstrap expires
     #[arg(long, default_value_t = 7, env = "OMADM_BOOTSTRAP_DAYS")]
     bootstrap_days: u64,
@@ -89,6 +113,35 @@ enum Again {
     Refuse,
     /// It gets a new bootstrap from the same profile
     Allow,
+    /// It gets the same document with the same secrets, which are kept in escrow for that
+    Same,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Rotating {
+    /// Never
+    Never,
+    /// Where a reset or restored device came back with secrets that had been replaced
+    Recovery,
+    /// After every completed bootstrap
+    Bootstrap,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Suspect {
+    /// 403, and an event for the operator
+    Refuse,
+    /// 403 with Retry-After: it comes again, and waits for an operator (see `omadm device show`, `omadm device accept`)
+    Hold,
+}
+
+impl Suspect {
+    const fn verdict(self) -> Verdict {
+        match self {
+            Self::Refuse => Verdict::Refuse,
+            Self::Hold => Verdict::Hold,
+        }
+    }
 }
 
 impl Serve {
@@ -130,6 +183,17 @@ impl Serve {
         config.re_bootstrap = match self.re_bootstrap {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
+            Again::Same => ReBootstrap::Same,
+        };
+        config.rotate = match self.rotate {
+            Rotating::Never => Rotate::Never,
+            Rotating::Recovery => Rotate::AfterRecovery,
+            Rotating::Bootstrap => Rotate::AfterBootstrap,
+        };
+        config.generations = GenerationPolicy {
+            without_event: self.replaced_secret.verdict(),
+            revoked: self.revoked_credential.verdict(),
+            other_device: self.other_device.verdict(),
         };
         let running = match DmServer::new(config).start().await {
             Ok(running) => running,

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use omadm_bootstrap::Utc;
 use omadm_bootstrap::profile::{
     BuildError, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
     NotificationSecret, ProfileInputs,
 };
-use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::{DevId, Secret, SrvId};
 use omadm_tls::{IssuedCertificate, ProfileUnsupported, TlsProfile, TlsSupport};
 
-use crate::entropy::{NoRandomness, random, token};
+use crate::entropy::{NoRandomness, fresh_name, random, token};
 use crate::model::CredentialScope;
 use crate::node::Node;
 use crate::profiles::Profile;
@@ -33,8 +33,18 @@ pub(super) struct Issued {
 /// What was made. Secrets are in it where the server needs them again.
 pub(super) enum Made {
     Certificate(IssuedCertificate),
-    Psk { identity: String, key: Secret },
-    HttpUser { user: String, password: Secret },
+    Psk {
+        identity: String,
+        key: Secret,
+    },
+    HttpUser {
+        user: String,
+        password: Secret,
+    },
+    Notification {
+        id: [u8; 16],
+        secret: NotificationSecret,
+    },
 }
 
 /// Why a document was not built.
@@ -143,9 +153,17 @@ pub(super) fn build(
             }
             Need::NotificationSecret => {
                 let (secret, data) = (random::<32>()?, random::<8>()?);
-                inputs.notification = Some(NotificationSecret {
+                let secret = NotificationSecret {
                     data: data.to_vec(),
                     secret: Secret::new(secret.to_vec()),
+                };
+                inputs.notification = Some(secret.clone());
+                issued.push(Issued {
+                    credential: Made::Notification {
+                        id: random()?,
+                        secret,
+                    },
+                    scope: CredentialScope::Notification,
                 });
             }
             Need::ServerCa => inputs.server_ca = Some(node.state.ca_certificate().to_vec()),
@@ -166,11 +184,6 @@ pub(super) fn build(
         has_trsp: account.trsp.is_some(),
         issued,
     })
-}
-
-/// A PSK identity or HTTP user that no other device has and no other generation of this one (D83): random, since it travels in the clear.
-fn fresh_name() -> Result<String, NoRandomness> {
-    Ok(EventId::of(random()?).to_string())
 }
 
 const fn scope(slot: CredentialSlot) -> CredentialScope {

@@ -9,7 +9,9 @@ use omadm_mo::Secret;
 use super::document::{self, DocumentError, Issued, Made};
 use super::end::end_into;
 use crate::clock::utc;
+use crate::config::ReBootstrap;
 use crate::entropy::{NoRandomness, random};
+use crate::generations::join;
 use crate::model::{
     BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
     CredentialProof, EventKind, ExchangeDelta, Generation, RecordId,
@@ -136,7 +138,7 @@ async fn supersede(
     Ok(())
 }
 
-/// A credential inside a document is `pending` until it is used; `boot` where a card or an image can replay it (D83).
+/// A credential inside a document is `pending` until it is used; escrow keeps it where a card, an image or the URL can replay it (D83).
 fn add_issued(
     node: &Node,
     delta: &mut ExchangeDelta,
@@ -144,10 +146,11 @@ fn add_issued(
     record: &BootstrapRecord,
     correlation: &str,
 ) -> Result<(), DraftError> {
-    let replayable = matches!(
+    let escrowed = matches!(
         record.method,
         BootstrapMethod::Factory | BootstrapMethod::Smartcard
-    );
+    ) || node.config.re_bootstrap == ReBootstrap::Same;
+    let joined;
     let (proof, certificate, secret) = match &issued.credential {
         Made::Certificate(made) => {
             let proof = CredentialProof::Certificate(*made.fingerprint.octets());
@@ -160,6 +163,14 @@ fn add_issued(
         Made::HttpUser { user, password } => {
             let user = user.clone();
             (CredentialProof::HttpUser { user }, None, Some(password))
+        }
+        Made::Notification { id, secret } => {
+            joined = join(&secret.data, &secret.secret);
+            (
+                CredentialProof::Notification { id: *id },
+                None,
+                Some(&joined),
+            )
         }
     };
     let sealed = secret.map(|secret| {
@@ -178,15 +189,16 @@ fn add_issued(
         dev_id: record.dev_id.clone(),
         proof,
         scope: issued.scope,
-        generation: if replayable {
-            Generation::Boot
-        } else {
-            Generation::Pending
-        },
+        generation: Generation::Pending,
+        since: Some(delta.at),
+        escrowed,
         record: Some(record.id.clone()),
+        command: None,
         added_at: delta.at,
         expires_at: certificate.map(|made| utc(made.not_after)),
         revoked_at: None,
+        used_at: None,
+        held_at: None,
         tries_left: None,
         serial: certificate.map(|made| serial_text(&made.serial)),
         sealed: sealed.transpose()?,

@@ -79,7 +79,7 @@ const fn ended(record: &mut BootstrapRecord, state: BootstrapState, cause: Optio
     record.ended_at = Some(at);
 }
 
-/// What a record issued and nobody used: `pending` credentials, and its codes.
+/// What a record issued and nobody used: `pending` credentials, and its codes. What is in escrow stays: the card or image with it may be used later.
 fn unused<'a>(
     record: &'a BootstrapRecord,
     credentials: &'a [Credential],
@@ -87,6 +87,9 @@ fn unused<'a>(
     credentials.iter().filter(|credential| {
         credential.record.as_ref() == Some(&record.id)
             && credential.revoked_at.is_none()
-            && (credential.generation == Generation::Pending || credential.tries_left.is_some())
+            && (credential.tries_left.is_some()
+                || credential.generation == Generation::Pending
+                    && credential.command.is_none()
+                    && !credential.escrowed)
     })
 }

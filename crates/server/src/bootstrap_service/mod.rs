@@ -95,6 +95,9 @@ async fn again(
     last: &BootstrapRecord,
 ) -> Result<Fetched, Refusal> {
     let dev_id = device.dev_id();
+    if node.config.re_bootstrap == ReBootstrap::Same {
+        return same(node, head, device, last).await;
+    }
     if node.config.re_bootstrap == ReBootstrap::Refuse {
         let detail = format!(
             "bootstrap {} of this device is completed, and a further fetch is refused by policy",
@@ -134,6 +137,35 @@ async fn again(
         .map_err(|error| of_commit(node, error))?;
     mark_fetched(node, head, &drafted.record);
     Ok(Fetched::Document(drafted.document))
+}
+
+/// The completed document once more, as long as what stands in it is in escrow: the device's URL brings it back (DESIGN §4).
+async fn same(
+    node: &Node,
+    head: &Head,
+    device: &BootstrapDevice,
+    last: &BootstrapRecord,
+) -> Result<Fetched, Refusal> {
+    let dev_id = device.dev_id();
+    let credentials = node.store.credentials(dev_id).await?;
+    let mut issued = credentials.iter().filter(|one| {
+        one.record.as_ref() == Some(&last.id) && one.command.is_none() && one.tries_left.is_none()
+    });
+    if issued.any(|one| !one.escrowed || one.revoked_at.is_some()) {
+        let detail = format!(
+            "what stands in the document of bootstrap {} is not kept for the device any more",
+            last.id
+        );
+        let about = Some(dev_id);
+        return Err(Refusal::of(
+            StatusCode::FORBIDDEN,
+            Cause::CredentialRevoked,
+            about,
+            detail,
+        )
+        .advising("Start a new bootstrap for the device."));
+    }
+    document(node, head, last).await
 }
 
 /// Why the document of a record is not to be had.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ETAG, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use omadm_bootstrap::BootstrapFailureCause;
 use omadm_dm2::header;
 use omadm_dm2::media_type::{MO, MO_READ, is_mo};
 
 use crate::exchange::{Answer, Head, REPOSITORY_PATH, Refusal, of_commit, see_off};
+use crate::generations;
 use crate::identity::SessionDevice;
-use crate::model::{DeviceChange, Object, ObjectHead, ObjectOwner};
+use crate::model::{Credential, DeviceChange, Generation, Object, ObjectHead, ObjectOwner};
 use crate::node::Node;
 use crate::repository::{
     Full, NotPlaced, NotReceived, PATH_OCTETS, Place, RETRIES, Received, Terms, placing, receive,
@@ -56,6 +58,14 @@ pub(super) async fn exchange(
 async fn get(node: &Node, head: &Head, path: &str) -> Result<Answer, Refusal> {
     let device = SessionDevice::of(node, head).await?;
     let dev_id = device.dev_id();
+    unreplaced(&device)?;
+    if let Some(secret) = generations::document(node, dev_id, path).await? {
+        head.acceptable(MO).map_err(|refusal| refusal.by(dev_id))?;
+        let mut answer = Answer::ok(MO, Bytes::copy_from_slice(secret.expose()));
+        let unkept = HeaderValue::from_static("no-store");
+        answer.headers.push((CACHE_CONTROL, unkept));
+        return Ok(answer);
+    }
     let object = node.store.object(dev_id, path).await?.ok_or_else(|| {
         Refusal::plain(
             StatusCode::NOT_FOUND,
@@ -101,6 +111,7 @@ async fn put(
     }
     let mut device = SessionDevice::of(node, head).await?;
     let dev_id = device.dev_id().clone();
+    unreplaced(&device)?;
     if !is_mo(head.content_type()) {
         let detail = format!("{:?} is no MO serialization; {MO} is", head.content_type());
         let understood = HeaderValue::from_str(&MO_READ.join(", "));
@@ -145,6 +156,22 @@ async fn put(
         }
     }
     Err(of_commit(node, CommitError::Conflict))
+}
+
+/// 403 for a credential that was replaced: before anything else the device reports, in a session, the bootstrap that brought it back (D83).
+fn unreplaced(device: &SessionDevice) -> Result<(), Refusal> {
+    let replaced = |credential: &Credential| credential.generation == Generation::Boot;
+    if device.credential().is_some_and(replaced) {
+        let detail = "this credential was replaced by a newer one";
+        let about = Some(device.dev_id());
+        return Err(Refusal::of(
+            StatusCode::FORBIDDEN,
+            BootstrapFailureCause::CredentialReplaced,
+            about,
+            detail,
+        ));
+    }
+    Ok(())
 }
 
 fn stored(received: Received) -> Answer {

@@ -5,7 +5,7 @@ use omadm_mo::DevId;
 use omadm_tls::{Leaf, PeerIdentity, ValidityState, Verdict};
 
 use super::http::challenge;
-use super::{Admitted, forbidden, foreign, unknown};
+use super::{Admitted, alive, forbidden, foreign, unknown};
 use crate::clock::unix_time;
 use crate::exchange::{Head, Refusal};
 use crate::model::{Credential, CredentialProof, Device};
@@ -20,7 +20,7 @@ pub(super) async fn check(node: &Node, head: &Head, claimed: &DevId) -> Result<A
     // The device first: a revocation that comes after is then a conflict of the commit.
     let device = node.store.device(claimed).await?;
     match node.store.credential(&proof).await? {
-        Some(credential) => registered(head, peer, claimed, device, credential),
+        Some(credential) => registered(node, head, peer, claimed, device, credential),
         None => vouched_for(node, peer, claimed, device).await,
     }
 }
@@ -43,6 +43,7 @@ fn presented(head: &Head) -> Option<(&PeerIdentity, CredentialProof)> {
 }
 
 fn registered(
+    node: &Node,
     head: &Head,
     peer: &PeerIdentity,
     claimed: &DevId,
@@ -50,20 +51,7 @@ fn registered(
     credential: Credential,
 ) -> Result<Admitted, Refusal> {
     let holder = Some(&credential.dev_id);
-    if credential.revoked_at.is_some() {
-        return Err(forbidden(
-            Cause::CredentialRevoked,
-            holder,
-            "the device's record says that this credential was revoked",
-        ));
-    }
-    if credential.expires_at.is_some_and(|end| end <= head.now) {
-        return Err(forbidden(
-            Cause::CredentialExpired,
-            holder,
-            "the device's record says that this credential's time is over",
-        ));
-    }
+    alive(node, &credential, "credential", head.now)?;
     let by_certificate = matches!(credential.proof, CredentialProof::Certificate(_));
     if by_certificate && !peer.verdict().leaves_it_to_registration() {
         return Err(forbidden(
@@ -83,7 +71,7 @@ fn registered(
         return Err(forbidden(Cause::CredentialExpired, holder, detail));
     }
     if credential.dev_id != *claimed {
-        return Err(foreign("the credential", &credential.dev_id, claimed));
+        return Err(foreign(node, "the credential", &credential.dev_id, claimed));
     }
     match device {
         Some(device) => Ok(Admitted {
@@ -121,7 +109,7 @@ async fn vouched_for(
     };
     if named != *claimed {
         let known = node.store.device(&named).await?.is_some();
-        let mut refusal = foreign("the certificate", &named, claimed);
+        let mut refusal = foreign(node, "the certificate", &named, claimed);
         refusal.about = known.then_some(named);
         return Err(refusal);
     }

@@ -8,7 +8,7 @@ use omadm_dm2::http_auth::{Authorization, Challenge, DigestAlgorithm, DigestChal
 use omadm_mo::{DevId, Secret};
 use subtle::ConstantTimeEq as _;
 
-use super::forbidden;
+use super::alive;
 use super::nonce::{Nonces, Taken};
 use super::tries::WrongTries;
 use crate::entropy::random;
@@ -197,26 +197,13 @@ pub(super) async fn check(node: &Node, offer: &Offer<'_>) -> Result<Judged, Refu
             continue;
         };
         if right {
-            alive(&credential, offer.head.now)?;
+            alive(node, &credential, "HTTP user", offer.head.now)?;
             offer.count(node)?;
             return Ok(Judged::Right(Box::new(credential)));
         }
         holder = Some(credential.dev_id);
     }
     Ok(Judged::Wrong(holder))
-}
-
-fn alive(credential: &Credential, now: Utc) -> Result<(), Refusal> {
-    let holder = Some(&credential.dev_id);
-    if credential.revoked_at.is_some() {
-        let detail = "the device's record says that this HTTP user was revoked";
-        return Err(forbidden(Cause::CredentialRevoked, holder, detail));
-    }
-    if credential.expires_at.is_some_and(|end| end <= now) {
-        let detail = "the device's record says that this HTTP user's time is over";
-        return Err(forbidden(Cause::CredentialExpired, holder, detail));
-    }
-    Ok(())
 }
 
 /// 401 with the challenges, the strongest first.

@@ -8,7 +8,9 @@ mod nonce;
 mod tries;
 
 use ::http::StatusCode;
-use omadm_bootstrap::BootstrapFailureCause as Cause;
+use ::http::header::{HeaderValue, RETRY_AFTER};
+use omadm_bootstrap::generation::{Attempt, Decision, Presented, decide};
+use omadm_bootstrap::{BootstrapFailureCause as Cause, Utc};
 use omadm_mo::DevId;
 use omadm_tls::{Fingerprint, PeerIdentity};
 
@@ -155,7 +157,7 @@ async fn both(node: &Node, head: &Head, http: Option<ByHttp>) -> Result<Admitted
     if let Some(holder) = holder
         && holder != claimed
     {
-        return Err(foreign("the HTTP credential", holder, claimed));
+        return Err(foreign(node, "the HTTP credential", holder, claimed));
     }
     let by_tls = if presented(head) {
         Some(certificate::check(node, head, claimed).await?)
@@ -225,13 +227,56 @@ async fn claimed<'a>(
     Err(refusal)
 }
 
+/// After so many seconds a device comes again that waits for an operator.
+pub(crate) const HELD_SECS: u32 = 3600;
+
+/// 403 for a credential that was revoked or is another device's; where policy holds it, the device is told to come again (D83).
+fn denied(decision: Decision, cause: Cause, holder: Option<&DevId>, detail: String) -> Refusal {
+    let mut refusal = forbidden(cause, holder, detail);
+    if matches!(decision, Decision::Hold(_)) {
+        refusal = refusal.with_header(RETRY_AFTER, HeaderValue::from(HELD_SECS));
+        refusal
+            .problem
+            .detail
+            .push_str("; it waits for an operator");
+    }
+    refusal
+}
+
 fn forbidden(cause: Cause, about: Option<&DevId>, detail: impl Into<String>) -> Refusal {
     Refusal::of(StatusCode::FORBIDDEN, cause, about, detail)
 }
 
-fn foreign(what: &str, holder: &DevId, claimed: &DevId) -> Refusal {
+/// What the policy says of a credential that does not count.
+fn judged(node: &Node, credential: Option<&Credential>, same_device: bool) -> Decision {
+    let revoked = credential.is_some_and(|credential| credential.revoked_at.is_some());
+    let attempt = Attempt {
+        by: Presented::Identity { revoked },
+        completion: false,
+        same_device,
+    };
+    decide(attempt, node.config.generations)
+}
+
+fn foreign(node: &Node, what: &str, holder: &DevId, claimed: &DevId) -> Refusal {
     let detail = format!("{what} belongs to {holder}, OMADM-DevID says {claimed}");
-    forbidden(Cause::CredentialForeign, Some(holder), detail)
+    let decision = judged(node, None, false);
+    denied(decision, Cause::CredentialForeign, Some(holder), detail)
+}
+
+/// 403 where the credential opens nothing any more, whatever it once opened.
+fn alive(node: &Node, credential: &Credential, what: &str, now: Utc) -> Result<(), Refusal> {
+    let holder = Some(&credential.dev_id);
+    let decision = judged(node, Some(credential), true);
+    if decision != Decision::Accept {
+        let detail = format!("the device's record says that this {what} was revoked");
+        return Err(denied(decision, Cause::CredentialRevoked, holder, detail));
+    }
+    if credential.expires_at.is_some_and(|end| end <= now) {
+        let detail = format!("the device's record says that this {what}'s time is over");
+        return Err(forbidden(Cause::CredentialExpired, holder, detail));
+    }
+    Ok(())
 }
 
 fn unknown(claimed: &DevId) -> Refusal {

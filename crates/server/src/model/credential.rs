@@ -1,7 +1,8 @@
 use omadm_bootstrap::Utc;
+pub use omadm_bootstrap::generation::Generation;
 use omadm_mo::DevId;
 
-use super::RecordId;
+use super::{CommandId, RecordId};
 
 /// One credential of one device (D71, D83).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,20 +15,32 @@ pub struct Credential {
     pub scope: CredentialScope,
     /// Which generation it is.
     pub generation: Generation,
-    /// The bootstrap record it was issued for; none for one that the operator registered.
+    /// When it became that; none where an earlier version wrote it.
+    pub since: Option<Utc>,
+    /// Whether a card, image or URL can bring it back after it was replaced.
+    pub escrowed: bool,
+    /// The bootstrap record of its account: the one it was issued in, or the one whose account it was rotated for. None for one that the operator
+    /// registered.
     pub record: Option<RecordId>,
+    /// The command that brings it to the device; none where it stands in a bootstrap document.
+    pub command: Option<CommandId>,
     /// When it was made known.
     pub added_at: Utc,
     /// After this it is refused; none for the certificate's own validity alone.
     pub expires_at: Option<Utc>,
     /// When it was revoked.
     pub revoked_at: Option<Utc>,
+    /// When it was last used, to the hour.
+    pub used_at: Option<Utc>,
+    /// Since when it waits for an operator, who decides whether it counts again.
+    pub held_at: Option<Utc>,
     /// Wrong tries left (bootstrap codes, D81); none where they are not counted.
     pub tries_left: Option<u8>,
     /// The certificate's serial number where the server's CA issued it: hexadecimal. Its revocation is then listed in the CRL.
     pub serial: Option<String>,
-    /// The secret that the server needs again, sealed for [`CredentialProof::seal_context`]: the PSK, the HTTP password, the bootstrap code. None for
-    /// certificates, and for codes of older versions, which Digest does not open.
+    /// The secret that the server needs again, sealed for [`CredentialProof::seal_context`]: the PSK, the HTTP password, the bootstrap code; `Data` and
+    /// `Secret` of `Auth/Noti`, and of a certificate that a rotation brings. None for other certificates, and for codes of older versions, which Digest
+    /// does not open.
     pub sealed: Option<Vec<u8>>,
 }
 
@@ -73,6 +86,11 @@ pub enum CredentialProof {
         /// 1 to 128 visible ASCII characters.
         user: String,
     },
+    /// What the server proves its Notifications with (`Auth/Noti`). No device is found by it.
+    Notification {
+        /// 16 random octets that tell it from the others.
+        id: [u8; 16],
+    },
 }
 
 /// What a credential opens.
@@ -84,17 +102,8 @@ pub enum CredentialScope {
     Session,
     /// Both: what the operator registers.
     Device,
-}
-
-/// Generations of a secret (DESIGN §4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Generation {
-    /// As provisioned.
-    Boot,
-    /// In use.
-    Current,
-    /// Sent, not used yet.
-    Pending,
+    /// No door of the server's: its own proof in Notifications.
+    Notification,
 }
 
 impl CredentialProof {
@@ -106,6 +115,7 @@ impl CredentialProof {
             Self::BootstrapCode { .. } => "bootstrap-code",
             Self::Psk { .. } => "psk",
             Self::HttpUser { .. } => "http-user",
+            Self::Notification { .. } => "notification",
         }
     }
 
@@ -114,7 +124,7 @@ impl CredentialProof {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Psk { identity: name } | Self::HttpUser { user: name } => Some(name),
-            Self::Certificate(_) | Self::BootstrapCode { .. } => None,
+            Self::Certificate(_) | Self::BootstrapCode { .. } | Self::Notification { .. } => None,
         }
     }
 
@@ -128,6 +138,7 @@ impl CredentialProof {
             Self::Psk { identity: name } | Self::HttpUser { user: name } => {
                 context.extend(name.as_bytes());
             }
+            Self::Notification { id } => context.extend(id),
         }
         context
     }
@@ -135,7 +146,12 @@ impl CredentialProof {
 
 impl CredentialScope {
     /// Every scope there is.
-    pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Session, Self::Device];
+    pub const ALL: [Self; 4] = [
+        Self::Bootstrap,
+        Self::Session,
+        Self::Device,
+        Self::Notification,
+    ];
 
     /// The stable name in store and API.
     #[must_use]
@@ -144,6 +160,7 @@ impl CredentialScope {
             Self::Bootstrap => "bootstrap",
             Self::Session => "session",
             Self::Device => "device",
+            Self::Notification => "notification",
         }
     }
 
@@ -151,28 +168,5 @@ impl CredentialScope {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
-    }
-}
-
-impl Generation {
-    /// Every generation there is.
-    pub const ALL: [Self; 3] = [Self::Boot, Self::Current, Self::Pending];
-
-    /// The stable name in store and API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Boot => "boot",
-            Self::Current => "current",
-            Self::Pending => "pending",
-        }
-    }
-
-    /// The generation of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|generation| generation.name() == name)
     }
 }

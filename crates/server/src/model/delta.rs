@@ -49,8 +49,14 @@ pub enum DeviceChange {
 pub enum CredentialChange {
     /// A new one. One that is registered for any device is a conflict of its own, see `CommitError::CredentialTaken`.
     Add(Credential),
-    /// Its generation moved on.
+    /// It is of this generation from now on, and waits for nobody any more.
     Promote(CredentialProof, Generation),
+    /// It was used.
+    Used(CredentialProof),
+    /// It waits for an operator.
+    Hold(CredentialProof),
+    /// No card, image or URL is to bring it back any more.
+    EndEscrow(CredentialProof),
     /// It opens nothing any more.
     Revoke(CredentialProof),
     /// A wrong bootstrap code was tried: one try less for every code of the device.

@@ -30,7 +30,7 @@ pub enum EventKind {
     },
     /// A credential was made known for the device.
     CredentialAdded {
-        /// `certificate`, `bootstrap-code`, `psk` or `http-user`.
+        /// `certificate`, `bootstrap-code`, `psk`, `http-user` or `notification`.
         proof: String,
         /// The certificate's SHA-256, for people to compare.
         fingerprint: Option<String>,
@@ -41,6 +41,88 @@ pub enum EventKind {
     /// A credential opens nothing any more.
     CredentialRevoked {
         /// The certificate's SHA-256.
+        fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// A new secret is to be brought to the device by a command.
+    RotationQueued {
+        /// The queued command.
+        id: String,
+        /// `session` or `notification`.
+        scope: String,
+        /// `certificate`, `psk`, `http-user` or `notification`.
+        proof: String,
+        /// The certificate's SHA-256.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// `operator`, `bootstrap` or `recovery`.
+        reason: String,
+    },
+    /// A secret that was brought by a command is in use from now on.
+    SecretRotated {
+        /// `session` or `notification`.
+        scope: String,
+        /// `certificate`, `psk`, `http-user` or `notification`.
+        proof: String,
+        /// The certificate's SHA-256.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// The device did not store the new secret; the former one goes on being in use.
+    RotationFailed {
+        /// The queued command.
+        id: String,
+        /// `session` or `notification`.
+        scope: String,
+        /// The status that answered it.
+        status: u16,
+    },
+    /// A device that was bootstrapped before completed a bootstrap.
+    Rebootstrapped {
+        /// The record whose document it applied; none where the server had none.
+        bootstrap: Option<String>,
+        /// By which method, as it said.
+        method: Option<String>,
+        /// The device's EventId.
+        event_id: Option<String>,
+        /// Scopes in which this brought back secrets that had been replaced: `session`, `bootstrap`, `notification`. What had replaced them is dead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recovered: Vec<String>,
+    },
+    /// A device came with a secret that had been replaced, and reported no bootstrap: it waits for an operator.
+    CredentialHeld {
+        /// The certificate's SHA-256.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// An operator let a secret count again that had been replaced.
+    CredentialAccepted {
+        /// `session`, `bootstrap` or `notification`.
+        scope: String,
+        /// The certificate's SHA-256.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
+        /// The PSK identity or the HTTP user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// An operator decided that no card, image or URL brings this secret back once it is replaced.
+    EscrowEnded {
+        /// `session`, `bootstrap` or `notification`.
+        scope: String,
+        /// The certificate's SHA-256.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
         /// The PSK identity or the HTTP user.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,13 +8,15 @@ use omadm_mo::{DevId, NodePath, SrvId};
 
 use super::NotifyError;
 use crate::bootstrap_service::{self, OpenError};
-use crate::model::BootstrapState;
+use crate::generations::{SHA256_DIGEST, split};
+use crate::model::{BootstrapRecord, BootstrapState, Credential, CredentialScope, Generation};
 use crate::node::Node;
 
 /// What a device can check Notifications of this server with.
 pub(super) struct Found {
     pub(super) srv_id: SrvId,
-    noti: Option<AuthNoti>,
+    /// The one in use, then one whose way to the device has begun and not ended: the device has the first or the second.
+    noti: Vec<AuthNoti>,
 }
 
 /// Why no Notification can be made from what the device was bootstrapped with.
@@ -35,16 +37,14 @@ pub(crate) enum CredentialError {
 }
 
 impl Found {
-    /// What the digest is made with; none where there is none to be made and the operator wants it so.
-    pub(super) fn proving(
-        &self,
-        unauthenticated: bool,
-    ) -> Result<Option<&AuthNoti>, CredentialError> {
-        match &self.noti {
-            Some(noti) if noti.is_sha256_digest() => Ok(Some(noti)),
-            Some(noti) => Err(CredentialError::Type(self.srv_id.clone(), noti.kind)),
-            None if unauthenticated => Ok(None),
-            None => Err(CredentialError::NoNoti(self.srv_id.clone())),
+    /// What the digests are made with, in the order in which the Notification is to be sent; none where there is none to be made and the operator wants it so.
+    pub(super) fn proving(&self, unauthenticated: bool) -> Result<&[AuthNoti], CredentialError> {
+        match self.noti.as_slice() {
+            [noti, ..] if !noti.is_sha256_digest() => {
+                Err(CredentialError::Type(self.srv_id.clone(), noti.kind))
+            }
+            [] if !unauthenticated => Err(CredentialError::NoNoti(self.srv_id.clone())),
+            all => Ok(all),
         }
     }
 }
@@ -63,20 +63,67 @@ pub(super) async fn find(
     let Some(record) = completed else {
         return Err(CredentialError::NoBootstrap(srv_id.cloned()).into());
     };
-    let document = match bootstrap_service::open_document(node, record).await {
-        Ok(document) => document,
-        Err(OpenError::Store(error)) => return Err(error.into()),
-        Err(error) => return Err(CredentialError::Document(error.to_string()).into()),
-    };
-    let noti =
-        noti_of(node, document.expose(), &record.srv_id).map_err(CredentialError::Document)?;
+    let mut noti = rotated(node, dev_id, &records, &record.srv_id).await?;
+    if noti.is_empty() {
+        let document = match bootstrap_service::open_document(node, record).await {
+            Ok(document) => document,
+            Err(OpenError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(CredentialError::Document(error.to_string()).into()),
+        };
+        let account = account_in(node, document.expose(), &record.srv_id)
+            .map_err(CredentialError::Document)?;
+        noti.extend(account.noti);
+    }
     Ok(Found {
         srv_id: record.srv_id.clone(),
         noti,
     })
 }
 
-fn noti_of(node: &Node, document: &[u8], srv_id: &SrvId) -> Result<Option<AuthNoti>, String> {
+/// The secrets of the account's Notifications as the records have them; none of a document that an earlier version made.
+async fn rotated(
+    node: &Node,
+    dev_id: &DevId,
+    records: &[BootstrapRecord],
+    srv_id: &SrvId,
+) -> Result<Vec<AuthNoti>, NotifyError> {
+    let credentials = node.store.credentials(dev_id).await?;
+    let of_account = |one: &&Credential| {
+        let record = one.record.as_ref();
+        let record = record.and_then(|id| records.iter().find(|record| record.id == *id));
+        one.scope == CredentialScope::Notification
+            && one.revoked_at.is_none()
+            && record.is_some_and(|record| record.srv_id == *srv_id)
+    };
+    let mut live: Vec<_> = credentials
+        .iter()
+        .filter(of_account)
+        .filter(|one| match one.generation {
+            Generation::Current => true,
+            Generation::Pending => one.command.is_some(),
+            Generation::Boot => false,
+        })
+        .collect();
+    live.sort_by_key(|one| one.generation != Generation::Current);
+    let mut found = Vec::new();
+    for credential in live {
+        let context = credential.proof.seal_context(dev_id);
+        let sealed = credential.sealed.as_deref().unwrap_or_default();
+        let opened = node.sealing.open(&context, sealed).ok();
+        let (data, secret) = opened.and_then(|opened| split(&opened)).ok_or_else(|| {
+            CredentialError::Document("its Auth/Noti cannot be opened".to_owned())
+        })?;
+        found.push(AuthNoti {
+            kind: SHA256_DIGEST,
+            data,
+            secret,
+        });
+    }
+    Ok(found)
+}
+
+/// The account of this server in a document.
+pub(crate) fn account_in(node: &Node, document: &[u8], srv_id: &SrvId) -> Result<DmAcc, String> {
     let json = Json::read(document, node.json_limits()).map_err(|error| error.to_string())?;
     let items = MoItem::read_all(&json).map_err(|error| error.to_string())?;
     let moid = dm_acc::moid();
@@ -89,7 +136,7 @@ fn noti_of(node: &Node, document: &[u8], srv_id: &SrvId) -> Result<Option<AuthNo
             .map_err(|error| error.to_string())?;
         let account = DmAcc::from_node(&bound.node).map_err(|error| error.to_string())?;
         if account.srv_id == *srv_id {
-            return Ok(account.noti);
+            return Ok(account);
         }
     }
     Err(format!("it holds no account of {srv_id}"))

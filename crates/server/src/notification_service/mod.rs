@@ -6,14 +6,15 @@ mod called;
 mod credential;
 
 use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
+use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
 
 pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
-pub(crate) use credential::CredentialError;
+pub(crate) use credential::{CredentialError, account_in};
 
-use crate::carrier::{CarrierError, Delivery, Push, PushAddress, carrier_of};
+use crate::carrier::{CarrierError, Delivery, Push, PushAddress, PushCarrier, carrier_of};
 use crate::entropy::{NoRandomness, random};
 use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, StoredEvent};
 use crate::node::{Node, event};
@@ -109,7 +110,7 @@ async fn notify_at(
 ) -> Result<Sent, NotifyError> {
     let unknown = || NotifyError::UnknownDevice(dev_id.clone());
     let device = node.store.device(dev_id).await?.ok_or_else(unknown)?;
-    let noti = found.proving(wanted.unauthenticated)?;
+    let proofs = found.proving(wanted.unauthenticated)?;
     let notification_id = fresh_id(&recent(node, &device).await?)?;
     let now = node.now();
     let package = Package0 {
@@ -119,9 +120,11 @@ async fn notify_at(
         req_mos: wanted.req_mos,
         ..Package0::new(ServerId::Account(found.srv_id.clone()))
     };
-    let package = match noti {
-        Some(noti) => package.sealed(&noti.secret, &noti.data),
-        None => package,
+    let packages: Vec<_> = if proofs.is_empty() {
+        vec![package.encode()]
+    } else {
+        let sealed = |noti: &AuthNoti| package.clone().sealed(&noti.secret, &noti.data).encode();
+        proofs.iter().map(sealed).collect()
     };
     let carrier = carrier_of(to, node.state.identity(), &node.config.carrier_anchors);
     let address = to.to_string();
@@ -130,18 +133,11 @@ async fn notify_at(
         notification_id,
         address: address.clone(),
         srv_id: found.srv_id.to_string(),
-        authenticated: noti.is_some(),
+        authenticated: !proofs.is_empty(),
     };
     record(node, dev_id, queued, correlation).await?;
     let device_certificates = certificates(node, dev_id).await?;
-    let octets = package.encode();
-    let push = Push {
-        to,
-        octets: &octets,
-        media_type: MEDIA_TYPE,
-        device: &device_certificates,
-    };
-    let outcome = carrier.push(&push).await;
+    let outcome = leave(&*carrier, to, &packages, &device_certificates).await;
     let sent = EventKind::NotificationSent {
         carrier: carrier.name().to_owned(),
         notification_id,
@@ -155,11 +151,32 @@ async fn notify_at(
     Ok(Sent {
         notification_id,
         carrier: carrier.name(),
-        authenticated: noti.is_some(),
+        authenticated: !proofs.is_empty(),
         srv_id: found.srv_id.clone(),
         to: to.clone(),
         outcome,
     })
+}
+
+/// Sends the same Notification by each proof. A device that is being given another secret has the former or the new one; what it cannot prove changes nothing
+/// there.
+async fn leave(
+    carrier: &dyn PushCarrier,
+    to: &PushAddress,
+    packages: &[Vec<u8>],
+    device: &[Fingerprint],
+) -> Result<Delivery, CarrierError> {
+    let mut delivery = Delivery::Sent;
+    for octets in packages {
+        let push = Push {
+            to,
+            octets,
+            media_type: MEDIA_TYPE,
+            device,
+        };
+        delivery = carrier.push(&push).await?;
+    }
+    Ok(delivery)
 }
 
 /// The latest events of a device, oldest first.

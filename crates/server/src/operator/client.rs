@@ -23,8 +23,9 @@ use tokio::task::JoinHandle;
 
 use super::types::{
     BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
-    DeviceDetail, DevicePage, EventPage, NewBootstrap, NewCommands, NewCredential, NewDevice,
-    NewNotification, NotificationBody, NotifyAt, ProfileBody,
+    DeviceDetail, DevicePage, EventPage, GenerationAccepted, GenerationRevoked, NewBootstrap,
+    NewCommands, NewCredential, NewDevice, NewNotification, NewRotation, NotificationBody,
+    NotifyAt, ProfileBody, RotationBody,
 };
 use crate::problem::ProblemBody;
 
@@ -164,6 +165,46 @@ impl ApiClient {
             encoded(id)
         );
         self.send(Method::POST, &path, None).await.map(|_| ())
+    }
+
+    /// Gives a device a new secret in its next session.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn rotate(&self, dev_id: &str, new: &NewRotation) -> Result<RotationBody, ApiError> {
+        let path = format!("/api/v1/devices/{}/rotations", encoded(dev_id));
+        self.post(&path, new).await
+    }
+
+    /// Revokes a generation (`boot`, `current`, `pending`) of a device's secrets, in one scope where it is named.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn revoke_generation(
+        &self,
+        dev_id: &str,
+        generation: &str,
+        scope: Option<&str>,
+    ) -> Result<GenerationRevoked, ApiError> {
+        let path = format!(
+            "/api/v1/devices/{}/generations/{}/revoke{}",
+            encoded(dev_id),
+            encoded(generation),
+            query("scope", scope)
+        );
+        self.ask(&path).await
+    }
+
+    /// Lets a device come back with secrets that were replaced.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn accept_boot(&self, dev_id: &str) -> Result<GenerationAccepted, ApiError> {
+        let path = format!(
+            "/api/v1/devices/{}/generations/boot/accept",
+            encoded(dev_id)
+        );
+        self.ask(&path).await
     }
 
     /// Queues commands for a device, in this order, all or none.

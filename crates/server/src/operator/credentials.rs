@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_tls::{CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
@@ -118,7 +119,7 @@ pub(super) async fn add(
 
 /// Revokes a credential: it opens nothing from now on, on open connections too; a certificate of the server's CA is put on its CRL.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials/{id}/revoke", tag = "credentials",
-    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, `code-…`, `psk:…` or `http-user:…`")),
+    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, `code-…`, `psk:…`, `http-user:…` or `notification:…`")),
     responses((status = 204), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn revoke(
     State(node): State<Arc<Node>>,
@@ -261,10 +262,15 @@ pub(super) fn credential(
         proof,
         scope,
         generation: Generation::Current,
+        since: Some(delta.at),
+        escrowed: false,
         record: None,
+        command: None,
         added_at: delta.at,
         expires_at: None,
         revoked_at: None,
+        used_at: None,
+        held_at: None,
         tries_left: None,
         serial: None,
         sealed: None,
@@ -272,16 +278,14 @@ pub(super) fn credential(
 }
 
 /// What names a credential in the API.
-fn name(proof: &CredentialProof) -> String {
+pub(super) fn name(proof: &CredentialProof) -> String {
     match proof {
         CredentialProof::Certificate(octets) => Fingerprint::from_octets(*octets).to_hex(),
         CredentialProof::BootstrapCode { salt, .. } => {
-            let digits: String = salt
-                .iter()
-                .take(8)
-                .map(|octet| format!("{octet:02x}"))
-                .collect();
-            format!("code-{digits}")
+            format!("code-{}", digits(salt.iter().take(8)))
+        }
+        CredentialProof::Notification { id } => {
+            format!("notification:{}", digits(id.iter().take(16)))
         }
         CredentialProof::Psk { .. } | CredentialProof::HttpUser { .. } => {
             format!("{}:{}", proof.kind(), proof.name().unwrap_or_default())
@@ -289,26 +293,26 @@ fn name(proof: &CredentialProof) -> String {
     }
 }
 
+fn digits<'a>(octets: impl Iterator<Item = &'a u8>) -> String {
+    octets.map(|octet| format!("{octet:02x}")).collect()
+}
+
 pub(super) fn body(credential: &Credential) -> CredentialBody {
-    let scope = match credential.scope {
-        CredentialScope::Bootstrap => "bootstrap",
-        CredentialScope::Session => "session",
-        CredentialScope::Device => "device",
-    };
-    let generation = match credential.generation {
-        Generation::Boot => "boot",
-        Generation::Current => "current",
-        Generation::Pending => "pending",
-    };
+    let time = |at: Option<Utc>| at.map(|at| at.to_string());
     CredentialBody {
         id: name(&credential.proof),
         proof: credential.proof.kind().to_owned(),
-        scope: scope.to_owned(),
-        generation: generation.to_owned(),
+        scope: credential.scope.name().to_owned(),
+        generation: credential.generation.name().to_owned(),
+        since: time(credential.since),
+        escrowed: credential.escrowed,
+        used_at: time(credential.used_at),
+        held_at: time(credential.held_at),
+        command: credential.command.as_ref().map(ToString::to_string),
         bootstrap: credential.record.as_ref().map(ToString::to_string),
         added_at: credential.added_at.to_string(),
-        expires_at: credential.expires_at.map(|at| at.to_string()),
-        revoked_at: credential.revoked_at.map(|at| at.to_string()),
+        expires_at: time(credential.expires_at),
+        revoked_at: time(credential.revoked_at),
         tries_left: credential.tries_left,
     }
 }

@@ -11,6 +11,7 @@ mod commands;
 mod credentials;
 mod devices;
 mod events;
+mod generations;
 mod metrics;
 mod named_credentials;
 mod notifications;
@@ -66,6 +67,15 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(
             "/devices/{dev_id}/commands/{id}/release",
             post(commands::release),
+        )
+        .route("/devices/{dev_id}/rotations", post(generations::rotate))
+        .route(
+            "/devices/{dev_id}/generations/boot/accept",
+            post(generations::accept),
+        )
+        .route(
+            "/devices/{dev_id}/generations/{generation}/revoke",
+            post(generations::revoke),
         )
         .route("/devices/{dev_id}/notifications", post(notifications::send))
         .route("/devices/{dev_id}/notify", put(notify_at::set))

@@ -5,7 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    bootstraps, commands, credentials, devices, events, notifications, notify_at, objects, profiles,
+    bootstraps, commands, credentials, devices, events, generations, notifications, notify_at,
+    objects, profiles,
 };
 
 #[derive(OpenApi)]
@@ -17,6 +18,9 @@ use super::{
         devices::show,
         credentials::add,
         credentials::revoke,
+        generations::rotate,
+        generations::revoke,
+        generations::accept,
         commands::queue,
         commands::list,
         commands::show,

@@ -176,14 +176,29 @@ pub struct DeviceDetail {
 /// A credential, without anything that opens a door.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CredentialBody {
-    /// Names it in this API: the certificate's SHA-256 in hexadecimal, `code-…`, `psk:…` or `http-user:…`.
+    /// Names it in this API: the certificate's SHA-256 in hexadecimal, `code-…`, `psk:…`, `http-user:…` or `notification:…`.
     pub id: String,
-    /// `certificate`, `bootstrap-code`, `psk` or `http-user`.
+    /// `certificate`, `bootstrap-code`, `psk`, `http-user` or `notification`.
     pub proof: String,
-    /// `bootstrap`, `session` or `device` (both).
+    /// `bootstrap`, `session`, `device` (both), or `notification`, which the server proves itself with.
     pub scope: String,
-    /// `boot`, `current` or `pending`.
+    /// `pending` (on its way, or not used yet), `current` (in use) or `boot` (as provisioned, replaced since, and kept).
     pub generation: String,
+    /// When it became of that generation.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// Whether a card, image or URL can bring it back after it was replaced.
+    #[serde(default)]
+    pub escrowed: bool,
+    /// When it was last used, to the hour.
+    #[serde(default)]
+    pub used_at: Option<String>,
+    /// Since when it waits for an operator: the device came with it after it was replaced, and reported no bootstrap.
+    #[serde(default)]
+    pub held_at: Option<String>,
+    /// The command that brings it to the device.
+    #[serde(default)]
+    pub command: Option<String>,
     /// The bootstrap it was issued for.
     pub bootstrap: Option<String>,
     /// When it was made known.
@@ -194,6 +209,47 @@ pub struct CredentialBody {
     pub revoked_at: Option<String>,
     /// Wrong tries left.
     pub tries_left: Option<u8>,
+}
+
+/// A new secret for a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRotation {
+    /// `session` (by default) or `notification`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The server whose account is meant (SrvID); else that of the newest completed bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srv_id: Option<String>,
+}
+
+/// A new secret on its way to a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RotationBody {
+    /// The device.
+    pub device: String,
+    /// `session` or `notification`.
+    pub scope: String,
+    /// The command that brings it.
+    pub command: String,
+    /// The credential.
+    pub credential: String,
+}
+
+/// What the revocation of a generation came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GenerationRevoked {
+    /// Credentials that open nothing any more.
+    pub revoked: Vec<String>,
+    /// Credentials that go on being in use, and that no card, image or URL brings back once they are replaced.
+    pub out_of_escrow: Vec<String>,
+}
+
+/// Secrets that count again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GenerationAccepted {
+    /// How many.
+    pub accepted: usize,
 }
 
 /// A DM Notification to be sent to a device.

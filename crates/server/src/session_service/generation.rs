@@ -1,88 +1,149 @@
-//! Generations of session credentials as sessions use them (D83): `pending` becomes `current` when first used; `boot` brings a reset device back.
+//! Whether the credential of a package counts, and what its use does to the others (D83).
 
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use omadm_bootstrap::BootstrapFailureCause as Cause;
-use omadm_session::server::SessionDelta;
+use omadm_bootstrap::generation::{Attempt, Decision, Presented, SecretScope, decide};
+use omadm_session::server::{SessionDelta, SessionEvent};
 
-use crate::exchange::Refusal;
-use crate::identity::SessionDevice;
+use crate::exchange::{Head, Refusal, of_commit};
+use crate::generations::Book;
+use crate::identity::{HELD_SECS, SessionDevice};
 use crate::model::{
-    Credential, CredentialChange, CredentialScope, EventKind, ExchangeDelta, Generation,
+    Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
+    Generation,
 };
 use crate::node::{Node, event};
 
-/// Adds what the use of the credential means to the delta. 403 where a `boot` credential comes without BootstrapComplete although it was rotated away.
+/// A use is noted again after so long.
+const NOTED_MILLIS: i64 = 3_600_000;
+
+/// What the use of a credential came to.
+pub(super) struct Used {
+    /// The device's secrets as they are now.
+    pub(super) book: Book,
+    /// What the device proved itself with; none where a device CA alone vouches for it.
+    pub(super) proof: Option<CredentialProof>,
+    /// Scopes in which a secret came back that had been replaced.
+    pub(super) recovered: Vec<SecretScope>,
+}
+
+/// Adds what the use of the credential means to the delta. 403 where it was replaced and the device reports no bootstrap. None where nothing changes and
+/// nothing is completed: the usual session, which reads no secret.
 pub(super) async fn used(
     node: &Node,
+    head: &Head,
     device: &SessionDevice,
     step: &SessionDelta,
     delta: &mut ExchangeDelta,
-    correlation: &str,
-) -> Result<(), Refusal> {
-    let Some(used) = device
-        .credential()
-        .filter(|credential| credential.generation != Generation::Current)
-    else {
-        return Ok(());
+) -> Result<Option<Used>, Refusal> {
+    let credential = device.credential();
+    let attempt = Attempt {
+        by: presented(credential),
+        completion: !step.completions.is_empty(),
+        same_device: true,
     };
-    let all = node.store.credentials(device.dev_id()).await?;
-    let rotated = all.iter().filter(|other| is_rival(other, used));
-    match used.generation {
-        Generation::Current => {}
-        Generation::Pending => {
-            delta.credentials.push(CredentialChange::Promote(
-                used.proof.clone(),
-                Generation::Current,
-            ));
-            for former in rotated.filter(|other| other.generation == Generation::Current) {
-                revoke(former, delta, correlation);
-            }
+    let decision = decide(attempt, node.config.generations);
+    match (decision, credential) {
+        (Decision::Hold(_), Some(credential)) => {
+            return Err(hold(node, head, device, credential).await);
         }
-        Generation::Boot => {
-            let rotated: Vec<_> = rotated
-                .filter(|other| other.generation != Generation::Boot)
-                .collect();
-            let current = rotated
-                .iter()
-                .any(|other| other.generation == Generation::Current);
-            if current && step.completions.is_empty() {
-                let detail = "this credential was replaced by a newer one; only a device that was bootstrapped again comes back with it";
-                return Err(Refusal::of(
-                    StatusCode::FORBIDDEN,
-                    Cause::CredentialRevoked,
-                    Some(device.dev_id()),
-                    detail,
-                ));
-            }
-            if current {
-                for dead in rotated {
-                    revoke(dead, delta, correlation);
-                }
-            }
+        (Decision::Refuse(_) | Decision::Hold(_), _) => return Err(replaced(device)),
+        _ => {}
+    }
+    let began = step
+        .events
+        .iter()
+        .any(|event| matches!(event, SessionEvent::Started { .. }));
+    if let Some(credential) = credential.filter(|_| began) {
+        let noted = credential.used_at;
+        if noted.is_none_or(|noted| delta.at.millis_since(noted) >= NOTED_MILLIS) {
+            let noted = CredentialChange::Used(credential.proof.clone());
+            delta.credentials.push(noted);
         }
     }
-    Ok(())
+    if decision == Decision::Accept && !attempt.completion {
+        return Ok(None);
+    }
+    let mut book = Book::read(node, device.device()).await?;
+    let mut recovered = Vec::new();
+    if let Some(credential) = credential.filter(|one| is_issued(one)) {
+        let account = book.account_of(credential).cloned();
+        book.settle(
+            decision,
+            Some(&credential.proof),
+            credential.scope,
+            account.as_ref(),
+            delta,
+            &head.correlation,
+        );
+        if decision == Decision::Recover {
+            recovered.extend(SecretScope::from_name(credential.scope.name()));
+        }
+    }
+    Ok(Some(Used {
+        book,
+        proof: credential.map(|credential| credential.proof.clone()),
+        recovered,
+    }))
 }
 
-/// Another live session credential of the device that a bootstrap issued. What the operator registered (scope `Device`) is never put out of force by use.
-fn is_rival(other: &Credential, used: &Credential) -> bool {
-    other.scope == CredentialScope::Session
-        && other.revoked_at.is_none()
-        && other.proof != used.proof
-        && other.record.is_some()
-}
-
-fn revoke(credential: &Credential, delta: &mut ExchangeDelta, correlation: &str) {
-    delta
-        .credentials
-        .push(CredentialChange::Revoke(credential.proof.clone()));
-    let fingerprint =
-        crate::identity::fingerprint_of(&credential.proof).map(|print| print.to_string());
-    delta.events.push(event(
-        EventKind::CredentialRevoked {
-            fingerprint,
-            name: credential.proof.name().map(str::to_owned),
+/// A credential that opens the bootstrap URI opens sessions as the device identity does, until a newer one took its place.
+fn presented(credential: Option<&Credential>) -> Presented {
+    match credential {
+        Some(credential) if is_issued(credential) => Presented::Issued {
+            generation: credential.generation,
+            revoked: credential.revoked_at.is_some(),
         },
-        correlation,
-    ));
+        _ => Presented::Identity { revoked: false },
+    }
+}
+
+fn is_issued(credential: &Credential) -> bool {
+    match credential.scope {
+        CredentialScope::Session => true,
+        CredentialScope::Bootstrap => credential.generation == Generation::Boot,
+        CredentialScope::Device | CredentialScope::Notification => false,
+    }
+}
+
+fn replaced(device: &SessionDevice) -> Refusal {
+    let detail = "this credential was replaced by a newer one; only a device that was bootstrapped again comes back with it";
+    let about = Some(device.dev_id());
+    Refusal::of(
+        StatusCode::FORBIDDEN,
+        Cause::CredentialReplaced,
+        about,
+        detail,
+    )
+}
+
+/// The same, and an operator is to decide: that it waits is durable, once.
+async fn hold(
+    node: &Node,
+    head: &Head,
+    device: &SessionDevice,
+    credential: &Credential,
+) -> Refusal {
+    if credential.held_at.is_none() {
+        let epoch = Some(device.device().epoch);
+        let mut held = ExchangeDelta::new(device.dev_id().clone(), epoch, head.now);
+        held.credentials
+            .push(CredentialChange::Hold(credential.proof.clone()));
+        let kind = EventKind::CredentialHeld {
+            fingerprint: crate::identity::fingerprint_of(&credential.proof)
+                .map(|print| print.to_string()),
+            name: credential.proof.name().map(str::to_owned),
+        };
+        held.events.push(event(kind, &head.correlation));
+        if let Err(error) = node.store.commit(held).await {
+            return of_commit(node, error);
+        }
+    }
+    let mut refusal = replaced(device).with_header(RETRY_AFTER, HeaderValue::from(HELD_SECS));
+    refusal
+        .problem
+        .detail
+        .push_str("; it waits for an operator");
+    refusal
 }

@@ -18,6 +18,7 @@ pub(crate) use sweep::sweep;
 use self::queue::Queue;
 use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
+use crate::generations;
 use crate::identity::SessionDevice;
 use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
@@ -84,7 +85,7 @@ pub(crate) async fn exchange(
         package,
         node.json_limits(),
     );
-    generation::used(node, device, &step.delta, &mut delta, &head.correlation).await?;
+    let used = generation::used(node, head, device, &step.delta, &mut delta).await?;
     let (body, set_cookie) = match step.reply {
         Reply::Package2 { body, set_cookie } => (body, set_cookie),
         Reply::Refused(refusal) => {
@@ -110,7 +111,25 @@ pub(crate) async fn exchange(
         &head.correlation,
     )
     .await?;
-    completion::complete(node, &step.delta.completions, &mut delta, &head.correlation).await?;
+    generations::answered(
+        node,
+        known,
+        &step.delta.events,
+        &mut delta,
+        &head.correlation,
+    )
+    .await?;
+    if let Some(used) = used {
+        completion::complete(
+            node,
+            known,
+            used,
+            &step.delta.completions,
+            &mut delta,
+            &head.correlation,
+        )
+        .await?;
+    }
     delta.device.push(DeviceChange::Seen);
     delta.session = delta::session(step.state, head.now);
     log(head, &delta);

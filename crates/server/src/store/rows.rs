@@ -15,6 +15,7 @@ use crate::model::{
 const CERTIFICATE: &str = "certificate";
 const PSK: &str = "psk";
 const HTTP_USER: &str = "http-user";
+const NOTIFICATION: &str = "notification";
 /// `kind` of a bootstrap code's row.
 pub(super) const BOOTSTRAP_CODE: &str = "bootstrap-code";
 
@@ -57,7 +58,7 @@ pub(super) fn size(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// `kind` and `proof` of a credential. What has a name is found by kind, a zero octet and the name.
+/// `kind` and `proof` of a credential. What has a name is found by kind, a zero octet and the name; a Notification secret likewise by its id.
 pub(super) fn proof_columns(proof: &CredentialProof) -> (&'static str, Vec<u8>) {
     let kind = proof.kind();
     let octets = match proof {
@@ -66,13 +67,17 @@ pub(super) fn proof_columns(proof: &CredentialProof) -> (&'static str, Vec<u8>) 
         CredentialProof::Psk { identity: name } | CredentialProof::HttpUser { user: name } => {
             [kind.as_bytes(), b"\0", name.as_bytes()].concat()
         }
+        CredentialProof::Notification { id } => [kind.as_bytes(), b"\0", id].concat(),
     };
     (kind, octets)
 }
 
 /// Whether this credential leads to its device, so that no other device may have it.
 pub(super) const fn leads_to_its_device(proof: &CredentialProof) -> bool {
-    !matches!(proof, CredentialProof::BootstrapCode { .. })
+    !matches!(
+        proof,
+        CredentialProof::BootstrapCode { .. } | CredentialProof::Notification { .. }
+    )
 }
 
 /// `words` and `uris` of a command: a JSON array.
@@ -114,6 +119,11 @@ pub(super) fn credential(row: &dyn Columns) -> Read<Credential> {
             .transpose()?,
         serial: row.text(10)?.map(str::to_owned),
         sealed: row.octets(11)?.map(<[u8]>::to_vec),
+        escrowed: number(row, 12)? != 0,
+        since: time(row, 13)?,
+        command: optional(row, 14, |id| EventId::parse(id).ok().map(CommandId))?,
+        used_at: time(row, 15)?,
+        held_at: time(row, 16)?,
     })
 }
 
@@ -270,6 +280,12 @@ fn read_proof(kind: &str, proof: &[u8]) -> Option<CredentialProof> {
         HTTP_USER => Some(CredentialProof::HttpUser {
             user: read_name(kind, proof)?,
         }),
+        NOTIFICATION => {
+            let id = proof.strip_prefix(kind.as_bytes())?.strip_prefix(b"\0")?;
+            Some(CredentialProof::Notification {
+                id: id.try_into().ok()?,
+            })
+        }
         _ => None,
     }
 }

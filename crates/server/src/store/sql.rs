@@ -6,7 +6,7 @@ macro_rules! device { () => {
     "dev_id, epoch, registered_at, last_seen_at, bootstrapped_method, bootstrapped_at, dev_info, next_event_seq, open_commands, notify"
 } }
 macro_rules! credential { () => {
-    "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed"
+    "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed, escrowed, since, command, used_at, held_at"
 } }
 macro_rules! bootstrap { () => {
     "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at"

@@ -282,12 +282,27 @@ fn credential<'a>(
             return Ok(());
         }
         CredentialChange::Promote(proof, generation) => Statement::new(
-            "UPDATE credentials SET generation = ?3 WHERE dev_id = ?1 AND proof = ?2",
-            vec![dev_id, Value::Octets(proof_columns(proof).1.into()), text(generation.name())],
+            "UPDATE credentials SET generation = ?3, since = ?4, held_at = NULL WHERE dev_id = ?1 AND proof = ?2",
+            vec![dev_id, Value::Octets(proof_columns(proof).1.into()), text(generation.name()), Value::Number(delta.at.0)],
+        )
+        .or(unknown),
+        CredentialChange::Used(proof) => Statement::new(
+            "UPDATE credentials SET used_at = ?3 WHERE dev_id = ?1 AND proof = ?2",
+            vec![dev_id, Value::Octets(proof_columns(proof).1.into()), Value::Number(delta.at.0)],
+        )
+        .or(unknown),
+        CredentialChange::Hold(proof) => Statement::new(
+            "UPDATE credentials SET held_at = COALESCE(held_at, ?3) WHERE dev_id = ?1 AND proof = ?2",
+            vec![dev_id, Value::Octets(proof_columns(proof).1.into()), Value::Number(delta.at.0)],
+        )
+        .or(unknown),
+        CredentialChange::EndEscrow(proof) => Statement::new(
+            "UPDATE credentials SET escrowed = 0 WHERE dev_id = ?1 AND proof = ?2",
+            vec![dev_id, Value::Octets(proof_columns(proof).1.into())],
         )
         .or(unknown),
         CredentialChange::Revoke(proof) => Statement::new(
-            "UPDATE credentials SET revoked_at = COALESCE(revoked_at, ?3) WHERE dev_id = ?1 AND proof = ?2",
+            "UPDATE credentials SET revoked_at = COALESCE(revoked_at, ?3), held_at = NULL WHERE dev_id = ?1 AND proof = ?2",
             vec![dev_id, Value::Octets(proof_columns(proof).1.into()), Value::Number(delta.at.0)],
         )
         .or(unknown),
@@ -314,8 +329,10 @@ fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
     }
     all.push(
         Statement::new(
-            "INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed)
-             VALUES (?1, (SELECT COALESCE(MAX(nr), 0) + 1 FROM credentials WHERE dev_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            "INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed,
+                 escrowed, since, command, used_at, held_at)
+             VALUES (?1, (SELECT COALESCE(MAX(nr), 0) + 1 FROM credentials WHERE dev_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                 ?13, ?14, ?15, ?16, ?17)
              ON CONFLICT (dev_id, proof) DO NOTHING",
             vec![
                 dev_id,
@@ -330,6 +347,11 @@ fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
                 credential.tries_left.map_or(Value::Null, |left| Value::Number(left.into())),
                 maybe(credential.serial.as_deref()),
                 credential.sealed.as_ref().map_or(Value::Null, |sealed| Value::Octets(sealed.into())),
+                Value::Number(credential.escrowed.into()),
+                time(credential.since),
+                maybe(credential.command.as_ref().map(|id| id.0.as_str())),
+                time(credential.used_at),
+                time(credential.held_at),
             ],
         )
         .or(CommitError::CredentialTaken),

@@ -69,9 +69,7 @@ impl Send {
                 tell(&queued, json)
             };
         };
-        let command = wait(api, queued, Duration::from_secs(seconds)).await?;
-        tell(&command, json)?;
-        judge(&command)
+        wait_for(api, &self.dev_id, &queued.id, seconds, json).await
     }
 }
 
@@ -92,6 +90,20 @@ fn called(call: &CallBody) -> String {
         ),
         outcome => format!("called{}: {outcome}", at(&call.address)),
     }
+}
+
+/// Waits until a queued command was answered with success, and tells it.
+pub(super) async fn wait_for(
+    api: &ApiClient,
+    dev_id: &str,
+    id: &str,
+    seconds: u64,
+    json: bool,
+) -> Result<(), Failure> {
+    let queued = show(api, dev_id, id).await?;
+    let command = wait(api, queued, Duration::from_secs(seconds)).await?;
+    tell(&command, json)?;
+    judge(&command)
 }
 
 /// Asks until the command rests, or the time is over.

@@ -146,6 +146,45 @@ fn every_kind() -> Vec<EventKind> {
             subject: some(),
             detail: text(),
         },
+        EventKind::RotationQueued {
+            id: text(),
+            scope: text(),
+            proof: text(),
+            fingerprint: some(),
+            name: some(),
+            reason: text(),
+        },
+        EventKind::SecretRotated {
+            scope: text(),
+            proof: text(),
+            fingerprint: some(),
+            name: some(),
+        },
+        EventKind::RotationFailed {
+            id: text(),
+            scope: text(),
+            status: 404,
+        },
+        EventKind::Rebootstrapped {
+            bootstrap: some(),
+            method: some(),
+            event_id: some(),
+            recovered: vec![text()],
+        },
+        EventKind::CredentialHeld {
+            fingerprint: some(),
+            name: some(),
+        },
+        EventKind::CredentialAccepted {
+            scope: text(),
+            fingerprint: some(),
+            name: some(),
+        },
+        EventKind::EscrowEnded {
+            scope: text(),
+            fingerprint: some(),
+            name: some(),
+        },
         EventKind::HandshakeRefused {
             profile: text(),
             cause: text(),
@@ -184,6 +223,13 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::ObjectStored { .. }
             | EventKind::ObjectRemoved { .. }
             | EventKind::RequestRefused { .. }
+            | EventKind::RotationQueued { .. }
+            | EventKind::SecretRotated { .. }
+            | EventKind::RotationFailed { .. }
+            | EventKind::Rebootstrapped { .. }
+            | EventKind::CredentialHeld { .. }
+            | EventKind::CredentialAccepted { .. }
+            | EventKind::EscrowEnded { .. }
             | EventKind::HandshakeRefused { .. } => {}
         }
     }

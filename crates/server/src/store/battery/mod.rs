@@ -73,6 +73,7 @@ macro_rules! battery {
                 psks_are_found_by_when_they_were_added
                 wrong_codes_count_down_to_death
                 promotion_and_revocation_are_kept
+                a_credential_passes_through_its_generations
                 a_session_is_set_replaced_and_ended
                 changes_of_the_device_row_are_kept
                 objects_are_stored_replaced_and_kept_apart
@@ -132,7 +133,7 @@ pub(crate) use battery;
 
 /// When everything in the battery begins.
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 4;
+pub(crate) const SCHEMA: i64 = 5;
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
 pub(crate) fn dev(number: usize) -> DevId {
@@ -175,10 +176,15 @@ pub(crate) fn certificate(dev_id: &DevId, octet: u8) -> Credential {
         proof: CredentialProof::Certificate([octet; 32]),
         scope: CredentialScope::Device,
         generation: Generation::Boot,
+        since: Some(START),
+        escrowed: true,
         record: None,
+        command: None,
         added_at: START,
         expires_at: None,
         revoked_at: None,
+        used_at: None,
+        held_at: None,
         tries_left: None,
         serial: None,
         sealed: None,
@@ -200,6 +206,14 @@ pub(crate) fn http_user(dev_id: &DevId, user: &str) -> Credential {
         proof: CredentialProof::HttpUser {
             user: user.to_owned(),
         },
+        ..psk(dev_id, "")
+    }
+}
+
+pub(crate) fn notification(dev_id: &DevId, octet: u8) -> Credential {
+    Credential {
+        proof: CredentialProof::Notification { id: [octet; 16] },
+        scope: CredentialScope::Notification,
         ..psk(dev_id, "")
     }
 }

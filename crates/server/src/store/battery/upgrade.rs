@@ -3,7 +3,7 @@
 use omadm_bootstrap::{BootstrapMethod, Utc};
 
 use super::{dev, exchange, log, record_id};
-use crate::model::{BootstrapState, CredentialProof, DeviceEpoch};
+use crate::model::{BootstrapState, CredentialProof, DeviceEpoch, Generation};
 use crate::store::Store;
 
 /// Fills an empty store of schema 1. `octets` makes a literal of hexadecimal digits.
@@ -15,6 +15,8 @@ pub(crate) fn first_schema(octets: impl Fn(&str) -> String) -> String {
         )
     });
     let (print, code) = (octets(&"07".repeat(32)), octets(&"08".repeat(48)));
+    let [session, boot, newer] =
+        [9, 10, 11].map(|octet| octets(&format!("{octet:02x}").repeat(32)));
     let sealed = octets("00ff10");
     let hash = "00".repeat(32);
     format!(
@@ -28,8 +30,11 @@ VALUES ('{one}', '{first}', 'minimal', 'dms1.example.com', 'factory', 1, 'comple
 INSERT INTO documents (dev_id, id, sealed) VALUES ('{one}', '{first}', {sealed}), ('{two}', '{second}', {sealed});
 INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left) VALUES
     ('{one}', 1, 'certificate', {print}, 'device', 'current', NULL, 1700000000000, NULL, NULL, NULL),
+    ('{one}', 2, 'certificate', {session}, 'session', 'boot', '{first}', 1700000000000, NULL, NULL, NULL),
+    ('{one}', 3, 'certificate', {boot}, 'bootstrap', 'boot', '{first}', 1700000000000, NULL, NULL, NULL),
+    ('{one}', 4, 'certificate', {newer}, 'bootstrap', 'current', '{first}', 1700000001000, NULL, NULL, NULL),
     ('{two}', 1, 'bootstrap-code', {code}, 'bootstrap', 'current', '{second}', 1700000000000, 1700086400000, NULL, 9);
-INSERT INTO certificates (fingerprint, dev_id) VALUES ({print}, '{one}');
+INSERT INTO certificates (fingerprint, dev_id) VALUES ({print}, '{one}'), ({session}, '{one}'), ({boot}, '{one}'), ({newer}, '{one}');
 INSERT INTO sessions (dev_id, state, expires_at) VALUES ('{one}', '{{}}', 1700000900000);
 INSERT INTO events (dev_id, seq, position, at, correlation, kind) VALUES
     ('{one}', 1, 1, 1700000000000, '00112233aabbccdd', '{{"event":"device-registered"}}'),
@@ -66,6 +71,21 @@ pub(crate) async fn assert_holds_the_first_schema(store: &dyn Store) {
     let proof = CredentialProof::Certificate([7; 32]);
     let certificate = store.credential(&proof).await.unwrap().unwrap();
     assert_eq!((certificate.dev_id, certificate.serial), (dev(1), None));
+    // What nothing had replaced comes into use when it is used next; the card or image can bring both back.
+    let generations: Vec<_> = store
+        .credentials(&dev(1))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.generation, one.escrowed))
+        .collect();
+    let expected = [
+        (Generation::Current, false),
+        (Generation::Pending, true),
+        (Generation::Boot, true),
+        (Generation::Current, false),
+    ];
+    assert_eq!(generations, expected);
     let codes = store.credentials(&dev(2)).await.unwrap();
     assert_eq!(codes[0].tries_left, Some(9));
     assert_eq!(store.session(&dev(1)).await.unwrap().unwrap().state, "{}");

@@ -1,11 +1,11 @@
 use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, Utc};
 
 use super::{
-    BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, http_user, psk, record,
-    record_id, registration,
+    BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, http_user, notification,
+    psk, record, record_id, registration,
 };
 use crate::model::{
-    BootstrapChange, BootstrapState, Credential, CredentialChange, CredentialProof,
+    BootstrapChange, BootstrapState, CommandId, Credential, CredentialChange, CredentialProof,
     CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object, ObjectChange,
     ObjectOwner, PskRow, RevokedCertificate, SessionChange, SessionRow,
 };
@@ -42,8 +42,13 @@ pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl Bac
     let mut credentials = Vec::new();
     for (number, scope) in (0..).zip(CredentialScope::ALL) {
         for generation in Generation::ALL {
-            let mut credential = certificate(&dev(1), number * 3 + generation as u8);
+            let mut credential = certificate(&dev(1), number * 4 + generation as u8);
             (credential.scope, credential.generation) = (scope, generation);
+            credential.escrowed = generation == Generation::Boot;
+            credential.since = (number > 0).then_some(START.plus_millis(1));
+            credential.used_at = (number > 1).then_some(START.plus_millis(2));
+            credential.held_at = (number > 2).then_some(START.plus_millis(3));
+            credential.command = (number > 1).then(|| CommandId(EventId::of([number; 16])));
             credentials.push(credential);
         }
     }
@@ -132,6 +137,7 @@ pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) 
         code(3, 5),
         psk(&dev(1), "one"),
         http_user(&dev(1), "one"),
+        notification(&dev(1), 7),
     ];
     for (epoch, credential) in (1..).zip(&written) {
         store.commit(adding(credential, epoch)).await.unwrap();
@@ -147,6 +153,36 @@ pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) 
         "a code is found by its device"
     );
     assert_eq!(store.credentials(&dev(2)).await.unwrap(), []);
+}
+
+pub(crate) async fn a_credential_passes_through_its_generations(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    store.commit(registration(&dev(1))).await.unwrap();
+    let mut written = psk(&dev(1), "one");
+    (written.generation, written.since) = (Generation::Pending, None);
+    store.commit(adding(&written, 1)).await.unwrap();
+    let proof = || written.proof.clone();
+    let at = Some(START.plus_secs(60));
+    for (epoch, change) in (2..).zip([
+        CredentialChange::Hold(proof()),
+        CredentialChange::Promote(proof(), Generation::Current),
+        CredentialChange::Used(proof()),
+        CredentialChange::EndEscrow(proof()),
+    ]) {
+        let mut delta = exchange(&dev(1), epoch);
+        delta.credentials.push(change.clone());
+        store.commit(delta).await.unwrap();
+        let found = store.credential(&written.proof).await.unwrap().unwrap();
+        match change {
+            CredentialChange::Hold(_) => assert_eq!(found.held_at, at),
+            CredentialChange::Promote(..) => {
+                let now = (found.generation, found.since, found.held_at);
+                assert_eq!(now, (Generation::Current, at, None));
+            }
+            CredentialChange::Used(_) => assert_eq!(found.used_at, at),
+            _ => assert!(!found.escrowed),
+        }
+    }
 }
 
 pub(crate) async fn psks_are_found_by_when_they_were_added(back_end: &impl BackEnd) {

@@ -86,11 +86,11 @@ const RULES: [Rule; 15] = [
     Rule {
         broken: "credentials that no certificate, PSK identity or HTTP user leads to",
         found: "SELECT c.dev_id AS who FROM credentials AS c LEFT JOIN certificates AS t ON t.fingerprint = c.proof AND t.dev_id = c.dev_id
-                WHERE c.kind <> 'bootstrap-code' AND t.fingerprint IS NULL",
+                WHERE c.kind NOT IN ('bootstrap-code', 'notification') AND t.fingerprint IS NULL",
     },
     Rule {
-        broken: "PSKs and HTTP passwords without their secret",
-        found: "SELECT dev_id AS who FROM credentials WHERE kind IN ('psk', 'http-user') AND sealed IS NULL",
+        broken: "PSKs, HTTP passwords and Notification secrets without their secret",
+        found: "SELECT dev_id AS who FROM credentials WHERE kind IN ('psk', 'http-user', 'notification') AND sealed IS NULL",
     },
 ];
 

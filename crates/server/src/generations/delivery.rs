@@ -1,0 +1,130 @@
+//! A rotation on its way: its document, which exists while its command is not answered, and what the answer means.
+
+use omadm_bootstrap::EventId;
+use omadm_bootstrap::generation::{Decision, NewSecret};
+use omadm_dm2::StatusCode;
+use omadm_mo::standard::dm_acc::{AuthNoti, AuthTrsp, HttpAuth};
+use omadm_mo::{DevId, Secret};
+use omadm_session::server::{CommandOutcome, SessionEvent};
+
+use super::rotate::{FOLDER, SHA256_DIGEST};
+use super::{Book, split};
+use crate::model::{
+    CommandId, Credential, CredentialProof, CredentialScope, Device, EventKind, ExchangeDelta,
+    Generation,
+};
+use crate::node::{Node, event};
+use crate::store::StoreError;
+
+/// The document that lies under this path of the device's repository, made from what is sealed; none where no rotation of the device is on its way there.
+pub(crate) async fn document(
+    node: &Node,
+    dev_id: &DevId,
+    path: &str,
+) -> Result<Option<Secret>, StoreError> {
+    let id = path.strip_prefix(FOLDER).map(EventId::parse);
+    let Some(id) = id.and_then(Result::ok).map(CommandId) else {
+        return Ok(None);
+    };
+    let Some(command) = node.store.command(dev_id, &id).await? else {
+        return Ok(None);
+    };
+    let credentials = node.store.credentials(dev_id).await?;
+    let credential = credentials
+        .iter()
+        .find(|one| one.command.as_ref() == Some(&id) && one.revoked_at.is_none());
+    let Some(credential) = credential.filter(|_| command.state.is_open()) else {
+        return Ok(None);
+    };
+    let Some(secret) = secret(node, credential) else {
+        tracing::error!(device = %dev_id, command = %id, "the secret of a rotation cannot be opened");
+        return Ok(None);
+    };
+    let has_parent = command.words.get(2) == Some(&secret.target(true));
+    Ok(Some(secret.document(has_parent)))
+}
+
+/// What the credential brings to the device.
+fn secret(node: &Node, credential: &Credential) -> Option<NewSecret> {
+    let context = credential.proof.seal_context(&credential.dev_id);
+    let opened = node.sealing.open(&context, credential.sealed.as_ref()?);
+    let opened = opened.ok()?;
+    Some(match &credential.proof {
+        CredentialProof::Certificate(_) => {
+            let (data, secret) = split(&opened)?;
+            NewSecret::Trsp(AuthTrsp { data, secret })
+        }
+        CredentialProof::Psk { identity } => NewSecret::Trsp(AuthTrsp {
+            data: identity.clone().into_bytes(),
+            secret: opened,
+        }),
+        CredentialProof::HttpUser { user } => NewSecret::HttpAuth(HttpAuth {
+            user: user.clone(),
+            password: opened,
+        }),
+        CredentialProof::Notification { .. } => {
+            let (data, secret) = split(&opened)?;
+            let kind = SHA256_DIGEST;
+            NewSecret::Noti(AuthNoti { kind, data, secret })
+        }
+        CredentialProof::BootstrapCode { .. } => return None,
+    })
+}
+
+/// Adds what the answers to rotations mean. A device that stored a Notification secret has it, so that counts from now on; what it proves itself with counts
+/// when it does so. Where it stored nothing, the former secret goes on being in use.
+pub(crate) async fn answered(
+    node: &Node,
+    device: &Device,
+    events: &[SessionEvent],
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Result<(), StoreError> {
+    let outcomes = events.iter().filter_map(|event| match event {
+        SessionEvent::Answered(outcome) => Some((command_of(outcome)?, outcome)),
+        _ => None,
+    });
+    let outcomes: Vec<_> = outcomes.collect();
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let mut book = Book::read(node, device).await?;
+    for (id, outcome) in outcomes {
+        let found = book
+            .credentials()
+            .iter()
+            .find(|one| one.command.as_ref() == Some(&id));
+        let Some(credential) = found.cloned() else {
+            continue;
+        };
+        let stored = outcome.status == StatusCode::OK;
+        if !stored {
+            let failed = EventKind::RotationFailed {
+                id: id.to_string(),
+                scope: credential.scope.name().to_owned(),
+                status: outcome.status.get(),
+            };
+            delta.events.push(event(failed, correlation));
+        } else if credential.scope == CredentialScope::Notification
+            && credential.generation == Generation::Pending
+        {
+            let account = book.account_of(&credential).cloned();
+            book.settle(
+                Decision::Promote,
+                Some(&credential.proof),
+                credential.scope,
+                account.as_ref(),
+                delta,
+                correlation,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The rotation that a command fetched, if it looks like one.
+fn command_of(outcome: &CommandOutcome) -> Option<CommandId> {
+    let id = outcome.id.as_ref()?;
+    let ours = outcome.command.get(1)?.ends_with(&format!("/{FOLDER}{id}"));
+    EventId::parse(id).ok().filter(|_| ours).map(CommandId)
+}

@@ -1,0 +1,190 @@
+//! Generations of a device's secrets: rotate, revoke one, let a device come back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use omadm_bootstrap::generation::{Generation, SecretScope};
+use omadm_mo::SrvId;
+use serde::Deserialize;
+
+use super::answer::{JsonBody, Parameters, Refused};
+use super::credentials::name;
+use super::devices::{dev_id, unknown};
+use super::types::{GenerationAccepted, GenerationRevoked, NewRotation, RotationBody};
+use crate::entropy::correlation;
+use crate::generations::{self, Book, Reason, RotateError, rotate_into};
+use crate::model::ExchangeDelta;
+use crate::node::Node;
+use crate::problem::{Problem, ProblemBody};
+use crate::store::CommitError;
+
+/// How often a change is made again after other commits of the device came between.
+const RETRIES: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScopeQuery {
+    scope: Option<String>,
+}
+
+/// Gives a device a new secret by a command in its next session, or in the one that runs. The one in use stays in use until the device used the new one.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/rotations", tag = "credentials", params(("dev_id" = String, Path)), request_body = NewRotation,
+    responses((status = 201, body = RotationBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn rotate(
+    State(node): State<Arc<Node>>,
+    Path(device): Path<String>,
+    JsonBody(new): JsonBody<NewRotation>,
+) -> Result<(StatusCode, Json<RotationBody>), Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let scope = match new.scope.as_deref() {
+        Some(text) => scope(text)?,
+        None => SecretScope::Session,
+    };
+    let srv_id = new.srv_id.as_deref().map(|text| {
+        SrvId::parse(text).map_err(|cause| Refused::bad(format!("srv_id: {text:?}: {cause}")))
+    });
+    let account = srv_id.transpose()?;
+    for _again in 0..RETRIES {
+        let device = node.store.device(&dev_id).await?;
+        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let mut book = Book::read(&node, &device).await?;
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let rotated = rotate_into(
+            &node,
+            &mut book,
+            &mut delta,
+            scope,
+            account.as_ref(),
+            Reason::Operator,
+            &correlation,
+        );
+        let rotated = rotated.await.map_err(not_rotated)?;
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                tracing::info!(correlation, device = %dev_id, scope = scope.name(), command = %rotated.command, "rotation queued");
+                let body = RotationBody {
+                    device: dev_id.to_string(),
+                    scope: rotated.scope.name().to_owned(),
+                    command: rotated.command.to_string(),
+                    credential: name(&rotated.proof),
+                };
+                return Ok((StatusCode::CREATED, Json(body)));
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Revokes a generation, of all scopes or one. `boot` is what is in escrow: what was replaced opens nothing any more, and what is still in use leaves escrow.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/generations/{generation}/revoke", tag = "credentials",
+    params(("dev_id" = String, Path), ("generation" = String, Path, description = "`boot`, `current` or `pending`"),
+        ("scope" = Option<String>, Query, description = "`session`, `bootstrap` or `notification`; else all")),
+    responses((status = 200, body = GenerationRevoked), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn revoke(
+    State(node): State<Arc<Node>>,
+    Path((device, generation)): Path<(String, String)>,
+    Parameters(query): Parameters<ScopeQuery>,
+) -> Result<Json<GenerationRevoked>, Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let generation = Generation::from_name(&generation).ok_or_else(|| {
+        Refused::bad(format!(
+            "{generation:?} is no generation; boot, current and pending are"
+        ))
+    })?;
+    let scope = query.scope.as_deref().map(scope).transpose()?;
+    for _again in 0..RETRIES {
+        let device = node.store.device(&dev_id).await?;
+        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let book = Book::read(&node, &device).await?;
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let done = generations::revoke(&book, generation, scope, &mut delta, &correlation);
+        let body = GenerationRevoked {
+            revoked: done.revoked.iter().map(name).collect(),
+            out_of_escrow: done.out_of_escrow.iter().map(name).collect(),
+        };
+        if delta.credentials.is_empty() {
+            return Ok(Json(body));
+        }
+        match node.store.commit(delta).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        // It is in force by the record; what the CRL still lacks follows with the housekeeping.
+        if let Err(error) = node.refresh_crl().await {
+            tracing::error!(correlation, %error, "the CRL could not be brought up to date");
+        }
+        tracing::info!(correlation, device = %dev_id, generation = generation.name(), "generation revoked");
+        return Ok(Json(body));
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Lets a device come back with secrets that were replaced, though it reported no bootstrap that brought them back; what had replaced them is dead.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/generations/boot/accept", tag = "credentials", params(("dev_id" = String, Path)),
+    responses((status = 200, body = GenerationAccepted), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn accept(
+    State(node): State<Arc<Node>>,
+    Path(device): Path<String>,
+) -> Result<Json<GenerationAccepted>, Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    for _again in 0..RETRIES {
+        let device = node.store.device(&dev_id).await?;
+        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let mut book = Book::read(&node, &device).await?;
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let accepted = generations::accept(&mut book, &mut delta, &correlation);
+        if accepted == 0 {
+            let detail = format!("{dev_id} has no replaced secret in escrow");
+            return Err(Problem::new(StatusCode::CONFLICT, detail)
+                .advising("Start a new bootstrap for the device.")
+                .into());
+        }
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                tracing::info!(correlation, device = %dev_id, accepted, "replaced secrets count again");
+                return Ok(Json(GenerationAccepted { accepted }));
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+fn scope(text: &str) -> Result<SecretScope, Refused> {
+    SecretScope::from_name(text).ok_or_else(|| {
+        Refused::bad(format!(
+            "scope: {text:?} is none; session, bootstrap and notification are"
+        ))
+    })
+}
+
+fn not_rotated(error: RotateError) -> Refused {
+    let told = error.to_string();
+    let conflict = |action: &str| Problem::new(StatusCode::CONFLICT, told.clone()).advising(action);
+    match error {
+        RotateError::NoAccount(_) => conflict("Wait until a bootstrap of the device is completed."),
+        RotateError::NoNotification(_) => {
+            conflict("Bootstrap the device with a profile that has `[account.noti]`.")
+        }
+        RotateError::UnderWay(..) => {
+            conflict("Wait for its next session, or call it with `omadm device notify`.")
+        }
+        RotateError::ByBootstrapAlone => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told)
+            .advising("Start a new bootstrap for the device: it brings a new Auth/Bootstrap."),
+        RotateError::Store(error) => return error.into(),
+        RotateError::StateDir(error) => return error.into(),
+        RotateError::Entropy(error) => return error.into(),
+        RotateError::Seal(error) => return error.into(),
+        RotateError::Document(_) => {
+            tracing::error!(error = told, "a secret could not be rotated");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, told)
+        }
+    }
+    .into()
+}
