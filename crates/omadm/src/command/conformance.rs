@@ -7,7 +7,7 @@ use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::server::{self, ServerSubject};
 use omadm_lab::conformance::{Check, Hook};
 use omadm_mo::{DevId, Secret, ServerUri};
-use omadm_tls::{CertificateDer, Identity, pem};
+use omadm_tls::{CertificateDer, Identity, Psk, pem};
 
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
@@ -57,6 +57,11 @@ struct Run {
   omadm conformance server … --item X-NEGO-001 --item flow-end
   omadm conformance server … --hook 'omadm device'      calls: omadm device send DEVID HGET https://…
                                                        and omadm device notify DEVID --to udp://…
+  omadm conformance server … --psk-url https://dm.example.com:8445/dm/2.0 --psk-identity meter-7 --psk-file key.hex
+  omadm conformance server … --repository-url https://dm.example.com/repo/conformance --suites-url https://dm.example.com:8446/dm/2.0
+
+To be prepared on the server: a device of this DevID with the credential that is given here, and a client-initiated bootstrap that waits for it. The kit
+completes that bootstrap. A hook that is called with `bootstrap DEVID` may prepare it anew each time; --document FILE tells of one that is used up.
 
 A check fails, differs (omadm decided otherwise where the standard is open), is not applicable, not tested (something was not given) or inconclusive.
 Exit code 0: no obligation of level MUST failed or stayed without an answer in what was tested.")]
@@ -91,9 +96,24 @@ pub(crate) struct Server {
     /// The longest body in octets that the server takes
     #[arg(long)]
     body_limit: Option<usize>,
-    /// A listener of the server for PSK, whose suites are to be checked
+    /// Where Package#1 goes on a listener of the server for PSK, whose suites are to be checked
     #[arg(long)]
     psk_url: Option<String>,
+    /// The identity of a pre-shared key under which the server knows the kit
+    #[arg(long, requires = "psk_file", requires = "psk_url")]
+    psk_identity: Option<String>,
+    /// File that holds the key, 32 to 128 hexadecimal digits
+    #[arg(long, requires = "psk_identity")]
+    psk_file: Option<PathBuf>,
+    /// A listener of the server for the older suites of the X.509 list, where --url does not have them
+    #[arg(long)]
+    suites_url: Option<String>,
+    /// Where the device may put MO data into the server's data repository
+    #[arg(long)]
+    repository_url: Option<String>,
+    /// A bootstrap that the device had before: what the server's account says, where none waits any more
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
     /// Where the kit takes Notifications over UDP; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
     notify_listen: String,
@@ -110,11 +130,13 @@ pub(crate) struct Server {
   omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt
   omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt --csr device-csr.pem --cert-out device-cert.pem
   omadm conformance client --dev-id … --listen 0.0.0.0:8443 --host lab.example.com --hook ./trigger.sh
-  omadm conformance client --dev-id … --scratch mo.json --report junit=client.xml
+  omadm conformance client --dev-id … --scratch mo.json --exec urn:example:mo:button:1.0//Press --report junit=client.xml
   omadm conformance client --list
 
-The kit prints the URL of its bootstrap server and waits: start the client with that URL and trust the CA. The hook is called as
-`HOOK bootstrap DEVID` and `HOOK session DEVID`, and has to come back at once; without it the checks that need a further session are not tested.")]
+The kit prints the URL of its bootstrap server and waits: start the client with that URL and trust the CA. It is three DM Servers to the client,
+conformance-a, -b and -c. The hook is called as `HOOK bootstrap DEVID` (fetch now) and `HOOK session DEVID SRVID` (open a session with that server), and
+has to come back at once; without it the checks that need a further session are not tested. --scratch holds one item like
+{\"ClientURI\": \"urn:example:mo:x:1.0//\", \"MOData\": {…}} of an MO that the client supports.")]
 pub(crate) struct Client {
     /// The DevID of the client
     #[arg(long, required_unless_present = "list")]
@@ -137,6 +159,15 @@ pub(crate) struct Client {
     /// File with one item in the MO serialization that the client can add and delete
     #[arg(long)]
     scratch: Option<PathBuf>,
+    /// ClientURI of a node that the client may execute without harm; the kit's first server needs the right to
+    #[arg(long, value_name = "CLIENTURI")]
+    exec: Option<String>,
+    /// HTTP user that the client has from elsewhere; without it the account brings user and password
+    #[arg(long, requires = "password_file")]
+    user: Option<String>,
+    /// File that holds the HTTP password; a line break at its end does not count
+    #[arg(long, requires = "user")]
+    password_file: Option<PathBuf>,
     /// Where the client takes Notifications over UDP
     #[arg(long, value_name = "HOST:PORT")]
     notify_to: Option<String>,
@@ -183,6 +214,8 @@ impl Client {
             setup.notify_to = Some(to.explain(what, "write --notify-to like 127.0.0.1:5683")?);
         }
         setup.hook = self.run.hook();
+        setup.exec.clone_from(&self.exec);
+        setup.http_login = login(self.user.as_ref(), self.password_file.as_deref())?;
         if let Some(file) = &self.scratch {
             let item = serde_json::from_str(&read_text(file)?);
             let item = item.explain(what, format!("{} has to hold JSON", file.display()))?;
@@ -273,15 +306,20 @@ impl Server {
             subject.identity =
                 Some(identity.explain(what, "check that --cert and --key belong together")?);
         }
-        if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
-            let password = read_text(file)?;
-            let password = Secret::from(password.trim_end_matches(['\r', '\n']).to_owned());
-            subject.user = Some((user.clone(), password));
-        }
-        subject.psk_url = match &self.psk_url {
-            Some(url) => Some(uri(url, "--psk-url")?),
-            None => None,
+        subject.user = login(self.user.as_ref(), self.password_file.as_deref())?;
+        let further = |url: &Option<String>, option| {
+            let url = url.as_deref();
+            url.map(|url| uri(url, option)).transpose()
         };
+        subject.psk_url = further(&self.psk_url, "--psk-url")?;
+        subject.suites_url = further(&self.suites_url, "--suites-url")?;
+        subject.repository_url = further(&self.repository_url, "--repository-url")?;
+        if let (Some(identity), Some(file)) = (&self.psk_identity, &self.psk_file) {
+            subject.psk = Some(psk(identity, file)?);
+        }
+        if let Some(file) = &self.document {
+            subject.document = Some(read_text(file)?.into_bytes());
+        }
         let listen = self.notify_listen.parse();
         subject.notify_listen =
             listen.explain(what, "write --notify-listen like 127.0.0.1:5683")?;
@@ -384,6 +422,39 @@ fn finish(report: &Report, reports: &[(String, PathBuf)], json: bool) -> Result<
         "at least one of them is an obligation of level MUST",
         "read what was expected and seen above, or in a report written with --report text=FILE",
     ))
+}
+
+/// User and password, from a file whose last line break does not count.
+fn login(user: Option<&String>, file: Option<&Path>) -> Result<Option<(String, Secret)>, Failure> {
+    let (Some(user), Some(file)) = (user, file) else {
+        return Ok(None);
+    };
+    let password = read_text(file)?;
+    let password = Secret::from(password.trim_end_matches(['\r', '\n']).to_owned());
+    Ok(Some((user.clone(), password)))
+}
+
+/// A pre-shared key, from a file as `omadm device add --psk-file` takes it.
+fn psk(identity: &str, file: &Path) -> Result<Psk, Failure> {
+    let what = || format!("{} cannot be used", file.display());
+    let text = Secret::from(read_text(file)?);
+    let digits = text.expose().trim_ascii();
+    let octet = |pair: &[u8]| {
+        let [high, low] = pair else { return None };
+        let digit = |digit: &u8| char::from(*digit).to_digit(16);
+        u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+    };
+    let octets: Option<Vec<u8>> = digits.chunks(2).map(octet).collect();
+    let Some(octets) = octets else {
+        let why = "it does not hold hexadecimal digits alone, two for each octet";
+        return Err(Failure::new(
+            what(),
+            why,
+            "write the key in hexadecimal digits",
+        ));
+    };
+    let psk = Psk::new(identity.as_bytes(), Secret::new(octets));
+    psk.explain(what(), "a key has 16 to 64 octets; its identity is text")
 }
 
 fn uri(text: &str, option: &str) -> Result<ServerUri, Failure> {
