@@ -4,4 +4,4 @@ pub mod conformance;
 pub mod house;
 pub mod kill;
 pub mod process;
-pub mod soak;
+pub use omadm_lab::soak;

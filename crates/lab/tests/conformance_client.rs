@@ -5,23 +5,31 @@
     reason = "a test fails by panicking"
 )]
 
+mod matrix;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use matrix::{misjudged, not_passed, spread};
 use omadm_bootstrap::BootstrapPolicy;
-use omadm_client::policy::ListenAddresses;
+use omadm_client::policy::{ListenAddresses, NetworkPolicy, ReportTimes};
 use omadm_client::{Client, DeviceDir};
 use omadm_lab::conformance::client::{ClientKit, ClientSetup, checks};
 use omadm_lab::conformance::item::{self, Side};
-use omadm_lab::conformance::peer::{CLIENT_ALTERATIONS, Change, Proxy, ProxyConfig, Relay};
+use omadm_lab::conformance::peer::{
+    Alteration, CLIENT_ALTERATIONS, Change, Proxy, ProxyConfig, Relay,
+};
 use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::{Hook, HookCall, Verdict};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
-use omadm_mo::{DevId, ServerUri, SrvId};
+use omadm_mo::{
+    DevId, ExecOutcome, ManagedObject, ManagedObjectError, Node, NodePath, Rights, ServerUri,
+    SrvId, Value,
+};
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
 
@@ -56,6 +64,50 @@ impl Drop for Device {
     }
 }
 
+/// An object with one node, which may be executed: nothing comes of it.
+struct Button(Ddf);
+
+const BUTTON: &str = "urn:example:mo:button:1.0";
+
+impl Button {
+    fn new() -> Self {
+        let properties = |access: &str, format: &str, more: &str| {
+            format!(
+                "<DFProperties><AccessType>{access}</AccessType><DFFormat><{format}/></DFFormat><Occurrence><One/></Occurrence>\
+                 <Scope><Permanent/></Scope><DFType>{more}</DFType></DFProperties>"
+            )
+        };
+        let root = properties("<Get/>", "node", &format!("<DDFName>{BUTTON}</DDFName>"));
+        let press = properties("<Exec/><Get/>", "chr", "<MIME>text/plain</MIME>");
+        let text = format!(
+            "<MgmtTree><Node><NodeName>Button</NodeName>{root}<Node><NodeName>Press</NodeName>{press}</Node></Node></MgmtTree>"
+        );
+        Self(Ddf::read(&text).unwrap())
+    }
+}
+
+impl ManagedObject for Button {
+    fn ddf(&self) -> &Ddf {
+        &self.0
+    }
+
+    fn read(&self, at: &NodePath) -> Result<Option<Node>, ManagedObjectError> {
+        let mut root = Node::empty();
+        root.put(&NodePath::of("Press").unwrap(), Value::chr("").into());
+        Ok(root.at(at).cloned())
+    }
+
+    fn plan_write(&self, _: &NodePath, _: &Node) -> Result<(), ManagedObjectError> {
+        Err(ManagedObjectError::NotAllowed)
+    }
+
+    fn exec(&mut self, _: &NodePath) -> Result<ExecOutcome, ManagedObjectError> {
+        Ok(ExecOutcome::Done)
+    }
+
+    fn changed(&mut self, _: &NodePath) {}
+}
+
 fn client(folder: &Path, kit: &ClientKit, udp: SocketAddr) -> Client {
     let info = DevInfo {
         dev_id: DevId::parse(DEV_ID).unwrap(),
@@ -82,9 +134,34 @@ fn client(folder: &Path, kit: &ClientKit, udp: SocketAddr) -> Client {
             https: None,
         })
         .mo(Ddf::read(REPORTING).unwrap())
+        .managed_object_for(Button::new(), Rights::READ.with(Rights::EXECUTE))
+        .reports(ReportTimes {
+            coalesce: Duration::from_millis(100),
+            retry: Duration::from_secs(1),
+        })
+        // Where no source is named, too.
+        .network(NetworkPolicy {
+            allow_loopback: true,
+            ..NetworkPolicy::default()
+        })
         .bootstrap_policy(BootstrapPolicy::default())
         .build()
         .unwrap()
+}
+
+async fn asked_for(client: &Client, call: HookCall) {
+    match call {
+        HookCall::Session(server) => {
+            let server = SrvId::parse(&server).unwrap();
+            let _report = client.session(&server).await;
+        }
+        HookCall::Bootstrap => {
+            if client.bootstrap().await.is_ok() {
+                let _reports = client.settle().await;
+            }
+        }
+        other => panic!("a client is not asked for {other:?}"),
+    }
 }
 
 /// The kit, met by a client of ours, with a proxy between where there is something to change.
@@ -99,16 +176,18 @@ async fn driven(change: Option<Change>, picks: &[String]) -> Report {
         "ClientURI": "urn:example:mo:reporting:1.0//",
         "MOData": { "Reporting": { "Enabled": true, "IntervalSeconds": 60, "Target": { "URI": "https://example.com/in" } } },
     }));
+    setup.exec = Some(format!("{BUTTON}//Press"));
     setup.hook = Some(Hook::function(move |call, _| {
         let asked = Arc::clone(&asked);
         async move {
+            // Before it is there, it is asked for its first bootstrap, which it fetches by itself.
             let device = asked.lock().await;
-            let client = device.as_ref().map(|device| Arc::clone(&device.client));
-            if let (Some(client), HookCall::Session) = (client, call) {
-                tokio::spawn(async move {
-                    let first = SrvId::parse("conformance-a").unwrap();
-                    let _report = client.session(&first).await;
-                });
+            let Some(client) = device.as_ref().map(|device| Arc::clone(&device.client)) else {
+                return Ok(());
+            };
+            let accounts = client.accounts().map_err(|error| error.to_string())?;
+            if !accounts.is_empty() {
+                tokio::spawn(async move { asked_for(&client, call).await });
             }
             Ok(())
         }
@@ -127,7 +206,7 @@ async fn driven(change: Option<Change>, picks: &[String]) -> Report {
             identity: kit.server_identity(),
             upstream: ("localhost".to_owned(), kit.address().port()),
             anchors: vec![kit.ca().clone()],
-            identities: vec![kit.account_identity()],
+            identities: kit.account_identities(),
             stranger: kit.client_identity().unwrap(),
             change,
         });
@@ -142,18 +221,6 @@ async fn driven(change: Option<Change>, picks: &[String]) -> Report {
     report
 }
 
-/// Names of the checks that did not pass, with what they said.
-fn not_passed(report: &Report) -> Vec<(&'static str, String)> {
-    let results = report.results.iter();
-    let others = results.filter(|result| result.verdict != Verdict::Passed);
-    others
-        .map(|result| {
-            let said = format!("{}: {}", result.verdict.as_str(), result.verdict.detail());
-            (result.check.id, said)
-        })
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn our_client_passes_every_check_directly_and_behind_a_proxy_that_changes_nothing() {
     for change in [None, Some(Change::Nothing)] {
@@ -164,27 +231,57 @@ async fn our_client_passes_every_check_directly_and_behind_a_proxy_that_changes_
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_check_fails_behind_a_proxy_that_makes_the_client_wrong_in_its_one_place() {
-    let places = Arc::new(Semaphore::new(12));
+/// What each of these alterations made of the kit, for its check alone or for every one.
+async fn altered(
+    alterations: Vec<Alteration>,
+    alone: bool,
+    at_once: usize,
+) -> Vec<(Alteration, Report)> {
+    let places = Arc::new(Semaphore::new(at_once));
     let mut running = Vec::new();
-    for alteration in CLIENT_ALTERATIONS {
+    for alteration in alterations {
         let places = Arc::clone(&places);
         running.push(tokio::spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
-            let picks = [alteration.check.to_owned()];
-            let report = driven(Some(alteration.change), &picks).await;
-            (alteration.check, report.results[0].verdict.clone())
+            let picks = alone.then(|| alteration.check.to_owned());
+            let report = driven(Some(alteration.change), picks.as_slice()).await;
+            (alteration, report)
         }));
     }
-    let mut survived = Vec::new();
+    let mut reports = Vec::new();
     for run in running {
-        let (check, verdict) = run.await.unwrap();
+        reports.push(run.await.unwrap());
+    }
+    reports
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_check_fails_behind_a_proxy_that_makes_the_client_wrong_in_its_one_place() {
+    let mut survived = Vec::new();
+    for (alteration, report) in altered(CLIENT_ALTERATIONS.to_vec(), true, 12).await {
+        let verdict = &report.results[0].verdict;
         if !matches!(verdict, Verdict::Failed { .. } | Verdict::Differs { .. }) {
-            survived.push((check, verdict));
+            survived.push((alteration.check, verdict.clone()));
         }
     }
     assert_eq!(survived, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn soak_each_alteration_of_a_client_fails_its_check_and_its_followers_and_nothing_else() {
+    let size = omadm_lab::soak::size(CLIENT_ALTERATIONS.len());
+    let some = spread(CLIENT_ALTERATIONS, size);
+    let began = std::time::Instant::now();
+    let mut wrong = Vec::new();
+    for (alteration, report) in altered(some, false, 6).await {
+        wrong.extend(misjudged(&alteration, &report));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    println!(
+        "soak: {size} alterations, each before {} checks, in {} s",
+        checks().len(),
+        began.elapsed().as_secs()
+    );
 }
 
 #[test]

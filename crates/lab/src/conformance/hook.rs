@@ -14,20 +14,20 @@ pub enum HookCall {
     Send(Vec<String>),
     /// That the server sends the device a DM Notification, to this address: `udp://HOST:PORT`.
     Notify(String),
-    /// That the client opens a session with the server it knows.
-    Session,
-    /// That the client fetches its bootstrap.
+    /// That the client opens a session with the server of this SrvID.
+    Session(String),
+    /// That the client fetches its bootstrap; or that the server has one wait for the device.
     Bootstrap,
 }
 
 impl HookCall {
-    /// The words that are put behind the hook's own: `send DEVID HGET …`, `notify DEVID --to udp://HOST:PORT`, `session DEVID`, `bootstrap DEVID`.
+    /// The words that are put behind the hook's own: `send DEVID HGET …`, `notify DEVID --to udp://HOST:PORT`, `session DEVID SRVID`, `bootstrap DEVID`.
     #[must_use]
     pub fn words(&self, dev_id: &str) -> Vec<String> {
         let (word, rest): (_, &[String]) = match self {
             Self::Send(command) => ("send", command),
             Self::Notify(_) => ("notify", &[]),
-            Self::Session => ("session", &[]),
+            Self::Session(server) => ("session", std::slice::from_ref(server)),
             Self::Bootstrap => ("bootstrap", &[]),
         };
         let mut words = vec![word.to_owned(), dev_id.to_owned()];
@@ -110,8 +110,10 @@ mod tests {
             "{refused}"
         );
         let done = Hook::program(words("true"));
-        assert_eq!(done.call(HookCall::Session, "D1").await, Ok(()));
+        let session = HookCall::Session("a".to_owned());
+        assert_eq!(session.words("D1"), ["session", "D1", "a"]);
+        assert_eq!(done.call(session.clone(), "D1").await, Ok(()));
         let missing = Hook::program(words("/no/such/program"));
-        assert!(missing.call(HookCall::Session, "D1").await.is_err());
+        assert!(missing.call(session, "D1").await.is_err());
     }
 }

@@ -6,10 +6,12 @@
 pub mod client;
 pub mod item;
 pub mod peer;
+pub mod reach;
 pub mod report;
 pub mod server;
 
 mod check;
+mod hello;
 mod hook;
 mod http_end;
 mod transcript;

@@ -12,7 +12,7 @@ const LONGEST: usize = 4096;
 /// One HTTP exchange as it is reported. Credentials and secrets are not in it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Exchange {
-    /// Method and target, then a line for each header.
+    /// Method and target, then a line for each header; a line of words for what is not HTTP.
     pub request: Vec<String>,
     /// The request's body.
     pub sent: String,
@@ -29,6 +29,24 @@ pub(super) struct Transcript(Arc<Mutex<Vec<Exchange>>>);
 impl Transcript {
     pub(super) fn add(&self, exchange: Exchange) {
         self.lock().push(exchange);
+    }
+
+    /// What is no HTTP exchange: a datagram, a call of the hook, a ClientHello.
+    pub(super) fn note(&self, line: impl Into<String>) {
+        self.add(Exchange {
+            request: vec![line.into()],
+            sent: String::new(),
+            answer: Vec::new(),
+            received: String::new(),
+        });
+    }
+
+    /// The same once more, where it is not there already.
+    pub(super) fn recall(&self, exchange: &Exchange) {
+        let mut all = self.lock();
+        if !all.contains(exchange) {
+            all.push(exchange.clone());
+        }
     }
 
     pub(super) fn take(&self) -> Vec<Exchange> {
@@ -53,6 +71,11 @@ pub(super) fn head(first: String, headers: &HeaderMap) -> Vec<String> {
         lines.push(format!("{name}: {value}"));
     }
     lines
+}
+
+/// A datagram in hex.
+pub(super) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// A body with its secrets masked, where it is a document of DM 2.0, and cut.

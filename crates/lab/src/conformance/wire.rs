@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -53,6 +53,13 @@ impl Ask {
         }
     }
 
+    /// The value of a header; empty where there is none.
+    pub(super) fn header_value(&self, name: &str) -> &str {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(had, _)| had.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    }
+
     pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
@@ -71,6 +78,14 @@ impl Ask {
 }
 
 impl Answer {
+    /// With a header of one value. A value that no header carries is left out.
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
     pub(super) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value

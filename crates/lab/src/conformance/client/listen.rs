@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::conformance::hello::Offer;
 use crate::conformance::http_end::{read, write};
 use crate::conformance::wire::{Answer, Ask};
 
@@ -28,6 +29,25 @@ pub(super) struct Arrived {
     /// Its certificate.
     pub(super) leaf: Option<Fingerprint>,
     pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// What the client's ClientHellos offered, in their order. Clones are of the same list.
+#[derive(Clone, Default)]
+pub(super) struct Offers(Arc<Mutex<Vec<Offer>>>);
+
+impl Offers {
+    fn add(&self, offer: Offer) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&offer) {
+            all.push(offer);
+        }
+    }
+
+    /// Each that was seen, once.
+    pub(super) fn all(&self) -> Vec<Offer> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
 }
 
 /// A listener; dropping it closes its port.
@@ -47,6 +67,7 @@ impl Listener {
         at: SocketAddr,
         identity: Identity,
         arrivals: mpsc::Sender<Arrived>,
+        offers: Offers,
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(at).await?;
         let address = socket.local_addr()?;
@@ -56,16 +77,24 @@ impl Listener {
         let acceptor = Acceptor::new(config).map_err(io::Error::other)?;
         Ok(Self {
             address,
-            task: tokio::spawn(accept(socket, acceptor, arrivals)),
+            task: tokio::spawn(accept(socket, acceptor, arrivals, offers)),
         })
     }
 }
 
-async fn accept(socket: TcpListener, acceptor: Acceptor, arrivals: mpsc::Sender<Arrived>) {
+async fn accept(
+    socket: TcpListener,
+    acceptor: Acceptor,
+    arrivals: mpsc::Sender<Arrived>,
+    offers: Offers,
+) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = socket.accept().await {
-        let (acceptor, arrivals) = (acceptor.clone(), arrivals.clone());
+        let (acceptor, arrivals, offers) = (acceptor.clone(), arrivals.clone(), offers.clone());
         connections.spawn(async move {
+            if let Some(offer) = Offer::peek(&stream).await {
+                offers.add(offer);
+            }
             let Ok(accepted) = acceptor.accept(stream).await else {
                 return;
             };

@@ -3,13 +3,14 @@
 mod checks;
 mod document;
 mod listen;
+mod package;
 mod stand;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use omadm_mo::DevId;
+use omadm_mo::{DevId, Secret};
 use omadm_tls::{
     CertificateDer, CertificateRequest, CertificateRequestError, DevelopmentCaError, Identity,
     pem::PemError,
@@ -23,13 +24,13 @@ use super::item::Side;
 use super::report::{CheckResult, Report};
 use super::verdict::{Level, Verdict};
 
-use document::Issued;
 pub(super) use document::NOTI_SECRET;
-use listen::Listener;
-use stand::Stand;
+use document::{Documents, Issued};
+use listen::{Listener, Offers};
+use stand::{Stand, StandParts};
 
 /// What the client under test is met with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientSetup {
     /// Where the kit listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -47,6 +48,10 @@ pub struct ClientSetup {
     pub notify_to: Option<SocketAddr>,
     /// An item in the MO serialization, ClientURI with empty instance, that the client can add and delete.
     pub scratch: Option<Value>,
+    /// ClientURI of a node of the client that may be executed, and that the kit's first server has the right to execute.
+    pub exec: Option<String>,
+    /// HTTP user and password that the client has from elsewhere; without them the account brings a pair (D45).
+    pub http_login: Option<(String, Secret)>,
 }
 
 /// Why the kit could not be set up.
@@ -72,6 +77,8 @@ pub struct ClientKit {
     issued: Issued,
     main: Listener,
     untrusted: Listener,
+    elsewhere: Listener,
+    offers: Offers,
     arrivals: mpsc::Receiver<listen::Arrived>,
     /// The port that the client is told; another where something stands between.
     port: u16,
@@ -96,7 +103,16 @@ impl ClientSetup {
             hook: None,
             notify_to: None,
             scratch: None,
+            exec: None,
+            http_login: None,
         }
+    }
+
+    /// The MOIDs of the accounts' Perm lists.
+    fn perm(&self) -> impl Iterator<Item = &str> {
+        let exec = self.exec.as_deref().and_then(|uri| uri.split('/').next());
+        let more = [self.scratch.as_ref().and_then(document::moid_of), exec];
+        document::PERM.into_iter().chain(more.into_iter().flatten())
     }
 }
 
@@ -108,15 +124,22 @@ impl ClientKit {
     pub async fn start(setup: ClientSetup) -> Result<Self, StandError> {
         let issued = Issued::new(&setup.dev_id, &setup.host)?;
         let (sender, arrivals) = mpsc::channel(16);
-        let main = Listener::start(setup.listen, issued.server.clone(), sender.clone()).await?;
+        let offers = Offers::default();
+        let start = |at, identity: &Identity| {
+            Listener::start(at, identity.clone(), sender.clone(), offers.clone())
+        };
+        let main = start(setup.listen, &issued.server).await?;
         let beside = SocketAddr::new(setup.listen.ip(), 0);
-        let untrusted = Listener::start(beside, issued.untrusted.clone(), sender).await?;
+        let untrusted = start(beside, &issued.untrusted).await?;
+        let elsewhere = start(beside, &issued.server).await?;
         let port = main.address.port();
         Ok(Self {
             setup,
             issued,
             main,
             untrusted,
+            elsewhere,
+            offers,
             arrivals,
             port,
         })
@@ -176,10 +199,12 @@ impl ClientKit {
         Ok(issued.to_pem())
     }
 
-    /// The credential that the bootstrap brings the client.
+    /// The credentials that the bootstrap brings the client: for its sessions, and for a further bootstrap.
     #[must_use]
-    pub fn account_identity(&self) -> Identity {
-        self.issued.trsp.clone()
+    pub fn account_identities(&self) -> Vec<Identity> {
+        [&self.issued.trsp, &self.issued.boot]
+            .map(|credential| credential.identity.clone())
+            .into()
     }
 
     /// A certificate of the kit's CA under the kit's name, for a proxy before it.
@@ -191,12 +216,20 @@ impl ClientKit {
     /// Waits for the client and drives it through the checks that `picks` names (all where it is empty). `told` hears each result at once.
     pub async fn run(self, picks: &[String], mut told: impl FnMut(&CheckResult)) -> Report {
         let target = self.bootstrap_url();
-        let mut stand = Stand::new(
-            self.setup.clone(),
-            &self.issued,
-            self.arrivals,
-            (self.port, self.untrusted.address.port()),
-        );
+        let at = |port: u16| format!("https://{}:{port}", self.setup.host);
+        let (base, untrusted) = (at(self.port), at(self.untrusted.address.port()));
+        let elsewhere = at(self.elsewhere.address.port());
+        let mut stand = Stand::new(StandParts {
+            documents: Documents::new(&self.issued, &self.setup, &base, &untrusted),
+            trsp: self.issued.trsp.fingerprint(),
+            boot: self.issued.boot.fingerprint(),
+            setup: self.setup.clone(),
+            base,
+            untrusted,
+            elsewhere,
+            offers: self.offers.clone(),
+            arrivals: self.arrivals,
+        });
         let mut results = Vec::new();
         for step in checks::all().filter(|step| step.check.is_picked(picks)) {
             let result = check(&mut stand, step).await;

@@ -6,98 +6,38 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use omadm_dm2::media_type::{MO, PACKAGE2};
+use omadm_mo::Secret;
 use omadm_tls::Fingerprint;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::ClientSetup;
-use super::document::Issued;
-use super::listen::Arrived;
+use super::document::{Documents, FIRST, PASSWORD, Party, SECOND, THIRD, USER};
+use super::listen::{Arrived, Offers};
+use super::package::{Done, Package};
 use crate::conformance::hook::HookCall;
-use crate::conformance::transcript::{Exchange, Transcript, body, head};
+use crate::conformance::transcript::{Transcript, body};
 use crate::conformance::verdict::{Judged, Verdict, expect};
 use crate::conformance::wire::{Answer, Ask};
 
 pub(super) const DEV_INFO: &str = "urn:oma:mo:oma-dm-devinfo:1.2";
 pub(super) const DM_ACC: &str = "urn:oma:mo:oma-dm-dmacc:1.2";
 
-/// A package of the client.
-#[derive(Clone, Debug)]
-pub(super) struct Package {
-    pub(super) ask: Ask,
-    pub(super) leaf: Option<Fingerprint>,
-    /// The body; null where it is no JSON.
-    pub(super) json: Value,
-}
-
-impl Package {
-    pub(super) fn is_response(&self) -> bool {
-        self.json.get("Status").is_some()
-    }
-
-    pub(super) fn header(&self, name: &str) -> &str {
-        let mut headers = self.ask.headers.iter();
-        let found = headers.find(|(had, _)| had.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value)
-    }
-
-    /// Whether it holds an alert of this type.
-    pub(super) fn has_alert(&self, alert_type: &str) -> bool {
-        self.alert(alert_type).is_some()
-    }
-
-    pub(super) fn alert(&self, alert_type: &str) -> Option<&Value> {
-        let mut alerts = self.json["Alert"].as_array()?.iter();
-        alerts.find(|alert| alert["AlertType"] == alert_type)
-    }
-}
-
-/// What became of a Package#2.
-pub(super) struct Done {
-    /// The members of `Status`.
-    pub(super) statuses: Vec<Value>,
-    pub(super) package: Package,
-    /// What was sent to the repository meanwhile, or fetched from it.
-    pub(super) transfers: Vec<Ask>,
-}
-
-impl Done {
-    /// The code of the n-th status; 0 where there is none.
-    pub(super) fn code(&self, index: usize) -> u64 {
-        let status = self.statuses.get(index);
-        status.and_then(|status| status["sc"].as_u64()).unwrap_or(0)
-    }
-
-    pub(super) fn shown(&self) -> String {
-        let codes = self.statuses.iter().map(|status| status["sc"].to_string());
-        format!("status {}", codes.collect::<Vec<_>>().join(", "))
-    }
-
-    /// The items that the n-th GET brought, wherever they stand (D12).
-    pub(super) fn items(&self, index: usize) -> Vec<&Value> {
-        let own = self.statuses.get(index).map(|status| &status["Result"]);
-        let own = own.and_then(Value::as_array);
-        let beside = ["MOS", "MOData", "Result"].iter();
-        let mut beside = beside.filter_map(|member| self.package.json[*member].as_array());
-        own.or_else(|| beside.next())
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-
-    /// The value of the leaf that the n-th GET read.
-    pub(super) fn leaf(&self, index: usize, name: &str) -> Option<&Value> {
-        let items = self.items(index);
-        items
-            .first()
-            .map(|item| &item["MOData"][name])
-            .filter(|value| !value.is_null())
-    }
-
-    pub(super) fn transfer(&self, target: &str) -> Option<&Ask> {
-        self.transfers.iter().find(|ask| ask.target == target)
-    }
+/// What the stand is made of.
+pub(super) struct StandParts {
+    pub(super) setup: ClientSetup,
+    pub(super) documents: Documents,
+    pub(super) trsp: Option<Fingerprint>,
+    pub(super) boot: Option<Fingerprint>,
+    /// Where the kit is, without a path.
+    pub(super) base: String,
+    /// Where it is under a certificate that the client does not trust.
+    pub(super) untrusted: String,
+    /// Where it is at another origin.
+    pub(super) elsewhere: String,
+    pub(super) offers: Offers,
+    pub(super) arrivals: mpsc::Receiver<Arrived>,
 }
 
 /// The server with what it has seen.
@@ -106,70 +46,85 @@ pub(super) struct Stand {
     pub(super) transcript: Transcript,
     pub(super) base: String,
     pub(super) untrusted: String,
-    pub(super) account: Value,
-    pub(super) renamed: Value,
+    pub(super) elsewhere: String,
+    pub(super) documents: Documents,
     pub(super) trsp: Option<Fingerprint>,
+    pub(super) boot: Option<Fingerprint>,
+    pub(super) offers: Offers,
     /// The fetch of the bootstrap.
     pub(super) fetched: Option<Package>,
     /// The first Package#1.
     pub(super) first: Option<Package>,
     /// The Package#1 that came after the first got 503.
     pub(super) retried: Option<Package>,
-    /// What the data repository holds: status, media type, body.
+    /// What the data repository holds: status and body.
     pub(super) repository: BTreeMap<String, (u16, String)>,
+    /// Where it takes one media type alone, and says so with 415.
+    pub(super) particular: BTreeMap<String, &'static str>,
     /// NOTIFICATION-ID of the last Notification.
     pub(super) notifications: u16,
-    document: Value,
+    /// What came of the client's next bootstrap, once it was asked for.
+    pub(super) again: Option<super::checks::Again>,
     arrivals: mpsc::Receiver<Arrived>,
     held: Option<(Package, Arrived)>,
+    /// Whose sessions are served; those of the other accounts are put off.
+    party: Party,
     met: bool,
 }
 
 impl Stand {
-    pub(super) fn new(
-        setup: ClientSetup,
-        issued: &Issued,
-        arrivals: mpsc::Receiver<Arrived>,
-        (port, untrusted): (u16, u16),
-    ) -> Self {
-        let base = format!("https://{}:{port}", setup.host);
+    pub(super) fn new(parts: StandParts) -> Self {
         Self {
-            untrusted: format!("https://{}:{untrusted}", setup.host),
-            document: issued.document(&base, setup.scratch.as_ref()),
-            account: issued.account(&base, super::document::NAME, setup.scratch.as_ref()),
-            renamed: issued.account(&base, "Conformance renamed", setup.scratch.as_ref()),
-            trsp: issued.trsp_fingerprint(),
-            base,
-            setup,
+            setup: parts.setup,
+            documents: parts.documents,
+            trsp: parts.trsp,
+            boot: parts.boot,
+            base: parts.base,
+            untrusted: parts.untrusted,
+            elsewhere: parts.elsewhere,
+            offers: parts.offers,
+            arrivals: parts.arrivals,
             transcript: Transcript::default(),
             fetched: None,
             first: None,
             retried: None,
             repository: BTreeMap::new(),
+            particular: BTreeMap::new(),
             notifications: 0,
-            arrivals,
+            again: None,
             held: None,
+            party: FIRST,
             met: false,
         }
     }
 
     /// Answers what is still held, so that the client does not wait.
     pub(super) fn leave(&mut self) {
-        if let Some((package, arrived)) = self.held.take() {
-            self.reply(&package, arrived, commands(&[&["END"]]));
-        }
+        self.reply(commands(&[&["END"]]));
+    }
+
+    /// Asks whoever waits to come again.
+    pub(super) fn put_off(&mut self) {
+        self.reply(busy());
     }
 
     /// Asks the hook.
     pub(super) async fn ask(&self, call: HookCall) -> Judged {
         let dev_id = self.setup.dev_id.as_str();
+        let words = call.words(dev_id).join(" ");
         let Some(hook) = &self.setup.hook else {
-            let words = call.words(dev_id).join(" ");
             return Err(Verdict::not_tested(format!(
                 "needs --hook, to be called with `{words}`"
             )));
         };
+        self.transcript.note(format!("hook: {words}"));
         hook.call(call, dev_id).await.map_err(Verdict::inconclusive)
+    }
+
+    /// User and password of the third account.
+    pub(super) fn login(&self) -> (String, Secret) {
+        let own = || (USER.to_owned(), Secret::from(PASSWORD.to_owned()));
+        self.setup.http_login.clone().unwrap_or_else(own)
     }
 
     /// The client has fetched its bootstrap and opened its first session. Done once, whatever the outcome.
@@ -178,58 +133,99 @@ impl Stand {
             return;
         }
         let _without_hook = self.ask(HookCall::Bootstrap).await;
-        let Some(arrived) = self.arrive(self.setup.limit, "/bootstrap").await else {
+        let document = answer(200, MO, self.documents.whole.to_string());
+        let fetched = self.give(&[("/bootstrap", document)], "/bootstrap").await;
+        self.fetched = fetched;
+        if self.fetched.is_none() {
             return;
-        };
-        let package = package(&arrived);
-        let document = self.document.to_string();
-        self.reply(&package, arrived, answer(200, MO, document));
-        self.fetched = Some(package);
-        self.first = self.hold(self.setup.limit).await;
+        }
+        self.first = self.hold_at(FIRST.path, self.setup.limit).await;
         // Whether an owed completion is reported again is seen where the kit can get on with a client that does not come back.
-        if self.setup.hook.is_some()
-            && let Some((package, arrived)) = self.held.take()
-        {
-            self.reply(&package, arrived, busy());
+        if self.setup.hook.is_some() && self.held.is_some() {
+            self.reply(busy());
             let limit = self.setup.limit.min(Duration::from_secs(10));
-            self.retried = self.hold_at(&package.ask.target, limit).await;
+            self.retried = self.hold_at(FIRST.path, limit).await;
         }
     }
 
-    /// Waits for a package at this target. The sessions of other accounts are put off.
+    /// Answers fetches by these paths, others with 404, until the one for `last` came.
+    pub(super) async fn give(&mut self, known: &[(&str, Answer)], last: &str) -> Option<Package> {
+        let end = Instant::now() + self.setup.limit;
+        while let Some(arrived) = self.arrive(end).await {
+            let package = Package::of(&arrived);
+            let target = package.ask.target.clone();
+            let answer = known.iter().find(|(path, _)| *path == target);
+            let answer = match answer {
+                Some((_, answer)) if package.ask.method == Method::GET => answer.clone(),
+                _ if target.starts_with("/dm/") => busy(),
+                _ => answer_404(),
+            };
+            self.answer_at_once(&package, arrived, answer);
+            if target == last && package.ask.method == Method::GET {
+                return Some(package);
+            }
+        }
+        None
+    }
+
+    /// Waits for a package at this target, an account's where it is one. Those at others are put off.
     pub(super) async fn hold_at(&mut self, target: &str, limit: Duration) -> Option<Package> {
-        let end = tokio::time::Instant::now() + limit;
+        let mut parties = [FIRST, SECOND, THIRD].into_iter();
+        self.party = parties
+            .find(|party| party.path == target)
+            .unwrap_or(self.party);
+        let end = Instant::now() + limit;
         loop {
-            let left = end.saturating_duration_since(tokio::time::Instant::now());
-            let package = self.hold(left).await?;
+            let left = end.saturating_duration_since(Instant::now());
+            if self.held.is_none() {
+                self.serve(left, &mut Vec::new()).await;
+            }
+            let package = self.held().cloned()?;
             if package.ask.target == target {
                 return Some(package);
             }
-            if let Some((package, arrived)) = self.held.take() {
-                self.reply(&package, arrived, busy());
-            }
+            self.put_off();
         }
     }
 
-    /// A package of the client waits for its answer: the last one, or the first of a new session.
+    /// A package of the client waits for its answer: the last one, or the first of a new session of the first account.
     pub(super) async fn session(&mut self) -> Result<Package, Verdict> {
         self.meet().await;
-        if let Some((package, _)) = &self.held {
-            return Ok(package.clone());
+        match self.held() {
+            Some(package) => Ok(package.clone()),
+            None => self.session_of(FIRST).await,
         }
-        let asked = self.ask(HookCall::Session).await;
-        match self.hold_at("/dm/a", self.setup.limit).await {
+    }
+
+    /// A new session of this account; the one that waits is ended before.
+    pub(super) async fn session_of(&mut self, party: Party) -> Result<Package, Verdict> {
+        self.meet().await;
+        if self.fetched.is_none() {
+            let why = "the client did not fetch its bootstrap, so it knows no server";
+            return Err(Verdict::inconclusive(why));
+        }
+        self.leave();
+        let asked = self.ask(HookCall::Session(party.srv_id.to_owned())).await;
+        match self.hold_at(party.path, self.setup.limit).await {
             Some(package) => Ok(package),
-            None => Err(asked
-                .err()
-                .unwrap_or_else(|| Verdict::inconclusive("the client opened no session"))),
+            None => Err(asked.err().unwrap_or_else(|| {
+                Verdict::inconclusive(format!(
+                    "the client opened no session with {}",
+                    party.srv_id
+                ))
+            })),
         }
     }
 
     /// Sends commands and gives back what became of them. The Package#3 stays unanswered.
     pub(super) async fn run(&mut self, words: &[&[&str]]) -> Result<Done, Verdict> {
+        self.run_as(commands(words), words.len()).await
+    }
+
+    /// The same with an answer of one's own that holds so many commands.
+    pub(super) async fn run_as(&mut self, package2: Answer, count: usize) -> Result<Done, Verdict> {
         self.session().await?;
-        let transfers = self.send(commands(words)).await;
+        let transfers = self.send(package2).await;
         let Some((package, _)) = &self.held else {
             return Err(Verdict::failed("a Package#3", "none came in time"));
         };
@@ -237,11 +233,9 @@ impl Stand {
         let Some(statuses) = package.json["Status"].as_array().cloned() else {
             return Err(Verdict::failed("a Package#3", body(&package.ask.body)));
         };
-        expect(
-            statuses.len() == words.len(),
-            format!("{} statuses", words.len()),
-            || format!("{} statuses", statuses.len()),
-        )?;
+        expect(statuses.len() == count, format!("{count} statuses"), || {
+            format!("{} statuses", statuses.len())
+        })?;
         Ok(Done {
             statuses,
             package,
@@ -249,11 +243,11 @@ impl Stand {
         })
     }
 
-    /// Answers the held package and waits for the next one, serving the repository meanwhile.
+    /// Answers the held package and waits for the next one of the session, serving the repository meanwhile.
     pub(super) async fn send(&mut self, answer: Answer) -> Vec<Ask> {
         let mut transfers = Vec::new();
-        if let Some((package, arrived)) = self.held.take() {
-            self.reply(&package, arrived, answer);
+        if self.held.is_some() {
+            self.reply(answer);
             self.serve(self.setup.limit, &mut transfers).await;
         }
         transfers
@@ -262,14 +256,14 @@ impl Stand {
     /// Answers the held package; gives back what came within the time of silence, the repository served. A package among it is held.
     pub(super) async fn send_last(&mut self, answer: Answer) -> Vec<Ask> {
         let mut transfers = Vec::new();
-        if let Some((package, arrived)) = self.held.take() {
-            self.reply(&package, arrived, answer);
+        if self.held.is_some() {
+            self.reply(answer);
             self.serve(self.setup.silence, &mut transfers).await;
         }
         transfers
     }
 
-    /// Serves the repository for so long; gives back what came. A package of this account is held, the sessions of others are put off.
+    /// Serves the repository for so long; gives back what came. A package is held.
     pub(super) async fn overhear(&mut self, limit: Duration) -> Vec<Ask> {
         let mut transfers = Vec::new();
         if self.held.is_none() {
@@ -277,12 +271,20 @@ impl Stand {
         } else {
             tokio::time::sleep(limit).await;
         }
-        if self.held().is_some_and(|held| held.ask.target != "/dm/a")
-            && let Some((package, arrived)) = self.held.take()
-        {
-            self.reply(&package, arrived, busy());
-        }
         transfers
+    }
+
+    /// Ends the session and serves the repository until such a request came, or nothing came in time.
+    pub(super) async fn overhear_until(
+        &mut self,
+        transfers: &mut Vec<Ask>,
+        came: impl Fn(&[Ask]) -> bool,
+    ) {
+        transfers.extend(self.send_last(commands(&[&["END"]])).await);
+        let end = Instant::now() + self.setup.limit;
+        while Instant::now() < end && !came(transfers) {
+            transfers.extend(self.overhear(self.setup.silence).await);
+        }
     }
 
     /// The held package.
@@ -290,84 +292,74 @@ impl Stand {
         self.held.as_ref().map(|(package, _)| package)
     }
 
-    /// Waits for a package.
-    pub(super) async fn hold(&mut self, limit: Duration) -> Option<Package> {
-        if self.held.is_none() {
-            self.serve(limit, &mut Vec::new()).await;
-        }
-        self.held().cloned()
-    }
-
+    /// Answers requests until a package comes that is of no other account; it is held.
     async fn serve(&mut self, limit: Duration, transfers: &mut Vec<Ask>) {
-        let end = tokio::time::Instant::now() + limit;
-        while let Ok(Some(arrived)) = tokio::time::timeout_at(end, self.arrivals.recv()).await {
-            let package = package(&arrived);
-            if arrived.ask.target.starts_with("/dm/") {
+        let end = Instant::now() + limit;
+        while let Some(arrived) = self.arrive(end).await {
+            let package = Package::of(&arrived);
+            let target = arrived.ask.target.as_str();
+            let mut others = [FIRST, SECOND, THIRD].into_iter();
+            if others.any(|other| other != self.party && target == other.path) {
+                self.answer_at_once(&package, arrived, busy());
+                continue;
+            }
+            if target.starts_with("/dm/") {
+                self.transcript.add(package.exchange());
                 self.held = Some((package, arrived));
                 return;
             }
             transfers.push(arrived.ask.clone());
-            let stored = self.repository.get(&arrived.ask.target);
-            let reply = match (stored, &arrived.ask.method) {
-                (Some((status, text)), _) => answer(*status, MO, text.clone()),
-                (None, &Method::GET) => answer(404, "text/plain", String::new()),
-                (None, _) => answer(204, "", String::new()),
-            };
-            self.reply(&package, arrived, reply);
+            let reply = self.stored(&arrived.ask);
+            self.answer_at_once(&package, arrived, reply);
         }
     }
 
-    /// The next request for this target; others get 404.
-    async fn arrive(&mut self, limit: Duration, target: &str) -> Option<Arrived> {
-        let wait = async {
-            while let Some(arrived) = self.arrivals.recv().await {
-                if arrived.ask.target == target && arrived.ask.method == Method::GET {
-                    return Some(arrived);
-                }
-                let package = package(&arrived);
-                self.reply(&package, arrived, answer(404, "text/plain", String::new()));
-            }
-            None
-        };
-        timeout(limit, wait).await.ok().flatten()
+    /// What the data repository answers.
+    fn stored(&self, ask: &Ask) -> Answer {
+        if let Some(taken) = self.particular.get(&ask.target)
+            && !omadm_dm2::media_type::is_type(ask.header_value("content-type"), taken)
+        {
+            return answer(415, "", String::new()).with(OMADM_ACCEPT, taken);
+        }
+        match (self.repository.get(&ask.target), &ask.method) {
+            (Some((status, text)), _) => answer(*status, MO, text.clone()),
+            (None, &Method::GET) => answer_404(),
+            (None, _) => answer(204, "", String::new()),
+        }
     }
 
-    fn reply(&self, package: &Package, arrived: Arrived, answer: Answer) {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &package.ask.headers {
-            if let (Ok(name), Ok(value)) = (
-                name.parse::<http::header::HeaderName>(),
-                HeaderValue::from_str(value),
-            ) {
-                headers.append(name, value);
-            }
+    async fn arrive(&mut self, end: Instant) -> Option<Arrived> {
+        timeout_at(end, self.arrivals.recv()).await.ok().flatten()
+    }
+
+    /// Answers the held package.
+    fn reply(&mut self, answer: Answer) {
+        if let Some((package, arrived)) = self.held.take() {
+            self.transcript.add(package.answered(&answer));
+            // A client that went away has no use for it.
+            let _gone = arrived.answer.send(answer);
         }
-        let first = format!("{} {}", package.ask.method, package.ask.target);
-        self.transcript.add(Exchange {
-            request: head(first, &headers),
-            sent: body(&package.ask.body),
-            answer: head(answer.status.to_string(), &answer.headers),
-            received: body(&answer.body),
-        });
-        // A client that went away has no use for it.
+    }
+
+    fn answer_at_once(&self, package: &Package, arrived: Arrived, answer: Answer) {
+        let mut exchange = package.exchange();
+        let answered = package.answered(&answer);
+        (exchange.answer, exchange.received) = (answered.answer, answered.received);
+        self.transcript.add(exchange);
         let _gone = arrived.answer.send(answer);
     }
 }
 
-fn package(arrived: &Arrived) -> Package {
-    Package {
-        ask: arrived.ask.clone(),
-        leaf: arrived.leaf,
-        json: serde_json::from_slice(&arrived.ask.body).unwrap_or_default(),
-    }
+/// `OMADM-Accept` as a header's name is written here.
+pub(super) const OMADM_ACCEPT: &str = "omadm-accept";
+
+fn answer_404() -> Answer {
+    answer(404, "text/plain", String::new())
 }
 
 /// 503: come again in a second.
 fn busy() -> Answer {
-    let mut busy = answer(503, "text/plain", String::new());
-    busy.headers
-        .insert("retry-after", HeaderValue::from_static("1"));
-    busy
+    answer(503, "text/plain", String::new()).with("retry-after", "1")
 }
 
 /// A Package#2 of these commands.

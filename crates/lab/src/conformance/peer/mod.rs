@@ -2,13 +2,17 @@
 //! fail, so that no check is one that cannot fail.
 
 mod client;
+mod gate;
 mod proxy;
 mod relay;
 mod server;
 
+use serde_json::Value;
+
 use super::wire::{Answer, Ask};
 
 pub use client::CLIENT_ALTERATIONS;
+pub use gate::Gate;
 pub use proxy::{Proxy, ProxyConfig};
 pub use relay::Relay;
 pub use server::SERVER_ALTERATIONS;
@@ -23,6 +27,37 @@ pub struct Alteration {
     pub check: &'static str,
     /// What is changed.
     pub change: Change,
+    /// The others that fail with it.
+    pub followers: Followers,
+}
+
+/// The checks that fail with another one, since no peer can be wrong in that one place alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Followers {
+    /// These, and all of them.
+    These(&'static [&'static str]),
+    /// Any: the kit gets no further with such a peer.
+    Any,
+}
+
+impl Alteration {
+    const fn new(check: &'static str, change: Change) -> Self {
+        Self {
+            check,
+            change,
+            followers: Followers::These(&[]),
+        }
+    }
+
+    const fn followed_by(mut self, followers: &'static [&'static str]) -> Self {
+        self.followers = Followers::These(followers);
+        self
+    }
+
+    const fn followed_by_any(mut self) -> Self {
+        self.followers = Followers::Any;
+        self
+    }
 }
 
 /// What the proxy changes.
@@ -38,12 +73,20 @@ pub enum Change {
     Datagram(DatagramChange),
     /// No request comes with the certificate of the one who sent it.
     Anonymous,
+    /// Who comes with this one of the identities is taken for a stranger.
+    Misproven(usize),
+    /// A ClientHello of this version and suite goes ahead of the first connection.
+    FirstHello(u16, u16),
     /// It answers HTTP without TLS too.
     PlainHttp,
     /// It answers a ClientHello of SSL 3.0.
     Ssl3,
     /// It speaks TLS 1.2 with no suite of the lists.
     NoSuite,
+    /// It does not speak TLS 1.2 with this suite.
+    NoSuch(u16),
+    /// It takes no connection whose client offers suites for pre-shared keys and not one alone.
+    NoPsk,
     /// It answers the ClientHello of every suite.
     EverySuite,
 }
@@ -59,28 +102,58 @@ impl std::fmt::Debug for AnswerChange {
 }
 
 /// A change of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RequestChange(Altered);
 
-#[derive(Clone, Copy, Debug)]
+impl std::fmt::Debug for RequestChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RequestChange")
+    }
+}
+
+#[derive(Clone, Copy)]
 enum Altered {
     By(fn(&mut Ask)),
-    /// Every status of this code becomes the other one.
-    Status(&'static str, &'static str),
+    /// The statuses of the commands that are so.
+    Outcome(fn(&[String]) -> bool, fn(&mut Value)),
+    /// By the commands it answers.
+    Answering(fn(&mut Ask, &[Vec<String>])),
 }
 
 impl RequestChange {
-    fn make(self, ask: &mut Ask) {
+    /// `commands` are those of the last Package#2 that came by.
+    fn make(self, ask: &mut Ask, commands: &[Vec<String>]) {
         match self.0 {
             Altered::By(change) => change(ask),
-            Altered::Status(from, to) => {
-                client::replace(ask, &format!("\"sc\":{from}"), &format!("\"sc\":{to}"));
-            }
+            Altered::Answering(change) => change(ask, commands),
+            Altered::Outcome(is_it, change) => change_statuses(ask, |n, status| {
+                if commands.get(n).is_some_and(|words| is_it(words)) {
+                    change(status);
+                }
+            }),
         }
     }
 }
 
-/// A change of a datagram, by how many came before.
+/// Changes each status of a Package#3, by its place.
+fn change_statuses(ask: &mut Ask, mut change: impl FnMut(usize, &mut Value)) {
+    if let Ok(mut json) = serde_json::from_slice::<Value>(&ask.body)
+        && let Some(statuses) = json.pointer_mut("/Status").and_then(Value::as_array_mut)
+    {
+        for (n, status) in statuses.iter_mut().enumerate() {
+            change(n, status);
+        }
+        ask.body = json.to_string().into();
+    }
+}
+
+/// The commands of a Package#2; none where it is no such thing.
+fn commands_of(answer: &Answer) -> Option<Vec<Vec<String>>> {
+    let json: Value = serde_json::from_slice(&answer.body).ok()?;
+    serde_json::from_value(json.get("CMD")?.clone()).ok()
+}
+
+/// A change of a datagram, by how many of the same octets came before.
 #[derive(Clone, Copy, Debug)]
 pub struct DatagramChange(fn(&mut Vec<u8>, usize));
 
@@ -88,6 +161,8 @@ pub struct DatagramChange(fn(&mut Vec<u8>, usize));
 struct Asked<'a> {
     ask: &'a Ask,
     earlier: usize,
+    /// Where the proxy is, without a path.
+    origin: &'a str,
 }
 
 impl Asked<'_> {

@@ -16,14 +16,15 @@ use omadm_tls::{
     Acceptor, AcceptorConfig, CertificateDer, ClientTrust, Connector, ConnectorConfig, Fingerprint,
     Identity, LiveClientTrust, ServerTrust,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Asked, Change};
+use super::{Asked, Change, commands_of};
+use crate::conformance::hello::client_hello;
 use crate::conformance::http_end::{read, write};
 use crate::conformance::transcript::Transcript;
-use crate::conformance::wire::{Answer, Ask, Wire};
+use crate::conformance::wire::{Answer, Ask, Wire, dial};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -58,7 +59,9 @@ impl Proxy {
     pub async fn start(config: ProxyConfig) -> io::Result<Self> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = socket.local_addr()?;
-        let shared = Arc::new(Shared::of(config).map_err(io::Error::other)?);
+        let origin = format!("https://{}:{}", config.upstream.0, address.port());
+        let shared = Shared::of(config, origin).map_err(io::Error::other)?;
+        let shared = Arc::new(shared);
         Ok(Self {
             address,
             task: tokio::spawn(accept(socket, shared)),
@@ -87,10 +90,19 @@ struct Shared {
     change: Change,
     /// How often each body came.
     seen: Mutex<HashMap<Bytes, usize>>,
+    /// The commands of the last Package#2.
+    commands: Mutex<Vec<Vec<String>>>,
+    /// Where it is itself.
+    origin: String,
+    /// Whether the first ClientHello is still to go.
+    hello: tokio::sync::Mutex<bool>,
 }
 
 impl Shared {
-    fn of(config: ProxyConfig) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn of(
+        config: ProxyConfig,
+        origin: String,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let nobody = ClientTrust::new(&[] as &[CertificateDer<'_>], &[])?;
         let trust = ServerTrust::anchors(&config.anchors)?;
         let connector = |identity: Option<Identity>| {
@@ -119,6 +131,9 @@ impl Shared {
             known,
             change: config.change,
             seen: Mutex::default(),
+            commands: Mutex::default(),
+            origin,
+            hello: tokio::sync::Mutex::new(true),
         })
     }
 
@@ -127,10 +142,25 @@ impl Shared {
         let Some(leaf) = shown else {
             return &self.nobody;
         };
-        let mut known = self.known.iter();
-        known
-            .find(|(known, _)| *known == leaf)
-            .map_or(&self.stranger, |(_, connector)| connector)
+        let mut known = self.known.iter().enumerate();
+        let found = known.find(|(_, (known, _))| *known == leaf);
+        match (found, self.change) {
+            (Some((n, _)), Change::Misproven(which)) if n == which => &self.stranger,
+            (Some((_, (_, connector))), _) => connector,
+            (None, _) => &self.stranger,
+        }
+    }
+
+    /// Sends the ClientHello that goes ahead, and waits for what comes of it.
+    async fn greet(&self, version: u16, suite: u16) {
+        let mut first = self.hello.lock().await;
+        if std::mem::replace(&mut *first, false)
+            && let Ok(mut stream) = dial(&self.upstream, LIMIT).await
+        {
+            let hello = client_hello(&self.upstream.host, version, suite);
+            let _refused = stream.write_all(&hello).await;
+            let _closed = tokio::time::timeout(LIMIT, stream.read_to_end(&mut Vec::new())).await;
+        }
     }
 
     /// Asks the real peer and changes what has to be changed.
@@ -143,7 +173,8 @@ impl Shared {
         };
         let mut changed = ask.clone();
         if let Change::Request(change) = self.change {
-            change.make(&mut changed);
+            let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            change.make(&mut changed, &commands);
         }
         let mut answer = match self.ask(wire, leaf, changed).await {
             Ok(answer) => answer,
@@ -154,7 +185,16 @@ impl Shared {
             },
         };
         if let Change::Answer(change) = self.change {
-            (change.0)(&Asked { ask: &ask, earlier }, &mut answer);
+            let asked = Asked {
+                ask: &ask,
+                earlier,
+                origin: &self.origin,
+            };
+            (change.0)(&asked, &mut answer);
+        }
+        if let Some(commands) = commands_of(&answer) {
+            let mut last = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = commands;
         }
         answer
     }
@@ -207,9 +247,11 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
         Change::Ssl3 if is_tls && version == 0x0300 => {
             return say(&mut stream, &server_hello([3, 0], suite)).await;
         }
-        Change::NoSuite if is_tls && one_suite => {
-            return say(&mut stream, &[21, 3, 3, 0, 2, 2, 40]).await;
+        Change::NoSuite if is_tls && one_suite => return refuse(&mut stream).await,
+        Change::NoSuch(refused) if is_tls && one_suite && suite == refused.to_be_bytes() => {
+            return refuse(&mut stream).await;
         }
+        Change::FirstHello(version, suite) => shared.greet(version, suite).await,
         Change::EverySuite if is_tls && one_suite && version == 0x0303 => {
             return say(&mut stream, &server_hello([3, 3], suite)).await;
         }
@@ -221,7 +263,12 @@ async fn connection(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn say(stream: &mut TcpStream, octets: &[u8]) {
+/// The alert handshake_failure.
+pub(super) async fn refuse(stream: &mut TcpStream) {
+    say(stream, &[21, 3, 3, 0, 2, 2, 40]).await;
+}
+
+pub(super) async fn say(stream: &mut TcpStream, octets: &[u8]) {
     let _gone = stream.write_all(octets).await;
     let _closed = stream.shutdown().await;
 }

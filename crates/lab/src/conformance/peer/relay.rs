@@ -26,13 +26,14 @@ impl Relay {
         let address = socket.local_addr()?;
         let task = tokio::spawn(async move {
             let mut octets = vec![0; LONGEST];
-            let mut count = 0;
+            let mut seen: Vec<Vec<u8>> = Vec::new();
             while let Ok(length) = socket.recv(&mut octets).await {
                 let mut datagram = octets[..length].to_vec();
+                let earlier = seen.iter().filter(|one| **one == datagram).count();
+                seen.push(datagram.clone());
                 if let Change::Datagram(DatagramChange(change)) = change {
-                    change(&mut datagram, count);
+                    change(&mut datagram, earlier);
                 }
-                count += 1;
                 let _lost = socket.send_to(&datagram, to).await;
             }
         });

@@ -8,7 +8,7 @@ use omadm_dm2::package0::ReceivedPackage0;
 use super::{Alteration, AnswerChange, Asked, Change, DatagramChange, OTHER_DEV_ID};
 use crate::conformance::wire::Answer;
 
-/// An alteration for each check, by the check's name.
+/// An alteration for each check, by the check's name. Without an answer to either package, or commands in it, the kit gets no further.
 pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("boot-media-type", |asked, answer| {
         if is_fetch(asked) {
@@ -16,18 +16,20 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         }
     }),
     answer("boot-document", |asked, answer| {
-        if is_fetch(asked) {
-            replace(answer, "\"ClientURI\"", "\"URI\"");
+        if is_fetch(asked) && answer.body.ends_with(b"]") {
+            let mut longer = answer.body[..answer.body.len() - 1].to_vec();
+            longer.extend(b",{\"MOData\":{\"X\":{}}}]");
+            answer.body = longer.into();
         }
     }),
     answer("boot-account", |asked, answer| {
         if is_fetch(asked) {
-            replace(answer, "\"SrvID\"", "\"ServerID\"");
+            replace(answer, "\"Name\":", "\"Label\":");
         }
     }),
     answer("boot-again", |asked, answer| {
-        if is_fetch(asked) && asked.earlier > 0 {
-            let longer = [&answer.body[..], b" "].concat();
+        if is_fetch(asked) {
+            let longer = [&answer.body[..], " ".repeat(asked.earlier).as_bytes()].concat();
             answer.body = longer.into();
         }
     }),
@@ -50,24 +52,29 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         if asked.is_of_type(PACKAGE1) {
             answer.status = 500;
         }
-    }),
-    answer("flow-media-type", |_, answer| {
-        set(answer, "content-type", "text/plain");
+    })
+    .followed_by_any(),
+    answer("flow-media-type", |asked, answer| {
+        if asked.is_of_type(PACKAGE1) {
+            set(answer, "content-type", "text/plain");
+        }
     }),
     answer("flow-package3", |asked, answer| {
         if asked.is_of_type(PACKAGE3) {
             answer.status = 500;
         }
-    }),
+    })
+    .followed_by_any(),
     answer("flow-end", |_, answer| {
         replace(
             answer,
             "[\"END\"]",
             "[\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//\"]",
         );
-    }),
+    })
+    .followed_by_any(),
     answer("flow-status-count", |asked, answer| {
-        if asked.is_of_type(PACKAGE3) && answer.status == 400 {
+        if asked.is_of_type(PACKAGE3) && answer.status == 400 && !asked.says("\"sc\":\"200\"") {
             end(answer);
         }
     }),
@@ -82,7 +89,7 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         }
     }),
     answer("flow-without-cookie", |asked, answer| {
-        if asked.is_of_type(PACKAGE3) && asked.header("cookie").is_none() {
+        if is_post(asked) && asked.is_of_type(PACKAGE3) && asked.header("cookie").is_none() {
             refuse(answer, 409);
         }
     }),
@@ -94,14 +101,28 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             end(answer);
         }
     }),
+    answer("http-busy", |asked, answer| {
+        if asked.says("conformance.rush") {
+            answer.status = 503;
+        }
+    }),
     answer("json-package2", |_, answer| {
         replace(answer, "\"CMD\"", "\"Cmd\"");
-    }),
+    })
+    .followed_by_any(),
     answer("json-commands", |_, answer| {
-        replace(answer, "\"GET\"", "\"FETCH\"");
+        replace(
+            answer,
+            "\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//\"",
+            "\"FETCH\",\"urn:oma:mo:oma-dm-devinfo:1.2//\"",
+        );
     }),
     answer("json-client-uris", |_, answer| {
-        replace(answer, "devinfo:1.2//", "devinfo:1.2");
+        replace(
+            answer,
+            "\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//\"",
+            "\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2\"",
+        );
     }),
     answer("json-server-uris", |_, answer| {
         replace(
@@ -139,7 +160,8 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     }),
     answer("alert-client-initiated", |asked, answer| {
         refuse_if(asked.says("ClientInitiatedMgmt"), answer);
-    }),
+    })
+    .followed_by_any(),
     answer("alert-server-initiated", |asked, answer| {
         refuse_if(asked.says("\"NOTIFICATION-ID\":7"), answer);
     }),
@@ -152,7 +174,8 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     }),
     answer("alert-bootstrap-type", |asked, answer| {
         refuse_if(asked.says("BootstrapType"), answer);
-    }),
+    })
+    .followed_by_any(),
     answer("alert-bootstrap-again", |asked, answer| {
         refuse_if(asked.says("BootstrapType") && asked.earlier > 0, answer);
     }),
@@ -181,7 +204,8 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             asked.says("\"Result\":[{\"CV\"") && asked.says("\"sc\""),
             answer,
         );
-    }),
+    })
+    .followed_by_any(),
     answer("result-beside-status", |asked, answer| {
         refuse_if(asked.says("\"MOData\":["), answer);
     }),
@@ -201,8 +225,8 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             refuse(answer, 406);
         }
     }),
-    answer("nego-unsupported", |_, answer| {
-        if answer.status == 415 {
+    answer("nego-unsupported", |asked, answer| {
+        if answer.status == 415 && !is_upload(asked) {
             refuse(answer, 400);
         }
     }),
@@ -210,6 +234,21 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         let parameters = asked.header("content-type").unwrap_or_default();
         if parameters.contains("charset") {
             refuse(answer, 415);
+        }
+    }),
+    answer("nego-omadm-accept", |asked, answer| {
+        if asked.is_of_type(PACKAGE1) {
+            set(answer, "omadm-accept", "whatever you like");
+        }
+    }),
+    answer("nego-repository", |asked, answer| {
+        if is_upload(asked) {
+            answer.headers.remove("omadm-accept");
+        }
+    }),
+    answer("repo-upload", |asked, answer| {
+        if is_upload(asked) && asked.ask.method == Method::POST {
+            answer.status = 405;
         }
     }),
     answer("devid-missing", |asked, answer| {
@@ -231,27 +270,32 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         if is_of_another(asked) && asked.is_of_type(PACKAGE1) {
             end(answer);
         }
-    }),
+    })
+    .followed_by(&["devid-refusal"]),
     answer("devid-refusal", |asked, answer| {
         if is_of_another(asked) {
             refuse(answer, 400);
         }
     }),
+    // Who lets everybody in asks for nothing.
     answer("sec-nobody", |asked, answer| {
-        if answer.status == 401 && asked.header("authorization").is_none() {
+        let is_session = asked.is_of_type(PACKAGE1);
+        if is_session && answer.status == 401 && asked.header("authorization").is_none() {
             end(answer);
         }
-    }),
+    })
+    .followed_by(&["sec-basic-offered", "sec-digest-offered"]),
     answer("sec-stranger", |asked, answer| {
-        if answer.status == 403 && !is_of_another(asked) {
+        if asked.is_of_type(PACKAGE1) && answer.status == 403 && !is_of_another(asked) {
             end(answer);
         }
     }),
     answer("sec-basic-offered", |_, answer| {
-        set(answer, "www-authenticate", "Bearer");
+        drop_challenge(answer, "Basic");
     }),
     answer("sec-basic", |asked, answer| {
-        if answer.status == 200 && asked.header("authorization").is_some() {
+        let by = asked.header("authorization").unwrap_or_default();
+        if answer.status == 200 && by.starts_with("Basic") {
             refuse(answer, 401);
         }
     }),
@@ -261,8 +305,9 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         }
     }),
     answer("sec-digest-offered", |_, answer| {
-        set(answer, "www-authenticate", "Basic realm=\"dm\"");
-    }),
+        drop_challenge(answer, "Digest");
+    })
+    .followed_by(&["sec-digest"]),
     answer("sec-digest", |asked, answer| {
         let by = asked.header("authorization").unwrap_or_default();
         if answer.status == 200 && by.starts_with("Digest") {
@@ -271,11 +316,15 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     }),
     change("sec-https", Change::PlainHttp),
     change("sec-not-below-tls", Change::Ssl3),
-    change("sec-x509-suite", Change::NoSuite),
-    change("sec-x509-suites", Change::NoSuite),
-    change("sec-psk-suites", Change::NoSuite),
+    // Who speaks none speaks not all.
+    change("sec-x509-suite", Change::NoSuite).followed_by(&["sec-x509-suites", "sec-psk-suites"]),
+    change("sec-x509-suites", Change::NoSuch(0x003C)),
+    change("sec-psk-suites", Change::NoSuch(0x00AC)),
+    change("sec-psk", Change::NoPsk),
     answer("cmd-hget", |_, answer| {
-        replace(answer, "\"HGET\"", "\"SHOW\"");
+        if !String::from_utf8_lossy(&answer.body).contains("dacmo") {
+            replace(answer, "\"HGET\"", "\"SHOW\"");
+        }
     }),
     answer("cmd-hput", |_, answer| {
         replace(answer, "\"HPUT\"", "\"HPOST\"");
@@ -290,7 +339,11 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
         replace(answer, "\"EXEC\"", "\"DELETE\"");
     }),
     answer("cmd-get", |_, answer| {
-        replace(answer, "\"GET\"", "\"DELETE\"");
+        replace(
+            answer,
+            "\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//Man\"",
+            "\"DELETE\",\"urn:oma:mo:oma-dm-devinfo:1.2//Man\"",
+        );
     }),
     answer("cmd-show", |_, answer| {
         replace(answer, "\"SHOW\"", "\"CONT\"");
@@ -310,13 +363,30 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("uri-query", |_, answer| {
         replace(answer, "/*/Man", "//Man");
     }),
-    datagram("noti-form", |octets, _| octets.push(0)),
+    answer("dac-read", |_, answer| {
+        replace(answer, "oma-dm-dacmo:1.0/*/", "oma-dm-dacmo:1.0//");
+    }),
+    answer("dac-give", |_, answer| {
+        replace(answer, "/2/Servers/other", "/2/Servers/");
+    }),
+    answer("cache-validator", |_, answer| {
+        replace(answer, "?cv=kit-1", "");
+    }),
+    // What is no Package#0 holds nothing.
+    datagram("noti-form", |octets, _| octets.push(0)).followed_by(&[
+        "noti-server-id",
+        "noti-digest",
+        "noti-replay",
+        "noti-session",
+    ]),
+    // The digest is over every octet.
     datagram("noti-server-id", |octets, _| {
         // The first octet of SERVER-ID, wherever its length leaves it.
         if let Some(octet) = octets.get_mut(4) {
             *octet ^= 1;
         }
-    }),
+    })
+    .followed_by(&["noti-digest"]),
     datagram("noti-digest", |octets, _| {
         // RESERVED is covered by the digest and read by nobody.
         if let Some(octet) = octets.get_mut(1) {
@@ -329,32 +399,53 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             package.timestamp = Some(1);
             *octets = package.encode();
         }
-    }),
+    })
+    .followed_by(&["noti-digest"]),
     answer("noti-session", |asked, answer| {
         refuse_if(asked.says("ServerInitiatedMgmt"), answer);
-    }),
+    })
+    .followed_by(&[
+        "alert-server-initiated",
+        "alert-notification-id",
+        "alert-both-causes",
+    ]),
 ];
 
 const fn answer(check: &'static str, change: fn(&Asked<'_>, &mut Answer)) -> Alteration {
-    Alteration {
-        check,
-        change: Change::Answer(AnswerChange(change)),
-    }
+    Alteration::new(check, Change::Answer(AnswerChange(change)))
 }
 
 const fn datagram(check: &'static str, change: fn(&mut Vec<u8>, usize)) -> Alteration {
-    Alteration {
-        check,
-        change: Change::Datagram(DatagramChange(change)),
-    }
+    Alteration::new(check, Change::Datagram(DatagramChange(change)))
 }
 
 const fn change(check: &'static str, change: Change) -> Alteration {
-    Alteration { check, change }
+    Alteration::new(check, change)
 }
 
 fn is_fetch(asked: &Asked<'_>) -> bool {
     asked.ask.method == Method::GET && asked.ask.target.starts_with("/bootstrap")
+}
+
+fn is_post(asked: &Asked<'_>) -> bool {
+    asked.ask.method == Method::POST
+}
+
+fn is_upload(asked: &Asked<'_>) -> bool {
+    asked.ask.target.starts_with("/repo")
+}
+
+/// Leaves out the challenges of this scheme.
+fn drop_challenge(answer: &mut Answer, scheme: &str) {
+    let all = answer.headers.get_all("www-authenticate").iter();
+    let kept: Vec<_> = all
+        .filter(|value| !value.to_str().is_ok_and(|text| text.starts_with(scheme)))
+        .cloned()
+        .collect();
+    answer.headers.remove("www-authenticate");
+    for value in kept {
+        answer.headers.append("www-authenticate", value);
+    }
 }
 
 fn is_of_another(asked: &Asked<'_>) -> bool {

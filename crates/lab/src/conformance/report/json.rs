@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CheckResult, Report, VERDICTS};
+use crate::conformance::verdict::Verdict;
 
 impl Report {
     /// The report as one JSON object: `side`, `target`, `passed`, `counts`, `checks` and `items`. Exchanges stand with checks that did not pass.
@@ -11,8 +12,11 @@ impl Report {
         let counts = VERDICTS
             .iter()
             .map(|verdict| ((*verdict).to_owned(), json!(self.count(verdict))));
-        let items = self.items().map(|(item, state)| {
-            json!({ "id": item.id, "level": item.level, "says": item.says, "state": state.as_str() })
+        let items = self.items().map(|one| {
+            let item = one.item;
+            json!({
+                "id": item.id, "level": item.level, "says": item.says, "state": one.state.as_str(), "why": one.why,
+            })
         });
         json!({
             "side": self.side.as_str(),
@@ -41,6 +45,14 @@ fn check(result: &CheckResult) -> Value {
         members.insert("detail".to_owned(), json!(detail));
         members.insert("exchanges".to_owned(), json!(result.exchanges));
     }
+    if let (
+        Some(members),
+        Verdict::Failed { expected, seen } | Verdict::Differs { expected, seen, .. },
+    ) = (value.as_object_mut(), &result.verdict)
+    {
+        members.insert("expected".to_owned(), json!(expected));
+        members.insert("seen".to_owned(), json!(seen));
+    }
     value
 }
 
@@ -54,6 +66,7 @@ mod tests {
         assert_eq!(json["passed"], false);
         assert_eq!(json["counts"]["failed"], 1);
         assert_eq!(json["checks"][1]["detail"], "expected 200; seen 500");
+        assert_eq!(json["checks"][1]["seen"], "500");
         assert_eq!(json["checks"][1]["exchanges"][0]["request"][0], "POST /dm");
         assert_eq!(json["checks"][0].get("exchanges"), None);
         let items = json["items"].as_array().unwrap();

@@ -62,8 +62,10 @@ fn case(result: &CheckResult) -> String {
     text
 }
 
+/// What was asked and where that is written, then every exchange.
 fn exchanges(result: &CheckResult) -> String {
-    let mut text = String::new();
+    let check = &result.check;
+    let mut text = format!("asked: {} ({})\n\n", check.says, check.clause);
     for exchange in &result.exchanges {
         let _ = writeln!(
             text,

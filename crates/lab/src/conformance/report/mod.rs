@@ -6,6 +6,7 @@ mod text;
 
 use super::check::Check;
 use super::item::{self, Item, Side};
+use super::reach::beyond;
 use super::transcript::Exchange;
 use super::verdict::{Level, Verdict};
 
@@ -36,7 +37,7 @@ pub struct Report {
 /// What all checks of an item say together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ItemState {
-    /// The kit has no check for it: HTTP does not show it.
+    /// The kit has no check for it: it does not show outside.
     OutOfReach,
     /// None of its checks was run.
     NotTested,
@@ -57,7 +58,7 @@ impl ItemState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::OutOfReach => "out of the kit's reach",
+            Self::OutOfReach => "not checkable",
             Self::NotTested => "not tested",
             Self::NotApplicable => "not applicable",
             Self::Passed => "passed",
@@ -102,14 +103,46 @@ impl Report {
     }
 
     /// Each item that binds this end, and what its checks say together.
-    pub fn items(&self) -> impl Iterator<Item = (&'static Item, ItemState)> + '_ {
+    pub fn items(&self) -> impl Iterator<Item = ItemResult> + '_ {
         item::of_side(self.side).map(|item| {
             let results = self.results.iter();
             let of_item = results.filter(|result| result.check.items.contains(&item.id));
-            let state = of_item.map(|result| ItemState::of(&result.verdict)).max();
-            (item, state.unwrap_or(ItemState::OutOfReach))
+            let each = of_item.map(|result| (ItemState::of(&result.verdict), result));
+            let state = each.clone().map(|(state, _)| state).max();
+            let why = match state {
+                Some(ItemState::Passed) => String::new(),
+                Some(worst) => {
+                    let so = each.filter(|(state, _)| *state == worst);
+                    let names = so.map(|(_, result)| result.check.id);
+                    names.collect::<Vec<_>>().join(", ")
+                }
+                None => match beyond(self.side, item.id) {
+                    Some(why) => why.to_owned(),
+                    None => "its checks were not picked".to_owned(),
+                },
+            };
+            let unpicked = || match beyond(self.side, item.id) {
+                Some(_) => ItemState::OutOfReach,
+                None => ItemState::NotTested,
+            };
+            ItemResult {
+                item,
+                state: state.unwrap_or_else(unpicked),
+                why,
+            }
         })
     }
+}
+
+/// An item and what its checks say together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ItemResult {
+    /// The item.
+    pub item: &'static Item,
+    /// The worst that its checks found.
+    pub state: ItemState,
+    /// Which checks found that, or why there is none; empty where all passed.
+    pub why: String,
 }
 
 /// The verdicts in the order in which they are counted.
@@ -169,6 +202,7 @@ pub(super) fn sample() -> Report {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -177,15 +211,19 @@ mod tests {
         let report = sample();
         let state = |id| {
             let mut items = report.items();
-            items
-                .find(|(item, _)| item.id == id)
-                .map(|(_, state)| state)
+            items.find(|one| one.item.id == id).map(|one| one.state)
         };
         assert_eq!(state("X-FLOW-001"), Some(ItemState::Failed));
         assert_eq!(state("X-NEGO-001"), Some(ItemState::Differs));
         assert_eq!(state("X-NOTI-001"), Some(ItemState::NotTested));
         assert_eq!(state("B-28"), Some(ItemState::OutOfReach));
         assert_eq!(state("B-20"), None, "it binds the client alone");
+        assert_eq!(state("X-URI-001"), Some(ItemState::NotTested));
+        let mut items = report.items();
+        let failed = items.find(|one| one.item.id == "X-FLOW-001").unwrap();
+        assert_eq!(failed.why, "two");
+        let beyond = report.items().find(|one| one.item.id == "B-28").unwrap();
+        assert!(beyond.why.contains("operator"), "{}", beyond.why);
     }
 
     #[test]

@@ -31,18 +31,23 @@ impl Report {
             text.push_str(&explained(result));
         }
         text.push_str("\nitems\n");
-        for (item, state) in self.items() {
-            let _ = writeln!(
+        for one in self.items() {
+            let item = one.item;
+            let _ = write!(
                 text,
-                "  {:<16} {:<22} {:<28} {}",
+                "  {:<16} {:<15} {:<28} {}",
                 item.id,
-                state.as_str(),
+                one.state.as_str(),
                 item.level,
                 item.says
             );
+            let _ = match one.why.as_str() {
+                "" => writeln!(text),
+                why => writeln!(text, "\n                   {why}"),
+            };
         }
         let unreached = self.items();
-        let unreached = unreached.filter(|(_, state)| *state <= ItemState::NotTested);
+        let unreached = unreached.filter(|one| one.state <= ItemState::NotTested);
         let counts = VERDICTS
             .iter()
             .map(|verdict| format!("{} {verdict}", self.count(verdict)));
@@ -92,16 +97,24 @@ impl CheckResult {
     }
 }
 
+/// What was asked, what had to come and what came, then every exchange.
 fn explained(result: &CheckResult) -> String {
     let check = &result.check;
     let mut text = format!(
-        "\n{} {} ({}; {})\n  {}\n",
+        "\n{} {} ({}, {})\n  asked     {} ({})\n",
         result.verdict.as_str(),
         check.id,
+        check.level.as_str(),
         check.items.join(", "),
+        check.says,
         check.clause,
-        result.verdict.detail()
     );
+    let _ = match &result.verdict {
+        Verdict::Failed { expected, seen } => {
+            writeln!(text, "  expected  {expected}\n  seen      {seen}")
+        }
+        other => writeln!(text, "  because   {}", other.detail()),
+    };
     for exchange in &result.exchanges {
         for (mark, lines, body) in [
             (">", &exchange.request, &exchange.sent),
@@ -132,7 +145,11 @@ mod tests {
             "give --hook",
             "  > POST /dm",
             "  < 500",
-            "X-CMD-001        out of the kit's reach",
+            "B-10             not checkable",
+            "X-CMD-001        not tested",
+            "asked     says <so> & \"thus\" (§2)",
+            "expected  200",
+            "seen      500",
             "4 checks: 1 passed, 1 failed, 1 differs, 0 not applicable, 1 not tested, 0 inconclusive",
             "at least one obligation of level MUST failed",
         ] {

@@ -1,5 +1,7 @@
 //! The device that the kit is: its packages, its sessions, its answers to commands.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
@@ -20,6 +22,10 @@ pub(super) const CLIENT_INITIATED: &str = "urn:oma:at:dm:2.0:ClientInitiatedMgmt
 pub(super) const BOOTSTRAP_COMPLETE: &str = "urn:oma:at:dm:2.0:BootstrapComplete";
 pub(super) const DEV_INFO: &str = "urn:oma:mo:oma-dm-devinfo:1.2";
 pub(super) const DM_ACC: &str = "urn:oma:mo:oma-dm-dmacc:1.2";
+/// The cache validator of the device's DevInfo.
+pub(super) const VALIDATOR: &str = "kit-1";
+/// How often a request goes out while the server says 503.
+const PATIENCE: usize = 4;
 /// Packages after which a session without END is given up.
 const MOST_PACKAGES: usize = 32;
 
@@ -82,13 +88,37 @@ impl ServerKit {
     /// One request on a connection of its own.
     pub(super) async fn once(&self, ask: Ask) -> Result<Answer, Verdict> {
         let mut wire = self.connect(Who::Device).await?;
-        wire.send(ask).await.map_err(Verdict::inconclusive)
+        self.tell(&mut wire, ask).await
+    }
+
+    /// One request; once more where the server says 503 and when to come again.
+    pub(super) async fn tell(&self, wire: &mut Wire, ask: Ask) -> Result<Answer, Verdict> {
+        let mut answer = Answer::default();
+        for _ in 0..PATIENCE {
+            answer = wire
+                .send(ask.clone())
+                .await
+                .map_err(Verdict::inconclusive)?;
+            let wait = answer
+                .header("retry-after")
+                .parse()
+                .map(Duration::from_secs);
+            match wait {
+                Ok(wait) if answer.status == 503 && wait <= self.subject.limit => {
+                    tokio::time::sleep(wait).await;
+                }
+                _ => break,
+            }
+        }
+        Ok(answer)
     }
 
     /// A fetch of the bootstrap; not tested without its URL.
     pub(super) fn fetch(&self) -> Result<(ServerUri, Ask), Verdict> {
         let Some(url) = self.subject.bootstrap_url.clone() else {
-            return Err(Verdict::not_tested("needs --bootstrap-url"));
+            return Err(Verdict::not_tested(
+                "needs --bootstrap-url, and a bootstrap that waits for the device there",
+            ));
         };
         let mut ask = self.package("", "").without("content-type");
         ask.method = Method::GET;
@@ -119,7 +149,7 @@ impl ServerKit {
     pub(super) async fn open(&self, package1: &str) -> Result<Session, Verdict> {
         let mut wire = self.connect(Who::Device).await?;
         let ask = self.package(PACKAGE1, package1.to_owned());
-        let answer = wire.send(ask).await.map_err(Verdict::inconclusive)?;
+        let answer = self.tell(&mut wire, ask).await?;
         Ok(Session {
             wire,
             cookie: cookie(&answer),
@@ -161,8 +191,7 @@ impl ServerKit {
         if let Some(cookie) = &session.cookie {
             ask = ask.header("cookie", format!("{SESSION_COOKIE}={cookie}"));
         }
-        let answer = session.wire.send(ask).await;
-        answer.map_err(Verdict::inconclusive)
+        self.tell(&mut session.wire, ask).await
     }
 
     /// Answers every command until END. Gives back every command that came, the session's last Package#2 among them.
@@ -203,7 +232,7 @@ impl ServerKit {
     pub(super) fn dev_info_item(&self) -> Value {
         json!({
             "ClientURI": format!("{DEV_INFO}/1/"),
-            "CV": "kit-1",
+            "CV": VALIDATOR,
             "MOData": { "DevInfo": {
                 "DevID": self.subject.dev_id.as_str(), "Man": "Conformance", "Mod": "Kit", "DmV": "2.0", "Lang": "en",
                 "DevType": "lab", "OEM": "", "FwV": "1", "SwV": "1", "HwV": "",

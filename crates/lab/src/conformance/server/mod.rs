@@ -2,10 +2,12 @@
 
 mod checks;
 mod device;
-mod hello;
 mod subject;
 
 use std::time::Instant;
+
+use omadm_mo::standard::dm_acc;
+use serde_json::Value;
 
 use super::check::{Check, Step};
 use super::hook::HookCall;
@@ -39,7 +41,11 @@ pub async fn run(
         subject,
         transcript: Transcript::default(),
         events: first_event(),
+        account: None,
     };
+    if let Some(document) = kit.subject.document.clone() {
+        kit.account = account_of(&document);
+    }
     let mut results = Vec::new();
     for step in checks::all().filter(|step| step.check.is_picked(picks)) {
         let result = kit.check(step).await;
@@ -60,6 +66,8 @@ struct ServerKit {
     transcript: Transcript,
     /// Number of the last bootstrap event that was reported.
     events: u128,
+    /// The server's DM Account as the last bootstrap brought it.
+    account: Option<Value>,
 }
 
 impl ServerKit {
@@ -102,15 +110,31 @@ impl ServerKit {
 
     /// Asks the hook; not tested where there is none.
     async fn ask(&self, call: HookCall) -> Judged {
+        let words = call.words(self.subject.dev_id.as_str()).join(" ");
         let Some(hook) = &self.subject.hook else {
-            let words = call.words(self.subject.dev_id.as_str()).join(" ");
             return Err(Verdict::not_tested(format!(
                 "needs --hook, to be called with `{words}`"
             )));
         };
+        self.transcript.note(format!("hook: {words}"));
         let asked = hook.call(call, self.subject.dev_id.as_str()).await;
         asked.map_err(Verdict::inconclusive)
     }
+}
+
+/// The root of the DM Account in a bootstrap.
+fn account_of(document: &[u8]) -> Option<Value> {
+    let json: Value = serde_json::from_slice(document).ok()?;
+    let moid = dm_acc::moid();
+    let mut accounts = json.as_array()?.iter().filter_map(|item| {
+        let uri = item["ClientURI"].as_str()?;
+        let data = item["MOData"].as_object()?;
+        let root = data.values().next().filter(|_| data.len() == 1)?;
+        uri.strip_prefix(moid.as_str())?
+            .starts_with('/')
+            .then_some(root)
+    });
+    accounts.next().cloned()
 }
 
 /// The time makes it new.

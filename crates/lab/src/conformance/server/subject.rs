@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::{
     CertificateDer, CertificateValidity, Connector, ConnectorConfig, ConnectorSetupError,
-    DevelopmentCa, DevelopmentCaError, Identity, ServerTrust, ServerTrustError, UnixTime,
+    DevelopmentCa, DevelopmentCaError, Identity, Psk, ServerTrust, ServerTrustError, UnixTime,
 };
 
 use crate::conformance::hook::Hook;
@@ -32,6 +32,14 @@ pub struct ServerSubject {
     pub psk_url: Option<ServerUri>,
     /// Where the kit takes Notifications over UDP; port 0 takes a free one.
     pub notify_listen: SocketAddr,
+    /// A pre-shared key of the device, with which a session is opened there.
+    pub psk: Option<Psk>,
+    /// A listener of the server for the older suites of the X.509 list; without it those of `url` are looked at.
+    pub suites_url: Option<ServerUri>,
+    /// Where the device may put MO data into the server's data repository.
+    pub repository_url: Option<ServerUri>,
+    /// A bootstrap that the device had before: what the server's account says, where none waits any more.
+    pub document: Option<Vec<u8>>,
     /// Whether every suite of the X.509 list has to be there, weak and old ones too.
     pub every_suite: bool,
     /// What makes the server do something of its own accord.
@@ -46,7 +54,7 @@ pub enum SubjectError {
     /// An anchor.
     #[error(transparent)]
     Trust(#[from] ServerTrustError),
-    /// The device's certificate and key.
+    /// The device's certificate and key, or its pre-shared key.
     #[error(transparent)]
     Identity(#[from] ConnectorSetupError),
     /// The certificate of a stranger could not be made.
@@ -73,6 +81,10 @@ impl ServerSubject {
             user: None,
             body_limit: None,
             psk_url: None,
+            psk: None,
+            suites_url: None,
+            repository_url: None,
+            document: None,
             notify_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             every_suite: false,
             hook: None,
@@ -90,12 +102,15 @@ pub(super) enum Who {
     Stranger,
     /// Somebody without certificate.
     Nobody,
+    /// The device with its pre-shared key.
+    Psk,
 }
 
 pub(super) struct Connectors {
     device: Connector,
     stranger: Connector,
     nobody: Connector,
+    psk: Option<Connector>,
 }
 
 impl Connectors {
@@ -112,7 +127,13 @@ impl Connectors {
         let stranger = DevelopmentCa::create("nobody knows this CA", validity)?
             .issue_for_generated_key(&subject.dev_id, validity)?
             .1;
+        let psk = subject.psk.clone().map(|psk| {
+            let mut config = ConnectorConfig::new(trust.clone()).with_psk(psk);
+            config.handshake_timeout = subject.limit;
+            Connector::new(config)
+        });
         Ok(Self {
+            psk: psk.transpose()?,
             device: connector(subject.identity.clone())?,
             stranger: connector(Some(stranger))?,
             nobody: connector(None)?,
@@ -124,6 +145,10 @@ impl Connectors {
             Who::Device => &self.device,
             Who::Stranger => &self.stranger,
             Who::Nobody => &self.nobody,
+            Who::Psk => match &self.psk {
+                Some(psk) => psk,
+                None => &self.nobody,
+            },
         }
     }
 }

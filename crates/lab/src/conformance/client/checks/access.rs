@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::document::FIRST;
 use super::super::stand::{DM_ACC, Stand};
 use super::ClientStep;
 use crate::conformance::check::step;
@@ -138,7 +139,7 @@ async fn guard(stand: &mut Stand) -> Judged {
 }
 
 async fn unique(stand: &mut Stand) -> Judged {
-    let again = stand.account.clone();
+    let again = stand.documents.account.clone();
     stand.repository.insert(
         "/repo/again".to_owned(),
         (200, json!([again, again]).to_string()),
@@ -149,7 +150,7 @@ async fn unique(stand: &mut Stand) -> Judged {
     let items = done.items(1);
     let same = items
         .iter()
-        .filter(|item| item["MOData"]["SrvID"] == super::super::document::FIRST);
+        .filter(|item| item["MOData"]["SrvID"] == FIRST.srv_id);
     let count = same.count();
     expect(count <= 1, "one account of the SrvID", || {
         format!("{count} of them")

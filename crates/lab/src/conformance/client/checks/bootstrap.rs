@@ -4,7 +4,8 @@ use omadm_dm2::header::DEV_ID;
 use omadm_dm2::media_type::{MO_READ, accepts};
 
 use super::super::decision;
-use super::super::stand::{Package, Stand};
+use super::super::package::Package;
+use super::super::stand::Stand;
 use super::ClientStep;
 use crate::conformance::check::step;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
@@ -94,6 +95,9 @@ pub(super) const STEPS: &[ClientStep] = &[
 async fn fetched(stand: &mut Stand) -> Result<Package, Verdict> {
     stand.meet().await;
     let limit = stand.setup.limit;
+    if let Some(package) = &stand.fetched {
+        stand.transcript.recall(&package.exchange());
+    }
     stand.fetched.clone().ok_or_else(|| {
         Verdict::failed(
             "GET /bootstrap",
@@ -108,6 +112,9 @@ pub(super) async fn first(stand: &mut Stand) -> Result<Package, Verdict> {
         .await
         .map_err(|_| Verdict::inconclusive("the client did not fetch its bootstrap"))?;
     let limit = stand.setup.limit;
+    if let Some(package) = &stand.first {
+        stand.transcript.recall(&package.exchange());
+    }
     stand.first.clone().ok_or_else(|| {
         Verdict::failed(
             "a Package#1",
@@ -187,6 +194,9 @@ async fn retry(stand: &mut Stand) -> Judged {
         return Err(Verdict::not_tested(needs));
     }
     let again = stand.retried.as_ref();
+    if let Some(package) = again {
+        stand.transcript.recall(&package.exchange());
+    }
     let reported = again.is_some_and(|package| package.has_alert(BOOTSTRAP_COMPLETE));
     expect(reported, "BootstrapComplete again within 10 s", || {
         again.map_or_else(

@@ -1,7 +1,8 @@
 //! The commands inside the session (`dm20.md` §5.2, §5.4).
 
 use super::super::decision;
-use super::super::stand::{DEV_INFO, Done, Stand};
+use super::super::package::Done;
+use super::super::stand::{DEV_INFO, Stand};
 use super::ClientStep;
 use super::packages::DEV_ID_LEAF;
 use crate::conformance::check::step;

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use omadm_dm2::media_type::PACKAGE2;
 
 use super::super::decision;
-use super::super::document::SECOND;
+use super::super::document::{FIRST, SECOND, THIRD};
 use super::super::stand::{DM_ACC, Stand, answer, commands};
 use super::ClientStep;
 use super::bootstrap::BOOTSTRAP_COMPLETE;
@@ -96,8 +96,7 @@ pub(super) async fn over(stand: &mut Stand) {
 
 /// A new session of the first account. Sessions of others are ended.
 async fn anew(stand: &mut Stand) -> Judged {
-    over(stand).await;
-    stand.session().await.map(drop)
+    stand.session_of(FIRST).await.map(drop)
 }
 
 async fn end(stand: &mut Stand) -> Judged {
@@ -118,38 +117,30 @@ async fn end(stand: &mut Stand) -> Judged {
     expect(processed, "the HGET beside END", || "no request".to_owned())
 }
 
-/// The session of the second account, where it is the one that waits or comes next.
-async fn second(stand: &mut Stand) -> Result<(), Verdict> {
-    stand.meet().await;
-    let limit = stand.setup.limit;
-    for _ in 0..4 {
-        let package = match stand.held().cloned() {
-            Some(package) => package,
-            None => match stand.hold(limit).await {
-                Some(package) => package,
-                None => return Err(Verdict::failed("a Package#1 of /dm/b", "none")),
-            },
-        };
-        if package.ask.target == "/dm/b" {
-            return Ok(());
-        }
-        stand.send_last(commands(&[&["END"]])).await;
-    }
-    Err(Verdict::failed("a Package#1 of /dm/b", "others"))
-}
-
 async fn several(stand: &mut Stand) -> Judged {
-    second(stand).await?;
-    let package = stand.held();
-    let told = package.is_some_and(|package| package.has_alert(BOOTSTRAP_COMPLETE));
-    expect(told, BOOTSTRAP_COMPLETE, || {
-        package.map_or(String::new(), |package| package.json["Alert"].to_string())
-    })
+    stand.meet().await;
+    stand.leave();
+    for party in [SECOND, THIRD] {
+        let Some(package) = stand.hold_at(party.path, stand.setup.limit).await else {
+            let expected = format!("a Package#1 at {}", party.path);
+            return Err(Verdict::failed(expected, "none"));
+        };
+        expect(
+            package.has_alert(BOOTSTRAP_COMPLETE),
+            BOOTSTRAP_COMPLETE,
+            || package.json["Alert"].to_string(),
+        )?;
+        if party == SECOND {
+            stand.leave();
+        }
+    }
+    // The third is left to the checks of HTTP authentication.
+    stand.put_off();
+    Ok(())
 }
 
 async fn accounts(stand: &mut Stand) -> Judged {
-    let before = second(stand).await;
-    before.map_err(|verdict| Verdict::inconclusive(verdict.detail()))?;
+    stand.session_of(SECOND).await?;
     let every = format!("{DM_ACC}/*/SrvID");
     let done = stand.run(&[&["GET", &every]]).await?;
     let ids: Vec<_> = done
@@ -158,7 +149,8 @@ async fn accounts(stand: &mut Stand) -> Judged {
         .map(|item| item["MOData"]["SrvID"].to_string())
         .collect();
     over(stand).await;
-    expect(ids == [format!("\"{SECOND}\"")], SECOND, || ids.join(", "))
+    let own = SECOND.srv_id;
+    expect(ids == [format!("\"{own}\"")], own, || ids.join(", "))
 }
 
 async fn cause(stand: &mut Stand) -> Judged {

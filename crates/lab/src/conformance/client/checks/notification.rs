@@ -14,6 +14,7 @@ use super::super::stand::Stand;
 use super::ClientStep;
 use super::endings::over;
 use crate::conformance::check::step;
+use crate::conformance::transcript::hex;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 
 const SERVER_INITIATED: &str = "urn:oma:at:dm:2.0:ServerInitiatedMgmt";
@@ -54,7 +55,7 @@ pub(super) const STEPS: &[ClientStep] = &[
 
 /// A Notification of the first account with an id that no earlier one had.
 fn notification(stand: &mut Stand) -> Option<Package0> {
-    let mut package = Package0::new(ServerId::parse(FIRST).ok()?);
+    let mut package = Package0::new(ServerId::parse(FIRST.srv_id).ok()?);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -70,6 +71,9 @@ async fn send(stand: &Stand, octets: &[u8]) -> Judged {
             "needs --notify-to, where the client takes Notifications over UDP",
         ));
     };
+    stand
+        .transcript
+        .note(format!("UDP to {to}: {}", hex(octets)));
     let fault = |error: std::io::Error| Verdict::inconclusive(error.to_string());
     let from = match to {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -103,7 +107,7 @@ async fn call(stand: &mut Stand, req_mos: bool) -> Result<u16, Verdict> {
     let id = package.notification_id.unwrap_or_default();
     send(stand, &sealed(package)).await?;
     let limit = stand.setup.limit;
-    match stand.hold_at("/dm/a", limit).await {
+    match stand.hold_at(FIRST.path, limit).await {
         Some(_) => Ok(id),
         None => Err(Verdict::failed(
             "a Package#1",
@@ -137,7 +141,7 @@ async fn req_mos(stand: &mut Stand) -> Judged {
 async fn ignored(stand: &mut Stand, octets: &[u8]) -> Judged {
     send(stand, octets).await?;
     let silence = stand.setup.silence;
-    let came = stand.hold_at("/dm/a", silence).await;
+    let came = stand.hold_at(FIRST.path, silence).await;
     expect(came.is_none(), "no session", || "a Package#1".to_owned())
 }
 
@@ -158,7 +162,7 @@ async fn duplicate(stand: &mut Stand) -> Judged {
     let octets = sealed(package);
     send(stand, &octets).await?;
     let limit = stand.setup.limit;
-    if stand.hold_at("/dm/a", limit).await.is_none() {
+    if stand.hold_at(FIRST.path, limit).await.is_none() {
         return Err(Verdict::inconclusive("the first one brought no session"));
     }
     over(stand).await;

@@ -2,12 +2,12 @@
 
 use omadm_dm2::header::DEV_ID;
 use omadm_dm2::media_type::{PACKAGE1, PACKAGE2, PACKAGE3, accepts, is_type};
-use omadm_dm2::{Package1, Package3, SessionCause};
+use omadm_dm2::{AlertType, Package1, Package3};
 use omadm_mo::json::{Json, JsonLimits};
 
 use super::super::decision;
-use super::super::document::{PERM, moid_of};
-use super::super::stand::{Package, Stand};
+use super::super::package::Package;
+use super::super::stand::Stand;
 use super::ClientStep;
 use super::bootstrap::first;
 use crate::conformance::check::step;
@@ -15,6 +15,12 @@ use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 
 const FLOW: &[&str] = &["X-FLOW-001"];
 const MUST: Level = Level::Must;
+/// Alert types that say why a session was opened.
+pub(super) const CAUSES: [AlertType; 3] = [
+    AlertType::BOOTSTRAP_COMPLETE,
+    AlertType::CLIENT_INITIATED_MGMT,
+    AlertType::SERVER_INITIATED_MGMT,
+];
 pub(super) const DEV_ID_LEAF: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
 
 pub(super) const STEPS: &[ClientStep] = &[
@@ -132,19 +138,23 @@ async fn package1(stand: &mut Stand) -> Judged {
 
 async fn one_cause(stand: &mut Stand) -> Judged {
     let package = first(stand).await?;
-    let read = Package1::read(&json(&package)?);
-    let read = read.map_err(|error| Verdict::inconclusive(error.to_string()))?;
-    let causes = read.alerts.iter().filter_map(SessionCause::of).count();
+    let alerts = package.json["Alert"].as_array().into_iter().flatten();
+    let causes = alerts
+        .filter(|alert| {
+            let kind = alert["AlertType"].as_str().unwrap_or_default();
+            CAUSES.iter().any(|cause| cause.as_str() == kind)
+        })
+        .count();
     expect(causes == 1, "one session cause", || causes.to_string())
 }
 
 async fn mos(stand: &mut Stand) -> Judged {
     let package = first(stand).await?;
-    let scratch = stand.setup.scratch.as_ref().and_then(moid_of);
+    let perm: Vec<_> = stand.setup.perm().collect();
     let entries = package.json["MOS"].as_array().into_iter().flatten();
     let beyond: Vec<_> = entries
         .filter_map(|entry| entry["MOID"].as_str())
-        .filter(|moid| !PERM.contains(moid) && Some(*moid) != scratch)
+        .filter(|moid| !perm.contains(moid))
         .collect();
     expect(beyond.is_empty(), "MOIDs of the Perm list alone", || {
         beyond.join(", ")

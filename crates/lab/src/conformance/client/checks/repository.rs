@@ -5,15 +5,17 @@ use omadm_dm2::media_type::is_mo;
 use serde_json::{Value, json};
 
 use super::super::decision;
-use super::super::stand::{DM_ACC, Done, Stand, commands};
+use super::super::package::Done;
+use super::super::stand::{DM_ACC, Stand};
 use super::ClientStep;
 use super::packages::DEV_ID_LEAF;
 use crate::conformance::check::step;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
+use crate::conformance::wire::Ask;
 
 const CMD: &[&str] = &["X-CMD-001"];
 const MUST: Level = Level::Must;
-const NAME_LEAF: &str = "urn:oma:mo:oma-dm-dmacc:1.2//Name";
+pub(super) const NAME_LEAF: &str = "urn:oma:mo:oma-dm-dmacc:1.2//Name";
 
 pub(super) const STEPS: &[ClientStep] = &[
     step(
@@ -193,7 +195,7 @@ async fn upload_refused(stand: &mut Stand) -> Judged {
 }
 
 /// Gives the account this name.
-async fn rename(stand: &mut Stand, name: &str) -> Result<Done, Verdict> {
+pub(super) async fn rename(stand: &mut Stand, name: &str) -> Result<Done, Verdict> {
     let item = json!([{ "ClientURI": NAME_LEAF, "MOData": { "Name": name } }]);
     stand
         .repository
@@ -217,7 +219,7 @@ async fn hget(stand: &mut Stand) -> Judged {
 }
 
 async fn hget_place(stand: &mut Stand) -> Judged {
-    let whole = json!([stand.renamed]).to_string();
+    let whole = json!([stand.documents.renamed]).to_string();
     stand
         .repository
         .insert("/repo/account".to_owned(), (200, whole));
@@ -260,6 +262,16 @@ async fn untrusted(stand: &mut Stand) -> Judged {
 }
 
 async fn delete(stand: &mut Stand) -> Judged {
+    let place = add_scratch(stand).await?;
+    let done = stand
+        .run(&[&["GET", &place], &["DELETE", &place], &["GET", &place]])
+        .await?;
+    let gone = done.code(0) == 200 && done.code(1) == 200 && done.code(2) == 404;
+    expect(gone, "200, 200, 404", || done.shown())
+}
+
+/// Adds the instance that the client can add and delete; its place.
+pub(super) async fn add_scratch(stand: &mut Stand) -> Result<String, Verdict> {
     let Some(scratch) = stand.setup.scratch.clone() else {
         let needs = "needs --scratch, an item that the client can add and delete";
         return Err(Verdict::not_tested(needs));
@@ -270,20 +282,13 @@ async fn delete(stand: &mut Stand) -> Judged {
     );
     let from = format!("{}/repo/scratch", stand.base);
     let done = stand.run(&[&["HGET", &from]]).await?;
-    let place = done.statuses[0]["URI"][0]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let place = done.place(0);
     expect(
         done.code(0) == 200 && !place.is_empty(),
         "200 and the place",
         || done.package.json.to_string(),
     )?;
-    let done = stand
-        .run(&[&["GET", &place], &["DELETE", &place], &["GET", &place]])
-        .await?;
-    let gone = done.code(0) == 200 && done.code(1) == 200 && done.code(2) == 404;
-    expect(gone, "200, 200, 404", || done.shown())
+    Ok(place)
 }
 
 async fn sub(stand: &mut Stand) -> Judged {
@@ -297,14 +302,11 @@ async fn sub(stand: &mut Stand) -> Judged {
     expect(done.code(0) == 200, "200", || done.shown())?;
     let mut transfers = rename(stand, "Changed").await?.transfers;
     // Reports are coalesced, and a client may keep them until its session is over.
-    transfers.extend(stand.send_last(commands(&[&["END"]])).await);
-    let end = tokio::time::Instant::now() + stand.setup.limit;
-    while tokio::time::Instant::now() < end
-        && !transfers.iter().any(|ask| ask.target == "/repo/changes")
-    {
-        transfers.extend(stand.overhear(stand.setup.silence).await);
-    }
-    let report = transfers.iter().find(|ask| ask.target == "/repo/changes");
+    let is_report = |ask: &Ask| ask.target == "/repo/changes";
+    stand
+        .overhear_until(&mut transfers, |all| all.iter().any(is_report))
+        .await;
+    let report = transfers.iter().find(|ask| is_report(ask));
     let body = report.map(|ask| String::from_utf8_lossy(&ask.body).into_owned());
     let told = body.as_ref().is_some_and(|body| body.contains("Changed"));
     expect(told, "PUT with the new value", || {

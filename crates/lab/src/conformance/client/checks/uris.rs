@@ -32,7 +32,7 @@ pub(super) const STEPS: &[ClientStep] = &[
         |stand| {
             Box::pin(gets(
                 stand,
-                &["GET", "urn:oma:mo:oma-dm-devinfo:1.2/nobody/DevID"],
+                &["GET", "urn:oma:mo:oma-dm-devinfo:1.2/absent/DevID"],
                 &[404],
             ))
         },

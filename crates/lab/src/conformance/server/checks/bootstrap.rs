@@ -3,12 +3,13 @@
 use omadm_dm2::media_type::is_mo;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::MoItem;
-use omadm_mo::standard::dm_acc;
+use serde_json::Value;
 
-use super::super::ServerKit;
 use super::super::subject::Who;
+use super::super::{ServerKit, account_of};
 use super::ServerStep;
 use crate::conformance::check::step;
+use crate::conformance::hook::HookCall;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 use crate::conformance::wire::Answer;
 
@@ -82,19 +83,62 @@ pub(super) const STEPS: &[ServerStep] = &[
     ),
 ];
 
-/// The answer that brings a document; not tested where the server has none for the device.
-pub(super) async fn fetched(kit: &ServerKit) -> Result<Answer, Verdict> {
+/// The answer that brings a document. Where none waits, the hook is asked for one; not tested where there is none then.
+pub(super) async fn fetched(kit: &mut ServerKit) -> Result<Answer, Verdict> {
+    let mut answer = fetch(kit).await?;
+    if is_nothing(&answer) {
+        if let Err(verdict) = kit.ask(HookCall::Bootstrap).await {
+            return Err(nothing_waits(kit, &answer, &verdict.detail()));
+        }
+        answer = fetch(kit).await?;
+    }
+    if is_nothing(&answer) {
+        return Err(nothing_waits(
+            kit,
+            &answer,
+            "the hook was called and did not help",
+        ));
+    }
+    if answer.status != 200 {
+        return Err(Verdict::failed("200 and the document", answer.shown()));
+    }
+    if let Some(account) = account_of(&answer.body) {
+        kit.account = Some(account);
+    }
+    Ok(answer)
+}
+
+/// What was to be prepared.
+fn nothing_waits(kit: &ServerKit, answer: &Answer, hook: &str) -> Verdict {
+    let dev_id = &kit.subject.dev_id;
+    Verdict::not_tested(format!(
+        "needs a bootstrap that waits: have the server prepare a client-initiated one for {dev_id} before this run, or give a --hook that does so \
+         whenever it is called with `bootstrap {dev_id}` ({hook}); the server answered {}",
+        answer.shown()
+    ))
+}
+
+const fn is_nothing(answer: &Answer) -> bool {
+    matches!(answer.status, 202 | 204 | 403)
+}
+
+async fn fetch(kit: &ServerKit) -> Result<Answer, Verdict> {
     let (url, ask) = kit.fetch()?;
     let wire = kit.connect_to(&url.origin(), Who::Device).await;
     let mut wire = wire.map_err(Verdict::inconclusive)?;
-    let answer = wire.send(ask).await.map_err(Verdict::inconclusive)?;
-    match answer.status {
-        200 => Ok(answer),
-        202 | 204 | 403 => Err(Verdict::not_tested(format!(
-            "needs a bootstrap that waits for the device; the server answered {}",
-            answer.shown()
+    kit.tell(&mut wire, ask).await
+}
+
+/// The server's DM Account: of a bootstrap that waits, else of an earlier one.
+pub(super) async fn account_known(kit: &mut ServerKit) -> Result<Value, Verdict> {
+    let fetched = fetched(kit).await;
+    match (&kit.account, fetched) {
+        (Some(account), _) => Ok(account.clone()),
+        (None, Ok(_)) => Err(Verdict::inconclusive("the bootstrap holds no DM Account")),
+        (None, Err(Verdict::NotTested { needs })) => Err(Verdict::not_tested(format!(
+            "{needs}; or give --document, the bootstrap that the device had before"
         ))),
-        _ => Err(Verdict::failed("200 and the document", answer.shown())),
+        (None, Err(other)) => Err(other),
     }
 }
 
@@ -104,7 +148,7 @@ async fn media_type(kit: &mut ServerKit) -> Judged {
     expect(is_mo(&found), omadm_dm2::media_type::MO, || found)
 }
 
-async fn items(kit: &ServerKit) -> Result<Vec<MoItem>, Verdict> {
+async fn items(kit: &mut ServerKit) -> Result<Vec<MoItem>, Verdict> {
     let answer = fetched(kit).await?;
     let expected = "an array of items with ClientURI and MOData";
     let json = Json::read(&answer.body, JsonLimits::default())
@@ -124,17 +168,7 @@ async fn document(kit: &mut ServerKit) -> Judged {
 
 async fn account(kit: &mut ServerKit) -> Judged {
     let answer = fetched(kit).await?;
-    let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let moid = dm_acc::moid();
-    let mut accounts = json.as_array().into_iter().flatten().filter_map(|item| {
-        let uri = item["ClientURI"].as_str()?;
-        let data = item["MOData"].as_object()?;
-        let root = data.values().next().filter(|_| data.len() == 1)?;
-        uri.strip_prefix(moid.as_str())?
-            .starts_with('/')
-            .then_some(root)
-    });
-    let Some(account) = accounts.next() else {
+    let Some(account) = account_of(&answer.body) else {
         return Err(Verdict::failed("a DM Account", "none in the document"));
     };
     for leaf in ["SrvID", "SrvURI", "Name"] {

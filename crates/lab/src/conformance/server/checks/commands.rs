@@ -4,7 +4,7 @@ use omadm_dm2::Command;
 use serde_json::json;
 
 use super::super::ServerKit;
-use super::super::device::{CLIENT_INITIATED, DEV_INFO, initiation};
+use super::super::device::{CLIENT_INITIATED, DEV_INFO, VALIDATOR, initiation};
 use super::ServerStep;
 use crate::conformance::check::step;
 use crate::conformance::hook::HookCall;
@@ -89,6 +89,42 @@ pub(super) const STEPS: &[ServerStep] = &[
             ))
         },
     ),
+    step(
+        "dac-read",
+        &["X-DAC-001"],
+        MUST,
+        ("§13", "A GET of the DAC MO comes as it was queued."),
+        |kit| Box::pin(comes(kit, &["GET", "urn:oma:mo:oma-dm-dacmo:1.0/*/"])),
+    ),
+    step(
+        "dac-give",
+        &["X-DAC-001"],
+        MUST,
+        (
+            "§13",
+            "An HGET into the DAC MO, by which a right is given, comes with the ClientURI that was queued.",
+        ),
+        |kit| {
+            Box::pin(comes(
+                kit,
+                &[
+                    "HGET",
+                    NOWHERE,
+                    "urn:oma:mo:oma-dm-dacmo:1.0/2/Servers/other",
+                ],
+            ))
+        },
+    ),
+    step(
+        "cache-validator",
+        &["X-CACHE-001"],
+        Level::Should,
+        (
+            "§10",
+            "The validator that came with an instance stands in the next GET of it.",
+        ),
+        |kit| Box::pin(validator(kit)),
+    ),
 ];
 
 /// Has the command queued and looks for it in the next session.
@@ -99,7 +135,9 @@ async fn comes(kit: &mut ServerKit, words: &'static [&'static str]) -> Judged {
     let mut session = kit.open(&offering()).await?;
     let is_it = |command: &Command| match (words.first().map(String::as_str), command) {
         // The server may carry what an HGET brings in a document of its own.
-        (Some("HGET"), Command::HGet { .. }) => true,
+        (Some("HGET"), Command::HGet { client, .. }) => {
+            client.as_ref().map(ToString::to_string).as_ref() == words.get(2)
+        }
         _ => command.write() == words,
     };
     let mut seen = Vec::new();
@@ -122,6 +160,25 @@ async fn comes(kit: &mut ServerKit, words: &'static [&'static str]) -> Judged {
             .await?;
     }
     expect(false, words.join(" "), || seen.join(", "))
+}
+
+async fn validator(kit: &mut ServerKit) -> Judged {
+    let uri = format!("{DEV_INFO}/1/");
+    let with = format!("{uri}?cv={VALIDATOR}");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        kit.ask(HookCall::Send(vec!["GET".to_owned(), uri.clone()]))
+            .await?;
+        let mut session = kit.open(&offering()).await?;
+        let commands = kit.to_end(&mut session).await?;
+        seen = commands
+            .iter()
+            .flatten()
+            .map(|it| it.write().join(" "))
+            .collect();
+    }
+    let there = seen.iter().any(|command| command.contains(&with));
+    expect(there, format!("GET {with}"), || seen.join(", "))
 }
 
 /// A Package#1 that shows DevInfo.

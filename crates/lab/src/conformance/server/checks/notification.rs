@@ -12,9 +12,10 @@ use tokio::time::timeout;
 
 use super::super::ServerKit;
 use super::ServerStep;
-use super::bootstrap::fetched;
+use super::bootstrap::account_known;
 use crate::conformance::check::step;
 use crate::conformance::hook::HookCall;
+use crate::conformance::transcript::hex;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 
 /// How far the server's clock may be from the kit's (D39).
@@ -88,18 +89,7 @@ async fn called(kit: &mut ServerKit) -> Result<Called, Verdict> {
         let to = HookCall::Notify("udp://HOST:PORT".to_owned());
         kit.ask(to).await?;
     }
-    let answer = fetched(kit).await?;
-    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let mut items = document.as_array().into_iter().flatten();
-    let account = items.find_map(|item| {
-        let data = item["MOData"].as_object()?;
-        data.values()
-            .find(|root| root["SrvID"].is_string())
-            .cloned()
-    });
-    let Some(account) = account else {
-        return Err(Verdict::inconclusive("the bootstrap holds no DM Account"));
-    };
+    let account = account_known(kit).await?;
     let package1 = kit.completion().to_string();
     let mut session = kit.open(&package1).await?;
     kit.to_end(&mut session).await?;
@@ -121,6 +111,8 @@ async fn datagram(kit: &ServerKit) -> Result<Vec<u8>, Verdict> {
         Ok(Err(error)) => Err(fault(error)),
         Ok(Ok(length)) => {
             octets.truncate(length);
+            kit.transcript
+                .note(format!("UDP from the server: {}", hex(&octets)));
             Ok(octets)
         }
     }

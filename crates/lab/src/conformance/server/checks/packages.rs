@@ -3,12 +3,14 @@
 use http::Method;
 use omadm_dm2::media_type::{PACKAGE1, PACKAGE2, PACKAGE3, is_type};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::super::ServerKit;
 use super::super::device::{CLIENT_INITIATED, initiation};
+use super::super::subject::Who;
 use super::ServerStep;
 use crate::conformance::check::step;
-use crate::conformance::verdict::{Judged, Level, expect};
+use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 
 const FLOW: &[&str] = &["X-FLOW-001"];
 const D02: Level = Level::Decision("D02");
@@ -97,7 +99,43 @@ pub(super) const STEPS: &[ServerStep] = &[
         ("§3.5", "A body over the limit is refused with 413."),
         |kit| Box::pin(body_limit(kit)),
     ),
+    step(
+        "http-busy",
+        FLOW,
+        D70,
+        (
+            "§3.5",
+            "Of four Package#1 at once each gets 200, or 503 with Retry-After.",
+        ),
+        |kit| Box::pin(busy(kit)),
+    ),
 ];
+
+async fn busy(kit: &mut ServerKit) -> Judged {
+    let body = json!({ "Alert": [
+        { "AlertType": CLIENT_INITIATED }, { "AlertType": "org.example.conformance.rush" },
+    ]});
+    let ask = kit.package(PACKAGE1, body.to_string());
+    let mut wires = Vec::new();
+    for _ in 0..4 {
+        wires.push(kit.connect(Who::Device).await?);
+    }
+    let mut sent = JoinSet::new();
+    for mut wire in wires {
+        let ask = ask.clone();
+        sent.spawn(async move { wire.send(ask).await });
+    }
+    while let Some(answer) = sent.join_next().await {
+        let answer = answer.map_err(|error| Verdict::inconclusive(error.to_string()))?;
+        let answer = answer.map_err(Verdict::inconclusive)?;
+        let said = answer.header("retry-after");
+        let fits = answer.status == 200 || (answer.status == 503 && !said.is_empty());
+        expect(fits, "200, or 503 with Retry-After", || {
+            format!("{}, Retry-After {said:?}", answer.shown())
+        })?;
+    }
+    Ok(())
+}
 
 async fn package1(kit: &mut ServerKit) -> Judged {
     kit.open(&initiation(CLIENT_INITIATED)).await.map(drop)
@@ -176,7 +214,7 @@ async fn method(kit: &mut ServerKit) -> Judged {
 async fn body_limit(kit: &mut ServerKit) -> Judged {
     let Some(limit) = kit.subject.body_limit else {
         let needs = "needs --body-limit, the longest body in octets that the server takes";
-        return Err(crate::conformance::Verdict::not_tested(needs));
+        return Err(Verdict::not_tested(needs));
     };
     let body = vec![b' '; limit + 1];
     kit.gets(kit.package(PACKAGE1, body), &[413])

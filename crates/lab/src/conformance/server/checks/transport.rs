@@ -2,37 +2,18 @@
 
 use std::time::Duration;
 
+use omadm_dm2::media_type::PACKAGE1;
 use omadm_mo::ServerUri;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::ServerKit;
 use super::super::device::{CLIENT_INITIATED, initiation};
-use super::super::hello::{Hello, Version, ask};
+use super::super::subject::Who;
 use super::ServerStep;
 use crate::conformance::check::step;
+use crate::conformance::hello::{Hello, PSK, SSL_3, TLS_1_2, X509, ask};
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
-use crate::conformance::wire::dial;
-
-/// The X.509 suites of §16.2 that everybody may still offer, then those that RFC 9325 advises against.
-const X509: [(u16, &str); 6] = [
-    (0xC02B, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
-    (0x009E, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
-    (0x009C, "TLS_RSA_WITH_AES_128_GCM_SHA256"),
-    (0xC023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
-    (0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"),
-    (0x003C, "TLS_RSA_WITH_AES_128_CBC_SHA256"),
-];
-
-/// The PSK suites of §16.2.
-const PSK: [(u16, &str); 7] = [
-    (0x00A8, "TLS_PSK_WITH_AES_128_GCM_SHA256"),
-    (0x00AA, "TLS_DHE_PSK_WITH_AES_128_GCM_SHA256"),
-    (0x00AC, "TLS_RSA_PSK_WITH_AES_128_GCM_SHA256"),
-    (0x00AE, "TLS_PSK_WITH_AES_128_CBC_SHA256"),
-    (0x00B2, "TLS_DHE_PSK_WITH_AES_128_CBC_SHA256"),
-    (0x00B6, "TLS_RSA_PSK_WITH_AES_128_CBC_SHA256"),
-    (0xC037, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256"),
-];
+use crate::conformance::wire::{dial, target};
 
 pub(super) const STEPS: &[ServerStep] = &[
     step(
@@ -79,6 +60,13 @@ pub(super) const STEPS: &[ServerStep] = &[
         ),
         |kit| Box::pin(psk_suites(kit)),
     ),
+    step(
+        "sec-psk",
+        &["X-SEC-002"],
+        Level::Must,
+        ("§16.2", "A pre-shared key authenticates the device."),
+        |kit| Box::pin(psk_session(kit)),
+    ),
 ];
 
 async fn https(kit: &mut ServerKit) -> Judged {
@@ -88,7 +76,7 @@ async fn https(kit: &mut ServerKit) -> Judged {
     let body = initiation(CLIENT_INITIATED);
     let request = format!(
         "POST {} HTTP/1.1\r\nHost: {}\r\nOMADM-DevID: {}\r\nContent-Type: application/vnd.oma.dm.initiation+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        crate::conformance::wire::target(&kit.subject.url),
+        target(&kit.subject.url),
         origin.host,
         kit.subject.dev_id,
         body.len(),
@@ -112,16 +100,22 @@ async fn https(kit: &mut ServerKit) -> Judged {
 async fn hello(
     kit: &ServerKit,
     at: &ServerUri,
-    version: Version,
+    version: u16,
     suite: u16,
 ) -> Result<Hello, Verdict> {
-    let said = ask(&at.origin(), version, suite, kit.subject.limit).await;
-    said.map_err(Verdict::inconclusive)
+    let origin = at.origin();
+    let said = ask(&origin, version, suite, kit.subject.limit).await;
+    let said = said.map_err(Verdict::inconclusive)?;
+    kit.transcript.note(format!(
+        "ClientHello to {}:{}: version {version:04x}, suite {suite:04x}: {said}",
+        origin.host, origin.port
+    ));
+    Ok(said)
 }
 
 async fn not_below_tls(kit: &mut ServerKit) -> Judged {
     const RSA_AES_128_CBC_SHA: u16 = 0x002F;
-    let said = hello(kit, &kit.subject.url, Version::Ssl3, RSA_AES_128_CBC_SHA).await?;
+    let said = hello(kit, &kit.subject.url, SSL_3, RSA_AES_128_CBC_SHA).await?;
     let spoken = matches!(said, Hello::Accepted(0x0300, _));
     expect(!spoken, "an alert", || {
         "a ServerHello of SSL 3.0".to_owned()
@@ -136,8 +130,8 @@ async fn refused(
 ) -> Result<Vec<&'static str>, Verdict> {
     let mut refused = Vec::new();
     for (suite, name) in list {
-        let said = hello(kit, at, Version::Tls12, *suite).await?;
-        if said != Hello::Accepted(Version::Tls12 as u16, *suite) {
+        let said = hello(kit, at, TLS_1_2, *suite).await?;
+        if said != Hello::Accepted(TLS_1_2, *suite) {
             refused.push(*name);
         }
     }
@@ -163,11 +157,27 @@ async fn x509_suite(kit: &mut ServerKit) -> Judged {
     })
 }
 
+async fn psk_session(kit: &mut ServerKit) -> Judged {
+    let (Some(at), Some(_)) = (&kit.subject.psk_url, &kit.subject.psk) else {
+        return Err(Verdict::not_tested(
+            "needs --psk-url, a listener of the server for PSK, with --psk-identity and --psk-file of the device",
+        ));
+    };
+    let expected = "a session with the device's pre-shared key";
+    let wire = kit.connect_to(&at.origin(), Who::Psk).await;
+    let mut wire = wire.map_err(|why| Verdict::failed(expected, why))?;
+    let mut ask = kit.anonymous(PACKAGE1, initiation(CLIENT_INITIATED));
+    ask.target = target(at);
+    let answer = kit.tell(&mut wire, ask).await?;
+    expect(answer.status == 200, expected, || answer.shown())
+}
+
 async fn x509_suites(kit: &mut ServerKit) -> Judged {
-    let refused = refused(kit, &kit.subject.url, &X509).await?;
-    if !kit.subject.every_suite && !refused.is_empty() {
+    let at = kit.subject.suites_url.as_ref();
+    let refused = refused(kit, at.unwrap_or(&kit.subject.url), &X509).await?;
+    if at.is_none() && !kit.subject.every_suite && !refused.is_empty() {
         return Err(Verdict::not_tested(format!(
-            "needs --every-suite, since today's advice (RFC 9325) forbids most of the list (D66); refused were {}",
+            "needs --suites-url, a listener of the server for older suites, or --every-suite: today's advice (RFC 9325) forbids most of the list (D66); refused were {}",
             refused.join(", ")
         )));
     }

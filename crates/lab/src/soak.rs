@@ -5,6 +5,7 @@ const SMALL: usize = 10;
 
 /// How many rounds, devices or nodes the calling soak case takes: `full` when `./test --soak` runs it
 /// (`OMADM_SOAK_SIZE=full`), else ten, and never more than `full`.
+#[must_use]
 pub fn size(full: usize) -> usize {
     size_for(std::env::var("OMADM_SOAK_SIZE").ok().as_deref(), full)
 }

@@ -1,5 +1,3 @@
-//! A bare ClientHello with one version and one suite, and what comes back: what a server speaks is seen without speaking it.
-
 use std::time::Duration;
 
 use omadm_mo::Origin;
@@ -8,26 +6,41 @@ use tokio::time::timeout;
 
 use crate::conformance::wire::dial;
 
-/// A protocol version as it stands on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Version {
-    Ssl3 = 0x0300,
-    Tls12 = 0x0303,
-}
+/// SSL 3.0 as it stands on the wire.
+pub(in crate::conformance) const SSL_3: u16 = 0x0300;
+/// TLS 1.1.
+pub(in crate::conformance) const TLS_1_1: u16 = 0x0302;
+/// TLS 1.2.
+pub(in crate::conformance) const TLS_1_2: u16 = 0x0303;
 
 /// What the first record of the server said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Hello {
+pub(in crate::conformance) enum Hello {
     /// ServerHello: it speaks that version and that suite.
     Accepted(u16, u16),
     /// An alert of this description, or the connection was closed.
     Refused(Option<u8>),
 }
 
-/// Asks.
-pub(super) async fn ask(
+impl std::fmt::Display for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Accepted(version, suite) => {
+                write!(
+                    f,
+                    "ServerHello with version {version:04x}, suite {suite:04x}"
+                )
+            }
+            Self::Refused(Some(alert)) => write!(f, "alert {alert}"),
+            Self::Refused(None) => f.write_str("no ServerHello"),
+        }
+    }
+}
+
+/// Sends a bare ClientHello: what a server speaks is seen without speaking it.
+pub(in crate::conformance) async fn ask(
     origin: &Origin,
-    version: Version,
+    version: u16,
     suite: u16,
     limit: Duration,
 ) -> Result<Hello, String> {
@@ -72,7 +85,7 @@ fn read(kind: u8, body: &[u8]) -> Hello {
 }
 
 /// RFC 5246 §7.4.1.2 with the extensions that servers want: name, groups, point formats, signatures.
-fn client_hello(host: &str, version: Version, suite: u16) -> Vec<u8> {
+pub(in crate::conformance) fn client_hello(host: &str, version: u16, suite: u16) -> Vec<u8> {
     let mut extensions = Vec::new();
     let mut extension = |number: u16, content: &[u8]| {
         extensions.extend(number.to_be_bytes());
@@ -87,21 +100,18 @@ fn client_hello(host: &str, version: Version, suite: u16) -> Vec<u8> {
     // ECDSA and RSA with SHA-256, RSA-PSS with SHA-256, ECDSA and RSA with SHA-384.
     extension(13, &length16(&[4, 3, 4, 1, 8, 4, 5, 3, 5, 1]));
     let mut body = Vec::new();
-    body.extend((version as u16).to_be_bytes());
+    body.extend(version.to_be_bytes());
     // Nothing is kept secret with it: the handshake ends with the first answer.
     body.extend([0x4b; 32]);
     body.push(0);
     body.extend(length16(&suite.to_be_bytes()));
     body.extend([1, 0]);
-    if version != Version::Ssl3 {
+    if version != SSL_3 {
         body.extend(length16(&extensions));
     }
     let [_, length @ ..] = u32::try_from(body.len()).unwrap_or_default().to_be_bytes();
     let handshake = [&[1][..], &length, &body].concat();
-    let record: u16 = match version {
-        Version::Ssl3 => 0x0300,
-        Version::Tls12 => 0x0301,
-    };
+    let record: u16 = if version == SSL_3 { SSL_3 } else { 0x0301 };
     [&[22][..], &record.to_be_bytes(), &length16(&handshake)].concat()
 }
 
