@@ -3,13 +3,23 @@
 //! Pure: a [`reading::CardReading`] is made of what a transport answers; readers, pauses and files are the caller's. The facts are those of
 //! `smartcard.md`; sections named without a file are of it.
 
+pub mod dialogue;
+pub mod file_info;
+pub mod pkcs15;
 pub mod reading;
+pub mod test_card;
 
+mod apdu;
 mod hexadecimal;
 mod oid;
 mod path;
+mod tlv;
+mod transport;
 mod trouble;
 
+pub use dialogue::{CardPin, CardRoute, CardSettings, SimLock, read_card, read_card_by_route};
 pub use oid::{CardOid, CardOidError};
 pub use path::{CardPath, CardPathError, FileSlice};
+pub use reading::{CardDocument, CardEntry, CardIdentity, CardOutcome, CardReading, ReaderName};
+pub use transport::{CardTransport, TransportError};
 pub use trouble::{CardTrouble, FirstOctet, LockReason, LockValue, Octets, PinTries, StatusWord};

@@ -7,6 +7,10 @@ use crate::hexadecimal;
 
 /// Deepest path accepted, in file identifiers.
 const DEEPEST: usize = 8;
+/// File identifier of the MF.
+pub(crate) const MF: u16 = 0x3F00;
+/// The channel's current application, at the head of a path (TS 102 221).
+pub(crate) const CURRENT_APPLICATION: u16 = 0x7FFF;
 /// Where something lies on the card, as `3F00/7F50/6432`; under `7FFF` where the application's own path is not known. A slice of a file is
 /// `3F00/7F50/6432[0+89]`; a value that stands in the DODF itself is `3F00/7F50/6430#1`, its number among the entries of that DODF, the first being 0.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
