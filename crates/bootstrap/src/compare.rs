@@ -78,6 +78,24 @@ pub fn compare(
     Ok(found)
 }
 
+/// SrvIDs of the accounts that a document names, in its order; nothing of it is checked.
+#[must_use]
+pub fn servers_of(document: &Json) -> Vec<String> {
+    let items = document
+        .as_array()
+        .unwrap_or_else(|| std::slice::from_ref(document));
+    let account = |item: &&Json| {
+        let uri = item.member("ClientURI").and_then(Json::as_text);
+        uri.and_then(|uri| ClientUri::parse(uri).ok())
+            .is_some_and(|uri| uri.moid == dm_acc::moid())
+    };
+    let srv_id = |item: &Json| {
+        let (_, root) = item.member("MOData")?.as_object()?.first()?;
+        Some(root.member(names::SRV_ID)?.as_text()?.to_owned())
+    };
+    items.iter().filter(account).filter_map(srv_id).collect()
+}
+
 /// A leaf with whether it is a secret.
 type Leaf = (Json, bool);
 /// Leaves of an item by their path.

@@ -28,7 +28,7 @@ pub use access::GovernedInstance;
 pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
 pub use card_origin::{CardBrought, CardOrigin, FactoryBeneath};
 pub use cause::{BootstrapFailureCause, Refusal};
-pub use compare::{ComparedValue, Difference, compare};
+pub use compare::{ComparedValue, Difference, compare, servers_of};
 pub use completion::{BootstrapComplete, OwedCompletion, RetrySchedule};
 pub use event_id::{EventId, EventIdError};
 pub use memory_device::MemoryDevice;

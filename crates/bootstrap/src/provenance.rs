@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{BootstrapKind, BootstrapMethod, EventId, PayloadHash, ProfileFormat, Utc};
@@ -49,4 +51,15 @@ pub struct Provenance {
     pub source: BootstrapSource,
     /// Over which channel.
     pub channel: ChannelSecurity,
+}
+
+/// For people: `factory image`, `card ID`, the server's origin.
+impl fmt::Display for BootstrapSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FactoryImage => f.write_str("factory image"),
+            Self::Card(card) => write!(f, "card {card}"),
+            Self::Server(origin) => f.write_str(origin),
+        }
+    }
 }

@@ -1,9 +1,8 @@
 use omadm_bootstrap::profile::size_limit;
-use omadm_bootstrap::{BootstrapMethod, PayloadHash, SealedImage};
+use omadm_bootstrap::{BootstrapMethod, PayloadHash, SealedImage, servers_of};
 use omadm_dm2::media_type;
 use omadm_mo::json::{Json, JsonLimits};
-use omadm_mo::standard::dm_acc::{self, names};
-use omadm_mo::{ClientUri, DevId, Secret, ServerUri};
+use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::SealingKey;
 
 use crate::carrier::{Carrier, CarrierFile, CarrierSet, Description};
@@ -36,7 +35,7 @@ impl CarriedDocument {
             octets: document.len().max(JsonLimits::default().octets),
             ..JsonLimits::default()
         };
-        let servers = servers(&Json::read(document.expose(), limits)?);
+        let servers = servers_of(&Json::read(document.expose(), limits)?);
         Ok(Self {
             document,
             servers,
@@ -64,23 +63,6 @@ impl CarriedDocument {
             ..empty(carrier)
         }
     }
-}
-
-/// SrvIDs of the accounts that a document brings, in its order.
-pub(crate) fn servers(document: &Json) -> Vec<String> {
-    let items = document
-        .as_array()
-        .unwrap_or_else(|| std::slice::from_ref(document));
-    let account = |item: &&Json| {
-        let uri = item.member("ClientURI").and_then(Json::as_text);
-        uri.and_then(|uri| ClientUri::parse(uri).ok())
-            .is_some_and(|uri| uri.moid == dm_acc::moid())
-    };
-    let srv_id = |item: &Json| {
-        let (_, root) = item.member("MOData")?.as_object()?.first()?;
-        Some(root.member(names::SRV_ID)?.as_text()?.to_owned())
-    };
-    items.iter().filter(account).filter_map(srv_id).collect()
 }
 
 /// Makes the files of a carrier. `url` is the address that the carrier URL leads to; `seal_to` seals a factory image to a device's key.

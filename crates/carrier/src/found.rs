@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError};
+use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError, servers_of};
 use omadm_mo::json::{Json, JsonError, JsonLimits};
 use omadm_mo::{Secret, ServerUri};
 use omadm_tls::{DeviceKey, Sealed, SealingError};
 
-use crate::build::{IMAGE, PUSH, servers};
+use crate::build::{IMAGE, PUSH};
 use crate::carrier::{Carrier, Description};
 use crate::manifest::{self, ManifestEntry};
 use crate::qr;
@@ -198,7 +198,7 @@ impl OpenedDocument {
     fn of(octets: Secret, json: Json, sealed_to: Option<PayloadHash>) -> Self {
         Self {
             payload: PayloadHash::of(octets.expose()),
-            servers: servers(&json),
+            servers: servers_of(&json),
             octets,
             json,
             sealed_to,

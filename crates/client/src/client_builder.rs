@@ -11,9 +11,8 @@ use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
-use omadm_tls::pem::{self, PemError};
 use omadm_tls::{
-    CertificateDer, DeviceKey, Identity, ProfileUnsupported, Psk, PskError, TlsProfile, TlsSupport,
+    CertificateDer, DeviceKey, Identity, ProfileUnsupported, Psk, TlsProfile, TlsSupport,
 };
 
 use crate::Client;
@@ -21,13 +20,14 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    Browser, CardDesk, Engine, EngineConfig, Grants, Host, NotificationDesk, Source, Unreported,
-    browser_of, entropy,
+    Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, Grants, Host,
+    NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{
-    ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, ReportTimes, SourceTrust,
+    ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, PolicyFileError, ReportTimes,
+    SourceTrust, certificates,
 };
 use crate::reader::CardReaders;
 use crate::session_info::{SessionInfoObject, TellBearer};
@@ -40,6 +40,7 @@ pub struct ClientBuilder {
     sources: Vec<Source>,
     card_readers: Option<Arc<dyn CardReaders>>,
     reapply_cards: bool,
+    consent: Option<Consent>,
     factory_image: Option<PathBuf>,
     device_key: Option<DeviceKey>,
     anchors: Vec<CertificateDer<'static>>,
@@ -85,46 +86,6 @@ pub enum ClientBuildError {
     Entropy(#[from] std::io::Error),
 }
 
-/// Why a file that the policy names cannot be used. The configuration is at fault.
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyFileError {
-    /// It cannot be read.
-    #[error("{}: {cause}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// It holds no certificate in PEM.
-    #[error("{}: {cause}", file.display())]
-    Pem {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        cause: PemError,
-    },
-    /// It holds no pre-shared key.
-    #[error("{}: {cause}", file.display())]
-    Psk {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        cause: PskError,
-    },
-    /// A pre-shared key was given to a build that has none.
-    #[error("[identity] psk_identity: {0}")]
-    NoPsk(#[from] ProfileUnsupported),
-    /// The system's anchors were asked for.
-    #[error(
-        "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"
-    )]
-    SystemTrust,
-}
-
 impl ClientBuilder {
     /// Takes everything a policy file says; the files it names are read now.
     ///
@@ -133,6 +94,9 @@ impl ClientBuilder {
     pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
         self.policy = policy.bootstrap.clone();
         self.limits = policy.limits;
+        if let Some(command) = &policy.consent {
+            self.consent = Some(consent_of(command.clone()));
+        }
         if let Some(file) = &policy.factory_image {
             self.factory_image = Some(file.clone());
         }
@@ -200,6 +164,16 @@ impl ClientBuilder {
     #[must_use]
     pub fn bootstrap_policy(mut self, policy: BootstrapPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Who decides on a bootstrap where the policy asks for consent, in place of the policy's command. It may take its time; without anybody nothing is agreed to.
+    #[must_use]
+    pub fn consent(
+        mut self,
+        decide: impl Fn(&ConsentRequest) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.consent = Some(Arc::new(decide));
         self
     }
 
@@ -488,6 +462,7 @@ impl ClientBuilder {
             dev_id,
             policy: self.policy,
             sources: self.sources,
+            consent: self.consent,
             factory_image: self.factory_image,
             device_key: self.device_key.map(Arc::new),
             anchors: Trust {
@@ -535,6 +510,7 @@ impl Client {
             sources: Vec::new(),
             card_readers: None,
             reapply_cards: false,
+            consent: None,
             factory_image: None,
             device_key: None,
             anchors: Vec::new(),
@@ -565,22 +541,6 @@ impl Client {
     }
 }
 
-fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, PolicyFileError> {
-    let mut all = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| PolicyFileError::Read {
-            file: file.clone(),
-            cause: error,
-        })?;
-        all.extend(
-            pem::certificates(&text).map_err(|error| PolicyFileError::Pem {
-                file: file.clone(),
-                cause: error,
-            })?,
-        );
-    }
-    Ok(all)
-}
 fn system_clock() -> Utc {
     let elapsed = SystemTime::now()
         .duration_since(UNIX_EPOCH)

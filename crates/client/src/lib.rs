@@ -22,15 +22,16 @@ mod tree_preview;
 
 pub use change_note::ChangeNote;
 pub use client::Client;
-pub use client_builder::{ClientBuildError, ClientBuilder, PolicyFileError};
+pub use client_builder::{ClientBuildError, ClientBuilder};
 pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, Bootstrapped, CardCheck, FactoryImage, FactoryReset, IgnoredNotification,
-    LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
+    AcceptedNotification, Bootstrapped, CardCheck, ConsentRequest, FactoryImage, FactoryReset,
+    IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
 };
 pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};
+pub use policy::PolicyFileError;
 pub use tree_preview::{TreeStateError, preview_on};

@@ -331,3 +331,103 @@ async fn a_method_that_is_off_does_not_even_look_at_the_image() {
     assert_eq!(done.factory, FactoryImage::None);
     assert_eq!(done.fetched, Some(Err(NoBootstrap::NoSource)));
 }
+
+/// A device that asks `decide`, a shell command; what it was asked lies in the file `asked`.
+fn asking(decide: &str) -> String {
+    format!(
+        "[bootstrap]\nfactory = {{ image = \"factory.json\", require_user_consent = true }}\n\
+         [consent]\ncommand = [\"/bin/sh\", \"-c\", \"{decide}\"]\ntimeout_seconds = 1\n"
+    )
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn b_22_where_consent_is_needed_the_program_decides_by_the_permissions() {
+    let peer = Peer::start().await;
+    let device = Device::new();
+    device.put_image(document(&peer).to_string());
+    let asked = device.folder.path().join("asked");
+    for decide in ["exit 1", "exec sleep 30", "exec /nonexistent/program"] {
+        let client = device.start_with(&peer, &asking(decide), true);
+        assert_eq!(refused(&client).await.0, Cause::ConsentRefused, "{decide}");
+        assert!(client.accounts().unwrap().is_empty());
+    }
+    let without =
+        "[bootstrap]\nfactory = { image = \"factory.json\", require_user_consent = true }";
+    let client = device.start_with(&peer, without, true);
+    let (cause, told) = refused(&client).await;
+    assert_eq!(cause, Cause::ConsentRefused);
+    assert!(told.contains("nobody is there to be asked"), "{told}");
+    drop(client);
+
+    let decide = format!("cat > {}", asked.display());
+    let client = device.start_with(&peer, &asking(&decide), true);
+    let done = client.switch_on().await.unwrap();
+    assert!(matches!(done.factory, FactoryImage::Applied(_)), "{done:?}");
+    let request: Value = serde_json::from_slice(&std::fs::read(asked).unwrap()).unwrap();
+    assert_eq!(
+        (&request["method"], &request["source"]),
+        (&"factory".into(), &"factory image".into())
+    );
+    assert_eq!(request["servers"][0]["server"], SRV);
+    let permissions = json!([
+        "urn:oma:mo:oma-dm-dmacc:1.2",
+        "urn:oma:mo:oma-dm-devinfo:1.2"
+    ]);
+    assert_eq!(request["servers"][0]["permissions"], permissions);
+    assert_eq!(
+        request["changes"][0]["uri"],
+        "urn:oma:mo:oma-dm-dmacc:1.2/1/"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_image_is_told_once_to_the_server_whose_account_it_names() {
+    let peer = Peer::start().await;
+    peer.does(ending);
+    let device = Device::new();
+    let client = device.start_with(&peer, "", true);
+    // The account came some other way.
+    let (method, source) = (
+        BootstrapMethod::Smartcard,
+        omadm_bootstrap::BootstrapSource::Card("1".into()),
+    );
+    let local = omadm_bootstrap::ChannelSecurity::Local;
+    let brought = document(&peer).to_string().into_bytes();
+    client
+        .deliver(brought, method, source, local)
+        .await
+        .unwrap();
+    settle(&client).await;
+    drop(client);
+    let wrong = document(&peer)
+        .to_string()
+        .replace("\"Name\":", "\"Nome\":");
+    device.put_image(wrong);
+    for _start in 0..2 {
+        assert_eq!(refused(&device.start(&peer)).await.0, Cause::UnknownNode);
+    }
+    let client = device.start(&peer);
+    let srv = omadm_mo::SrvId::parse(SRV).unwrap();
+    let alerts = client.queued_alerts(&srv).unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let alert: Value = serde_json::from_str(&alerts[0]).unwrap();
+    assert_eq!(alert["AlertType"], "urn:omadm:at:bootstrap-refused:1.0");
+    let told = &alert["Data"]["BootstrapRefused"];
+    assert_eq!(
+        (&told["Cause"], &told["Method"]),
+        (&"unknown-node".into(), &"factory".into())
+    );
+    peer.forget();
+    assert_eq!(client.session(&srv).await.unwrap().outcome, Outcome::Ended);
+    let package1 = peer
+        .asked()
+        .into_iter()
+        .find(|asked| asked.is_package1())
+        .unwrap();
+    assert!(
+        package1
+            .alerts()
+            .contains(&"urn:omadm:at:bootstrap-refused:1.0".to_owned())
+    );
+}

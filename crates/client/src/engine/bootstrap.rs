@@ -5,7 +5,7 @@ use omadm_bootstrap::plan::{
 };
 use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
-    Refusal,
+    Refusal, Utc,
 };
 use omadm_dm2::package0::{BootstrapSourceId, ServerId};
 use omadm_mo::{DevId, Secret, SrvId, TreeError};
@@ -13,6 +13,7 @@ use omadm_session::client::Cause;
 use omadm_tls::Leaf;
 
 use super::account_target::{identity, psk};
+use super::consent::{ConsentRequest, is_lifted_by_consent};
 use super::{Engine, LastRefusal, Source, entropy};
 use crate::observer::ClientEvent;
 use crate::store::OwedNotification;
@@ -43,6 +44,17 @@ pub enum NoBootstrap {
 
 /// How often a plan is made again because the tree changed under it.
 pub(super) const REPLANS: u8 = 3;
+
+/// A document as it arrived.
+#[derive(Clone)]
+struct Arrived {
+    document: Secret,
+    method: BootstrapMethod,
+    source: BootstrapSource,
+    channel: ChannelSecurity,
+    event_id: EventId,
+    at: Utc,
+}
 
 /// How far one source got.
 enum Tried {
@@ -173,6 +185,7 @@ impl Engine {
             method,
             octets: document.len(),
         });
+        let named = document.clone();
         let outcome = self.process(document, method, source, channel).await;
         match &outcome {
             Ok(_) => {
@@ -185,6 +198,9 @@ impl Engine {
                 }
             }
             Err(refusal) => {
+                if let Err(error) = self.alert_refusal(&named, refusal, method).await {
+                    tracing::warn!(%error, "no alert of the refusal could be queued");
+                }
                 self.remember(refusal, method).await;
                 self.tell(&ClientEvent::Refused(refusal.clone()));
             }
@@ -202,37 +218,26 @@ impl Engine {
         let event_id = EventId::of(
             entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
         );
-        let (policy, limits, at) = (self.config.policy.clone(), self.config.limits, self.now());
+        let arrived = Arrived {
+            document,
+            method,
+            source,
+            channel,
+            event_id,
+            at: self.now(),
+        };
+        let mut consent = false;
         for _ in 0..=REPLANS {
-            let (document, policy, source, event_id) = (
-                document.clone(),
-                policy.clone(),
-                source.clone(),
-                event_id.clone(),
-            );
-            let credentials = self.credentials();
-            let planned = self.host.run(move |host| {
-                let view = host.store.snapshot()?;
-                let delivery = Delivery {
-                    document: document.expose(),
-                    method,
-                    source,
-                    channel,
-                    at: Some(at),
-                    event_id,
-                    consent: false,
-                    after_reset: host.store.is_after_factory_reset()?,
-                    limits,
-                };
-                Ok(plan_bootstrap(
-                    &view,
-                    &host.registry,
-                    &policy,
-                    &credentials,
-                    &delivery,
-                ))
-            });
-            let planned = match planned.await.map_err(storage)?? {
+            let planned = match self.plan(&arrived, consent).await {
+                Err(refusal) if !consent && is_lifted_by_consent(&refusal) => {
+                    let (planned, request) = self.plan(&arrived, true).await?;
+                    self.ask(request, refusal).await?;
+                    consent = true;
+                    planned
+                }
+                planned => planned?.0,
+            };
+            let planned = match planned {
                 BootstrapPlan::AlreadyApplied => {
                     self.tell(&ClientEvent::AlreadyApplied);
                     return Ok(Bootstrapped {
@@ -261,6 +266,64 @@ impl Engine {
         Err(Failure::StorageFailed
             .refusal()
             .because("the tree kept changing"))
+    }
+
+    /// Plans a document as the tree is now, and says what a decider would be asked.
+    async fn plan(
+        &self,
+        arrived: &Arrived,
+        consent: bool,
+    ) -> Result<(BootstrapPlan, ConsentRequest), Refusal> {
+        let (policy, limits) = (self.config.policy.clone(), self.config.limits);
+        let (arrived, credentials) = (arrived.clone(), self.credentials());
+        let planned = self.host.run(move |host| {
+            let view = host.store.snapshot()?;
+            let delivery = Delivery {
+                document: arrived.document.expose(),
+                method: arrived.method,
+                source: arrived.source,
+                channel: arrived.channel,
+                at: Some(arrived.at),
+                event_id: arrived.event_id,
+                consent,
+                after_reset: host.store.is_after_factory_reset()?,
+                limits,
+            };
+            let planned = plan_bootstrap(&view, &host.registry, &policy, &credentials, &delivery);
+            let planned = match planned {
+                Ok(planned) => planned,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let mut request = ConsentRequest {
+                method: delivery.method,
+                source: delivery.source.to_string(),
+                servers: Vec::new(),
+                changes: Preview::default(),
+            };
+            if let BootstrapPlan::Apply(planned) = &planned
+                && consent
+            {
+                request.changes = preview(&planned.plan, &view)?;
+                let accounts = planned.plan.accounts.iter();
+                let servers = accounts.map(|one| (one.srv_id.clone(), one.perm.clone()));
+                request.servers = servers.collect();
+            }
+            Ok(Ok((planned, request)))
+        });
+        planned.await.map_err(storage)?
+    }
+
+    /// Asks whoever decides; the refusal stands where nobody does, or not for this.
+    async fn ask(&self, request: ConsentRequest, refusal: Refusal) -> Result<(), Refusal> {
+        let Some(consent) = self.config.consent.clone() else {
+            return Err(refusal.because("nobody is there to be asked"));
+        };
+        let asked = self.host.run(move |_| Ok(consent(&request))).await;
+        if asked.map_err(storage)? {
+            Ok(())
+        } else {
+            Err(Failure::ConsentRefused.refusal())
+        }
     }
 
     /// What a document would change if it came as a factory image.

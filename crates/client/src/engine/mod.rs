@@ -5,6 +5,7 @@ mod account_target;
 mod bootstrap;
 mod browser;
 mod cards;
+mod consent;
 mod daemon;
 mod download;
 mod executions;
@@ -38,6 +39,7 @@ use crate::policy::ReportTimes;
 
 pub use bootstrap::{Bootstrapped, NoBootstrap};
 pub use cards::CardCheck;
+pub use consent::ConsentRequest;
 pub use factory::FactoryImage;
 pub use factory_reset::FactoryReset;
 pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
@@ -49,6 +51,7 @@ pub use switch_on::SwitchedOn;
 pub(crate) use bootstrap::TlsCredentials;
 pub(crate) use browser::of_command as browser_of;
 pub(crate) use cards::CardDesk;
+pub(crate) use consent::{Consent, of_command as consent_of};
 pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
@@ -63,6 +66,8 @@ pub(crate) struct EngineConfig {
     pub(crate) dev_id: DevId,
     pub(crate) policy: BootstrapPolicy,
     pub(crate) sources: Vec<Source>,
+    /// Who decides where the policy asks for consent; nobody agrees without.
+    pub(crate) consent: Option<Consent>,
     /// Where the factory image lies.
     pub(crate) factory_image: Option<PathBuf>,
     /// Opens a factory image that is sealed.

@@ -14,6 +14,8 @@ use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, policy_file}
 pub struct ClientPolicy {
     /// `[bootstrap]`: which methods are on, and what a document may bring.
     pub bootstrap: BootstrapPolicy,
+    /// `[consent]`: the program that decides where a method needs consent.
+    pub consent: Option<ConsentCommand>,
     /// `[bootstrap] factory.image`: where the factory image lies; may be read-only (D50).
     pub factory_image: Option<PathBuf>,
     /// `[[source]]`: the bootstrap servers that the device trusts, in the order in which it asks them.
@@ -84,6 +86,17 @@ pub struct ShowCommand {
     pub program: String,
     /// Its arguments; `{uri}` in them stands for the ServerURI.
     pub arguments: Vec<String>,
+}
+
+/// The program that decides on a bootstrap: no shell is involved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsentCommand {
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// When changes under a subscribed ClientURI are reported (D22).
@@ -166,6 +179,7 @@ impl Default for ClientPolicy {
     fn default() -> Self {
         Self {
             bootstrap: BootstrapPolicy::default(),
+            consent: None,
             factory_image: None,
             sources: Vec::new(),
             identity: None,
@@ -188,6 +202,11 @@ impl Default for ClientPolicy {
             reports: ReportTimes::default(),
         }
     }
+}
+
+impl ConsentCommand {
+    /// How long it may take unless the file says otherwise: two minutes.
+    pub const TIMEOUT: Duration = Duration::from_secs(120);
 }
 
 impl ShowCommand {

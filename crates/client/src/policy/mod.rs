@@ -5,16 +5,19 @@ mod http_login_file;
 mod notification_files;
 mod policy_error;
 mod policy_file;
+mod policy_files;
 mod psk_file;
 
 #[cfg(test)]
 mod tests;
 
 pub use client_policy::{
-    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, ReportTimes,
-    ShowCommand, SourceTrust,
+    ClientPolicy, ConfiguredSource, ConsentCommand, ListenAddresses, LocalTrust, NetworkPolicy,
+    ReportTimes, ShowCommand, SourceTrust,
 };
 pub use http_login_file::HttpLoginFile;
 pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};
+pub use policy_files::PolicyFileError;
+pub(crate) use policy_files::certificates;
 pub use psk_file::PskFile;

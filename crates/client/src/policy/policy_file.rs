@@ -13,14 +13,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    ClientPolicy, ConfiguredSource, HttpLoginFile, ListenAddresses, LocalTrust, NetworkPolicy,
-    NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand, SourceTrust,
+    ClientPolicy, ConfiguredSource, ConsentCommand, HttpLoginFile, ListenAddresses, LocalTrust,
+    NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand,
+    SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct PolicyFile {
     bootstrap: BootstrapTable,
+    consent: ConsentTable,
     source: Vec<Spanned<SourceTable>>,
     identity: IdentityTable,
     trust: TrustTable,
@@ -58,6 +60,13 @@ struct BootstrapTable {
 struct MethodTable {
     enabled: Option<bool>,
     require_user_consent: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ConsentTable {
+    command: Option<Spanned<Vec<String>>>,
+    timeout_seconds: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -204,6 +213,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
     };
     Ok(ClientPolicy {
         bootstrap: reader.bootstrap(&file.bootstrap)?,
+        consent: reader.consent(file.consent)?,
         factory_image: file.bootstrap.factory.image.map(|name| base.join(name)),
         identity: reader.identity(&file.identity)?,
         sources: reader.sources(&file.source, &trust)?,
@@ -403,6 +413,21 @@ impl Reader<'_> {
             None => Ok(default),
             Some(number) if (1..=most).contains(number.get_ref()) => Ok(*number.get_ref()),
             Some(number) => Err(self.wrong(&number, PolicyFault::Range { least: 1, most })),
+        }
+    }
+
+    fn consent(&self, table: ConsentTable) -> Result<Option<ConsentCommand>, PolicyError> {
+        let timeout = self.seconds(table.timeout_seconds, ConsentCommand::TIMEOUT)?;
+        let Some(command) = table.command else {
+            return Ok(None);
+        };
+        match command.get_ref().split_first() {
+            Some((program, arguments)) if !program.is_empty() => Ok(Some(ConsentCommand {
+                program: program.clone(),
+                arguments: arguments.to_vec(),
+                timeout,
+            })),
+            _ => Err(self.wrong(&command, PolicyFault::Empty)),
         }
     }
 

@@ -71,6 +71,9 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
         told.factory_image.take(),
         Some("/usr/share/device/factory.json".into())
     );
+    let consent = told.consent.take().unwrap();
+    assert_eq!(consent.program, "/usr/bin/device-consent");
+    assert_eq!(consent.timeout, super::ConsentCommand::TIMEOUT);
     told.sources.clear();
     told.trust.anchors.clear();
     let login = told.http_login.take().unwrap();

@@ -1,3 +1,4 @@
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -335,6 +336,9 @@ impl Device {
         }
         if dir.key_file().exists() {
             builder = builder.device_key(dir.device_key().explain(what, "mend the file")?);
+        }
+        if policy.consent.is_none() && std::io::stdin().is_terminal() {
+            builder = builder.consent(client_switch::prompt);
         }
         if let Some(code) = code {
             builder = builder.bootstrap_code(code);

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
-use omadm_client::{FactoryImage, FactoryReset, NoBootstrap};
+use omadm_client::{ConsentRequest, FactoryImage, FactoryReset, NoBootstrap};
 use omadm_mo::SrvId;
 
 use super::client::{Bootstrap, Device};
@@ -99,6 +99,32 @@ pub(crate) async fn factory_reset(reset: Reset) -> Result<(), Failure> {
         say("the factory image is applied again at the next start")?;
     }
     Ok(())
+}
+
+/// Asks whoever sits at the terminal whether a bootstrap may be applied.
+#[expect(clippy::print_stderr, reason = "a question to a person")]
+pub(crate) fn prompt(request: &ConsentRequest) -> bool {
+    eprintln!(
+        "A bootstrap ({}) from {} brings",
+        request.method, request.source
+    );
+    for (server, permissions) in &request.servers {
+        eprintln!("  the DM Server {server}, which asks to manage");
+        for moid in permissions {
+            eprintln!("    {moid}");
+        }
+    }
+    for line in &request.changes.lines {
+        let counts = (line.added.len(), line.changed.len(), line.removed.len());
+        eprintln!(
+            "  {}: {} values new, {} changed, {} gone",
+            line.uri, counts.0, counts.1, counts.2
+        );
+    }
+    eprintln!("Type yes to agree:");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && answer.trim() == "yes"
 }
 
 fn told(verb: &str, reset: &FactoryReset) -> String {

@@ -1,0 +1,64 @@
+use std::path::PathBuf;
+
+use omadm_tls::pem::{self, PemError};
+use omadm_tls::{CertificateDer, ProfileUnsupported, PskError};
+
+/// Why a file that the policy names cannot be used. The configuration is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyFileError {
+    /// It cannot be read.
+    #[error("{}: {cause}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// It holds no certificate in PEM.
+    #[error("{}: {cause}", file.display())]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PemError,
+    },
+    /// It holds no pre-shared key.
+    #[error("{}: {cause}", file.display())]
+    Psk {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: PskError,
+    },
+    /// A pre-shared key was given to a build that has none.
+    #[error("[identity] psk_identity: {0}")]
+    NoPsk(#[from] ProfileUnsupported),
+    /// The system's anchors were asked for.
+    #[error(
+        "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"
+    )]
+    SystemTrust,
+}
+
+/// All certificates of the files.
+pub(crate) fn certificates(
+    files: &[PathBuf],
+) -> Result<Vec<CertificateDer<'static>>, PolicyFileError> {
+    let mut all = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|error| PolicyFileError::Read {
+            file: file.clone(),
+            cause: error,
+        })?;
+        all.extend(
+            pem::certificates(&text).map_err(|error| PolicyFileError::Pem {
+                file: file.clone(),
+                cause: error,
+            })?,
+        );
+    }
+    Ok(all)
+}
