@@ -23,19 +23,29 @@ struct Case {
     profile: &'static str,
     /// Whether the device has an account already, of an earlier bootstrap.
     again: bool,
+    /// Whether it comes by the factory image.
+    image: bool,
 }
 
 const FIRST: Case = Case {
     profile: "full",
     again: false,
+    image: false,
 };
 const AGAIN: Case = Case {
     profile: "full",
     again: true,
+    image: false,
 };
 const FIRST_MINIMAL: Case = Case {
     profile: "minimal",
     again: false,
+    image: false,
+};
+const IMAGE: Case = Case {
+    profile: "full",
+    again: false,
+    image: true,
 };
 
 /// The step at which the client asks for its document.
@@ -68,7 +78,11 @@ impl Case {
 
     /// A fresh device with the state it has before the bootstrap that is disturbed.
     fn prepare(self, site: &mut dyn Site) -> (Device, DeviceState) {
-        let device = site.device(self.profile).unwrap();
+        let device = if self.image {
+            site.device_with_image(self.profile).unwrap()
+        } else {
+            site.device(self.profile).unwrap()
+        };
         let mut state = device.state().unwrap();
         assert!(state.accounts.is_empty() && state.instances.is_empty());
         if self.again {
@@ -202,6 +216,11 @@ fn a_first_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
 #[test]
 fn a_minimal_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
     assert!(FIRST_MINIMAL.walk() >= 13);
+}
+
+#[test]
+fn b_07_a_factory_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
+    assert!(IMAGE.walk() >= 9);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapFailureCause, EventId};
-use omadm_client::{Client, ClientObserver, DeviceDir, NoBootstrap};
+use omadm_client::{Bootstrapped, Client, ClientObserver, DeviceDir, FactoryImage, NoBootstrap};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
@@ -46,6 +46,12 @@ impl Device {
         }
     }
 
+    /// Where its factory image lies, if it has one.
+    #[must_use]
+    pub fn image(folder: &Path) -> PathBuf {
+        folder.join("factory.json")
+    }
+
     /// What its file holds; it must not run.
     ///
     /// # Errors
@@ -73,18 +79,22 @@ impl Device {
             ticks();
             omadm_server::Clock::now(&omadm_server::SystemClock)
         };
-        let builder = Client::builder(dir.dev_info()?, dir.store_file())
+        let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
             .source(ServerUri::parse(url)?, ca.clone())
             .anchors(ca)
             .identity(identity)
             .observer(observer)
             .clock(clock)
             .mo(Ddf::read(&ddf)?);
+        let image = Self::image(folder);
+        if image.exists() {
+            builder = builder.factory_image(image);
+        }
         Ok(builder.build()?)
     }
 }
 
-/// What a device does from its start on: fetches its bootstrap unless it has a newer one than `former`, reports what is owed, and runs a session to its end.
+/// What a device does from its start on: applies its factory image, or fetches its bootstrap unless it has a newer one than `former`, reports what is owed, and runs a session to its end.
 /// A server that is away is asked again.
 ///
 /// # Errors
@@ -95,7 +105,19 @@ pub async fn finish(client: &Client, former: Option<&EventId>) -> Result<(), Fau
         .first()
         .is_none_or(|account| Some(&account.provenance.event_id) == former)
     {
-        match client.bootstrap().await {
+        let done = match former {
+            None => {
+                let done = client.switch_on().await?;
+                if let FactoryImage::Refused(refusal) = done.factory {
+                    return Err(refusal.into());
+                }
+                done.fetched
+            }
+            Some(_) => Some(client.bootstrap().await),
+        };
+        match done.unwrap_or(Ok(Bootstrapped {
+            servers: Vec::new(),
+        })) {
             Ok(_) => {}
             Err(NoBootstrap::Refused(refusal))
                 if refusal.cause == BootstrapFailureCause::ServerUnreachable =>

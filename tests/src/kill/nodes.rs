@@ -202,16 +202,30 @@ impl Nodes {
     }
 }
 
+impl Nodes {
+    /// Where devices and their operator reach a node that stays.
+    fn device_ports(&self) -> Result<[u16; 2], Fault> {
+        let staying = self.staying.as_ref().ok_or("the node is stopped")?;
+        let operators = staying.operators().address().port();
+        Ok([self.balancer.address().port(), operators])
+    }
+}
+
 impl Site for Nodes {
     fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
-        let staying = self.staying.as_ref().ok_or("the node is stopped")?;
-        let operators = staying.operators().address().port();
-        let ports = [self.balancer.address().port(), operators];
-        self.runtime.block_on(self.registry.device(ports, profile))
+        let ports = self.device_ports()?;
+        let made = self.registry.device(ports, profile, false);
+        self.runtime.block_on(made)
+    }
+
+    fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault> {
+        let ports = self.device_ports()?;
+        let made = self.registry.device(ports, profile, true);
+        self.runtime.block_on(made)
     }
 
     fn assert_completed(

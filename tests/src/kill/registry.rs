@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use omadm_bootstrap::BootstrapMethod;
 use omadm_client::DeviceDir;
 use omadm_mo::{DevId, Secret};
 use omadm_server::operator::client::ApiClient;
@@ -29,11 +30,13 @@ impl Registry {
         })
     }
 
-    /// A fresh device, registered with a bootstrap of this profile. It reaches the server at the first port, its operator at the second.
+    /// A fresh device, registered with a bootstrap of this profile, by its factory image where it is to have one. It reaches the server at the first port, its
+    /// operator at the second.
     pub(super) async fn device(
         &mut self,
         [devices, operators]: [u16; 2],
         profile: &str,
+        image: bool,
     ) -> Result<Device, Fault> {
         self.devices += 1;
         let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
@@ -44,11 +47,17 @@ impl Registry {
             dev_id: dev_id.to_string(),
             csr: Some(std::fs::read_to_string(dir.request_file())?),
             profile: Some(profile.to_owned()),
+            method: image.then(|| BootstrapMethod::Factory.name().to_owned()),
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await?;
         let certificate = added.certificate.ok_or("no certificate")?;
         std::fs::write(dir.certificate_file(), certificate)?;
+        if image {
+            let record = added.bootstrap.ok_or("no bootstrap")?;
+            let document = api.bootstrap_document(&record.id).await?;
+            std::fs::write(Device::image(&folder), document.expose())?;
+        }
         Ok(Device {
             folder,
             dev_id,

@@ -106,7 +106,12 @@ impl Site for Server {
     }
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
-        let made = self.registry.device(self.ports, profile);
+        let made = self.registry.device(self.ports, profile, false);
+        self.runtime.block_on(made)
+    }
+
+    fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault> {
+        let made = self.registry.device(self.ports, profile, true);
         self.runtime.block_on(made)
     }
 

@@ -19,6 +19,12 @@ pub trait Site {
     /// Where the server refuses.
     fn device(&mut self, profile: &str) -> Result<Device, Fault>;
 
+    /// The same with a factory image, in place of a document that is fetched.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault>;
+
     /// Insists that the records are those of `bootstraps` bootstraps that each completed once, and that the device's last session came to its end.
     ///
     /// # Errors
