@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use omadm_bootstrap::DeviceView as _;
 use omadm_bootstrap::profile::{BootstrapProfile, ProfileInputs, validate};
+use omadm_bootstrap::{DeviceView as _, SealedImage};
 use omadm_mo::DevId;
+use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
 use omadm_session::pair::{Delivered, FaultPlan, Pair};
 
@@ -32,6 +33,14 @@ pub fn bootstrap_profile(octets: &[u8]) {
     if let Ok(package) = profile.build(&inputs, &registry) {
         let again = profile.build(&inputs, &registry).expect("as before");
         assert_eq!(again.document(), package.document());
+    }
+}
+
+/// A sealed image is refused, or comes back as the same from what is written of it.
+pub fn sealed_image(octets: &[u8]) {
+    if let Ok(image) = SealedImage::read(octets, LIMITS) {
+        let again = SealedImage::read(image.write().as_bytes(), JsonLimits::default());
+        assert_eq!(again, Ok(image));
     }
 }
 

@@ -8,7 +8,7 @@ mod push;
 mod session;
 mod wire;
 
-pub use bootstrap::{bootstrap_document, bootstrap_profile};
+pub use bootstrap::{bootstrap_document, bootstrap_profile, sealed_image};
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
 pub use push::{sms_reassembly, wsp_push};
