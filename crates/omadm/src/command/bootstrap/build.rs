@@ -146,6 +146,13 @@ impl Build {
         let dev_id = dev_id.explain(what, "write --dev-id like IMEI:493005100592800")?;
         let authored = self.profile.as_deref().map(author::read).transpose()?;
         if self.from_server {
+            if !matches!(carrier, None | Some(Carrier::Factory)) {
+                return Err(Failure::new(
+                    what,
+                    "a document leaves the server for a factory image alone; others are fetched or pushed by the server itself",
+                    "give --carrier factory, or leave --from-server out",
+                ));
+            }
             let api = self.api.connect()?;
             let text = authored.as_ref().map(|authored| authored.text.as_str());
             let source = ServerSource {
