@@ -9,7 +9,7 @@ use crate::{CacheValidator, Miid, MiidError, Moid, MoidError, NodeName, NodeName
 /// Why a text is no ClientURI. Its sender is at fault; DM status 400.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ClientUriError {
-    /// Longer than [`ClientUri::MAX_LEN`].
+    /// Longer than [`ClientUri::MAX_LEN`], as it came or as it is written.
     #[error("the ClientURI is longer than {max} octets", max = ClientUri::MAX_LEN)]
     TooLong,
     /// The part before the first `/`.
@@ -87,6 +87,10 @@ impl ClientUri {
             uri.read_field(field)?;
         }
         uri.check_x_names()?;
+        // Percent-encoding what came bare makes three octets of one, and an empty path is written with its slash.
+        if text.len() > (Self::MAX_LEN - 1) / 3 && uri.to_string().len() > Self::MAX_LEN {
+            return Err(ClientUriError::TooLong);
+        }
         Ok(uri)
     }
 
@@ -234,6 +238,15 @@ mod tests {
         assert_eq!(
             ClientUri::parse("urn:oma:mo:moid:1.0/left/Data/").unwrap(),
             below
+        );
+    }
+
+    #[test]
+    fn a_uri_whose_written_form_is_too_long_is_refused_as_it_comes() {
+        let bare = "\u{28c}/".repeat(ClientUri::MAX_LEN / 6);
+        assert_eq!(
+            ClientUri::parse(&format!("urn:m/a/{bare}")),
+            Err(ClientUriError::TooLong)
         );
     }
 
