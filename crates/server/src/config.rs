@@ -7,6 +7,7 @@ use std::time::Duration;
 pub use omadm_bootstrap::generation::{GenerationPolicy, Verdict};
 use omadm_tls::{CertificateDer, TlsProfile};
 
+use crate::smsc::SmscConfig;
 use crate::store::address::StoreAddress;
 
 /// Settings of a DM Server.
@@ -43,6 +44,10 @@ pub struct ServerConfig {
     pub certificate_lifetime: Duration,
     /// CA certificates (DER) that receivers of pushes may chain to, such as a gateway before the devices; the device's own certificates always do.
     pub carrier_anchors: Vec<CertificateDer<'static>>,
+    /// The SMSC by which Notifications go to telephone numbers.
+    pub smsc: Option<SmscConfig>,
+    /// Folder into which Notifications are written that others carry on.
+    pub push_dir: Option<PathBuf>,
     /// Limits of both listeners.
     pub limits: Limits,
 }
@@ -165,6 +170,8 @@ impl ServerConfig {
             bootstrap_lifetime: Duration::from_secs(7 * 86_400),
             certificate_lifetime: Duration::from_secs(365 * 86_400),
             carrier_anchors: Vec::new(),
+            smsc: None,
+            push_dir: None,
             limits: Limits::default(),
         }
     }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod model;
 pub mod operator;
 pub mod seal;
+pub mod smsc;
 pub mod state_dir;
 pub mod store;
 

@@ -11,6 +11,7 @@ use omadm_tls::LiveClientTrust;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::capacity::Capacity;
+use crate::carrier::Carriers;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::crl::CrlInForce;
@@ -51,6 +52,7 @@ pub(crate) struct Node {
     pub(crate) http_auth: HttpAuth,
     pub(crate) crl: CrlInForce,
     pub(crate) psks: PskBook,
+    pub(crate) carriers: Carriers,
 }
 
 /// What a node is made of.
@@ -78,7 +80,9 @@ impl Node {
             observer,
         } = parts;
         let http_auth = HttpAuth::new(state.sealing_key(), &sealing, clock.now());
+        let carriers = Carriers::start(&config, state.identity());
         Ok(Self {
+            carriers,
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),

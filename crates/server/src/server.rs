@@ -409,6 +409,7 @@ impl Running {
         self.stop.send_replace(true);
         futures_util::future::join_all(self.listeners.into_iter().map(Listener::ended)).await;
         let _joined = self.housekeeping.await;
+        self.node.carriers.end().await;
         self.node.store.flush().await
     }
 }

@@ -27,6 +27,8 @@ pub struct ConnectorConfig {
     pub psk: Option<Psk>,
     /// What is offered with a pre-shared key; every one by default.
     pub psk_suites: Vec<PskSuite>,
+    /// Whether `http/1.1` is offered as the application protocol; other protocols than HTTP offer none. Of no account with a pre-shared key.
+    pub http: bool,
     /// For the TLS handshake alone; connecting the socket is the caller's.
     pub handshake_timeout: Duration,
 }
@@ -40,6 +42,7 @@ impl ConnectorConfig {
             identity: None,
             psk: None,
             psk_suites: PskSuite::ALL.to_vec(),
+            http: true,
             handshake_timeout: Duration::from_secs(10),
         }
     }
@@ -48,6 +51,13 @@ impl ConnectorConfig {
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// The same for another protocol than HTTP.
+    #[must_use]
+    pub const fn without_http(mut self) -> Self {
+        self.http = false;
         self
     }
 
@@ -84,7 +94,11 @@ impl Connector {
     pub fn new(config: ConnectorConfig) -> Result<Self, ConnectorSetupError> {
         let verifier = Arc::new(ServerVerifier::new(config.trust)?);
         let end = match config.psk {
-            None => End::Rustls(Self::rustls(config.identity.as_ref(), &verifier)?),
+            None => End::Rustls(Self::rustls(
+                config.identity.as_ref(),
+                config.http,
+                &verifier,
+            )?),
             #[cfg(feature = "psk")]
             Some(psk) => End::OpenSsl(crate::openssl::OpenSslConnector::psk(
                 psk,
@@ -103,6 +117,7 @@ impl Connector {
 
     fn rustls(
         identity: Option<&Identity>,
+        http: bool,
         verifier: &Arc<ServerVerifier>,
     ) -> Result<TlsConnector, IdentityError> {
         let builder = ClientConfig::builder_with_provider(provider())
@@ -116,7 +131,9 @@ impl Connector {
                 .with_client_auth_cert(identity.chain().to_vec(), identity.private_key()?)
                 .map_err(IdentityError::Unusable)?,
         };
-        client.alpn_protocols = vec![ALPN.to_vec()];
+        if http {
+            client.alpn_protocols = vec![ALPN.to_vec()];
+        }
         Ok(TlsConnector::from(Arc::new(client)))
     }
 

@@ -3,10 +3,11 @@
 use super::graph::Graph;
 
 /// The crates from the top down. A crate may depend only on crates of a later row, never on its neighbours.
-const ROWS: [&[&str]; 7] = [
+const ROWS: [&[&str]; 8] = [
     &["omadm"],
     &["omadm-lab"],
     &["omadm-server", "omadm-client", "omadm-carrier"],
+    &["omadm-smpp"],
     &["omadm-tls", "omadm-session"],
     &["omadm-bootstrap"],
     &["omadm-card", "omadm-push", "omadm-dm2", "omadm-dm1"],

@@ -253,6 +253,9 @@ fn server_words(event: &EventKind) -> String {
         ),
         EventKind::CommandReleased { command, .. } => format!("{command} was released"),
         EventKind::CommandCancelled { command, .. } => format!("{command} was cancelled"),
+        EventKind::NotificationReceipt { outcome, .. } => {
+            format!("the SMSC says of the Notification: {outcome}")
+        }
         EventKind::NotificationQueued { address, .. } => {
             format!("calls the device by a DM Notification to {address}")
         }

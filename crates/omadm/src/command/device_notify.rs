@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Notify {
     /// Its DevID
     dev_id: String,
-    /// Where it listens: udp://HOST:PORT or https://HOST:PORT/PATH; else where its record says
+    /// Where it listens: udp://HOST:PORT or https://HOST:PORT/PATH; or how it is reached: sms:+NUMBER where the server has an SMSC, file:NAME where it has a folder for pushes; else where its record says
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
     /// The server whose account is meant, where the device has several; else that of its newest completed bootstrap

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use omadm_mo::ServerUri;
+use omadm_mo::{Secret, ServerUri};
 use omadm_server::config::{
     DeviceListener, GenerationPolicy, ReBootstrap, Rotate, ServerConfig, Verdict,
 };
+use omadm_server::smsc::SmscConfig;
 use omadm_server::state_dir::FirstStart;
 use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
@@ -15,6 +16,8 @@ use omadm_tls::{TlsProfile, pem};
 
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
+
+const EXAMPLES: &str = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --device-psk-listen 0.0.0.0:8445 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443\n  omadm serve --state /var/lib/omadm --smpp /etc/omadm/smsc.toml";
 
 /// Runs a DM Server
 ///
@@ -25,7 +28,8 @@ use crate::failure::{Explain as _, Failure};
 /// directory, all but server.sqlite.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --device-psk-listen 0.0.0.0:8445 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443"
+    after_help = EXAMPLES,
+    after_long_help = examples_and_smsc()
 )]
 pub(crate) struct Serve {
     /// State directory: CA, certificate, keys, and the store where --store names no other; made on first start
@@ -96,6 +100,12 @@ pub(crate) struct Serve {
         value_delimiter = ','
     )]
     carrier_cas: Vec<PathBuf>,
+    /// File of the SMSC by which DM Notifications go to sms:+NUMBER: TOML, shown below. Nothing goes by SMS without it
+    #[arg(long, value_name = "FILE", env = "OMADM_SMPP")]
+    smpp: Option<PathBuf>,
+    /// Folder into which DM Notifications to file:NAME are written, for others to carry on
+    #[arg(long, value_name = "DIR", env = "OMADM_PUSH_DIR")]
+    push_dir: Option<PathBuf>,
     /// Longest request body in octets; longer ones get 413
     #[arg(long, default_value_t = 1 << 20, env = "OMADM_BODY_OCTETS")]
     body_octets: usize,
@@ -176,6 +186,13 @@ impl Serve {
                     format!("{} has to hold a certificate in PEM", file.display()),
                 )?);
         }
+        let password = std::env::var("OMADM_SMPP_PASSWORD").ok().map(Secret::from);
+        let smsc = self.smpp.map(|file| SmscConfig::read(&file, password));
+        config.smsc = smsc.transpose().explain(
+            what,
+            "mend the file of --smpp; `omadm serve --help` shows one",
+        )?;
+        config.push_dir = self.push_dir;
         config.limits.body_octets = self.body_octets;
         config.limits.json_depth = self.json_depth;
         config.limits.exchanges_per_connection =
@@ -234,6 +251,13 @@ impl Serve {
             "everything acknowledged is durable all the same",
         )
     }
+}
+
+fn examples_and_smsc() -> String {
+    format!(
+        "{EXAMPLES}\n\nA file for --smpp:\n\n{}",
+        SmscConfig::TEMPLATE
+    )
 }
 
 fn say_ca(state: &Path, fingerprint: &impl fmt::Display) -> Result<(), Failure> {

@@ -70,7 +70,11 @@ const fn helps(error: &CarrierError) -> bool {
     match error {
         CarrierError::Unreachable(..) => true,
         CarrierError::Status(_, status) => *status >= 500,
-        CarrierError::NotTrusted(..) | CarrierError::SetUp(_) => false,
+        CarrierError::NotTrusted(..)
+        | CarrierError::Smsc(..)
+        | CarrierError::Folder(_)
+        | CarrierError::Missing(_)
+        | CarrierError::SetUp(_) => false,
     }
 }
 

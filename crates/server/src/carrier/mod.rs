@@ -1,16 +1,26 @@
 //! Carriers: how octets reach a device that has not called (DESIGN §2). Each takes an address and octets, and tells what is known of their arrival.
 
 mod address;
+mod file;
 mod https;
+mod sms;
 mod udp;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use omadm_tls::{CertificateDer, Fingerprint, Identity};
 
 pub(crate) use address::{AddressError, PushAddress};
 
+use file::FileCarrier;
 use https::HttpsCarrier;
+use sms::{SmsCarrier, SmsFault};
 use udp::UdpCarrier;
+
+use crate::config::ServerConfig;
 
 /// Octets on their way to a device.
 pub(crate) struct Push<'a> {
@@ -23,13 +33,21 @@ pub(crate) struct Push<'a> {
 }
 
 /// What is known of octets that left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) enum Delivery {
     /// They left; nobody tells whether they arrived.
     Sent,
+    /// They left; the carrier tells later whether they arrived.
+    Awaited(Arrival),
     /// The receiver has them.
     Taken,
 }
+
+/// Whether octets that left arrived, once it is known; nothing where the carrier lost track of them.
+pub(crate) struct Arrival(Pin<Box<dyn Future<Output = Arrived> + Send>>);
+
+/// What is known in the end.
+type Arrived = Option<Result<(), CarrierError>>;
 
 /// Why octets did not reach a device.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -43,6 +61,15 @@ pub(crate) enum CarrierError {
     /// The receiver answered with this HTTP status.
     #[error("{0} answered with HTTP status {1}")]
     Status(String, u16),
+    /// The SMSC did not take it, or says that the device did not get it.
+    #[error("the SMSC {0}: {1}")]
+    Smsc(String, SmsFault),
+    /// Nothing can be written into the folder for pushes. The environment is at fault.
+    #[error("the folder for pushes cannot be written: {0}")]
+    Folder(String),
+    /// The server was started without what the carrier needs. The configuration is at fault.
+    #[error("{0}")]
+    Missing(&'static str),
     /// This server cannot use the carrier. The configuration is at fault.
     #[error("the carrier cannot be used: {0}")]
     SetUp(String),
@@ -60,9 +87,9 @@ pub(crate) trait PushCarrier: Send + Sync {
 
 impl Delivery {
     /// The stable name in API and events.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Sent => "sent",
+            Self::Sent | Self::Awaited(_) => "sent",
             Self::Taken => "taken",
         }
     }
@@ -81,19 +108,74 @@ impl CarrierError {
             Self::Status(..) => {
                 "Check the address and its path; an omadm device takes /notification."
             }
+            Self::Smsc(_, fault) => fault.action(),
+            Self::Folder(_) => {
+                "Check that the folder of --push-dir is there and that the server may write into it."
+            }
+            Self::Missing(_) => {
+                "Start the server with it: `omadm serve --help` tells how; or choose an address of another carrier."
+            }
             Self::SetUp(_) => "Mend what it says.",
         }
     }
 }
 
-/// The carrier of an address.
-pub(crate) fn carrier_of(
-    to: &PushAddress,
-    identity: &Identity,
-    anchors: &[CertificateDer<'static>],
-) -> Box<dyn PushCarrier> {
-    match to {
-        PushAddress::Udp { .. } => Box::new(UdpCarrier),
-        PushAddress::Https(_) => Box::new(HttpsCarrier::new(identity.clone(), anchors.to_vec())),
+impl Arrival {
+    fn new(arrival: impl Future<Output = Arrived> + Send + 'static) -> Self {
+        Self(Box::pin(arrival))
+    }
+
+    /// Waits until it is known.
+    pub(crate) async fn known(self) -> Arrived {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Arrival")
+    }
+}
+
+/// Every carrier of a server.
+pub(crate) struct Carriers {
+    udp: UdpCarrier,
+    https: HttpsCarrier,
+    sms: Option<SmsCarrier>,
+    file: Option<FileCarrier>,
+}
+
+impl Carriers {
+    /// Those that the settings allow. Begins to bind to the SMSC, where one is named.
+    pub(crate) fn start(config: &ServerConfig, identity: &Identity) -> Self {
+        let anchors: Vec<CertificateDer<'static>> = config.carrier_anchors.clone();
+        let folder: Option<PathBuf> = config.push_dir.clone();
+        Self {
+            udp: UdpCarrier,
+            https: HttpsCarrier::new(identity.clone(), anchors),
+            sms: config.smsc.clone().map(SmsCarrier::start),
+            file: folder.map(FileCarrier::new),
+        }
+    }
+
+    /// The carrier of an address.
+    pub(crate) fn of(&self, to: &PushAddress) -> Result<&dyn PushCarrier, CarrierError> {
+        Ok(match to {
+            PushAddress::Udp { .. } => &self.udp,
+            PushAddress::Https(_) => &self.https,
+            PushAddress::Sms(_) => self.sms.as_ref().ok_or(CarrierError::Missing(
+                "no SMSC is configured, so nothing goes by SMS: --smpp names its file",
+            ))?,
+            PushAddress::File(_) => self.file.as_ref().ok_or(CarrierError::Missing(
+                "no folder for pushes is configured: --push-dir names it",
+            ))?,
+        })
+    }
+
+    /// Unbinds from the SMSC.
+    pub(crate) async fn end(&self) {
+        if let Some(sms) = &self.sms {
+            sms.end().await;
+        }
     }
 }

@@ -309,7 +309,7 @@ pub enum EventKind {
     },
     /// A DM Notification is about to leave.
     NotificationQueued {
-        /// `udp` or `https`.
+        /// `udp`, `https`, `sms` or `file`.
         carrier: String,
         /// Its NOTIFICATION-ID.
         notification_id: u16,
@@ -322,13 +322,24 @@ pub enum EventKind {
     },
     /// It left, or could not.
     NotificationSent {
-        /// `udp` or `https`.
+        /// `udp`, `https`, `sms` or `file`.
         carrier: String,
         /// Its NOTIFICATION-ID.
         notification_id: u16,
         /// Where to.
         address: String,
         /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it, else why it did not leave, as a sentence.
+        outcome: String,
+    },
+    /// The SMSC told what became of it.
+    NotificationReceipt {
+        /// `sms`.
+        carrier: String,
+        /// Its NOTIFICATION-ID.
+        notification_id: u16,
+        /// Where to.
+        address: String,
+        /// `delivered`, else why the device did not get it, as a sentence.
         outcome: String,
     },
     /// The device opened a session because of it.

@@ -58,7 +58,12 @@ pub(crate) async fn call(
     }
 }
 
-async fn calls(node: &Node, dev_id: &DevId, to: Vec<PushAddress>, correlation: &str) -> Called {
+async fn calls(
+    node: &Arc<Node>,
+    dev_id: &DevId,
+    to: Vec<PushAddress>,
+    correlation: &str,
+) -> Called {
     let wanted = Wanted {
         to,
         ..Wanted::default()

@@ -5,6 +5,9 @@ mod answered;
 mod called;
 mod credential;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
@@ -14,7 +17,7 @@ pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::{CredentialError, account_in};
 
-use crate::carrier::{CarrierError, Delivery, Push, PushAddress, PushCarrier, carrier_of};
+use crate::carrier::{Arrival, CarrierError, Delivery, Push, PushAddress, PushCarrier};
 use crate::entropy::{NoRandomness, random};
 use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, StoredEvent};
 use crate::node::{Node, event};
@@ -25,6 +28,8 @@ use credential::Found;
 const RETRIES: usize = 8;
 /// How many of a device's latest events are looked through for a Notification.
 const RECENT: u64 = 200;
+/// How long a carrier may take to tell whether a Notification arrived: an SMSC gives one up after a few days. Later words are passed over.
+const ARRIVAL: Duration = Duration::from_secs(3 * 86_400);
 
 /// A Notification that is wanted sent.
 #[derive(Default)]
@@ -61,6 +66,9 @@ pub(crate) enum NotifyError {
     /// What the device was bootstrapped with does not do.
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    /// The address is of a carrier that this server was not started with.
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
     /// The system gave no randomness.
     #[error(transparent)]
     Entropy(#[from] NoRandomness),
@@ -78,7 +86,7 @@ impl From<StoreError> for NotifyError {
 /// Makes a Notification and sends it to the first address that takes it, else tells what became of the last. It leaves once the event that it is about
 /// to is durable, so that the session it brings finds it.
 pub(crate) async fn notify(
-    node: &Node,
+    node: &Arc<Node>,
     dev_id: &DevId,
     wanted: &Wanted,
     correlation: &str,
@@ -89,19 +97,26 @@ pub(crate) async fn notify(
         return Err(NotifyError::NoAddress(dev_id.clone()));
     }
     let found = credential::find(node, dev_id, wanted.srv_id.as_ref()).await?;
-    let mut last = None;
+    let (mut last, mut missing) = (None, None);
     for to in &wanted.to {
+        if let Err(error) = node.carriers.of(to) {
+            missing = Some(error);
+            continue;
+        }
         let sent = notify_at(node, dev_id, to, wanted, &found, correlation).await?;
         if sent.outcome.is_ok() {
             return Ok(sent);
         }
         last = Some(sent);
     }
-    last.ok_or_else(|| NotifyError::NoAddress(dev_id.clone()))
+    last.ok_or_else(|| match missing {
+        Some(error) => error.into(),
+        None => NotifyError::NoAddress(dev_id.clone()),
+    })
 }
 
 async fn notify_at(
-    node: &Node,
+    node: &Arc<Node>,
     dev_id: &DevId,
     to: &PushAddress,
     wanted: &Wanted,
@@ -111,6 +126,8 @@ async fn notify_at(
     let unknown = || NotifyError::UnknownDevice(dev_id.clone());
     let device = node.store.device(dev_id).await?.ok_or_else(unknown)?;
     let proofs = found.proving(wanted.unauthenticated)?;
+    let carrier = node.carriers.of(to)?;
+    let carrier_name = carrier.name();
     let notification_id = fresh_id(&recent(node, &device).await?)?;
     let now = node.now();
     let package = Package0 {
@@ -126,7 +143,6 @@ async fn notify_at(
         let sealed = |noti: &AuthNoti| package.clone().sealed(&noti.secret, &noti.data).encode();
         proofs.iter().map(sealed).collect()
     };
-    let carrier = carrier_of(to, node.state.identity(), &node.config.carrier_anchors);
     let address = to.to_string();
     let queued = EventKind::NotificationQueued {
         carrier: carrier.name().to_owned(),
@@ -141,16 +157,35 @@ async fn notify_at(
     let sent = EventKind::NotificationSent {
         carrier: carrier.name().to_owned(),
         notification_id,
-        address,
+        address: address.clone(),
         outcome: match &outcome {
             Ok(delivery) => delivery.name().to_owned(),
             Err(error) => error.to_string(),
         },
     };
     record(node, dev_id, sent, correlation).await?;
+    let outcome = match outcome {
+        Ok(Delivery::Awaited(arrival)) => {
+            let kind = move |outcome| EventKind::NotificationReceipt {
+                carrier: carrier_name.to_owned(),
+                notification_id,
+                address,
+                outcome,
+            };
+            tokio::spawn(receipt(
+                Arc::clone(node),
+                dev_id.clone(),
+                arrival,
+                kind,
+                correlation.to_owned(),
+            ));
+            Ok(Delivery::Sent)
+        }
+        outcome => outcome,
+    };
     Ok(Sent {
         notification_id,
-        carrier: carrier.name(),
+        carrier: carrier_name,
         authenticated: !proofs.is_empty(),
         srv_id: found.srv_id.clone(),
         to: to.clone(),
@@ -177,6 +212,24 @@ async fn leave(
         delivery = carrier.push(&push).await?;
     }
     Ok(delivery)
+}
+
+/// Notes what the carrier says of a Notification's arrival.
+async fn receipt(
+    node: Arc<Node>,
+    dev_id: DevId,
+    arrival: Arrival,
+    kind: impl FnOnce(String) -> EventKind + Send,
+    correlation: String,
+) {
+    let outcome = match tokio::time::timeout(ARRIVAL, arrival.known()).await {
+        Ok(Some(Ok(()))) => "delivered".to_owned(),
+        Ok(Some(Err(error))) => error.to_string(),
+        Ok(None) | Err(_) => return,
+    };
+    if let Err(error) = record(&node, &dev_id, kind(outcome), &correlation).await {
+        tracing::warn!(%error, device = %dev_id, "a receipt was lost: its event could not be stored");
+    }
 }
 
 /// The latest events of a device, oldest first.

@@ -96,6 +96,7 @@ fn refused(error: NotifyError) -> Refused {
         NotifyError::Commit(error) => error.into(),
         NotifyError::UnknownDevice(dev_id) | NotifyError::NoAddress(dev_id) => unknown(&dev_id),
         NotifyError::Credential(error) => Refused::bad(error.to_string()),
+        NotifyError::Carrier(error) => Refused::bad(error.to_string()),
     }
 }
 
@@ -122,6 +123,7 @@ pub(super) const fn advice(error: &NotifyError) -> Option<(StatusCode, &'static 
             StatusCode::INTERNAL_SERVER_ERROR,
             "Start the server with the sealing key of this store.",
         ),
+        NotifyError::Carrier(error) => (StatusCode::CONFLICT, error.action()),
         NotifyError::UnknownDevice(_) | NotifyError::Entropy(_) | NotifyError::Commit(_) => {
             return None;
         }

@@ -256,7 +256,7 @@ pub struct GenerationAccepted {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNotification {
-    /// Where the device listens: `udp://HOST:PORT` or `https://HOST:PORT/PATH`; else where the device's record says, in that order until it left.
+    /// Where the device listens: `udp://HOST:PORT` or `https://HOST:PORT/PATH`; or how it is reached: `sms:+NUMBER` by the SMSC, `file:NAME` by a file; else where the device's record says, in that order until it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// The server whose account is meant (SrvID); else that of the newest completed bootstrap.
@@ -280,13 +280,13 @@ pub struct NotificationBody {
     pub notification_id: u16,
     /// The server whose account it names.
     pub srv_id: String,
-    /// `udp` or `https`.
+    /// `udp`, `https`, `sms` or `file`.
     pub carrier: String,
     /// Where it went.
     pub address: String,
     /// Whether it carries a digest.
     pub authenticated: bool,
-    /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it.
+    /// `sent` where nobody tells now whether it arrived (an SMSC tells later, by the event `notification-receipt`), `taken` where the receiver has it.
     pub outcome: String,
 }
 

@@ -126,6 +126,12 @@ fn every_kind() -> Vec<EventKind> {
             address: text(),
             outcome: text(),
         },
+        EventKind::NotificationReceipt {
+            carrier: text(),
+            notification_id: 7,
+            address: text(),
+            outcome: text(),
+        },
         EventKind::NotificationAnswered {
             notification_id: 1,
             carrier: text(),
@@ -219,6 +225,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::SessionAborted { .. }
             | EventKind::NotificationQueued { .. }
             | EventKind::NotificationSent { .. }
+            | EventKind::NotificationReceipt { .. }
             | EventKind::NotificationAnswered { .. }
             | EventKind::ObjectStored { .. }
             | EventKind::ObjectRemoved { .. }
