@@ -153,7 +153,7 @@ async fn notify_at(
     };
     record(node, dev_id, queued, correlation).await?;
     let device_certificates = certificates(node, dev_id).await?;
-    let outcome = leave(&*carrier, to, &packages, &device_certificates).await;
+    let outcome = leave(carrier, to, &packages, &device_certificates).await;
     let sent = EventKind::NotificationSent {
         carrier: carrier.name().to_owned(),
         notification_id,
