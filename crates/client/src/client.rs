@@ -15,13 +15,14 @@ use crate::engine::{
     Bootstrapped, Engine, FactoryReset, LastRefusal, MissingMo, NoBootstrap, Notified,
     SessionReport, SwitchedOn,
 };
-use crate::listener::{self, ListenError, Listening};
+use crate::listener::{self, ListenError, Listening, SmppListener};
 use crate::policy::ListenAddresses;
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
 pub struct Client {
     pub(crate) engine: Arc<Engine>,
     pub(crate) listen: ListenAddresses,
+    pub(crate) smpp: Option<SmppListener>,
 }
 
 impl Client {
@@ -150,7 +151,7 @@ impl Client {
     /// # Errors
     /// [`ListenError`]; nothing listens then.
     pub async fn listen(&self) -> Result<Listening, ListenError> {
-        listener::listen(&self.engine, &self.listen).await
+        listener::listen(&self.engine, &self.listen, self.smpp.as_ref()).await
     }
 
     /// Takes a Notification (Package#0) that reached the device some other way than by a listener. Where it is accepted, [`Self::run`] opens the

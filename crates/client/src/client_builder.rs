@@ -11,6 +11,8 @@ use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
+use omadm_push::PhoneNumber;
+use omadm_smpp::EsmeConfig;
 use omadm_tls::{
     CertificateDer, DeviceKey, Identity, ProfileUnsupported, Psk, TlsProfile, TlsSupport,
 };
@@ -24,6 +26,7 @@ use crate::engine::{
     NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
+use crate::listener::SmppListener;
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{
     ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, PolicyFileError, ReportTimes,
@@ -63,6 +66,7 @@ pub struct ClientBuilder {
     clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     absent_digest: AbsentDigest,
     listen: ListenAddresses,
+    smpp: Option<SmppListener>,
     network: NetworkPolicy,
     reports: ReportTimes,
     managed_object_deadline: Duration,
@@ -127,6 +131,9 @@ impl ClientBuilder {
             self = self.psk(files.read()?)?;
         }
         self.anchors.extend(certificates(&policy.trust.anchors)?);
+        if let Some(smpp) = &policy.smpp {
+            self.smpp = Some(smpp.read(&self.anchors)?);
+        }
         for source in &policy.sources {
             let trust = match &source.trust {
                 SourceTrust::Local => Trust {
@@ -405,6 +412,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Where [`Client::listen`] takes Notifications by SMS, besides: a link to an SMSC, and the device's own number there.
+    #[must_use]
+    pub fn listen_smpp(mut self, esme: EsmeConfig, number: PhoneNumber) -> Self {
+        self.smpp = Some(SmppListener { esme, number });
+        self
+    }
+
     /// What becomes of a Notification without digest where the account has `Auth/Noti`; ignored by default (D38).
     #[must_use]
     pub const fn absent_digest(mut self, absent: AbsentDigest) -> Self {
@@ -494,6 +508,7 @@ impl ClientBuilder {
         };
         Ok(Client {
             listen: self.listen,
+            smpp: self.smpp,
             engine: Arc::new(engine),
         })
     }
@@ -533,6 +548,7 @@ impl Client {
             clock: Arc::new(system_clock),
             absent_digest: AbsentDigest::Ignore,
             listen: ListenAddresses::default(),
+            smpp: None,
             network: NetworkPolicy::default(),
             reports: ReportTimes::default(),
             managed_object_deadline: Duration::from_secs(10),

@@ -1,6 +1,7 @@
 //! The entity: what its owner holds, and the link that it keeps.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,6 +155,14 @@ impl Esme {
     pub async fn end(&self) {
         self.stop.send_replace(true);
         self.submissions.closed().await;
+    }
+}
+
+impl fmt::Debug for Esme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Esme")
+            .field("smsc", &self.smsc)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,18 +1,23 @@
-//! Where Notifications reach the device (`dm20.md` §11.6, D40): a UDP socket and an HTTPS listener, both off unless the policy names an address.
-//! Neither tells a sender what became of its Notification.
+//! Where Notifications reach the device (`dm20.md` §11.6, D40): a UDP socket, an HTTPS listener, and SMS by a link to an SMSC; all off unless
+//! the policy names an address. None tells a sender what became of its Notification.
 
 mod https;
 mod inbox;
+mod smpp;
 mod udp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use omadm_tls::{
     AcceptorConfig, AcceptorSetupError, ClientTrust, ClientTrustError, LiveClientTrust,
 };
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use omadm_smpp::Esme;
 
 use crate::engine::Engine;
 use crate::https::Credential;
@@ -20,9 +25,13 @@ use crate::policy::ListenAddresses;
 use inbox::Inbox;
 
 pub use https::NOTIFICATION_PATH;
+pub(crate) use smpp::SmppListener;
 
 /// Octets of the longest Notification that a listener takes.
 pub(crate) const MAX_OCTETS: usize = 1024;
+
+/// For an SMSC to let the device go.
+const UNBIND: Duration = Duration::from_secs(3);
 
 /// Listeners at work; they end where this is dropped.
 #[derive(Debug)]
@@ -31,6 +40,9 @@ pub struct Listening {
     pub udp: Option<SocketAddr>,
     /// Where the HTTPS listener is bound.
     pub https: Option<SocketAddr>,
+    /// The SMSC that the device binds to, host and port.
+    pub smsc: Option<String>,
+    esme: Option<Esme>,
     tasks: JoinSet<()>,
 }
 
@@ -38,6 +50,9 @@ impl Listening {
     /// Ends the listeners and returns when they are over. By dropping alone they may outlive the [`crate::Client`] for a moment, and its store stays taken
     /// meanwhile: an embedder that makes another client of the same store waits for this.
     pub async fn end(mut self) {
+        if let Some(esme) = self.esme.take() {
+            let _unbound = timeout(UNBIND, esme.end()).await.is_ok();
+        }
         self.tasks.shutdown().await;
     }
 }
@@ -71,6 +86,7 @@ pub enum ListenError {
 pub(crate) async fn listen(
     engine: &Arc<Engine>,
     addresses: &ListenAddresses,
+    smpp: Option<&SmppListener>,
 ) -> Result<Listening, ListenError> {
     let bind = |carrier, address| {
         move |cause| ListenError::Bind {
@@ -82,6 +98,8 @@ pub(crate) async fn listen(
     let mut listening = Listening {
         udp: None,
         https: None,
+        smsc: None,
+        esme: None,
         tasks: JoinSet::new(),
     };
     let identity = engine.config.identity.as_deref();
@@ -112,11 +130,17 @@ pub(crate) async fn listen(
         }
         None => None,
     };
-    if udp.is_none() && https.is_none() {
+    if udp.is_none() && https.is_none() && smpp.is_none() {
         return Ok(listening);
     }
     let (inbox, work) = Inbox::new(Arc::clone(engine));
     listening.tasks.spawn(work);
+    if let Some(smpp) = smpp {
+        let (esme, work) = smpp::start(smpp.clone(), inbox.clone());
+        listening.smsc = Some(esme.smsc().to_owned());
+        listening.esme = Some(esme);
+        listening.tasks.spawn(work);
+    }
     if let Some(socket) = udp {
         listening.udp = socket.local_addr().ok();
         listening.tasks.spawn(udp::serve(socket, inbox.clone()));

@@ -7,7 +7,7 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
-use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, policy_file};
+use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles, policy_file};
 
 /// The rules of a DM Client, as its policy file gives them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub struct ClientPolicy {
     pub session_timeout: Duration,
     /// `[listen]`: where Notifications come in.
     pub listen: ListenAddresses,
+    /// `[listen.smpp]`: the SMSC by which Notifications come in, too.
+    pub smpp: Option<SmppFiles>,
     /// `[identity] http_user` and `http_password_file` (D45).
     pub http_login: Option<HttpLoginFile>,
     /// `[identity] allow_http_basic`: whether a challenge of HTTP Basic alone is answered.
@@ -193,6 +195,7 @@ impl Default for ClientPolicy {
             read_timeout: Duration::from_secs(300),
             session_timeout: Self::SESSION_TIMEOUT,
             listen: ListenAddresses::default(),
+            smpp: None,
             accept_unproven_notifications: false,
             http_login: None,
             allow_http_basic: true,

@@ -7,6 +7,7 @@ mod policy_error;
 mod policy_file;
 mod policy_files;
 mod psk_file;
+mod smpp_files;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub use policy_error::{PolicyError, PolicyFault};
 pub use policy_files::PolicyFileError;
 pub(crate) use policy_files::certificates;
 pub use psk_file::PskFile;
+pub use smpp_files::SmppFiles;

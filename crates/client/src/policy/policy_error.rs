@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use omadm_mo::{MoidError, ServerUriError};
+use omadm_push::PhoneNumberError;
 use omadm_tls::PskError;
 
 /// What is wrong with a policy file, and where. Its author is at fault. Shown with the line and a caret under the place.
@@ -55,6 +56,12 @@ pub enum PolicyFault {
     /// No address to listen on.
     #[error("not an address to listen on; write it like 127.0.0.1:5683")]
     Address,
+    /// No host and port of an SMSC.
+    #[error("not a host and port; write it like smsc.example.com:2775")]
+    Smsc,
+    /// No telephone number.
+    #[error("{0}")]
+    Number(PhoneNumberError),
     /// `noti_data_file` alone.
     #[error("noti_data_file needs noti_secret_file beside it")]
     NoNotificationSecret,

@@ -8,6 +8,7 @@ use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 use omadm_mo::{Moid, Scheme, ServerUri};
+use omadm_push::PhoneNumber;
 use omadm_tls::PskIdentity;
 use serde::Deserialize;
 use toml::Spanned;
@@ -15,7 +16,7 @@ use toml::Spanned;
 use super::{
     ClientPolicy, ConfiguredSource, ConsentCommand, HttpLoginFile, ListenAddresses, LocalTrust,
     NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand,
-    SourceTrust,
+    SmppFiles, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
@@ -41,7 +42,18 @@ struct PolicyFile {
 struct ListenTable {
     udp: Option<Spanned<String>>,
     https: Option<Spanned<String>>,
+    smpp: Option<SmppTable>,
     accept_unproven_notifications: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SmppTable {
+    address: Spanned<String>,
+    system_id: String,
+    password_file: PathBuf,
+    number: Spanned<String>,
+    tls: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -241,6 +253,12 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
             udp: reader.address(file.listen.udp.as_ref())?,
             https: reader.address(file.listen.https.as_ref())?,
         },
+        smpp: file
+            .listen
+            .smpp
+            .as_ref()
+            .map(|table| reader.smpp(table))
+            .transpose()?,
         accept_unproven_notifications: file.listen.accept_unproven_notifications,
         managed_object_deadline: reader.seconds(
             file.timeouts.managed_object_seconds,
@@ -387,6 +405,25 @@ impl Reader<'_> {
             address.map_err(|_| self.wrong(text, PolicyFault::Address))
         })
         .transpose()
+    }
+
+    fn smpp(&self, table: &SmppTable) -> Result<SmppFiles, PolicyError> {
+        let address = ServerUri::parse(&format!("https://{}", table.address.get_ref()));
+        let given = table.address.get_ref().rsplit_once(':');
+        let address = address.ok().filter(|uri| {
+            uri.authority() == table.address.get_ref()
+                && given.is_some_and(|(_, port)| port == uri.port().to_string())
+        });
+        let address = address.ok_or_else(|| self.wrong(&table.address, PolicyFault::Smsc))?;
+        Ok(SmppFiles {
+            host: address.host().to_owned(),
+            port: address.port(),
+            system_id: table.system_id.clone(),
+            password: self.base.join(&table.password_file),
+            number: PhoneNumber::parse(table.number.get_ref())
+                .map_err(|why| self.wrong(&table.number, PolicyFault::Number(why)))?,
+            tls: table.tls.unwrap_or(true),
+        })
     }
 
     fn size(

@@ -36,6 +36,15 @@ pub enum PolicyFileError {
     /// A pre-shared key was given to a build that has none.
     #[error("[identity] psk_identity: {0}")]
     NoPsk(#[from] ProfileUnsupported),
+    /// The link to the SMSC is set as SMPP cannot have it.
+    #[error("[listen.smpp] {0}")]
+    Smpp(#[from] omadm_smpp::EsmeConfigError),
+    /// No trust in the SMSC could be set up.
+    #[error("[listen.smpp] {0}")]
+    SmppTrust(#[from] omadm_tls::ServerTrustError),
+    /// No TLS with the SMSC could be set up.
+    #[error("[listen.smpp] {0}")]
+    SmppTls(#[from] omadm_tls::ConnectorSetupError),
     /// The system's anchors were asked for.
     #[error(
         "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"

@@ -58,6 +58,8 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     );
     let mut told = policy;
     told.listen = super::ListenAddresses::default();
+    let smpp = told.smpp.take().unwrap();
+    assert_eq!((smpp.port, smpp.number.digits()), (3550, "15551230001"));
     told.identity = None;
     told.bootstrap.allowed_moids = None;
     assert_eq!(
@@ -337,6 +339,15 @@ fn x_noti_001_listeners_and_the_secret_of_a_source_are_off_until_they_are_named(
     let noti = policy.sources[0].noti.as_ref().unwrap();
     assert!(noti.secret.ends_with("s") && noti.data.as_ref().unwrap().ends_with("d"));
 
+    let smpp = |address: &str, number: &str| {
+        wrong(&format!(
+            "[listen.smpp]\naddress = '{address}'\nsystem_id = 'm'\npassword_file = 'p'\nnumber = '{number}'\n"
+        ))
+    };
+    let why = smpp("smsc.example.com", "+15551230001");
+    assert!(why.to_string().contains("smsc.example.com:2775"), "{why}");
+    let why = smpp("smsc.example.com:2775", "15551230001");
+    assert!(why.to_string().contains("+15551230001"), "{why}");
     let why = wrong("[listen]\nudp = 'localhost'\n");
     assert_eq!((why.key.as_str(), why.line), ("udp", 2));
     let why = wrong(

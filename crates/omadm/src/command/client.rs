@@ -214,17 +214,22 @@ impl Bootstrap {
                     "notifications: https://{address}{NOTIFICATION_PATH}"
                 ))?;
             }
+            if let Some(smsc) = &listening.smsc {
+                say(format!("notifications: sms by the SMSC {smsc}"))?;
+            }
             say("the DM Client runs; Ctrl-C or SIGTERM ends it")?;
         }
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let what = "the DM Client stopped";
-        tokio::select! {
+        let done = tokio::select! {
             done = client.run(stopped) => done.explain(what, "look at the line above; what is owed stays owed"),
             done = super::serve::stop_signal() => {
                 stop.send_replace(true);
                 done
             }
-        }
+        };
+        listening.end().await;
+        done
     }
 
     pub(super) fn open(&self) -> Result<DmClient, Failure> {
