@@ -107,7 +107,10 @@ impl Dialogue<'_, '_> {
         }
         if let Some(path) = &candidate.path {
             let selected = self.select(&[Way::Absolute(path.clone())])?;
-            refusals.note(&selected);
+            // That nothing is at a customary place says nothing about the application.
+            if candidate.aid.is_some() {
+                refusals.note(&selected);
+            }
             if let Selected::File(info) = selected {
                 application.pins = info.pins;
                 return Ok(Some(application));
