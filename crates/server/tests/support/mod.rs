@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod moody;
+pub(crate) mod secrets;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -88,6 +88,26 @@ fn words(what: &Value) -> String {
             format!("{}  (command {})", command(what), id(what))
         }
         "alert-received" => alert(what),
+        "rotation-queued" => format!(
+            "a new {} secret, because of: {}  (command {})",
+            text(what, "scope").unwrap_or_default(),
+            text(what, "reason").unwrap_or_default(),
+            id(what)
+        ),
+        "secret-rotated" => format!(
+            "the new {} secret is in use",
+            text(what, "scope").unwrap_or_default()
+        ),
+        "rebootstrapped" => {
+            let method = text(what, "method").unwrap_or_else(|| "unknown".to_owned());
+            match list(what, "recovered") {
+                none if none.is_empty() => format!("by method {method}"),
+                recovered => format!(
+                    "by method {method}; replaced secrets came back and count again: {}",
+                    recovered.join(", ")
+                ),
+            }
+        }
         _ => return members(what),
     };
     format!("{name:<18}  {told}{in_session}")
