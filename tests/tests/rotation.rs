@@ -47,10 +47,10 @@ fn b_32_a_device_whose_secrets_were_rotated_is_reset_and_comes_back_with_the_old
     }
     let again = operator(&["rotate", DEVICE]).refused();
     assert!(again.stderr.contains("on its way"), "{again:?}");
-    operator(&call).good();
-    operator(&call).good();
+    let _first = operator(&call).good();
+    let _called = operator(&call).good();
     running.signal(Signal::Term).unwrap();
-    running.wait(PATIENCE).unwrap().good();
+    let _ended = running.wait(PATIENCE).unwrap().good();
     let rotated = show();
     for scope in ["session", "notification"] {
         assert_eq!(generations(&rotated, scope), ["boot", "current"], "{scope}");
@@ -58,7 +58,7 @@ fn b_32_a_device_whose_secrets_were_rotated_is_reset_and_comes_back_with_the_old
     assert!(rotated.contains("in escrow"), "{rotated}");
 
     // The reset device has nothing but its identity, and the URL brings the old secrets back.
-    device.client("factory-reset").arg("--yes").run().good();
+    let _reset = device.client("factory-reset").arg("--yes").run().good();
     assert_eq!(bootstrap().field("bootstrapped:"), "dm-full.example.com");
     let shown = show();
     assert!(shown.contains("rebootstrapped"), "{shown}");

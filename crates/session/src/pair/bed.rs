@@ -111,14 +111,34 @@ impl Pair {
 
     /// Delivers a document as fetched from a bootstrap server over mutual TLS. A plan that became stale is made again.
     pub fn deliver(&mut self, document: &[u8], origin: &str) -> Delivered {
+        self.deliver_by(document, BootstrapMethod::ClientInitiated, origin)
+    }
+
+    /// The same by any method; `from` is the origin of a server, or the identity of a card.
+    pub fn deliver_by(
+        &mut self,
+        document: &[u8],
+        method: BootstrapMethod,
+        from: &str,
+    ) -> Delivered {
         let event_id = EventId::of(self.seed.octets());
-        let source = BootstrapSource::Server(origin.to_owned());
+        let (source, channel) = match method {
+            BootstrapMethod::Factory => (BootstrapSource::FactoryImage, ChannelSecurity::Local),
+            BootstrapMethod::Smartcard => (
+                BootstrapSource::Card(from.to_owned()),
+                ChannelSecurity::Local,
+            ),
+            BootstrapMethod::ClientInitiated | BootstrapMethod::ServerInitiated => (
+                BootstrapSource::Server(from.to_owned()),
+                ChannelSecurity::MutualTls,
+            ),
+        };
         for _ in 0..4 {
             let delivery = Delivery {
                 document,
-                method: BootstrapMethod::ClientInitiated,
+                method,
                 source: source.clone(),
-                channel: ChannelSecurity::MutualTls,
+                channel,
                 at: Some(self.now),
                 event_id: event_id.clone(),
                 consent: false,

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_bootstrap::plan::{ApplyError, CredentialCheck, PlanStep, TreePlan};
-use omadm_bootstrap::{BootstrapPolicy, MemoryDevice};
+use omadm_bootstrap::{BootstrapPolicy, DeviceView as _, MemoryDevice, SessionSet};
 use omadm_mo::json::JsonLimits;
-use omadm_mo::standard::MoRegistry;
-use omadm_mo::{ManagedObject, Miid, Moid, Node, Secret, ServerUri, TreeVersion, TreeView as _};
+use omadm_mo::standard::{MoRegistry, dm_acc};
+use omadm_mo::{
+    ManagedObject, Miid, Moid, Node, NodeAddress, Secret, ServerUri, TreeVersion, TreeView as _,
+};
 
 use crate::client::{Cause, Effect, Fetched, Input, UploadMethod};
 
@@ -149,6 +151,17 @@ impl DeviceEnd {
             ApplyError::Stale { .. } => Cause::Stale,
             ApplyError::Tree(error) => Cause::Tree(error),
         })
+    }
+
+    /// The name of what the account at this address proves itself with: `Auth/Trsp/Data`.
+    pub(super) fn session_secret(&self, to: &ServerUri) -> Option<Vec<u8>> {
+        let accounts = self.device.accounts().unwrap_or_default();
+        let mut sets = accounts.into_iter().filter_map(|account| {
+            let root = NodeAddress::root(dm_acc::moid(), account.miid);
+            SessionSet::of(&self.device.subtree(&root).ok()??)
+        });
+        let set = sets.find(|set| set.srv_uri == *to)?;
+        Some(set.trsp?.data)
     }
 
     /// A change that no server asked for.

@@ -13,13 +13,22 @@ impl Pair {
         if self.faults.has(Fault::DropRequest(n)) {
             return lost("the request was lost");
         }
-        let prepared = self.server.prepare(self.now, request, &mut self.seed);
+        let asked = self.server.secrets.is_some();
+        let secret = asked
+            .then(|| self.end.session_secret(&request.to))
+            .flatten();
+        let secret = secret.as_deref();
+        let prepared = self
+            .server
+            .prepare(self.now, request, secret, &mut self.seed);
         if self.faults.has(Fault::ServerDies(Moment::Before, n)) {
             return lost("the server died before its commit");
         }
         let mut response = self.server.commit(prepared);
         if self.faults.has(Fault::DuplicateRequest(n)) {
-            let again = self.server.prepare(self.now, request, &mut self.seed);
+            let again = self
+                .server
+                .prepare(self.now, request, secret, &mut self.seed);
             response = self.server.commit(again);
         }
         if self.faults.has(Fault::ServerDies(Moment::After, n)) {

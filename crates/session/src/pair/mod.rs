@@ -7,6 +7,7 @@ mod device_end;
 mod fault;
 mod fixed_object;
 mod link;
+mod secret_ring;
 mod seed;
 mod server_end;
 
@@ -14,5 +15,6 @@ pub use bed::{Delivered, Pair, Settled, Violation};
 pub use device_end::{DeviceEnd, Repository, Upload};
 pub use fault::{Fault, FaultPlan, Moment};
 pub use fixed_object::FixedObject;
+pub use secret_ring::SecretRing;
 pub use seed::Seed;
 pub use server_end::{QueuedCommand, ServerEnd};

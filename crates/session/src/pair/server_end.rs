@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
+use omadm_bootstrap::generation::SecretScope;
 use omadm_bootstrap::{BootstrapComplete, EventId, Utc};
-use omadm_dm2::{Command, media_type};
+use omadm_dm2::{Command, StatusCode, media_type};
 use omadm_mo::CacheValidator;
 use omadm_mo::json::{Json, JsonLimits};
 
-use super::Seed;
+use super::secret_ring::Judged;
+use super::{SecretRing, Seed};
 use crate::client::{Request, Response};
 use crate::server::{
     CommandOutcome, DeviceFacts, PackageIn, Reply, SessionDelta, SessionEvent, SessionState, Step,
@@ -29,6 +31,10 @@ pub struct ServerEnd {
     pub dev_info: Option<Json>,
     /// Everything that happened, in order.
     pub events: Vec<SessionEvent>,
+    /// Which secrets open a session; none takes every device at its word.
+    pub secrets: Option<SecretRing>,
+    /// What the server proves its Notifications with; none where it does not.
+    pub notification: Option<SecretRing>,
     /// The running session in its stored form.
     session: Option<String>,
 }
@@ -49,7 +55,7 @@ pub struct QueuedCommand {
 }
 
 /// What a package leads to, not durable yet.
-pub(super) struct Prepared(Step);
+pub(super) struct Prepared(Step, Option<Judged>);
 
 impl ServerEnd {
     /// A server that knows nothing of the device, and reads its DevInfo.
@@ -66,6 +72,8 @@ impl ServerEnd {
             completions_received: 0,
             dev_info: None,
             events: Vec::new(),
+            secrets: None,
+            notification: None,
             session: None,
         }
     }
@@ -109,6 +117,19 @@ impl ServerEnd {
         cv.map(CacheValidator::new)
     }
 
+    /// A rotation was answered.
+    fn arrived(&mut self, outcome: &CommandOutcome) {
+        let rings = [
+            (&mut self.secrets, SecretScope::Session),
+            (&mut self.notification, SecretScope::Notification),
+        ];
+        for (ring, scope) in rings {
+            if let (Some(ring), Some(id)) = (ring, &outcome.id) {
+                ring.answered(id, outcome.status == StatusCode::OK, scope);
+            }
+        }
+    }
+
     fn queued(&mut self, id: Option<&String>) -> Option<&mut QueuedCommand> {
         self.queue.iter_mut().find(|it| Some(&it.id) == id)
     }
@@ -119,7 +140,14 @@ impl ServerEnd {
         SessionState::from_text(self.session.as_deref()?).ok()
     }
 
-    pub(super) fn prepare(&self, now: Utc, request: &Request, seed: &mut Seed) -> Prepared {
+    /// `secret` is the name of what the device proves itself with on this connection.
+    pub(super) fn prepare(
+        &self,
+        now: Utc,
+        request: &Request,
+        secret: Option<&[u8]>,
+        seed: &mut Seed,
+    ) -> Prepared {
         let facts = DeviceFacts {
             wanted: self.wanted(),
             read_dev_info: self.read_dev_info,
@@ -136,16 +164,37 @@ impl ServerEnd {
                 cookie: request.cookie.as_deref(),
             }
         };
-        Prepared(advance(now, self.session(), &facts, package, self.limits))
+        let step = advance(now, self.session(), &facts, package, self.limits);
+        let begins = request.content_type == media_type::PACKAGE1;
+        let judged = self.secrets.as_ref().filter(|_| begins).map(|ring| {
+            let completes = !step.delta.completions.is_empty();
+            ring.judge(secret.unwrap_or_default(), completes, true)
+        });
+        Prepared(step, judged)
     }
 
     /// Makes it durable; only then the answer leaves.
     pub(super) fn commit(&mut self, prepared: Prepared) -> Response {
+        let Prepared(step, judged) = prepared;
+        if let (Some(ring), Some(judged)) = (&mut self.secrets, judged) {
+            ring.settle(judged);
+            if !judged.counts() {
+                return Response {
+                    status: 403,
+                    set_cookie: None,
+                    location: None,
+                    retry_after: None,
+                    content_type: None,
+                    omadm_accept: None,
+                    body: Vec::new(),
+                };
+            }
+        }
         let Step {
             state,
             delta,
             reply,
-        } = prepared.0;
+        } = step;
         self.session = state.map(|state| state.to_text());
         self.store(delta);
         let mut response = Response {
@@ -174,6 +223,9 @@ impl ServerEnd {
     fn store(&mut self, delta: SessionDelta) {
         for completion in delta.completions {
             self.completions_received += 1;
+            if let Some(ring) = &mut self.notification {
+                ring.installed();
+            }
             if let Some(event_id) = completion.event_id.clone() {
                 self.completions.entry(event_id).or_insert(completion);
             }
@@ -187,6 +239,7 @@ impl ServerEnd {
                     }
                 }
                 SessionEvent::Answered(outcome) => {
+                    self.arrived(outcome);
                     if let Some(queued) = self.queued(outcome.id.as_ref()) {
                         queued.outcome = Some(outcome.clone());
                     }
