@@ -170,7 +170,7 @@ impl<'a> Device<'a> {
             "urn:oma:mo:oma-dm-dmacc:1.2//Auth/Noti" => {
                 self.noti = data["Noti"]["Secret"].as_str().unwrap().to_owned();
             }
-            other => panic!("{other}"),
+            other => unreachable!("{other}"),
         }
     }
 
