@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use omadm_bootstrap::plan::ApplyError;
 use omadm_bootstrap::{BootstrapPolicy, Utc};
+use omadm_card::CardSettings;
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
@@ -29,12 +30,13 @@ use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::SmppListener;
 use crate::observer::{ClientObserver, Unobserved};
 use crate::policy::{
-    ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles, PolicyFileError, ReportTimes,
-    SourceTrust, certificates,
+    CardReaderName, ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles,
+    PolicyFileError, ReportTimes, SourceTrust, certificates,
 };
-use crate::reader::CardReaders;
+use crate::reader::{CardFiles, CardReaders};
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
+
 /// Collects what a [`Client`] is made of. Closed by default: no source, no anchor.
 pub struct ClientBuilder {
     dev_info: DevInfo,
@@ -42,6 +44,8 @@ pub struct ClientBuilder {
     policy: BootstrapPolicy,
     sources: Vec<Source>,
     card_readers: Option<Arc<dyn CardReaders>>,
+    card_files: Vec<PathBuf>,
+    card_settings: CardSettings,
     reapply_cards: bool,
     consent: Option<Consent>,
     factory_image: Option<PathBuf>,
@@ -100,6 +104,16 @@ impl ClientBuilder {
         self.limits = policy.limits;
         if let Some(command) = &policy.consent {
             self.consent = Some(consent_of(command.clone()));
+        }
+        self.reapply_cards = policy.cards.reapply;
+        self.card_settings = policy.cards.settings()?;
+        for reader in &policy.cards.readers {
+            match reader {
+                CardReaderName::File(file) => self.card_files.push(file.clone()),
+                CardReaderName::System(name) => {
+                    return Err(PolicyFileError::NoCardReader(name.clone()));
+                }
+            }
         }
         if let Some(file) = &policy.factory_image {
             self.factory_image = Some(file.clone());
@@ -196,6 +210,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn card_readers(mut self, readers: impl CardReaders + 'static) -> Self {
         self.card_readers = Some(Arc::new(readers));
+        self
+    }
+
+    /// Adds a card reader that is a file which describes the card in it; by the policy's SIM lock, PIN and OIDs. Of no effect beside [`Self::card_readers`].
+    #[must_use]
+    pub fn card_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.card_files.push(file.into());
         self
     }
 
@@ -494,6 +515,11 @@ impl ClientBuilder {
             reports: self.reports,
             session_timeout: self.session_timeout,
         };
+        let files = Some((self.card_files, self.card_settings));
+        let files = files.filter(|(files, _)| !files.is_empty());
+        let card_readers = self.card_readers.or_else(|| {
+            files.map(|(files, settings)| Arc::new(CardFiles::new(files, settings)) as _)
+        });
         let engine = Engine {
             config,
             host,
@@ -502,7 +528,7 @@ impl ClientBuilder {
             observer: self.observer,
             clock: self.clock,
             desk: NotificationDesk::default(),
-            cards: CardDesk::new(self.card_readers, self.reapply_cards),
+            cards: CardDesk::new(card_readers, self.reapply_cards),
             in_session: tokio::sync::Mutex::default(),
             unreported: Unreported::default(),
         };
@@ -524,6 +550,8 @@ impl Client {
             policy: BootstrapPolicy::default(),
             sources: Vec::new(),
             card_readers: None,
+            card_files: Vec::new(),
+            card_settings: CardSettings::default(),
             reapply_cards: false,
             consent: None,
             factory_image: None,

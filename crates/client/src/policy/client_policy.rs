@@ -7,7 +7,9 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
-use super::{HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles, policy_file};
+use super::{
+    CardPolicy, HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles, policy_file,
+};
 
 /// The rules of a DM Client, as its policy file gives them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +20,8 @@ pub struct ClientPolicy {
     pub consent: Option<ConsentCommand>,
     /// `[bootstrap] factory.image`: where the factory image lies; may be read-only (D50).
     pub factory_image: Option<PathBuf>,
+    /// `[bootstrap.smartcard]`: which cards are read, and how.
+    pub cards: CardPolicy,
     /// `[[source]]`: the bootstrap servers that the device trusts, in the order in which it asks them.
     pub sources: Vec<ConfiguredSource>,
     /// `[identity]`: a pre-shared key by which the device proves itself, instead of its certificate (D78).
@@ -183,6 +187,7 @@ impl Default for ClientPolicy {
             bootstrap: BootstrapPolicy::default(),
             consent: None,
             factory_image: None,
+            cards: CardPolicy::default(),
             sources: Vec::new(),
             identity: None,
             trust: LocalTrust::default(),

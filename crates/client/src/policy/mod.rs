@@ -1,5 +1,6 @@
 //! The policy file of a DM Client (`dm20.md` §14.8, D61): which bootstraps it accepts, from whom, and whom it trusts. Closed by default: no source, no anchor.
 
+mod card_policy;
 mod client_policy;
 mod http_login_file;
 mod notification_files;
@@ -12,6 +13,7 @@ mod smpp_files;
 #[cfg(test)]
 mod tests;
 
+pub use card_policy::{CardPolicy, CardReaderName};
 pub use client_policy::{
     ClientPolicy, ConfiguredSource, ConsentCommand, ListenAddresses, LocalTrust, NetworkPolicy,
     ReportTimes, ShowCommand, SourceTrust,

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use omadm_card::{CardOidError, dialogue::SimLockError};
 use omadm_mo::{MoidError, ServerUriError};
 use omadm_push::PhoneNumberError;
 use omadm_tls::PskError;
@@ -39,6 +40,12 @@ pub enum PolicyFault {
     /// No name for a source.
     #[error("the id of a source has 1 to 64 letters, digits, dots, dashes or underscores")]
     SourceId,
+    /// No OID.
+    #[error("{0}")]
+    CardOid(CardOidError),
+    /// A value that a SIM lock cannot compare.
+    #[error("{0}")]
+    SimLock(SimLockError),
     /// Two sources have one name.
     #[error("another source has this id already")]
     SourceTwice,

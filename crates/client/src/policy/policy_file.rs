@@ -13,10 +13,11 @@ use omadm_tls::PskIdentity;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::card_policy::SmartcardTable;
 use super::{
-    ClientPolicy, ConfiguredSource, ConsentCommand, HttpLoginFile, ListenAddresses, LocalTrust,
-    NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand,
-    SmppFiles, SourceTrust,
+    CardPolicy, ClientPolicy, ConfiguredSource, ConsentCommand, HttpLoginFile, ListenAddresses,
+    LocalTrust, NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes,
+    ShowCommand, SmppFiles, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
@@ -60,7 +61,7 @@ struct SmppTable {
 #[serde(deny_unknown_fields, default)]
 struct BootstrapTable {
     factory: FactoryTable,
-    smartcard: MethodTable,
+    smartcard: SmartcardTable,
     client_initiated: MethodTable,
     server_initiated: MethodTable,
     max_accounts: Option<Spanned<u64>>,
@@ -223,10 +224,14 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
         )?,
         depth: reader.size(file.limits.document_depth, default.limits.depth, MOST_DEPTH)?,
     };
+    let cards = CardPolicy::of(&file.bootstrap.smartcard, base, |span, fault| {
+        PolicyError::at(text, span, fault)
+    })?;
     Ok(ClientPolicy {
         bootstrap: reader.bootstrap(&file.bootstrap)?,
         consent: reader.consent(file.consent)?,
         factory_image: file.bootstrap.factory.image.map(|name| base.join(name)),
+        cards,
         identity: reader.identity(&file.identity)?,
         sources: reader.sources(&file.source, &trust)?,
         trust,
@@ -300,9 +305,13 @@ impl Reader<'_> {
             enabled: table.factory.enabled,
             require_user_consent: table.factory.require_user_consent,
         };
+        let smartcard = MethodTable {
+            enabled: table.smartcard.enabled,
+            require_user_consent: table.smartcard.require_user_consent,
+        };
         Ok(BootstrapPolicy {
             factory: method(&factory, default.factory),
-            smartcard: method(&table.smartcard, default.smartcard),
+            smartcard: method(&smartcard, default.smartcard),
             client_initiated: method(&table.client_initiated, default.client_initiated),
             server_initiated: method(&table.server_initiated, default.server_initiated),
             max_accounts: self.size(

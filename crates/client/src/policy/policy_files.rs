@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use omadm_card::dialogue::CardPinError;
 use omadm_tls::pem::{self, PemError};
 use omadm_tls::{CertificateDer, ProfileUnsupported, PskError};
 
@@ -45,6 +46,20 @@ pub enum PolicyFileError {
     /// No TLS with the SMSC could be set up.
     #[error("[listen.smpp] {0}")]
     SmppTls(#[from] omadm_tls::ConnectorSetupError),
+    /// It holds no PIN.
+    #[error("{}: {cause}", file.display())]
+    CardPin {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: CardPinError,
+    },
+    /// A card reader of the system was named.
+    #[error(
+        "[bootstrap.smartcard] readers: {0:?} is a reader of the system, which this build does not use; name files that describe cards, like virtual:card.json"
+    )]
+    NoCardReader(String),
     /// The system's anchors were asked for.
     #[error(
         "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"

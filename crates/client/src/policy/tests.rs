@@ -5,7 +5,7 @@ use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, MethodPolicy};
 
-use super::{ClientPolicy, PolicyError, PolicyFault, ShowCommand, SourceTrust};
+use super::{CardReaderName, ClientPolicy, PolicyError, PolicyFault, ShowCommand, SourceTrust};
 
 fn read(toml: &str) -> Result<ClientPolicy, PolicyError> {
     ClientPolicy::read(toml, Path::new("/etc/device"))
@@ -76,6 +76,11 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     let consent = told.consent.take().unwrap();
     assert_eq!(consent.program, "/usr/bin/device-consent");
     assert_eq!(consent.timeout, super::ConsentCommand::TIMEOUT);
+    let card = "/etc/device/card.json".into();
+    assert_eq!(told.cards.readers, [CardReaderName::File(card)]);
+    assert!(!told.cards.sim_lock.is_open() && told.cards.pin_file.is_some());
+    (told.cards.pin_file, told.cards.sim_lock) = (None, Default::default());
+    told.cards.readers.clear();
     told.sources.clear();
     told.trust.anchors.clear();
     let login = told.http_login.take().unwrap();
@@ -102,7 +107,7 @@ fn every_key_has_its_effect() {
     let policy = read(
         r#"
         [bootstrap]
-        smartcard = { enabled = false }
+        smartcard = { enabled = false, reapply = "always", oids = ["2.23.43.5.1"], readers = ["ACR 1", "virtual:/c"] }
         server_initiated.require_user_consent = true
         max_accounts = 2
         allowed_moids = []
@@ -142,6 +147,15 @@ fn every_key_has_its_effect() {
             require_user_consent: false
         }
     );
+    assert!(policy.cards.reapply && policy.cards.sim_lock.is_open());
+    assert_eq!(policy.cards.oids[0].to_string(), "2.23.43.5.1");
+    assert_eq!(
+        policy.cards.readers,
+        [
+            CardReaderName::System("ACR 1".to_owned()),
+            CardReaderName::File("/c".into())
+        ]
+    );
     assert_eq!(
         policy.bootstrap.method(BootstrapMethod::ServerInitiated),
         MethodPolicy {
@@ -180,6 +194,20 @@ fn every_key_has_its_effect() {
     assert_eq!(show.arguments, ["--new", "{uri}"]);
     assert_eq!(policy.reports.coalesce, Duration::from_millis(50));
     assert_eq!(policy.reports.retry, Duration::from_secs(4));
+}
+
+#[test]
+fn a_sim_lock_or_oid_that_cannot_be_compared_is_an_error_at_its_place() {
+    for (value, column, said) in [
+        ("sim_lock = { mcc_mnc = [\"26\"] }", 12, "MCC and MNC"),
+        ("sim_lock = { gid1 = [\"x\"] }", 12, "GID1"),
+        ("oids = [\"1.2\", \"3.x\"]", 16, "object identifier"),
+        ("reapply = \"never\"", 11, "always"),
+    ] {
+        let why = wrong(&format!("[bootstrap.smartcard]\n{value}\n"));
+        assert_eq!((why.line, why.column), (2, column), "{why}");
+        assert!(why.to_string().contains(said), "{why}");
+    }
 }
 
 #[test]

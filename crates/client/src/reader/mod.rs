@@ -1,8 +1,12 @@
 //! Card readers: where the cards of a device are, and what one look at them gives.
 
+mod card_files;
+
 use std::time::Duration;
 
 use omadm_card::reading::{CardReading, ReaderName};
+
+pub use card_files::CardFiles;
 
 /// The card readers of a device. Everything here blocks; the client calls it on threads that may, one call at a time.
 ///
