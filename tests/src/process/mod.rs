@@ -1,12 +1,14 @@
 //! The binary `omadm` as a user runs it: real processes, started, watched, signalled, never left behind.
 
 mod binary;
+mod card;
 mod device;
 mod running;
 mod server;
 mod wanted;
 
 pub use binary::{Ended, Omadm, omadm};
+pub use card::Card;
 pub use device::Device;
 pub use running::{Running, Signal};
 pub use server::Server;

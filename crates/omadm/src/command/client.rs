@@ -35,14 +35,14 @@ pub(crate) enum Client {
     Bootstrap(Bootstrap),
     /// Run until stopped: report what is owed, ask for a bootstrap while there is no account, answer DM Notifications
     #[command(
-        after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt"
+        after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nA card that is put into a reader while it runs is checked as at a start.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt\n  omadm client run --dir device --card card.json --ca server/ca.crt"
     )]
-    Run(Bootstrap),
-    /// Do once what a start does: apply the factory image, fetch a DM Bootstrap where there is no account, report BootstrapComplete
+    Run(Start),
+    /// Do once what a start does: apply the factory image, check the cards, fetch a DM Bootstrap where there is no account, report BootstrapComplete
     #[command(
-        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json"
+        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\nThe cards are those of [bootstrap.smartcard] readers, and of --card: what is new on them is applied, what is gone from them is removed.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json\n  omadm client switch-on --dir device --card card.json --preview"
     )]
-    SwitchOn(Bootstrap),
+    SwitchOn(client_switch::SwitchOn),
     /// Take away tree, accounts, subscriptions and alerts; key, certificate, DevInfo and policy stay
     ///
     /// The factory image is applied again at the next start.
@@ -122,6 +122,16 @@ pub(crate) struct Bootstrap {
     code_file: Option<PathBuf>,
 }
 
+/// A start of the device.
+#[derive(Args)]
+pub(crate) struct Start {
+    #[command(flatten)]
+    bootstrap: Bootstrap,
+    /// Card reader that is a file which describes the card in it, beside those of the policy; while the file is not there the reader is empty; may be repeated
+    #[arg(long = "card")]
+    cards: Vec<PathBuf>,
+}
+
 impl Client {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
@@ -195,8 +205,31 @@ impl Bootstrap {
         Ok(())
     }
 
+    fn open(&self) -> Result<DmClient, Failure> {
+        self.open_with(&[])
+    }
+
+    fn open_with(&self, cards: &[PathBuf]) -> Result<DmClient, Failure> {
+        let what = "the device cannot be used";
+        let mut more = Vec::new();
+        if let Some(url) = &self.url {
+            more.push(
+                ServerUri::parse(url)
+                    .explain(what, "write --url like https://localhost:8443/bootstrap")?,
+            );
+        }
+        let code = match &self.code_file {
+            Some(file) => Some(read_text(file)?),
+            None => std::env::var("OMADM_BOOTSTRAP_CODE").ok(),
+        };
+        let code = code.map(|code| Secret::from(code.trim().to_owned()));
+        self.device.open_with(&more, code, cards)
+    }
+}
+
+impl Start {
     pub(super) const fn json(&self) -> bool {
-        self.device.json
+        self.bootstrap.device.json
     }
 
     async fn daemon(self) -> Result<(), Failure> {
@@ -205,7 +238,7 @@ impl Bootstrap {
             "the device does not listen for Notifications",
             "mend [listen] in its policy.toml; https needs device-cert.pem",
         )?;
-        if !self.device.json {
+        if !self.json() {
             if let Some(address) = listening.udp {
                 say(format!("notifications: udp://{address}"))?;
             }
@@ -233,20 +266,7 @@ impl Bootstrap {
     }
 
     pub(super) fn open(&self) -> Result<DmClient, Failure> {
-        let what = "the device cannot be used";
-        let mut more = Vec::new();
-        if let Some(url) = &self.url {
-            more.push(
-                ServerUri::parse(url)
-                    .explain(what, "write --url like https://localhost:8443/bootstrap")?,
-            );
-        }
-        let code = match &self.code_file {
-            Some(file) => Some(read_text(file)?),
-            None => std::env::var("OMADM_BOOTSTRAP_CODE").ok(),
-        };
-        let code = code.map(|code| Secret::from(code.trim().to_owned()));
-        self.device.open(&more, code)
+        self.bootstrap.open_with(&self.cards)
     }
 }
 
@@ -302,6 +322,15 @@ impl Device {
         urls: &[ServerUri],
         code: Option<Secret>,
     ) -> Result<DmClient, Failure> {
+        self.open_with(urls, code, &[])
+    }
+
+    fn open_with(
+        &self,
+        urls: &[ServerUri],
+        code: Option<Secret>,
+        cards: &[PathBuf],
+    ) -> Result<DmClient, Failure> {
         let what = "the device cannot be used";
         let dir = DeviceDir::open(&self.dir)
             .explain(what, "omadm client init --dir … --dev-id … makes one")?;
@@ -325,6 +354,9 @@ impl Device {
             .explain(what, "mend the policy file, or the file it names")?;
         for url in urls {
             builder = builder.source(url.clone(), anchors.clone());
+        }
+        for card in cards {
+            builder = builder.card_file(card);
         }
         for file in &self.ddfs {
             let ddf = Ddf::read(&read_text(file)?).explain(

@@ -6,8 +6,8 @@ use clap::Args;
 use omadm_client::{ConsentRequest, FactoryImage, FactoryReset, NoBootstrap};
 use omadm_mo::SrvId;
 
-use super::client::{Bootstrap, Device};
-use super::say;
+use super::client::{Device, Start};
+use super::{client_cards, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Takes everything a server or bootstrap left.
@@ -20,10 +20,23 @@ pub(crate) struct Reset {
     yes: bool,
 }
 
+/// A start, once.
+#[derive(Args)]
+pub(crate) struct SwitchOn {
+    #[command(flatten)]
+    start: Start,
+    /// Only tell what the cards would change, and change nothing
+    #[arg(long)]
+    preview: bool,
+}
+
 /// What a device does at its start, once.
-pub(crate) async fn switch_on(bootstrap: Bootstrap) -> Result<(), Failure> {
-    let json = bootstrap.json();
-    let client = bootstrap.open()?;
+pub(crate) async fn switch_on(switch_on: SwitchOn) -> Result<(), Failure> {
+    let json = switch_on.start.json();
+    let client = switch_on.start.open()?;
+    if switch_on.preview {
+        return client_cards::preview(&client, json).await;
+    }
     let what = "the device was not bootstrapped";
     let done = client.switch_on().await.explain(what, "")?;
     let told = match &done.factory {
@@ -34,9 +47,11 @@ pub(crate) async fn switch_on(bootstrap: Bootstrap) -> Result<(), Failure> {
     };
     if json {
         let fetched = done.fetched.as_ref().map(Result::is_ok);
-        say(serde_json::json!({ "factory_image": told, "fetched": fetched }))?;
+        let cards = client_cards::body(&done.cards);
+        say(serde_json::json!({ "factory_image": told, "cards": cards, "fetched": fetched }))?;
     } else {
         say(format!("factory image: {told}"))?;
+        client_cards::tell(&done.cards)?;
     }
     match (&done.factory, done.fetched) {
         (_, Some(Ok(done))) if !json => say(format!("fetched: {}", names(&done.servers)))?,

@@ -1,7 +1,8 @@
 mod api;
 pub(crate) mod bootstrap;
 pub(crate) mod client;
-pub(crate) mod client_switch;
+pub(crate) mod client_cards;
+mod client_switch;
 pub(crate) mod client_tree;
 pub(crate) mod conformance;
 pub(crate) mod decode;

@@ -45,9 +45,13 @@ pub(super) fn verdict(origin: &CardOrigin, occasion: SwitchOnOccasion, looks: &[
             SwitchOnOccasion::Insertion => Verdict::Kept,
         };
     }
-    let may_hold = |look: &&Look| look.card.is_none() || of_it(look);
     let (definite, doubtful): (Vec<_>, Vec<_>) =
         concerned.into_iter().partition(|look| look.doubt.is_none());
+    // A card that is in one reader is in no other.
+    let is_elsewhere = definite
+        .iter()
+        .any(|look| look.card.as_ref() == Some(&origin.card));
+    let may_hold = |look: &&Look| of_it(look) || (look.card.is_none() && !is_elsewhere);
     let mut holding: Vec<_> = doubtful.iter().copied().filter(may_hold).collect();
     if holding.is_empty() {
         if !definite.is_empty() {
@@ -166,6 +170,12 @@ mod tests {
             ),
             (
                 vec![definite("R1", ""), rejected("R2", "iccid:2")],
+                Verdict::Gone,
+                Verdict::Gone,
+            ),
+            // Nor what is on a card that is seen in another reader.
+            (
+                vec![definite("R2", "iccid:1"), unknown("R3", "")],
                 Verdict::Gone,
                 Verdict::Gone,
             ),

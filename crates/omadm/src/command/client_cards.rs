@@ -1,0 +1,101 @@
+//! What came of the cards, for people and for `--json`.
+
+use omadm_bootstrap::plan::{EntryOutcome, Preview, PreviewAction, SwitchOnDecision};
+use omadm_client::{CardCheck, Client};
+use serde_json::{Value, json};
+
+use super::say;
+use crate::failure::{Explain as _, Failure};
+
+/// A line a reader, entry and account.
+pub(super) fn tell(cards: &CardCheck) -> Result<(), Failure> {
+    match cards {
+        CardCheck::Off => say("cards: none looked at: no reader, or smartcard bootstrap is off"),
+        CardCheck::Done(decision) => say_decision(decision),
+        CardCheck::Failed(refusal) => say(format!("cards: nothing was applied: {refusal}")),
+    }
+}
+
+/// The same for machines; null where no card was looked at.
+pub(super) fn body(cards: &CardCheck) -> Value {
+    match cards {
+        CardCheck::Off => Value::Null,
+        CardCheck::Done(decision) => decision_body(decision),
+        CardCheck::Failed(refusal) => json!({ "refused": refusal.cause.code() }),
+    }
+}
+
+/// What the cards would change now.
+pub(super) async fn preview(client: &Client, as_json: bool) -> Result<(), Failure> {
+    let shown = client.preview_cards().await;
+    let shown = shown.explain("the cards cannot be previewed", "look at the device's log")?;
+    let Some((decision, preview)) = shown else {
+        return if as_json {
+            say(Value::Null)
+        } else {
+            tell(&CardCheck::Off)
+        };
+    };
+    if as_json {
+        let mut body = decision_body(&decision);
+        body["changes"] = lines(&preview)
+            .map(|(verb, uri)| json!([verb, uri]))
+            .collect();
+        return say(body);
+    }
+    say_decision(&decision)?;
+    for (verb, uri) in lines(&preview) {
+        say(format!("would {verb} {uri}"))?;
+    }
+    Ok(())
+}
+
+fn lines(preview: &Preview) -> impl Iterator<Item = (&'static str, &str)> {
+    preview.lines.iter().map(|line| {
+        let verb = match line.action {
+            PreviewAction::Add => "add",
+            PreviewAction::Replace => "replace",
+            PreviewAction::Remove => "remove",
+        };
+        (verb, line.uri.as_str())
+    })
+}
+
+fn say_decision(decision: &SwitchOnDecision) -> Result<(), Failure> {
+    for line in decision.to_string().lines() {
+        say(format!("card: {line}"))?;
+    }
+    for entry in &decision.entries {
+        if let EntryOutcome::Refused(refusal) = &entry.outcome {
+            say(format!("  do: {}", refusal.cause.action()))?;
+        }
+    }
+    Ok(())
+}
+
+fn decision_body(decision: &SwitchOnDecision) -> Value {
+    let readers = decision.readers.iter().map(|one| {
+        let card = one.card.as_ref().map(ToString::to_string);
+        json!({ "reader": one.reader.as_str(), "card": card, "found": one.state.to_string() })
+    });
+    let entries = decision.entries.iter().map(|one| {
+        json!({
+            "reader": one.reader.as_str(),
+            "oid": one.oid.to_string(),
+            "path": one.path.to_string(),
+            "sha256": one.digest.map(|digest| digest.to_hex()),
+            "outcome": one.outcome.to_string(),
+        })
+    });
+    let accounts = decision.accounts.iter();
+    let accounts =
+        accounts.map(|one| json!({ "server": one.srv_id.as_str(), "fate": one.fate.to_string() }));
+    json!({
+        "readers": readers.collect::<Vec<_>>(),
+        "entries": entries.collect::<Vec<_>>(),
+        "accounts": accounts.collect::<Vec<_>>(),
+        "applied": decision.servers.iter().map(omadm_mo::SrvId::as_str).collect::<Vec<_>>(),
+        "removed": decision.removed().map(omadm_mo::SrvId::as_str).collect::<Vec<_>>(),
+        "in_doubt": decision.is_in_doubt(),
+    })
+}
