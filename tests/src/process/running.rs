@@ -36,7 +36,11 @@ struct Stream {
 const LOOK: Duration = Duration::from_millis(10);
 
 impl Running {
-    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+    /// Starts any command and watches it.
+    ///
+    /// # Errors
+    /// Where the system starts no process.
+    pub fn start(mut command: Command) -> io::Result<Self> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -58,8 +58,8 @@ impl Server {
         ])
         .arg("--state")
         .arg(state)
-        .arg("--profiles")
-        .arg(profiles(""))
+        // By the environment, so that a test can name others by the argument.
+        .env("OMADM_PROFILES", profiles(""))
     }
 
     /// Starts one and waits until it listens. The second node's state directory is a copy beside the first one's, named with `-2`.
