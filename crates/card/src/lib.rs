@@ -5,6 +5,7 @@
 
 pub mod dialogue;
 pub mod file_info;
+pub mod file_set;
 pub mod pkcs15;
 pub mod reading;
 pub mod test_card;
@@ -18,6 +19,7 @@ mod transport;
 mod trouble;
 
 pub use dialogue::{CardPin, CardRoute, CardSettings, SimLock, read_card, read_card_by_route};
+pub use file_set::{CardFileSet, CardFileSetError};
 pub use oid::{CardOid, CardOidError};
 pub use path::{CardPath, CardPathError, FileSlice};
 pub use reading::{CardDocument, CardEntry, CardIdentity, CardOutcome, CardReading, ReaderName};

@@ -50,6 +50,9 @@ enum Command {
     /// Be a DM Client
     #[command(subcommand)]
     Client(command::client::Client),
+    /// Look at the cards in the readers
+    #[command(subcommand)]
+    Card(command::card::Card),
     /// Make, check and copy the store of a DM Server
     #[command(subcommand)]
     Store(command::store::Store),
@@ -72,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Bootstrap(bootstrap) => return bootstrap.run().await,
         Command::Device(device) => device.run().await,
         Command::Client(client) => client.run().await,
+        Command::Card(card) => card.run(),
         Command::Store(store) => store.run().await,
         Command::Conformance(conformance) => conformance.run().await,
         Command::Decode(decode) => decode.run(),

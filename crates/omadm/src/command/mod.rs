@@ -1,5 +1,6 @@
 mod api;
 pub(crate) mod bootstrap;
+pub(crate) mod card;
 pub(crate) mod client;
 pub(crate) mod client_cards;
 mod client_switch;
