@@ -146,6 +146,30 @@ fn x_cache_001_an_instance_that_did_not_change_is_not_sent_again() {
     assert_ne!(outcome(&pair, &third).cv, Some(cv));
 }
 
+#[test]
+fn x_cache_001_what_lies_below_an_instance_that_did_not_change_is_not_sent_again() {
+    let mut pair = pair();
+    let left = format!("{GPS}/left/");
+    let leaf = format!("{left}Data/1/Date");
+    let first = queue(&mut pair, &["GET", &leaf]);
+    queue(&mut pair, &["GET", &left]);
+    run(&mut pair);
+    assert_eq!(status(&pair, &first), 200, "no validator is known yet");
+    let below = [&leaf, &format!("{left}Data")].map(|uri| queue(&mut pair, &["GET", uri]));
+    run(&mut pair);
+    for id in &below {
+        assert_eq!(status(&pair, id), 304);
+    }
+    queue(&mut pair, &["DELETE", &format!("{left}Rate")]);
+    let changed = queue(&mut pair, &["GET", &leaf]);
+    run(&mut pair);
+    assert_eq!(
+        result(&pair, &changed),
+        result(&pair, &first),
+        "another leaf changed, which the validator does not tell apart"
+    );
+}
+
 /// The same device with something to execute.
 fn executing(done: ExecOutcome) -> (Pair, [String; 2]) {
     let mut pair = pair();

@@ -8,14 +8,17 @@ mod serve;
 
 use std::time::Duration;
 
+use omadm_mo::{DevId, ServerUri};
+
 pub(crate) use places::{Full, Place, Places};
 pub(crate) use placing::{NotPlaced, is_plain_path, placing};
 pub(crate) use receive::{NotReceived, Received, Terms, receive};
 pub(crate) use serve::serve;
 
 use crate::exchange::REPOSITORY_PATH;
+use crate::model::{Object, ObjectContent};
 use crate::node::Node;
-use crate::store::CommitError;
+use crate::store::{CommitError, StoreError};
 
 /// Longest path below `/repo/`, in octets.
 pub(crate) const PATH_OCTETS: usize = 512;
@@ -27,6 +30,39 @@ const ORPHANED: Duration = Duration::from_secs(3600);
 /// The URL under which the device reaches what lies under this path.
 pub(crate) fn url(node: &Node, path: &str) -> String {
     format!("https://{}{REPOSITORY_PATH}/{path}", node.public_server)
+}
+
+/// The path of an object of this repository, as the device stores it under that URL; none of another server's.
+pub(crate) fn path_of<'a>(node: &Node, url: &'a ServerUri) -> Option<&'a str> {
+    let below = url
+        .as_str()
+        .strip_prefix("https://")?
+        .strip_prefix(node.public_server.as_str())?
+        .strip_prefix(REPOSITORY_PATH)?
+        .strip_prefix('/')?;
+    is_plain_path(below).then_some(below)
+}
+
+/// The whole content of an object, for one that is short; none where it was replaced or removed meanwhile.
+pub(crate) async fn content(
+    node: &Node,
+    dev_id: &DevId,
+    object: Object,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let upload = match object.content {
+        ObjectContent::Whole(content) => return Ok(Some(content)),
+        ObjectContent::Pieces(upload) => upload,
+    };
+    let mut whole = Vec::new();
+    let mut nr = 0;
+    while (whole.len() as u64) < object.head.octets {
+        let Some(piece) = node.store.piece(dev_id, &upload, nr).await? else {
+            return Ok(None);
+        };
+        whole.extend_from_slice(&piece);
+        nr += 1;
+    }
+    Ok(Some(whole))
 }
 
 /// Gives up uploads that nobody goes on with: their server was killed.

@@ -3,6 +3,7 @@
 mod completion;
 mod delta;
 mod generation;
+mod known;
 pub(crate) mod queue;
 mod sweep;
 

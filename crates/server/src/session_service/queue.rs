@@ -1,14 +1,13 @@
 //! The command queue as sessions move it. A command changes in the commit that makes the session's own change durable, so none is lost and none counts twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_bootstrap::Utc;
 use omadm_dm2::{Command, CommandName};
 use omadm_mo::{CacheValidator, DevId};
-use omadm_session::server::{
-    CommandOutcome, MAX_COMMANDS, SentCommand, WantedCommand, is_whole_instance,
-};
+use omadm_session::server::{CommandOutcome, MAX_COMMANDS, SentCommand, WantedCommand};
 
+use super::known::{Keeping, Known};
 use crate::model::{CommandChange, CommandState, Device, EventKind, ExchangeDelta, QueuedCommand};
 use crate::node::{Node, event};
 use crate::store::StoreError;
@@ -20,8 +19,8 @@ const LOOKED_FOR: usize = 2 * MAX_COMMANDS;
 pub(super) struct Queue {
     open: Vec<QueuedCommand>,
     changed: BTreeSet<u64>,
-    /// Earlier results of the same commands that came with a cache validator.
-    kept: Vec<QueuedCommand>,
+    /// What is known of what these commands read, by their numbers.
+    known: BTreeMap<u64, Known>,
 }
 
 impl Queue {
@@ -35,7 +34,7 @@ impl Queue {
         Ok(Self {
             open,
             changed: BTreeSet::new(),
-            kept: Vec::new(),
+            known: BTreeMap::new(),
         })
     }
 
@@ -46,6 +45,7 @@ impl Queue {
         dev_id: &DevId,
     ) -> Result<Vec<WantedCommand>, StoreError> {
         let mut wanted = Vec::with_capacity(self.open.len());
+        let mut keeping = Keeping::of(node, dev_id);
         for queued in &self.open {
             if queued.state == CommandState::Held {
                 continue;
@@ -55,11 +55,13 @@ impl Queue {
                 tracing::warn!(device = %dev_id, command = %queued.id, "a queued command is none that this version sends");
                 continue;
             };
-            let cv = if wanted.len() < LOOKED_FOR && is_whole_instance(&command) {
-                kept(&mut self.kept, node, dev_id, &queued.words).await?
+            let known = if wanted.len() < LOOKED_FOR {
+                keeping.of_target(&command, &queued.words).await?
             } else {
                 None
             };
+            let cv = known.as_ref().map(|known| known.cv.clone());
+            self.known.extend(known.map(|known| (queued.nr, known)));
             wanted.push(WantedCommand {
                 id: queued.id.to_string(),
                 command,
@@ -122,15 +124,18 @@ impl Queue {
             return;
         };
         self.changed.insert(command.nr);
-        let kept = self.kept.iter().find(|kept| {
-            let is_it = |cv| kept.words == command.words && kept.cv.as_ref() == Some(cv);
-            outcome.unchanged.as_ref().is_some_and(is_it)
-        });
+        let known = self.known.remove(&command.nr);
+        let known = known.filter(|known| outcome.unchanged.as_ref() == Some(&known.cv));
+        if outcome.unchanged.is_some() && known.is_none() {
+            // What was kept under that validator went meanwhile: it is asked for again, without one.
+            command.state = CommandState::Queued;
+            return;
+        }
         command.state = CommandState::Answered;
         command.status = Some(outcome.status.get());
         command.uris.clone_from(&outcome.uris);
-        (command.result, command.cv) = match kept {
-            Some(kept) => (kept.result.clone(), kept.cv.clone()),
+        (command.result, command.cv) = match known {
+            Some(known) => (known.result, known.whole.then_some(known.cv)),
             None => (outcome.result.clone(), outcome.cv.clone()),
         };
         command.ended_at = Some(now);
@@ -177,20 +182,6 @@ impl Queue {
             .iter()
             .position(|command| command.id.0.as_str() == id)
     }
-}
-
-/// The validator of the newest result that the same words brought; the result is held for a 304.
-async fn kept(
-    known: &mut Vec<QueuedCommand>,
-    node: &Node,
-    dev_id: &DevId,
-    words: &[String],
-) -> Result<Option<String>, StoreError> {
-    if !known.iter().any(|kept| kept.words == words) {
-        known.extend(node.store.newest_result(dev_id, words).await?);
-    }
-    let found = known.iter().find(|kept| kept.words == words);
-    Ok(found.and_then(|kept| kept.cv.clone()))
 }
 
 /// A command's name.

@@ -10,8 +10,8 @@ use super::secret_ring::Judged;
 use super::{SecretRing, Seed};
 use crate::client::{Request, Response};
 use crate::server::{
-    CommandOutcome, DeviceFacts, PackageIn, Reply, SessionDelta, SessionEvent, SessionState, Step,
-    WantedCommand, advance,
+    CommandOutcome, DeviceFacts, KnownInstance, PackageIn, Reply, SessionDelta, SessionEvent,
+    SessionState, Step, WantedCommand, advance, cacheable_target,
 };
 
 /// The server: the reducer, and what it made durable for one device.
@@ -109,12 +109,17 @@ impl ServerEnd {
         wanted.collect()
     }
 
+    /// The validator of the newest answer that brought the whole instance, where what a GET reads of it is known by that.
     fn validator(&self, command: &Command) -> Option<CacheValidator> {
-        let same = self.queue.iter().rev().filter(|it| it.command == *command);
-        let cv = same
-            .filter_map(|it| it.outcome.as_ref()?.cv.as_deref())
-            .next();
-        cv.map(CacheValidator::new)
+        let is_get = matches!(command, Command::Get { .. });
+        let at = cacheable_target(command).filter(|_| is_get)?;
+        let answers = self.queue.iter().rev().filter_map(|it| it.outcome.as_ref());
+        let mut known = answers.filter_map(|answer| {
+            KnownInstance::read(answer.result.as_ref()?.as_bytes(), JsonLimits::default())
+        });
+        let known = known.find(|known| (&known.at.moid, &known.at.miid) == (&at.moid, &at.miid))?;
+        let shows = at.path.is_root() || known.part(&at).is_some();
+        Some(known.cv).filter(|_| shows)
     }
 
     /// A rotation was answered.

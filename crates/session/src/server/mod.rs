@@ -8,7 +8,7 @@ mod state;
 mod step;
 
 pub use advance::advance;
-pub use caching::is_whole_instance;
+pub use caching::{KnownInstance, cacheable_target};
 pub use sending::{MAX_COMMANDS, MAX_OCTETS};
 pub use state::{SentCommand, SessionState, SessionStateError};
 pub use step::{

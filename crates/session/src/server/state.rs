@@ -83,7 +83,7 @@ impl SentCommand {
             cv: wanted
                 .cv
                 .as_ref()
-                .filter(|_| super::is_whole_instance(&wanted.command))
+                .filter(|_| super::cacheable_target(&wanted.command).is_some())
                 .map(|cv| CacheValidator::as_str(cv).to_owned()),
             ..Self::own(&wanted.command)
         }

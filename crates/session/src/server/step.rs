@@ -28,7 +28,8 @@ pub struct WantedCommand {
     pub id: String,
     /// The command.
     pub command: Command,
-    /// The cache validator of what the server has kept of the instance; where the command reads that as a whole ([`super::is_whole_instance`]) it is sent with it.
+    /// The cache validator of the instance, where the server has kept what the command reads of it as it was then; sent with a command that has a
+    /// [`super::cacheable_target`].
     pub cv: Option<CacheValidator>,
 }
 
