@@ -60,7 +60,8 @@ impl Moid {
 
 /// `pchar` of RFC 3986 §3.3, the percent sign of an escape included.
 pub(crate) fn is_pchar(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c)
+    // Of every MOID that is read: a search in a text of the allowed ones costs several times as much.
+    matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' | ':' | '@' | '%')
 }
 
 impl fmt::Display for Moid {

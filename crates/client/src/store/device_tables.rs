@@ -118,6 +118,43 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         Ok(found)
     }
 
+    fn children_after(
+        &self,
+        at: &NodeAddress,
+        after: Option<&NodeName>,
+        most: usize,
+    ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
+        let prefix = node_key::of_level(at, node_key::depth(&at.path).saturating_add(1));
+        let behind = node_key::behind(&prefix);
+        let mut first = prefix.clone();
+        let lower = match after {
+            Some(name) => {
+                first.extend_from_slice(name.as_str().as_bytes());
+                Bound::Excluded(first.as_slice())
+            }
+            None => Bound::Included(first.as_slice()),
+        };
+        let mut page = Vec::new();
+        for entry in self
+            .nodes
+            .range::<&[u8]>((lower, Bound::Excluded(behind.as_slice())))
+            .map_err(tree_error)?
+            .take(most)
+        {
+            let (key, stored) = entry.map_err(tree_error)?;
+            let text = key
+                .value()
+                .get(prefix.len()..)
+                .and_then(|text| str::from_utf8(text).ok());
+            let name = text.and_then(|text| NodeName::parse(text).ok());
+            page.push(
+                name.zip(node_value::kind(stored.value()))
+                    .ok_or_else(|| damaged(at))?,
+            );
+        }
+        Ok(page)
+    }
+
     fn stored<R>(
         &self,
         at: &NodeAddress,
@@ -177,35 +214,46 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T
         at: &NodeAddress,
         after: Option<&NodeName>,
     ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
-        let prefix = node_key::of_level(at, node_key::depth(&at.path).saturating_add(1));
-        let behind = node_key::behind(&prefix);
-        let mut first = prefix.clone();
-        let lower = match after {
-            Some(name) => {
-                first.extend_from_slice(name.as_str().as_bytes());
-                Bound::Excluded(first.as_slice())
-            }
-            None => Bound::Included(first.as_slice()),
+        self.children_after(at, after, PAGE)
+    }
+
+    /// One range.
+    fn all_children(&self, at: &NodeAddress) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
+        self.children_after(at, None, usize::MAX)
+    }
+
+    /// A range for each level; the levels of a whole instance are one.
+    fn subtree(&self, at: &NodeAddress) -> Result<Option<Node>, TreeError> {
+        let mut node = match self.stored(at, node_value::decode)? {
+            Some(interior @ Node::Interior(_)) => interior,
+            other => return Ok(other),
         };
-        let mut page = Vec::new();
-        for entry in self
-            .nodes
-            .range::<&[u8]>((lower, Bound::Excluded(behind.as_slice())))
-            .map_err(tree_error)?
-            .take(PAGE)
-        {
-            let (key, stored) = entry.map_err(tree_error)?;
-            let text = key
-                .value()
-                .get(prefix.len()..)
-                .and_then(|text| str::from_utf8(text).ok());
-            let name = text.and_then(|text| NodeName::parse(text).ok());
-            page.push(
-                name.zip(node_value::kind(stored.value()))
-                    .ok_or_else(|| damaged(at))?,
-            );
+        let above = node_key::depth(&at.path);
+        for depth in above.saturating_add(1)..u32::MAX {
+            let level = node_key::of_level(at, depth);
+            let behind = if at.path.is_root() {
+                node_key::behind(&node_key::of_instance(&at.moid, &at.miid))
+            } else {
+                node_key::behind(&level)
+            };
+            let mut found = false;
+            for entry in self
+                .nodes
+                .range::<&[u8]>(level.as_slice()..behind.as_slice())
+                .map_err(tree_error)?
+            {
+                let (key, stored) = entry.map_err(tree_error)?;
+                let path = node_key::below(at, key.value());
+                let below = path.zip(node_value::decode(stored.value()));
+                let (path, below) = below.ok_or_else(|| damaged(at))?;
+                node.put(&path, below);
+                found = true;
+            }
+            if !found || at.path.is_root() {
+                break;
+            }
         }
-        Ok(page)
+        Ok(Some(node))
     }
 
     fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {

@@ -8,7 +8,7 @@
 //! Neither MOID, MIID nor name holds a control character, so 00 sorts before all their octets. With the depth ahead of the names, the children of a
 //! node are one contiguous range in the octet order of their names, and nothing else lies in it; each deeper level below a node is one range too.
 
-use omadm_mo::{Miid, Moid, NodeAddress, NodePath};
+use omadm_mo::{Miid, Moid, NodeAddress, NodeName, NodePath};
 
 const END: u8 = 0;
 
@@ -58,6 +58,19 @@ pub(super) fn of_level(at: &NodeAddress, depth: u32) -> Vec<u8> {
         key.push(END);
     }
     key
+}
+
+/// The way from a node down to the one of a key; none where the key is damaged, or of no node below it.
+pub(super) fn below(at: &NodeAddress, key: &[u8]) -> Option<NodePath> {
+    let levels = key.get(of_instance(&at.moid, &at.miid).len()..)?;
+    let mut names = levels.get(size_of::<u32>()..)?.split(|octet| *octet == END);
+    for name in at.path.names() {
+        names
+            .next()
+            .filter(|text| *text == name.as_str().as_bytes())?;
+    }
+    let name = |text| NodeName::parse(str::from_utf8(text).ok()?).ok();
+    names.map(name).collect()
 }
 
 /// How deep a node lies.

@@ -107,6 +107,15 @@ fn told(tree: &dyn TreeView) -> Result<Vec<String>, TreeError> {
             while let Some(at) = open.pop() {
                 let children = tree.all_children(&at)?;
                 all.push(format!("{at} {:?} {children:?}", tree.kind(&at)?));
+                let leaves = tree.subtree(&at)?;
+                let leaves: Vec<_> = leaves.iter().flat_map(Node::leaves).collect();
+                all.push(format!(
+                    "{:?}",
+                    leaves
+                        .into_iter()
+                        .map(|(path, _)| path.to_string())
+                        .collect::<Vec<_>>()
+                ));
                 open.extend(children.into_iter().map(|(name, _)| at.child(name)));
             }
         }

@@ -55,13 +55,16 @@ impl ClientUri {
     ) -> Result<Vec<NodeAddress>, ResolveError> {
         let mut found = self.resolve_instances(tree, sight)?;
         let mut many = self.instance == InstanceStep::All;
-        for step in &self.path {
+        for (n, step) in self.path.iter().enumerate() {
+            // A node stands only where all above it stand, and nothing has no children: to look at the last name is enough.
+            let last = n + 1 == self.path.len();
             let mut next = Vec::new();
             for at in found {
                 match step {
                     Step::Name(name) => {
                         let child = at.child(name.clone());
-                        next.extend(tree.kind(&child)?.is_some().then_some(child));
+                        let stands = !last || tree.kind(&child)?.is_some();
+                        next.extend(stands.then_some(child));
                     }
                     Step::All => next.extend(
                         tree.all_children(&at)?
@@ -78,22 +81,29 @@ impl ClientUri {
             many || found.len() <= 1,
             "only a wildcard yields several nodes"
         );
-        if found.is_empty() {
-            Err(ResolveError::NoNode)
-        } else {
-            Ok(found)
+        if !found.is_empty() {
+            return Ok(found);
         }
+        if let InstanceStep::Miid(miid) = &self.instance {
+            let root = NodeAddress::root(self.moid.clone(), miid.clone());
+            if tree.kind(&root)?.is_none() {
+                return Err(ResolveError::NoInstance);
+            }
+        }
+        Err(ResolveError::NoNode)
     }
 
+    /// With a MIID and a path the instance may turn out not to be there.
     fn resolve_instances(
         &self,
         tree: &dyn TreeView,
         sight: &dyn Sight,
     ) -> Result<Vec<NodeAddress>, ResolveError> {
-        // One instance by its key: what else the device holds does not matter.
+        // One instance by its key: what else the device holds does not matter. Where a path follows, its end is looked at.
         if let InstanceStep::Miid(miid) = &self.instance {
             let root = NodeAddress::root(self.moid.clone(), miid.clone());
-            let seen = sight.sees(&self.moid, miid) && tree.kind(&root)?.is_some();
+            let stands = !self.path.is_empty() || tree.kind(&root)?.is_some();
+            let seen = stands && sight.sees(&self.moid, miid);
             return if seen {
                 Ok(vec![root])
             } else {

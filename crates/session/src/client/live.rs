@@ -1,4 +1,4 @@
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
@@ -16,6 +16,8 @@ pub struct LiveOverlay<'a> {
     live: &'a BTreeMap<(Moid, Miid), Node>,
     seen_by: Option<&'a Account>,
     dac: OnceCell<Result<BTreeMap<Miid, DacInstance>, TreeError>>,
+    /// The rights that were read last: a command asks for those of one instance again and again.
+    access: RefCell<Option<(Moid, Miid, AccessList)>>,
 }
 
 impl<'a> LiveOverlay<'a> {
@@ -27,6 +29,7 @@ impl<'a> LiveOverlay<'a> {
             live,
             seen_by: None,
             dac: OnceCell::new(),
+            access: RefCell::new(None),
         }
     }
 
@@ -98,6 +101,18 @@ impl TreeView for LiveOverlay<'_> {
             .collect())
     }
 
+    fn all_children(&self, at: &NodeAddress) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
+        if self.node(at)?.is_some() {
+            return self.children(at, None);
+        }
+        self.base.all_children(at)
+    }
+
+    fn subtree(&self, at: &NodeAddress) -> Result<Option<Node>, TreeError> {
+        self.node(at)?
+            .map_or_else(|| self.base.subtree(at), |node| Ok(node.cloned()))
+    }
+
     fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {
         if *moid == dac::moid() || self.live.contains_key(&(moid.clone(), miid.clone())) {
             return Ok(None);
@@ -120,7 +135,15 @@ impl DeviceView for LiveOverlay<'_> {
     }
 
     fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
-        self.base.access(moid, miid)
+        let mut last = self.access.borrow_mut();
+        if let Some((of_moid, of_miid, access)) = &*last
+            && (of_moid, of_miid) == (moid, miid)
+        {
+            return Ok(access.clone());
+        }
+        let access = self.base.access(moid, miid)?;
+        *last = Some((moid.clone(), miid.clone(), access.clone()));
+        Ok(access)
     }
 
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
