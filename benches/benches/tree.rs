@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use omadm_benches::tree::{GETS, Measured, TreeBed};
+use omadm_benches::tree::{GETS, Measured, TreeBed, Warmth};
 
 const USAGE: &str = "usage: cargo bench --bench tree [-- [--quick] [--nodes N]...]
   --quick     trees of 1000 and 10000 nodes only
@@ -49,18 +49,37 @@ fn run(sizes: &[usize]) -> Result<(), String> {
         beds.push((*nodes, TreeBed::new(*nodes)?));
     }
     println!(
-        "{:<44} {:>10} {:>9} {:>12} {:>14}",
-        "GET", "nodes", "matches", "microseconds", "per match"
+        "{:<34} {:>10} {:>9} {:>12} {:>14} {:>6} {:>11}",
+        "GET", "nodes", "matches", "microseconds", "per match", "", "pages read"
     );
-    for get in GETS {
-        let mut first: Option<Measured> = None;
-        for (nodes, bed) in &beds {
-            let measured = bed.measure(get)?;
-            let base = first.get_or_insert(measured);
-            let Measured { matches, micros } = measured;
-            let each = micros / matches.max(1) as f64;
-            let ratio = each / (base.micros / base.matches.max(1) as f64);
-            println!("{get:<44} {nodes:>10} {matches:>9} {micros:>12.1} {each:>8.2} x{ratio:.2}");
+    for (warmth, what) in [
+        (Warmth::Same, "{} is always the same instance"),
+        (Warmth::Other, "{} is another instance each time"),
+        (
+            Warmth::Listed,
+            "the same after a session that began with the list of all instances",
+        ),
+    ] {
+        println!("{what}");
+        for get in GETS
+            .into_iter()
+            .filter(|get| warmth == Warmth::Same || get.contains("{}"))
+        {
+            let mut first: Option<Measured> = None;
+            for (nodes, bed) in &beds {
+                let measured = bed.measure(get, warmth)?;
+                let base = first.get_or_insert(measured);
+                let each = measured.each();
+                let ratio = each / base.each();
+                let Measured {
+                    matches,
+                    micros,
+                    pages,
+                } = measured;
+                println!(
+                    "{get:<34} {nodes:>10} {matches:>9} {micros:>12.1} {each:>14.2} x{ratio:<5.2} {pages:>11.1}"
+                );
+            }
         }
     }
     Ok(())

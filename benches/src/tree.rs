@@ -1,10 +1,15 @@
 //! A DM tree of many nodes in the client's own store, and GETs over it through the session machine.
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use omadm_bootstrap::plan::{PlanStep, TreePlan};
-use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView as _};
+use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity};
 use omadm_client::Client;
 use omadm_client::store::TreeStore;
 use omadm_dm2::{Command, Package2, Package3};
@@ -13,19 +18,34 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::{DevInfo, MoRegistry};
 use omadm_mo::{DevId, Miid, Moid, Node, NodeName, SrvId, TreeView as _, Value};
 use omadm_session::client::{ClientSession, Effect, Input, Opening, Response, SessionReason};
+use redb::StorageBackend;
 
-/// What is asked for: one node by its keys, the children of one, one leaf of every instance.
+/// What is asked for: one node by its keys, the children of one, one leaf of every instance. `{}` stands for a MIID.
 pub const GETS: [&str; 4] = [
-    "urn:example:mo:wide:1.0/50/3",
-    "urn:example:mo:wide:1.0/50/",
-    "urn:example:mo:wide:1.0/50/*",
+    "urn:example:mo:wide:1.0/{}/3",
+    "urn:example:mo:wide:1.0/{}/",
+    "urn:example:mo:wide:1.0/{}/*",
     "urn:example:mo:wide:1.0/*/3",
 ];
+
+/// What of the tree the store has in memory when a GET begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Warmth {
+    /// The pages of the instance: it is always the same one.
+    Same,
+    /// What earlier GETs of other instances left in the store's page cache.
+    Other,
+    /// What the list of all instances left there, which the Package#1 of the session before brought (`MOS`, `dm20.md` §11.3 REQ-MOS). Nothing of the tree is
+    /// in memory then but its end.
+    Listed,
+}
 
 /// Nodes of an instance: its root and nine leaves.
 const NODES: usize = 10;
 /// Instances written in one transaction.
 const BATCH: usize = 10_000;
+/// The instance of [`Warmth::Same`].
+const SAME: usize = 50;
 /// A GET is repeated for so long, and its median taken.
 const REPEAT: usize = 200;
 const REPEAT_SECS: f64 = 3.0;
@@ -42,6 +62,16 @@ pub struct TreeBed {
     registry: MoRegistry,
     server: SrvId,
     file: PathBuf,
+    /// Reads of the file.
+    reads: Arc<AtomicU64>,
+    instances: usize,
+}
+
+/// A file that counts how often it is read: once a page that is not in the store's cache.
+#[derive(Debug)]
+struct Counted {
+    file: Arc<File>,
+    reads: Arc<AtomicU64>,
 }
 
 /// What a GET cost.
@@ -51,6 +81,16 @@ pub struct Measured {
     pub matches: usize,
     /// Median of the time from Package#2 to Package#3.
     pub micros: f64,
+    /// Pages read from the file meanwhile, on average: each a call of the system.
+    pub pages: f64,
+}
+
+impl Measured {
+    /// Microseconds a match.
+    #[must_use]
+    pub fn each(&self) -> f64 {
+        self.micros / self.matches.max(1) as f64
+    }
 }
 
 impl TreeBed {
@@ -64,7 +104,15 @@ impl TreeBed {
         let ddf = Ddf::read(DDF).map_err(|error| error.to_string())?;
         let server = SrvId::parse("dms").map_err(|error| error.to_string())?;
         bootstrap(&file, ddf.clone())?;
-        let store = TreeStore::open(&file, 1).map_err(|error| error.to_string())?;
+        let reads = Arc::new(AtomicU64::new(0));
+        let handle = OpenOptions::new().read(true).write(true).open(&file);
+        let handle = Arc::new(handle.map_err(|error| error.to_string())?);
+        let counted = Arc::clone(&reads);
+        let backend = move || Counted {
+            file: Arc::clone(&handle),
+            reads: Arc::clone(&counted),
+        };
+        let store = TreeStore::with_backend(backend, 1).map_err(|error| error.to_string())?;
         let mut registry = MoRegistry::standard();
         let moid = registry.insert(ddf).map_err(|error| error.to_string())?;
         let instances: Vec<usize> = (1..=nodes / NODES).collect();
@@ -77,46 +125,64 @@ impl TreeBed {
             }
             store.apply(&plan).map_err(|error| error.to_string())?;
         }
-        Ok(Self {
+        let bed = Self {
             store,
             registry,
             server,
             file,
-        })
+            reads,
+            instances: instances.len(),
+        };
+        // From here on sessions are ordinary ones: the completion is acknowledged.
+        bed.session(SessionReason::Client, GETS[0], SAME)?;
+        Ok(bed)
     }
 
     /// Runs a GET until its median stands.
     ///
     /// # Errors
     /// A sentence: the session did not go as it has to.
-    pub fn measure(&self, get: &str) -> Result<Measured, String> {
-        let mut times = Vec::new();
-        let mut matches = 0;
+    pub fn measure(&self, get: &str, warmth: Warmth) -> Result<Measured, String> {
+        let mut all = Vec::new();
         let began = Instant::now();
-        while times.len() < REPEAT
-            && (times.is_empty() || began.elapsed().as_secs_f64() < REPEAT_SECS)
+        while all.len() < REPEAT && (all.is_empty() || began.elapsed().as_secs_f64() < REPEAT_SECS)
         {
-            let (found, micros) = self.once(get)?;
-            matches = found;
-            times.push(micros);
+            all.push(self.once(get, warmth, all.len())?);
         }
-        times.sort_by(f64::total_cmp);
-        let micros = times.get(times.len() / 2).copied().unwrap_or_default();
-        Ok(Measured { matches, micros })
+        let pages = all.iter().map(|once| once.pages).sum::<f64>() / all.len().max(1) as f64;
+        all.sort_by(|one, other| one.micros.total_cmp(&other.micros));
+        let median = all.get(all.len() / 2).copied();
+        let median = median.ok_or("nothing was measured")?;
+        Ok(Measured { pages, ..median })
     }
 
-    /// Runs a GET once: the nodes in its result, and the microseconds.
+    /// Runs a GET once, for the `turn`th time.
     ///
     /// # Errors
     /// A sentence: the session did not go as it has to.
-    pub fn once(&self, get: &str) -> Result<(usize, f64), String> {
+    pub fn once(&self, get: &str, warmth: Warmth, turn: usize) -> Result<Measured, String> {
+        let listed = SessionReason::Notified {
+            notification_id: None,
+            req_mos: true,
+        };
+        // A step that is prime to the number of instances leads to each of them, and never to a neighbour.
+        let other = (turn + 1).wrapping_mul(0x9E37_79B1) % self.instances.max(1) + 1;
+        match warmth {
+            Warmth::Same => self.session(SessionReason::Client, get, SAME),
+            Warmth::Other => self.session(SessionReason::Client, get, other),
+            Warmth::Listed => {
+                self.session(listed, get, other)?;
+                let next = (other + self.instances / 2) % self.instances.max(1) + 1;
+                self.session(SessionReason::Client, get, next)
+            }
+        }
+    }
+
+    fn session(&self, reason: SessionReason, get: &str, miid: usize) -> Result<Measured, String> {
+        let get = get.replace("{}", &miid.to_string());
         let view = self.store.snapshot().map_err(|error| error.to_string())?;
-        let account = view
-            .account(&self.server)
-            .map_err(|error| error.to_string())?;
-        let reported = account.is_some_and(|account| account.owed.is_some());
         let opening = Opening {
-            reason: SessionReason::Client,
+            reason,
             to: None,
             server: self.server.clone(),
             alerts: Vec::new(),
@@ -129,7 +195,7 @@ impl TreeBed {
             },
         };
         let mut session = ClientSession::start(opening, self.registry.clone(), &view);
-        let command = Command::read(&["GET", get]).map_err(|error| error.to_string())?;
+        let command = Command::read(&["GET", &get]).map_err(|error| error.to_string())?;
         let response = Response {
             status: 200,
             set_cookie: None,
@@ -144,24 +210,51 @@ impl TreeBed {
             match effect {
                 Effect::Send(request) => match began {
                     None => {
-                        began = Some(Instant::now());
+                        began = Some((Instant::now(), self.reads.load(Ordering::Relaxed)));
                         session.handle_input(&view, Input::Response(response.clone()));
                     }
-                    Some(began) => {
+                    Some((began, reads)) => {
                         let micros = Instant::now().duration_since(began).as_secs_f64() * 1e6;
-                        return Ok((matches(&request.body)?, micros));
+                        let reads = self.reads.load(Ordering::Relaxed) - reads;
+                        return Ok(Measured {
+                            matches: matches(&request.body)?,
+                            micros,
+                            pages: reads as f64,
+                        });
                     }
                 },
-                // The completion stays owed: every GET begins with the same tree.
-                Effect::Apply(id, _) if reported => {
-                    let refused = omadm_session::client::Cause::Forbidden;
-                    session.handle_input(&view, Input::ApplyDone(id, Err(refused)));
+                Effect::Apply(id, plan) => {
+                    let applied = self.store.apply(&plan).map_err(|error| error.to_string())?;
+                    session.handle_input(&view, Input::ApplyDone(id, Ok(applied)));
                 }
                 Effect::Report(_) => {}
                 other => return Err(format!("unexpected: {other:?}")),
             }
         }
         Err("the session ended without a Package#3".to_owned())
+    }
+}
+
+impl StorageBackend for Counted {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.file.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, offset)
     }
 }
 

@@ -88,10 +88,12 @@ fn arms_bring_along_what_they_are_ratios_to() {
 
 #[test]
 fn a_get_over_trees_of_every_size_finds_what_it_names() {
-    use omadm_benches::tree::{GETS, TreeBed};
+    use omadm_benches::tree::{GETS, TreeBed, Warmth};
     let bed = TreeBed::new(1_000).unwrap();
-    let found = GETS.map(|get| bed.once(get).unwrap().0);
-    assert_eq!(found, [1, 1, 9, 100]);
+    for warmth in [Warmth::Same, Warmth::Other, Warmth::Listed] {
+        let found = GETS.map(|get| bed.once(get, warmth, 7).unwrap().matches);
+        assert_eq!(found, [1, 1, 9, 100]);
+    }
 }
 
 #[test]
