@@ -1,10 +1,11 @@
 //! Cards to read: one of each profile, and what a test changes on it.
+#![allow(dead_code, reason = "each suite uses its part")]
 
 use omadm_card::test_card::{
     CardAccess, CardApplication, CardDescription, CardFile, CardProfile, CardQuirks, HexText,
     SecretCode, TestCard,
 };
-use omadm_card::{CardReading, CardSettings, ReaderName, read_card};
+use omadm_card::{CardOutcome, CardReading, CardSettings, CardTrouble, ReaderName, read_card};
 
 pub(crate) const ICCID: &str = "8949017201234567890";
 pub(crate) const DOCUMENT: &[u8] = br#"[{"a":1}]"#;
@@ -128,5 +129,32 @@ impl Card {
             file.path = file.path.to_string().replace(from, to).parse().unwrap();
         }
         self
+    }
+}
+
+/// The documents of a reading whose every entry holds one.
+pub(crate) fn documents(reading: &CardReading) -> Vec<Vec<u8>> {
+    let CardOutcome::Read(entries) = &reading.outcome else {
+        panic!("{reading:?}");
+    };
+    let of = |entry: &omadm_card::CardEntry| {
+        entry
+            .content
+            .as_ref()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .bytes()
+            .to_vec()
+    };
+    entries.iter().map(of).collect()
+}
+
+/// The trouble of a reading, or of its first entry.
+pub(crate) fn trouble(reading: &CardReading) -> CardTrouble {
+    match &reading.outcome {
+        CardOutcome::Undetermined(trouble) => *trouble,
+        CardOutcome::Read(entries) => *entries[0].content.as_ref().err().unwrap(),
+        _ => panic!("{reading:?}"),
     }
 }
