@@ -148,8 +148,8 @@ pub const KNOBS: &[Knob] = &[
     Knob {
         item: "X-URI-001",
         file: "crates/mo/src/client_uri/resolve.rs",
-        from: "let seen = sight.sees(&self.moid, miid) && tree.kind(&root)?.is_some();",
-        to: "let seen = sight.sees(&self.moid, miid) && tree.kind(&root)?.is_none();",
+        from: "let seen = stands && sight.sees(&self.moid, miid);",
+        to: "let seen = stands && !sight.sees(&self.moid, miid);",
         package: "omadm-mo",
         target: None,
         test: "client_uri::resolve::tests::x_uri_001_published_examples_1_to_10_of_section_7_4",
