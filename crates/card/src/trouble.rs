@@ -60,7 +60,7 @@ troubles! {
     ReaderBusy "reader-busy" Environment "Another program has the card for itself."
         "End the other program that uses the card.";
     CardMisbehaved "card-misbehaved" Peer "The card's answer is not what the standard allows."
-        "Try another card; look at the exchange with `--trace`.";
+        "Try another card; ask the card issuer about this one.";
     ClassUnknown "class-unknown" Peer "The card knows neither class 00 nor class A0."
         "Use a UICC, a SIM or a PKCS#15 card.";
     CardFault(StatusWord) "card-fault" Peer "The card reports a fault of its own, status word {0}."
@@ -78,7 +78,7 @@ troubles! {
     ApplicationRefused "application-refused" Peer "The card refuses to select the PKCS#15 application."
         "Have the issuer activate the application.";
     UnknownStatus(StatusWord) "unknown-status" Peer "The card answered with the status word {0}, which is not expected here."
-        "Look at the exchange with `--trace`; ask the card issuer what it means.";
+        "Ask the card issuer what the card means by it.";
     DirUnparsable "dir-unparsable" Content "EF(DIR) is no list of application templates."
         "Have the issuer correct EF(DIR).";
     OdfUnparsable "odf-unparsable" Content "EF(ODF) is no PKCS#15 object directory."
@@ -90,7 +90,7 @@ troubles! {
     ContentCutShort(Octets) "content-cut-short" Content "The file ends before what its directory says: {0} are there."
         "Have the issuer correct the length in the DODF, or write the whole file.";
     UnsupportedEncoding(FirstOctet) "unsupported-encoding" Content "The content is neither JSON nor WBXML: it begins with {0}."
-        "Write the card with `omadm card write`, or have the issuer correct it.";
+        "Have the issuer correct what is on the card.";
 }
 
 /// A status word, shown as four digits.
