@@ -58,7 +58,7 @@ pub(super) fn check(file: &Path, json: bool) -> Result<(), Failure> {
     };
     let inputs = values
         .inputs(&authored.profile, &row, "server.example")
-        .explain(&what, TODO)?;
+        .explain(&what, VALUE_REMEDY)?;
     let findings = validate(&authored.profile, &inputs, &MoRegistry::standard());
     for finding in &findings {
         if json {
@@ -97,7 +97,7 @@ pub(super) fn check(file: &Path, json: bool) -> Result<(), Failure> {
 }
 
 /// What to do about a value that is missing.
-pub(super) const TODO: &str = "name --ca-cert and --ca-key for certificates, give a table with --devices, or take it from the server with --from-server; for kind = \"psk\" use a build with the feature";
+pub(super) const VALUE_REMEDY: &str = "name --ca-cert and --ca-key for certificates, give a table with --devices, or take it from the server with --from-server; for kind = \"psk\" use a build with the feature";
 
 pub(super) fn now() -> UnixTime {
     UnixTime::since_unix_epoch(

@@ -388,7 +388,7 @@ impl Build {
 
 fn not_built(what: &str, why: &SourceError) -> Failure {
     let todo = match why {
-        SourceError::Values(_) => author::TODO,
+        SourceError::Values(_) => author::VALUE_REMEDY,
         SourceError::Build(_) => "`omadm bootstrap check` names every problem",
         SourceError::Server(_) => {
             "register the device, or give --register; check --api, --ca and the token"
