@@ -61,6 +61,14 @@ pub enum CardFileSetError {
     /// A file is not what it should be.
     #[error("{0} is no file of a card file set")]
     Unparsable(CardPath),
+    /// A line of an APDU script is no command of one; it is not told, since it may hold secrets.
+    #[error(
+        "line {line} of the APDU script is no SELECT, UPDATE RECORD or UPDATE BINARY that follows on the one before"
+    )]
+    Script {
+        /// Which, from 1.
+        line: usize,
+    },
 }
 
 impl CardFileSet {

@@ -11,6 +11,7 @@ pub mod reading;
 pub mod test_card;
 
 mod apdu;
+mod apdu_script;
 mod hexadecimal;
 mod oid;
 mod path;

@@ -17,7 +17,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Journal, ManifestEntry};
 use crate::{
-    CarriedDocument, Carrier, CarrierError, DeviceRow, Values, ValuesError, build, write_private,
+    BuildOptions, CarriedDocument, Carrier, CarrierError, DeviceRow, Values, ValuesError, build,
+    write_private,
 };
 
 /// Where the documents of a batch come from.
@@ -68,10 +69,8 @@ pub struct Batch<'a> {
     pub folder: &'a Path,
     /// The devices.
     pub rows: &'a [DeviceRow],
-    /// The key that every image is sealed to whose row names none.
-    pub seal_to: Option<&'a SealingKey>,
-    /// The address of the carrier URL.
-    pub url: Option<&'a ServerUri>,
+    /// What they are built with; the key to seal to, and a card's numbers, where a row has none.
+    pub options: BuildOptions<'a>,
     /// Threads; none for as many as the machine has processors.
     pub jobs: Option<NonZeroUsize>,
 }
@@ -238,11 +237,23 @@ impl Batch<'_> {
         let mut digest = Sha256::new();
         digest.update(common.octets());
         digest.update(row.digest.octets());
-        let seal_to = row.seal_to.as_ref().or(self.seal_to);
+        let options = self.options_of(row);
+        let seal_to = options.seal_to;
         digest.update(seal_to.map_or([0; 32], SealingKey::fingerprint));
         digest.update(self.carrier.name());
-        digest.update(self.url.map_or("", ServerUri::as_str));
+        digest.update(options.url.map_or("", ServerUri::as_str));
+        if self.carrier == Carrier::Smartcard {
+            digest.update(options.card.digest().octets());
+        }
         PayloadHash::from_octets(digest.finalize().into())
+    }
+
+    fn options_of<'o>(&'o self, row: &'o DeviceRow) -> BuildOptions<'o> {
+        let mut options = self.options.clone();
+        options.seal_to = row.seal_to.as_ref().or(options.seal_to);
+        options.card.iccid = row.iccid.clone().or(options.card.iccid);
+        options.card.serial = row.card_serial.clone().or(options.card.serial);
+        options
     }
 
     /// Writes one device's files.
@@ -257,8 +268,7 @@ impl Batch<'_> {
             cause,
         })?;
         let written = CarriedDocument::new(document, Some(&row.dev_id)).and_then(|document| {
-            let seal_to = row.seal_to.as_ref().or(self.seal_to);
-            let set = build(self.carrier, &document, self.url, seal_to)?;
+            let set = build(self.carrier, &document, &self.options_of(row))?;
             let mut files = Vec::new();
             for file in &set.files {
                 let name = file_name(&row.dev_id, file.name);

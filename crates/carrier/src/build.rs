@@ -5,6 +5,7 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::SealingKey;
 
+use crate::card_files::{self, CardOptions};
 use crate::carrier::{Carrier, CarrierFile, CarrierSet, Description};
 use crate::{CarrierError, qr};
 
@@ -14,6 +15,17 @@ pub struct CarriedDocument {
     document: Secret,
     servers: Vec<String>,
     device: Option<DevId>,
+}
+
+/// What a carrier is built with besides the document.
+#[derive(Clone, Default)]
+pub struct BuildOptions<'a> {
+    /// The address that the carrier URL leads to.
+    pub url: Option<&'a ServerUri>,
+    /// Seals a factory image to a device's key.
+    pub seal_to: Option<&'a SealingKey>,
+    /// The card.
+    pub card: CardOptions,
 }
 
 /// Name of a factory image.
@@ -65,24 +77,25 @@ impl CarriedDocument {
     }
 }
 
-/// Makes the files of a carrier. `url` is the address that the carrier URL leads to; `seal_to` seals a factory image to a device's key.
+/// Makes the files of a carrier.
 ///
 /// # Errors
 /// [`CarrierError`].
 pub fn build(
     carrier: Carrier,
     document: &CarriedDocument,
-    url: Option<&ServerUri>,
-    seal_to: Option<&SealingKey>,
+    options: &BuildOptions<'_>,
 ) -> Result<CarrierSet, CarrierError> {
+    let seal_to = options.seal_to;
     if seal_to.is_some() && carrier != Carrier::Factory {
         return Err(CarrierError::NotSealable);
     }
     match carrier {
         Carrier::Factory => factory(document, seal_to),
+        Carrier::Smartcard => smartcard(document, &options.card),
         Carrier::Push => push(document),
         Carrier::Url => build_url(
-            url.ok_or(CarrierError::NoAddress)?,
+            options.url.ok_or(CarrierError::NoAddress)?,
             document.device.as_ref(),
         ),
     }
@@ -108,6 +121,18 @@ fn factory(
         }
     };
     Ok(set(description, vec![CarrierFile::new(IMAGE, image)]))
+}
+
+fn smartcard(
+    document: &CarriedDocument,
+    options: &CardOptions,
+) -> Result<CarrierSet, CarrierError> {
+    within(document, BootstrapMethod::Smartcard)?;
+    let device = document.device.as_ref();
+    let (files, identity) = card_files::write(&document.document, device, options)?;
+    let mut description = document.description(Carrier::Smartcard);
+    description.card = Some(identity.to_string());
+    Ok(set(description, files))
 }
 
 fn push(document: &CarriedDocument) -> Result<CarrierSet, CarrierError> {
@@ -161,6 +186,7 @@ const fn empty(carrier: Carrier) -> Description {
         payload_sha256: None,
         url: None,
         sealed_to: None,
+        card: None,
         content_type: None,
         files: Vec::new(),
     }

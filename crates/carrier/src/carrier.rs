@@ -12,6 +12,8 @@ use crate::{CarrierError, write_private};
 pub enum Carrier {
     /// An image in the device's storage (D50).
     Factory,
+    /// The files of a smartcard (`smartcard.md` §3).
+    Smartcard,
     /// An address that the device fetches from (D55).
     Url,
     /// A document that is pushed over mutual TLS (D56).
@@ -56,6 +58,9 @@ pub struct Description {
     /// SHA-256 of the public key to which the image is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_to: Option<PayloadHash>,
+    /// Which card a device says it has that reads the described one, as `serial:0102…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// Media type by which a push is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
@@ -76,13 +81,14 @@ pub struct DescribedFile {
 
 impl Carrier {
     /// Every carrier.
-    pub const ALL: [Self; 3] = [Self::Factory, Self::Url, Self::Push];
+    pub const ALL: [Self; 4] = [Self::Factory, Self::Smartcard, Self::Url, Self::Push];
 
     /// Its name for people, files and command lines.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Factory => "factory",
+            Self::Smartcard => "smartcard",
             Self::Url => "url",
             Self::Push => "push",
         }

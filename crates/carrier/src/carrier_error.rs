@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use omadm_bootstrap::SealedImageError;
+use omadm_card::CardFileSetError;
 use omadm_mo::json::JsonError;
 use omadm_tls::SealingError;
 
@@ -28,6 +29,9 @@ pub enum CarrierError {
     /// Only a factory image is sealed. The caller is at fault.
     #[error("only a factory image is sealed to a device's key")]
     NotSealable,
+    /// No card holds it. The profile or the card's values are at fault.
+    #[error("the card's files: {0}")]
+    Card(#[from] CardFileSetError),
     /// The carrier URL leads nowhere. The caller is at fault.
     #[error("there is no address for the carrier url")]
     NoAddress,

@@ -9,8 +9,8 @@ use omadm_mo::{DevId, DevIdError, Secret};
 use omadm_tls::{SealingError, SealingKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::CredentialFileError;
 use crate::credential_files::{certificate, hex, pem_text, psk};
+use crate::{CredentialFileError, Iccid, IccidError};
 
 /// A device with its values. Holds secrets: no `Debug`.
 #[derive(Clone)]
@@ -27,6 +27,10 @@ pub struct DeviceRow {
     pub notification: Option<NotificationSecret>,
     /// The key to which its image is sealed.
     pub seal_to: Option<SealingKey>,
+    /// EF(ICCID) of its described card.
+    pub iccid: Option<Iccid>,
+    /// Serial number of its card.
+    pub card_serial: Option<Vec<u8>>,
     /// SHA-256 over the row and the files it names.
     pub digest: PayloadHash,
 }
@@ -89,10 +93,13 @@ pub enum RowProblem {
     /// The key to seal to.
     #[error("seal_to: {0}")]
     SealTo(#[from] SealingError),
+    /// The number of its card.
+    #[error("iccid: {0}")]
+    Iccid(#[from] IccidError),
 }
 
 /// Every column; `dev_id` alone has to be there.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 17] = [
     "dev_id",
     "server",
     "http_user",
@@ -108,6 +115,8 @@ const COLUMNS: [&str; 15] = [
     "bootstrap_psk_identity",
     "bootstrap_psk_key",
     "seal_to",
+    "iccid",
+    "card_serial",
 ];
 
 impl DeviceTable {
@@ -174,6 +183,8 @@ impl DeviceRow {
             http: None,
             notification: None,
             seal_to: None,
+            iccid: None,
+            card_serial: None,
         }
     }
 }
@@ -228,6 +239,11 @@ impl Row<'_> {
             let key = SealingKey::from_pem(&text)?;
             digest.update(key.fingerprint());
             row.seal_to = Some(key);
+        }
+        row.iccid = self.get("iccid").map(str::parse).transpose()?;
+        if let Some(text) = self.get("card_serial") {
+            let serial = hex(text).map_err(|cause| of("card_serial", cause))?;
+            row.card_serial = Some(serial);
         }
         row.digest = PayloadHash::from_octets(digest.finalize().into());
         Ok(row)
@@ -335,6 +351,11 @@ mod tests {
             (
                 "dev_id,trsp_cert,trsp_key\nIMEI:1,a.pem,b.pem\n",
                 "line 2: trsp_cert: /nonexistent/a.pem:",
+            ),
+            ("dev_id,iccid\nIMEI:1,12\n", "line 2: iccid: an ICCID has"),
+            (
+                "dev_id,card_serial\nIMEI:1,hunter2\n",
+                "line 2: card_serial: not an even number",
             ),
             ("dev_id\nIMEI 1\n", "line 2: dev_id:"),
             ("dev_id,server\nIMEI:1\n", "found record with 1 fields"),

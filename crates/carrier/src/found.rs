@@ -5,11 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError, servers_of};
+use omadm_card::test_card::{CardDescription, CardDescriptionError};
+use omadm_card::{CardFileSet, CardFileSetError};
 use omadm_mo::json::{Json, JsonError, JsonLimits};
 use omadm_mo::{Secret, ServerUri};
 use omadm_tls::{DeviceKey, Sealed, SealingError};
 
 use crate::build::{IMAGE, PUSH};
+use crate::card_files;
 use crate::carrier::{Carrier, Description};
 use crate::manifest::{self, ManifestEntry};
 use crate::qr;
@@ -36,6 +39,8 @@ pub enum Found {
     },
     /// A document.
     Document(OpenedDocument),
+    /// The description of a card, or an APDU script that writes one.
+    Card(FoundCard),
     /// A sealed image that was not opened.
     Sealed {
         /// SHA-256 of the public key that opens it.
@@ -43,6 +48,16 @@ pub enum Found {
     },
     /// An address.
     Url(ServerUri),
+}
+
+/// A card as it was read. Holds secrets: no `Debug`.
+pub struct FoundCard {
+    /// Which card it is, as `iccid:8949…`; none where it does not tell, and for a script.
+    pub card: Option<String>,
+    /// The bootstraps, the one of highest priority first.
+    pub documents: Vec<OpenedDocument>,
+    /// What could not be read, and why.
+    pub troubles: Vec<String>,
 }
 
 /// A document with its hash. Holds secrets: no `Debug`.
@@ -81,6 +96,12 @@ pub enum FoundError {
     /// A description that is none.
     #[error("{file}: {0}", file = Description::FILE)]
     Description(#[source] serde_json::Error),
+    /// A card's description.
+    #[error("card description: {0}")]
+    Card(#[from] CardDescriptionError),
+    /// A card's files.
+    #[error("card files: {0}")]
+    CardFiles(#[from] CardFileSetError),
     /// No JSON, no picture of ours, no address.
     #[error("no document, no address, and no picture that omadm made: {0}")]
     Foreign(#[source] JsonError),
@@ -128,10 +149,25 @@ impl Found {
                 damaged.push(file.name.clone());
             }
         }
+        if description.carrier == Carrier::Smartcard {
+            let mut document = None;
+            if damaged.is_empty() {
+                let read = card_files::read(|name| fs::read(path.join(name)));
+                let octets = read.map_err(error)??;
+                let json = Json::read(octets.expose(), limits(&octets));
+                let json = json.map_err(FoundError::Foreign)?;
+                document = Some(OpenedDocument::of(octets, json, None));
+            }
+            return Ok(Self::Carrier {
+                description: Box::new(description),
+                damaged,
+                document,
+            });
+        }
         let main = match description.carrier {
             Carrier::Factory => Some(IMAGE),
             Carrier::Push => Some(PUSH),
-            Carrier::Url => None,
+            Carrier::Smartcard | Carrier::Url => None,
         };
         let main = main.filter(|name| !damaged.iter().any(|file| file == name));
         let document = match main.map(|name| fs::read(path.join(name)).map_err(error)) {
@@ -160,8 +196,19 @@ impl Found {
         if let Some(url) = text.and_then(|text| ServerUri::parse(text.trim()).ok()) {
             return Ok(Self::Url(url));
         }
+        if let Some(text) = text.filter(|text| text.starts_with(CardFileSet::SCRIPT_HEAD)) {
+            let documents = card_files::read_script(text)?;
+            return Ok(Self::Card(FoundCard::of(None, documents, Vec::new())));
+        }
         let limits = limits(&octets);
         let json = Json::read(octets.expose(), limits).map_err(FoundError::Foreign)?;
+        let is_card = json.member("profile").is_some() && json.member("files").is_some();
+        if let Some(text) = text.filter(|_| is_card) {
+            let reading = card_files::look(CardDescription::read(text)?)?;
+            let (documents, troubles) = card_files::contents(&reading.outcome);
+            let card = reading.identity.map(|card| card.to_string());
+            return Ok(Self::Card(FoundCard::of(card, documents, troubles)));
+        }
         if !SealedImage::is_meant(octets.expose()) || json.member("MOData").is_some() {
             return Ok(Self::Document(OpenedDocument::of(octets, json, None)));
         }
@@ -189,7 +236,29 @@ impl Found {
         match self {
             Self::Document(document) => Some(document),
             Self::Carrier { document, .. } => document,
+            // Of several, none is meant more than the others.
+            Self::Card(card) => {
+                let [document] = <[_; 1]>::try_from(card.documents).ok()?;
+                Some(document).filter(|_| card.troubles.is_empty())
+            }
             Self::Batch { .. } | Self::Sealed { .. } | Self::Url(_) => None,
+        }
+    }
+}
+
+impl FoundCard {
+    fn of(card: Option<String>, contents: Vec<Secret>, mut troubles: Vec<String>) -> Self {
+        let mut documents = Vec::new();
+        for octets in contents {
+            match Json::read(octets.expose(), limits(&octets)) {
+                Ok(json) => documents.push(OpenedDocument::of(octets, json, None)),
+                Err(why) => troubles.push(format!("a document is no JSON: {why}")),
+            }
+        }
+        Self {
+            card,
+            documents,
+            troubles,
         }
     }
 }

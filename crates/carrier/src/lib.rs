@@ -5,6 +5,7 @@
 
 mod batch;
 mod build;
+mod card_files;
 mod carrier;
 mod carrier_error;
 mod credential_files;
@@ -16,12 +17,13 @@ mod values;
 mod written;
 
 pub use batch::{Batch, BatchDone, BatchError, DocumentSource, ProfileSource, SourceError};
-pub use build::{CarriedDocument, build, build_url};
+pub use build::{BuildOptions, CarriedDocument, build, build_url};
+pub use card_files::{CardOptions, Iccid, IccidError};
 pub use carrier::{Carrier, CarrierFile, CarrierSet, DescribedFile, Description};
 pub use carrier_error::CarrierError;
 pub use credential_files::CredentialFileError;
 pub use device_table::{DeviceRow, DeviceTable, DeviceTableError};
-pub use found::{Found, FoundError, OpenedDocument};
+pub use found::{Found, FoundCard, FoundError, OpenedDocument};
 pub use manifest::{MANIFEST, ManifestEntry};
 pub use qr::terminal_qr;
 pub use values::{Values, ValuesError};

@@ -23,6 +23,7 @@ use crate::failure::{Explain as _, Failure};
   omadm bootstrap check my.toml
   omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com -o image
   omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
+  omadm bootstrap build my.toml --carrier smartcard --dev-id IMEI:493005100592800 --server dm.example.com -o card
   omadm bootstrap build my.toml --carrier url --server dm.example.com -o address
   omadm bootstrap inspect image
   omadm bootstrap diff image other/factory.json
@@ -48,11 +49,11 @@ pub(crate) enum Bootstrap {
         #[arg(long)]
         json: bool,
     },
-    /// Build a document, or what carries it: a factory image, a URL with its QR code, a push document; for one device or a table of them
-    Build(build::Build),
-    /// Tell what a carrier, a batch, an image, a document or a picture of an address holds; secrets are masked
+    /// Build a document, or what carries it: a factory image, the files of a smartcard, a URL with its QR code, a push document; for one device or a table of them
+    Build(Box<build::Build>),
+    /// Tell what a carrier, a batch, an image, a card, a document or a picture of an address holds; secrets are masked
     #[command(
-        after_help = "PATH is a folder or file that `omadm bootstrap build` made, or any DM Bootstrap document.\n\nExamples:\n  omadm bootstrap inspect image\n  omadm bootstrap inspect image/factory.json --key-file device/device-key.pem\n  omadm bootstrap inspect address/url.png --json"
+        after_help = "PATH is a folder or file that `omadm bootstrap build` made, or any DM Bootstrap document.\n\nExamples:\n  omadm bootstrap inspect image\n  omadm bootstrap inspect image/factory.json --key-file device/device-key.pem\n  omadm bootstrap inspect card/card.json\n  omadm bootstrap inspect address/url.png --json"
     )]
     Inspect(inspect::Inspect),
     /// Compare two bootstraps by what they would install
@@ -160,8 +161,8 @@ impl Key {
             found => found.into_document().ok_or_else(|| {
                 Failure::new(
                     what,
-                    "it is an address, a batch, or sealed",
-                    "name a document or the folder of a factory image or push; --key-file opens what is sealed",
+                    "it is an address, a batch, sealed, or a card with no document or several",
+                    "name a document or the folder of a factory image, smartcard or push; --key-file opens what is sealed",
                 )
             }),
         }

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use omadm_bootstrap::PayloadHash;
 use omadm_bootstrap::profile::{CredentialKind, Need};
+use omadm_bootstrap::{BootstrapMethod, PayloadHash};
+use omadm_card::test_card::CardProfile;
 use omadm_carrier::{
-    Batch, BatchError, CarriedDocument, Carrier, DeviceRow, DeviceTable, DocumentSource,
-    ProfileSource, SourceError, Values, build, terminal_qr, write_private,
+    Batch, BatchError, BuildOptions, CardOptions, CarriedDocument, Carrier, CarrierError,
+    DeviceRow, DeviceTable, DocumentSource, ProfileSource, SourceError, Values, build, terminal_qr,
+    write_private,
 };
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, ServerUri};
@@ -25,15 +27,16 @@ use crate::failure::{Explain as _, Failure};
 #[command(
     after_help = "Without --carrier the document alone is written to the file --out. With it, --out is a folder:
   factory   factory.json, for `[bootstrap] factory.image` of a device's policy; --seal-to encrypts it to the device's key
+  smartcard the files of a card (2F00 below the MF, the others in 7F50), card.apdu, which writes them, and card.json, which `--card` and `--virtual` read
   url       url.txt and url.png, the address of client-initiated bootstrap and its QR code
   push      push.json, the body of a server-initiated bootstrap
 and carrier.json, which says what is what. With --devices there are files for each device and manifest.jsonl; a run that was ended goes on where it was.
 
 The columns of --devices (CSV with a head; dev_id alone is required): dev_id, server, http_user, http_password, noti_data, noti_secret (hex),
 trsp_cert, trsp_key, bootstrap_cert, bootstrap_key, seal_to (PEM, or the name of a PEM file beside the table), trsp_psk_identity, trsp_psk_key,
-bootstrap_psk_identity, bootstrap_psk_key (hex).
+bootstrap_psk_identity, bootstrap_psk_key (hex), iccid, card_serial (hex).
 
-With --from-server the server makes what a device needs and knows it: a bootstrap by factory image is started for each device, and its document taken away.
+With --from-server the server makes what a device needs and knows it: a bootstrap by factory image or card is started for each device, and its document taken away.
 
 The same inputs give the same octets, except what is sealed. Certificates, passwords and keys that are made here are new each time.
 
@@ -43,6 +46,7 @@ Examples:
   omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com --seal-to device-csr.pem -o image
   omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
   omadm bootstrap build --from-server --server-profile full --register --carrier factory --devices devices.csv -o images
+  omadm bootstrap build my.toml --carrier smartcard --dev-id IMEI:493005100592800 --server dm.example.com -o card
   omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
   omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push"
 )]
@@ -77,6 +81,18 @@ pub(crate) struct Build {
     /// Seal a factory image to a device's key: its certificate, certificate request or public key (PEM, P-256)
     #[arg(long)]
     seal_to: Option<PathBuf>,
+    /// Kind of the card in card.json
+    #[arg(long, value_enum, default_value = "uicc")]
+    card_kind: CardKind,
+    /// Number of the card in card.json, 18 to 20 digits; a real card has its own
+    #[arg(long, conflicts_with = "devices")]
+    iccid: Option<String>,
+    /// Serial number in the card's EF(TokenInfo), in hexadecimal; else made from the DevID
+    #[arg(long, conflicts_with = "devices")]
+    card_serial: Option<String>,
+    /// Name the card's bootstrap twice, once in the form that OpenSC knows
+    #[arg(long)]
+    opensc: bool,
     /// Take documents from a DM Server, by its API
     #[arg(long)]
     from_server: bool,
@@ -104,10 +120,23 @@ pub(crate) struct Build {
 pub(crate) enum Which {
     /// Image in the device's storage
     Factory,
+    /// Files of a smartcard
+    Smartcard,
     /// Address with its QR code
     Url,
     /// Document for a push
     Push,
+}
+
+/// A kind of card.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CardKind {
+    /// UICC
+    Uicc,
+    /// SIM of the second generation
+    Sim,
+    /// Plain ISO 7816 card
+    Iso,
 }
 
 const REGISTER: &str = "the server has to be told it and its secret, which is in the document (omadm device add --help)";
@@ -131,6 +160,7 @@ impl Build {
         };
         let carrier = self.carrier.map(|which| match which {
             Which::Factory => Carrier::Factory,
+            Which::Smartcard => Carrier::Smartcard,
             Which::Url => Carrier::Url,
             Which::Push => Carrier::Push,
         });
@@ -142,17 +172,26 @@ impl Build {
             ));
         }
         let url = self.address(carrier)?;
+        let options = BuildOptions {
+            url: url.as_ref(),
+            seal_to: seal_to.as_ref(),
+            card: self.card(carrier)?,
+        };
         let dev_id = self.dev_id.as_deref().map(DevId::parse).transpose();
         let dev_id = dev_id.explain(what, "write --dev-id like IMEI:493005100592800")?;
         let authored = self.profile.as_deref().map(author::read).transpose()?;
         if self.from_server {
-            if !matches!(carrier, None | Some(Carrier::Factory)) {
-                return Err(Failure::new(
-                    what,
-                    "a document leaves the server for a factory image alone; others are fetched or pushed by the server itself",
-                    "give --carrier factory, or leave --from-server out",
-                ));
-            }
+            let method = match carrier {
+                None | Some(Carrier::Factory) => BootstrapMethod::Factory,
+                Some(Carrier::Smartcard) => BootstrapMethod::Smartcard,
+                Some(Carrier::Url | Carrier::Push) => {
+                    return Err(Failure::new(
+                        what,
+                        "a document leaves the server for a factory image or a card alone; others are fetched or pushed by the server itself",
+                        "give --carrier factory or smartcard, or leave --from-server out",
+                    ));
+                }
+            };
             let api = self.api.connect()?;
             let text = authored.as_ref().map(|authored| authored.text.as_str());
             let source = ServerSource {
@@ -161,8 +200,9 @@ impl Build {
                 profile: self.server_profile.as_deref(),
                 profile_toml: text,
                 register: self.register,
+                method,
             };
-            return self.from(&source, carrier, dev_id, url.as_ref(), seal_to.as_ref());
+            return self.from(&source, carrier, dev_id, &options);
         }
         let Some(authored) = authored else {
             return Err(Failure::new(what, "there is no profile", "name its file"));
@@ -193,7 +233,7 @@ impl Build {
             },
             registry: &registry,
         };
-        self.from(&source, carrier, dev_id, url.as_ref(), seal_to.as_ref())?;
+        self.from(&source, carrier, dev_id, &options)?;
         if self.devices.is_none() && !self.json {
             tell_drawn(&authored)?;
         }
@@ -205,12 +245,11 @@ impl Build {
         source: &dyn DocumentSource,
         carrier: Option<Carrier>,
         dev_id: Option<DevId>,
-        url: Option<&ServerUri>,
-        seal_to: Option<&SealingKey>,
+        options: &BuildOptions<'_>,
     ) -> Result<(), Failure> {
         match (&self.devices, carrier) {
-            (Some(table), Some(carrier)) => self.batch(table, source, carrier, url, seal_to),
-            _ => self.single(source, carrier, dev_id, url, seal_to),
+            (Some(table), Some(carrier)) => self.batch(table, source, carrier, options),
+            _ => self.single(source, carrier, dev_id, options),
         }
     }
 
@@ -219,8 +258,7 @@ impl Build {
         source: &dyn DocumentSource,
         carrier: Option<Carrier>,
         dev_id: Option<DevId>,
-        url: Option<&ServerUri>,
-        seal_to: Option<&SealingKey>,
+        options: &BuildOptions<'_>,
     ) -> Result<(), Failure> {
         let what = format!("{} was not built", self.out.display());
         let dev_id = dev_id.ok_or_else(|| {
@@ -252,8 +290,8 @@ impl Build {
             ));
         };
         let document = CarriedDocument::new(document, Some(&row.dev_id)).explain(&what, "")?;
-        let set = build(carrier, &document, url, seal_to)
-            .explain(&what, "deliver less, or by another carrier")?;
+        let set = build(carrier, &document, options)
+            .map_err(|why| Failure::new(&what, &why, not_carried(carrier, &why)))?;
         self.write(&set)
     }
 
@@ -285,6 +323,9 @@ impl Build {
         if let Some(hash) = description.payload_sha256 {
             say(format!("SHA-256 {} (of the document)", hash.to_hex()))?;
         }
+        if let Some(card) = &description.card {
+            say(format!("card {card} (the one in card.json)"))?;
+        }
         if let Some(key) = description.sealed_to {
             say(format!("sealed to the key {}", key.to_hex()))?;
         }
@@ -296,8 +337,7 @@ impl Build {
         table: &Path,
         source: &dyn DocumentSource,
         carrier: Carrier,
-        url: Option<&ServerUri>,
-        seal_to: Option<&SealingKey>,
+        options: &BuildOptions<'_>,
     ) -> Result<(), Failure> {
         let what = format!("{} is not complete", self.out.display());
         let devices = DeviceTable::read(table).explain(
@@ -308,8 +348,7 @@ impl Build {
             carrier,
             folder: &self.out,
             rows: &devices.rows,
-            seal_to,
-            url,
+            options: options.clone(),
             jobs: self.jobs,
         };
         let left_over = batch.left_over().unwrap_or_default().len();
@@ -318,6 +357,9 @@ impl Build {
         bar.finish_and_clear();
         let done = done.map_err(|why| match &why {
             BatchError::Source { cause, .. } => not_built(&what, cause).because(&why),
+            BatchError::Carrier { cause, .. } => {
+                Failure::new(&what, &why, not_carried(carrier, cause))
+            }
             BatchError::Busy(_) => {
                 Failure::new(&what, &why, "wait for it, or choose another folder")
             }
@@ -342,6 +384,39 @@ impl Build {
             ))?;
         }
         Ok(())
+    }
+
+    fn card(&self, carrier: Option<Carrier>) -> Result<CardOptions, Failure> {
+        let what = "nothing was built";
+        let asked = self.iccid.is_some() || self.card_serial.is_some() || self.opensc;
+        if carrier != Some(Carrier::Smartcard) && (asked || self.card_kind != CardKind::Uicc) {
+            return Err(Failure::new(
+                what,
+                "--card-kind, --iccid, --card-serial and --opensc are about a card",
+                "leave them out, or give --carrier smartcard",
+            ));
+        }
+        let iccid = self.iccid.as_deref().map(str::parse).transpose();
+        let serial = self.card_serial.as_deref().map(octets);
+        Ok(CardOptions {
+            kind: match self.card_kind {
+                CardKind::Uicc => CardProfile::Uicc,
+                CardKind::Sim => CardProfile::Sim2g,
+                CardKind::Iso => CardProfile::Iso,
+            },
+            iccid: iccid.explain(what, "write --iccid like 8949017201234567890")?,
+            serial: match serial {
+                Some(None) => {
+                    return Err(Failure::new(
+                        what,
+                        "--card-serial is not in hexadecimal",
+                        "write two digits for each octet, 1 to 64 octets",
+                    ));
+                }
+                serial => serial.flatten(),
+            },
+            opensc: self.opensc,
+        })
     }
 
     fn ca(&self) -> Result<Option<DevelopmentCa>, Failure> {
@@ -395,6 +470,25 @@ fn not_built(what: &str, why: &SourceError) -> Failure {
         }
     };
     Failure::new(what, why, todo)
+}
+
+/// What to do where a document was built, and no carrier of it.
+fn not_carried(carrier: Carrier, why: &CarrierError) -> &'static str {
+    match why {
+        CarrierError::TooBig { .. } if carrier == Carrier::Smartcard => {
+            "leave management objects or certificates out of the profile, or put an account on the card whose server delivers the rest"
+        }
+        CarrierError::TooBig { .. } => "deliver less, or by another carrier",
+        CarrierError::Card(_) => "give --card-serial 1 to 64 octets",
+        CarrierError::Write { .. } => "check the path; the same command goes on from there",
+        _ => "mend it, and build again",
+    }
+}
+
+/// Octets of hexadecimal digits.
+fn octets(digits: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
 }
 
 fn tell_drawn(authored: &Authored) -> Result<(), Failure> {

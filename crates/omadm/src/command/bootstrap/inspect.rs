@@ -34,6 +34,15 @@ impl Inspect {
         } else {
             self.tell(&found)?;
         }
+        if let Found::Card(card) = &found
+            && !card.troubles.is_empty()
+        {
+            return Err(Failure::new(
+                format!("{} was not read completely", self.path),
+                card.troubles.join("; "),
+                "`omadm card read --virtual` tells how a device reads it",
+            ));
+        }
         if damaged.is_empty() {
             return Ok(());
         }
@@ -57,6 +66,9 @@ impl Inspect {
                 ..
             } => {
                 say(format!("carrier:  {}", description.carrier.name()))?;
+                if let Some(card) = &description.card {
+                    say(format!("card:     {card}"))?;
+                }
                 if let Some(device) = &description.device {
                     say(format!("device:   {device}"))?;
                 }
@@ -98,6 +110,16 @@ impl Inspect {
                 Ok(())
             }
             Found::Document(document) => self.tell_document(document),
+            Found::Card(card) => {
+                if let Some(identity) = &card.card {
+                    say(format!("card:     {identity}"))?;
+                }
+                if card.documents.is_empty() {
+                    say("no DM Bootstrap was read from it")?;
+                }
+                let mut documents = card.documents.iter();
+                documents.try_for_each(|document| self.tell_document(document))
+            }
             Found::Sealed { recipient } => say(format!(
                 "sealed:   to the key {} (--key-file opens it)",
                 recipient.to_hex()
@@ -164,6 +186,11 @@ impl Inspect {
                 json!({ "kind": "batch", "carrier": carrier.name(), "damaged": damaged, "devices": entries })
             }
             Found::Document(opened) => json!({ "kind": "document", "document": document(opened)? }),
+            Found::Card(card) => {
+                let documents = card.documents.iter().map(document);
+                let documents = documents.collect::<Result<Vec<_>, _>>()?;
+                json!({ "kind": "card", "card": card.card, "documents": documents, "troubles": card.troubles })
+            }
             Found::Sealed { recipient } => {
                 json!({ "kind": "sealed", "sealed_to": recipient.to_hex() })
             }

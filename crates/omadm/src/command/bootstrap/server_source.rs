@@ -4,7 +4,7 @@ use omadm_mo::Secret;
 use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_server::operator::types::{NewBootstrap, NewDevice};
 
-/// Documents that a DM Server makes and keeps: a bootstrap by factory image is started for each device.
+/// Documents that a DM Server makes and keeps: a bootstrap by factory image or card is started for each device.
 pub(super) struct ServerSource<'a> {
     pub(super) api: &'a ApiClient,
     pub(super) runtime: tokio::runtime::Handle,
@@ -13,6 +13,8 @@ pub(super) struct ServerSource<'a> {
     /// A profile's text, in place of a name.
     pub(super) profile_toml: Option<&'a str>,
     pub(super) register: bool,
+    /// By which method the record's bootstrap is to come.
+    pub(super) method: BootstrapMethod,
 }
 
 impl ServerSource<'_> {
@@ -32,7 +34,7 @@ impl ServerSource<'_> {
             device,
             profile: self.profile.map(str::to_owned),
             profile_toml: self.profile_toml.map(str::to_owned),
-            method: Some(BootstrapMethod::Factory.name().to_owned()),
+            method: Some(self.method.name().to_owned()),
             expires_in: None,
         };
         let record = self.api.start_bootstrap(&new).await?;
