@@ -150,6 +150,18 @@ causes! {
         "Copy the image again, or build it again with `omadm bootstrap build --seal-to`.";
     CredentialReplaced "credential-replaced" Policy "A newer credential took the place of this one, and the device reports no bootstrap that brought it back."
         "If the device was reset or restored, let it come back with `omadm device accept`; else somebody may have its old secrets: revoke them.";
+    DeviceUnreachable "device-unreachable" Environment "The device could not be reached where it is to be bootstrapped."
+        "Check the address, and whether the device listens there: `[listen] bootstrap` in its policy; then send the bootstrap again.";
+    DeviceNotTrusted "device-not-trusted" Configuration "Who answers at the address is not the device: it proved none of the device's certificates."
+        "Check the address; make the certificate known that the device listens with: `omadm device add-credential`.";
+    DeviceBusy "device-busy" Environment "The device is at work on another bootstrap."
+        "Wait until that one is over, then send the bootstrap again.";
+    DeviceMisbehaved "device-misbehaved" Peer "What answers at the address is no bootstrap listener of a device."
+        "Check the address and its path; an omadm device takes pushed bootstraps at /bootstrap.";
+    DeviceRefused "device-refused" Peer "The device refused the document and did not say why."
+        "Look at the device's log.";
+    NotificationUnanswered "notification-unanswered" Environment "The device was called to fetch its bootstrap, and did not come."
+        "Check the address, and that the device knows this server as a bootstrap source with a secret for Notifications.";
 }
 
 impl BootstrapFailureCause {

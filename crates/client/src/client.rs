@@ -146,7 +146,8 @@ impl Client {
         self.engine.run(stop).await
     }
 
-    /// Takes Notifications where the policy says, until what this gives is dropped; [`Self::run`] answers them.
+    /// Takes Notifications and pushed bootstraps where the policy says, until what this gives is dropped; [`Self::run`] answers the former, and asks for the
+    /// consent that a pushed bootstrap may need.
     ///
     /// # Errors
     /// [`ListenError`]; nothing listens then.

@@ -176,6 +176,7 @@ impl ClientBuilder {
                 url: source.url.clone(),
                 trust,
                 credential: None,
+                push_names: source.push_names.clone(),
             });
         }
         Ok(self)
@@ -246,6 +247,7 @@ impl ClientBuilder {
                 server_key: None,
             },
             credential: None,
+            push_names: None,
         });
         self
     }
@@ -426,7 +428,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Where [`Client::listen`] takes Notifications; nowhere by default.
+    /// Where [`Client::listen`] takes Notifications and pushed bootstraps; nowhere by default.
     #[must_use]
     pub const fn listen(mut self, addresses: ListenAddresses) -> Self {
         self.listen = addresses;
@@ -530,6 +532,7 @@ impl ClientBuilder {
             desk: NotificationDesk::default(),
             cards: CardDesk::new(card_readers, self.reapply_cards),
             in_session: tokio::sync::Mutex::default(),
+            in_bootstrap: tokio::sync::Mutex::default(),
             unreported: Unreported::default(),
         };
         Ok(Client {

@@ -30,7 +30,7 @@ pub use engine::{
     AcceptedNotification, Bootstrapped, CardCheck, ConsentRequest, FactoryImage, FactoryReset,
     IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
 };
-pub use listener::{ListenError, Listening, NOTIFICATION_PATH};
+pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};
 pub use policy::PolicyFileError;

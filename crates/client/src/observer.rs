@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use omadm_bootstrap::plan::{SkippedItem, SwitchOnDecision};
 use omadm_bootstrap::{BootstrapMethod, Refusal};
 use omadm_dm2::package0::ServerId;
@@ -71,6 +73,20 @@ pub enum ClientEvent {
         cause: Cause,
         /// Whether it is not tried again; the next change makes a new report.
         dropped: bool,
+    },
+    /// A pushed document was taken and lies durably on the device; somebody is asked whether it is to be applied.
+    PushAwaitsConsent {
+        /// From whom.
+        source: String,
+    },
+    /// Somebody who pushed, or wanted to, was turned away before the document was looked at; ten of these are told in a minute.
+    PushTurnedAway {
+        /// Where it came from.
+        from: SocketAddr,
+        /// Why.
+        refusal: Refusal,
+        /// How many before it were not told.
+        unreported: u64,
     },
     /// An owed completion waits.
     RetryIn {

@@ -54,6 +54,7 @@ async fn x_noti_001_x_noti_003_an_https_listener_answers_202_whatever_the_digest
         .listen(ListenAddresses {
             udp: None,
             https: Some(LOOPBACK),
+            bootstrap: None,
         })
         .build()
         .unwrap();
@@ -99,6 +100,7 @@ async fn an_https_listener_without_certificate_refuses_to_start_and_a_taken_port
         .listen(ListenAddresses {
             udp: None,
             https: Some(LOOPBACK),
+            bootstrap: None,
         })
         .build()
         .unwrap();
@@ -112,6 +114,7 @@ async fn an_https_listener_without_certificate_refuses_to_start_and_a_taken_port
         .listen(ListenAddresses {
             udp: Some(address),
             https: None,
+            bootstrap: None,
         })
         .build()
         .unwrap();

@@ -132,6 +132,7 @@ fn client(folder: &Path, kit: &ClientKit, udp: SocketAddr) -> Client {
         .listen(ListenAddresses {
             udp: Some(udp),
             https: None,
+            bootstrap: None,
         })
         .mo(Ddf::read(REPORTING).unwrap())
         .managed_object_for(Button::new(), Rights::READ.with(Rights::EXECUTE))

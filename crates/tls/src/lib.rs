@@ -8,6 +8,7 @@
 
 mod accept_error;
 mod acceptor;
+mod caller_trust;
 mod certificate;
 mod certificate_request;
 mod client_trust;
@@ -39,6 +40,7 @@ mod verdict;
 
 pub use accept_error::{AcceptError, AcceptorSetupError};
 pub use acceptor::{Accepted, Acceptor, AcceptorConfig};
+pub use caller_trust::{CallerTrust, CallerTrustError};
 pub use certificate::{Leaf, PeerCertificates, ValidityState};
 pub use certificate_request::{CertificateRequest, CertificateRequestError};
 pub use client_trust::{ClientTrust, ClientTrustError, LiveClientTrust};

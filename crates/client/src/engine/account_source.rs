@@ -33,6 +33,7 @@ pub(super) fn account_sources(view: &dyn DeviceView) -> Result<Vec<Source>, Tree
                 server_key: server_key.map(CertificateDer::from),
             },
             credential: Some(credential),
+            push_names: None,
         });
     }
     Ok(sources)

@@ -47,13 +47,13 @@ pub(super) const REPLANS: u8 = 3;
 
 /// A document as it arrived.
 #[derive(Clone)]
-struct Arrived {
-    document: Secret,
-    method: BootstrapMethod,
-    source: BootstrapSource,
-    channel: ChannelSecurity,
-    event_id: EventId,
-    at: Utc,
+pub(super) struct Arrived {
+    pub(super) document: Secret,
+    pub(super) method: BootstrapMethod,
+    pub(super) source: BootstrapSource,
+    pub(super) channel: ChannelSecurity,
+    pub(super) event_id: EventId,
+    pub(super) at: Utc,
 }
 
 /// How far one source got.
@@ -181,12 +181,44 @@ impl Engine {
         source: BootstrapSource,
         channel: ChannelSecurity,
     ) -> Result<Bootstrapped, Refusal> {
+        let _alone = self.in_bootstrap.lock().await;
+        let arrived = self.arrived(document, method, source, channel)?;
+        let outcome = self.process(&arrived, true).await;
+        self.processed(&arrived, outcome).await
+    }
+
+    /// Names a document that is here.
+    pub(super) fn arrived(
+        &self,
+        document: Secret,
+        method: BootstrapMethod,
+        source: BootstrapSource,
+        channel: ChannelSecurity,
+    ) -> Result<Arrived, Refusal> {
         self.tell(&ClientEvent::Delivered {
             method,
             octets: document.len(),
         });
-        let named = document.clone();
-        let outcome = self.process(document, method, source, channel).await;
+        let event_id = EventId::of(
+            entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
+        );
+        Ok(Arrived {
+            document,
+            method,
+            source,
+            channel,
+            event_id,
+            at: self.now(),
+        })
+    }
+
+    /// Remembers and tells what came of a document.
+    pub(super) async fn processed(
+        &self,
+        arrived: &Arrived,
+        outcome: Result<Bootstrapped, Refusal>,
+    ) -> Result<Bootstrapped, Refusal> {
+        let method = arrived.method;
         match &outcome {
             Ok(_) => {
                 if let Err(error) = self
@@ -198,7 +230,7 @@ impl Engine {
                 }
             }
             Err(refusal) => {
-                if let Err(error) = self.alert_refusal(&named, refusal, method).await {
+                if let Err(error) = self.alert_refusal(&arrived.document, refusal, method).await {
                     tracing::warn!(%error, "no alert of the refusal could be queued");
                 }
                 self.remember(refusal, method).await;
@@ -208,29 +240,17 @@ impl Engine {
         outcome
     }
 
-    async fn process(
+    /// Plans and applies; where it needs consent, `may_ask` says whether somebody is asked for it now.
+    pub(super) async fn process(
         &self,
-        document: Secret,
-        method: BootstrapMethod,
-        source: BootstrapSource,
-        channel: ChannelSecurity,
+        arrived: &Arrived,
+        may_ask: bool,
     ) -> Result<Bootstrapped, Refusal> {
-        let event_id = EventId::of(
-            entropy().map_err(|error| Failure::StorageFailed.refusal().because(error))?,
-        );
-        let arrived = Arrived {
-            document,
-            method,
-            source,
-            channel,
-            event_id,
-            at: self.now(),
-        };
         let mut consent = false;
         for _ in 0..=REPLANS {
-            let planned = match self.plan(&arrived, consent).await {
-                Err(refusal) if !consent && is_lifted_by_consent(&refusal) => {
-                    let (planned, request) = self.plan(&arrived, true).await?;
+            let planned = match self.plan(arrived, consent).await {
+                Err(refusal) if may_ask && !consent && is_lifted_by_consent(&refusal) => {
+                    let (planned, request) = self.plan(arrived, true).await?;
                     self.ask(request, refusal).await?;
                     consent = true;
                     planned
@@ -269,7 +289,7 @@ impl Engine {
     }
 
     /// Plans a document as the tree is now, and says what a decider would be asked.
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         arrived: &Arrived,
         consent: bool,

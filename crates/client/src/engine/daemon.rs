@@ -30,6 +30,7 @@ impl Engine {
         let mut ask_at: Option<Utc> = None;
         let mut first = true;
         while !*stop.borrow() {
+            self.decide_waiting_push().await?;
             let now = self.now();
             let accounts = self
                 .host

@@ -7,7 +7,7 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_session::client::{Cause, Response};
 
-use super::{Engine, NoBootstrap, Source};
+use super::{Engine, NoBootstrap, Source, problem_document};
 use crate::https::{Call, Credential, Login, Reach, Target, accept_mo};
 use crate::observer::ClientEvent;
 
@@ -68,28 +68,10 @@ impl Engine {
     /// Tells the bootstrap server why its document was refused: a problem document, our own addition. A server that does not know it may
     /// answer what it likes; the refusal stands either way.
     pub(super) async fn report_refusal(&self, source: &Source, refusal: &Refusal) {
-        let required = [
-            ("title", refusal.cause.sentence()),
-            ("cause", refusal.cause.code()),
-        ];
-        let optional = [
-            ("item", &refusal.item),
-            ("uri", &refusal.uri),
-            ("detail", &refusal.detail),
-        ];
-        let required = required
-            .into_iter()
-            .map(|(name, text)| (name, text.to_owned()));
-        let optional = optional
-            .into_iter()
-            .filter_map(|(name, text)| Some((name, text.clone()?)));
-        let members = required
-            .chain(optional)
-            .map(|(name, text)| (name.to_owned(), Json::Text(text)));
         let call = Call {
             method: Method::POST,
             content_type: Some(media_type::PROBLEM),
-            body: Json::Object(members.collect()).to_compact().into_bytes(),
+            body: problem_document(refusal),
             ..self.fetch_call(source, source.url.clone())
         };
         match self.https.call(&self.fetch_target(source), &call).await {

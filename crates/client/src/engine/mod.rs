@@ -15,6 +15,7 @@ mod fetch;
 mod grants;
 mod host;
 mod notification;
+mod pushed;
 mod refusal;
 mod reports;
 mod session;
@@ -55,6 +56,8 @@ pub(crate) use consent::{Consent, of_command as consent_of};
 pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
+pub(crate) use pushed::{NotTaken, Pushed};
+pub(crate) use refusal::problem_document;
 pub(crate) use reports::Unreported;
 
 /// Starts a UI session at an address and comes back once it started (SHOW).
@@ -98,6 +101,8 @@ pub(crate) struct Source {
     pub(crate) trust: Trust,
     /// `Auth/Bootstrap` of the account that names it; without it the device identity or the bootstrap code is shown.
     pub(crate) credential: Option<Arc<Credential>>,
+    /// Names that a server may bear which pushes in its name; the host of the URL where there are none (D61).
+    pub(crate) push_names: Option<Vec<String>>,
 }
 
 /// A running client.
@@ -112,6 +117,8 @@ pub(crate) struct Engine {
     pub(crate) cards: CardDesk,
     /// Held during a session: there is one at a time (D86).
     pub(crate) in_session: tokio::sync::Mutex<()>,
+    /// Held while a delivered document is decided on and applied: one after the other.
+    pub(crate) in_bootstrap: tokio::sync::Mutex<()>,
     pub(crate) unreported: Unreported,
 }
 

@@ -72,16 +72,39 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct NotificationDesk {
     /// Held while one is judged and remembered; when each server's last unproven one was accepted.
     unproven: Arc<Mutex<BTreeMap<ServerId, Utc>>>,
-    told: Mutex<Told>,
+    told: Told,
+    /// Pushed bootstraps that were turned away and told.
+    pub(super) turned_away: Told,
     /// Rings when something is owed to a Notification.
     pub(super) bell: tokio::sync::Notify,
 }
 
+/// Tells a few of many things in a minute.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told(Mutex<Counted>);
+
+#[derive(Default)]
+struct Counted {
     since: Option<Instant>,
     count: u32,
     unreported: u64,
+}
+
+impl Told {
+    /// Whether one more is told now: then how many before it were not.
+    pub(super) fn one_more(&self) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if told.since.is_none_or(|since| now - since >= TOLD_WITHIN) {
+            (told.since, told.count) = (Some(now), 0);
+        }
+        if told.count == TOLD {
+            told.unreported += 1;
+            return None;
+        }
+        told.count += 1;
+        Some(std::mem::take(&mut told.unreported))
+    }
 }
 
 impl Engine {
@@ -119,22 +142,8 @@ impl Engine {
 
     /// Tells who watches, a few times a minute.
     pub(crate) fn ignored(&self, cause: IgnoredNotification, carrier: &'static str) {
-        let unreported = {
-            let mut told = self
-                .desk
-                .told
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            if told.since.is_none_or(|since| now - since >= TOLD_WITHIN) {
-                (told.since, told.count) = (Some(now), 0);
-            }
-            if told.count == TOLD {
-                told.unreported += 1;
-                return;
-            }
-            told.count += 1;
-            std::mem::take(&mut told.unreported)
+        let Some(unreported) = self.desk.told.one_more() else {
+            return;
         };
         self.tell(&ClientEvent::NotificationIgnored {
             carrier,

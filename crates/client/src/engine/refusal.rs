@@ -45,6 +45,29 @@ impl LastRefusal {
     }
 }
 
+/// A refusal as a problem document (RFC 9457): for who brought the document. It tells no value of it.
+pub(crate) fn problem_document(refusal: &Refusal) -> Vec<u8> {
+    let required = [
+        ("title", refusal.cause.sentence()),
+        ("cause", refusal.cause.code()),
+    ];
+    let optional = [
+        ("item", &refusal.item),
+        ("uri", &refusal.uri),
+        ("detail", &refusal.detail),
+    ];
+    let required = required
+        .into_iter()
+        .map(|(name, text)| (name, text.to_owned()));
+    let optional = optional
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text.clone()?)));
+    let members = required
+        .chain(optional)
+        .map(|(name, text)| (name.to_owned(), Json::Text(text)));
+    Json::Object(members.collect()).to_compact().into_bytes()
+}
+
 /// AlertType of a refused bootstrap; our own, since DM 2.0 has none.
 const REFUSED: &str = "urn:omadm:at:bootstrap-refused:1.0";
 

@@ -1,17 +1,21 @@
 //! Where Notifications reach the device (`dm20.md` §11.6, D40): a UDP socket, an HTTPS listener, and SMS by a link to an SMSC; all off unless
-//! the policy names an address. None tells a sender what became of its Notification.
+//! the policy names an address. None tells a sender what became of its Notification. And where trusted servers push bootstraps (D56).
 
+mod bootstrap;
 mod https;
 mod inbox;
 mod smpp;
+mod tls_server;
 mod udp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omadm_mo::TreeError;
 use omadm_tls::{
-    AcceptorConfig, AcceptorSetupError, ClientTrust, ClientTrustError, LiveClientTrust,
+    Acceptor, AcceptorConfig, AcceptorSetupError, ClientTrust, ClientTrustError, Identity,
+    LiveClientTrust,
 };
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
@@ -20,10 +24,11 @@ use tokio::time::timeout;
 use omadm_smpp::Esme;
 
 use crate::engine::Engine;
-use crate::https::Credential;
 use crate::policy::ListenAddresses;
+use bootstrap::PushDesk;
 use inbox::Inbox;
 
+pub use bootstrap::BOOTSTRAP_PATH;
 pub use https::NOTIFICATION_PATH;
 pub(crate) use smpp::SmppListener;
 
@@ -40,6 +45,8 @@ pub struct Listening {
     pub udp: Option<SocketAddr>,
     /// Where the HTTPS listener is bound.
     pub https: Option<SocketAddr>,
+    /// Where the bootstrap listener is bound.
+    pub bootstrap: Option<SocketAddr>,
     /// The SMSC that the device binds to, host and port.
     pub smsc: Option<String>,
     esme: Option<Esme>,
@@ -61,9 +68,9 @@ impl Listening {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is taken, or not of this machine. The configuration is at fault.
-    #[error("cannot listen for Notifications on {carrier} {address}: {cause}")]
+    #[error("cannot listen on {carrier} {address}: {cause}")]
     Bind {
-        /// `udp` or `https`.
+        /// `udp`, `https` or `bootstrap`.
         carrier: &'static str,
         /// The address.
         address: SocketAddr,
@@ -71,13 +78,16 @@ pub enum ListenError {
         #[source]
         cause: std::io::Error,
     },
-    /// HTTPS without a certificate of the device. The configuration is at fault.
-    #[error("the HTTPS listener at {0} needs a certificate and key of the device, and it has none")]
+    /// A TLS listener without a certificate of the device. The configuration is at fault.
+    #[error("the listener at {0} needs a certificate and key of the device, and it has none")]
     NoIdentity(SocketAddr),
+    /// The accounts cannot be read. The environment is at fault.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The device's certificate cannot serve.
-    #[error("the device's certificate cannot serve the HTTPS listener: {0}")]
+    #[error("the device's certificate cannot serve a listener: {0}")]
     Identity(#[from] AcceptorSetupError),
-    /// No trust could be set up for the HTTPS listener. The environment is at fault.
+    /// No trust could be set up for a listener. The environment is at fault.
     #[error(transparent)]
     Trust(#[from] ClientTrustError),
 }
@@ -98,20 +108,25 @@ pub(crate) async fn listen(
     let mut listening = Listening {
         udp: None,
         https: None,
+        bootstrap: None,
         smsc: None,
         esme: None,
         tasks: JoinSet::new(),
     };
-    let identity = engine.config.identity.as_deref();
-    let acceptor = match (addresses.https, identity.and_then(Credential::identity)) {
-        (None, _) => None,
-        (Some(address), None) => return Err(ListenError::NoIdentity(address)),
-        (Some(address), Some(identity)) => {
-            // Senders need no certificate: a Notification is judged by its digest.
-            let nobody = LiveClientTrust::new(ClientTrust::new(&[], &[])?);
-            let config = AcceptorConfig::new(identity.clone(), Arc::new(nobody));
-            Some((address, omadm_tls::Acceptor::new(config)?))
+    let own = engine.config.identity.as_deref();
+    let https = match addresses.https {
+        Some(address) => {
+            let own = own.and_then(crate::https::Credential::identity);
+            Some((address, acceptor(address, own)?))
         }
+        None => None,
+    };
+    let bootstrap = match addresses.bootstrap {
+        Some(address) => {
+            let own = engine.listening_identity().await?;
+            Some((address, acceptor(address, own.as_ref())?))
+        }
+        None => None,
     };
     let udp = match addresses.udp {
         Some(address) => Some(
@@ -121,15 +136,28 @@ pub(crate) async fn listen(
         ),
         None => None,
     };
-    let https = match acceptor {
+    let https = match https {
         Some((address, acceptor)) => {
-            let socket = TcpListener::bind(address)
-                .await
-                .map_err(bind(https::CARRIER, address))?;
-            Some((socket, acceptor))
+            let socket = TcpListener::bind(address).await;
+            Some((socket.map_err(bind(https::CARRIER, address))?, acceptor))
         }
         None => None,
     };
+    let bootstrap = match bootstrap {
+        Some((address, acceptor)) => {
+            let socket = TcpListener::bind(address).await;
+            Some((socket.map_err(bind("bootstrap", address))?, acceptor))
+        }
+        None => None,
+    };
+    if let Some((socket, acceptor)) = bootstrap {
+        listening.bootstrap = socket.local_addr().ok();
+        let (desk, work) = PushDesk::new(Arc::clone(engine));
+        listening.tasks.spawn(work);
+        listening
+            .tasks
+            .spawn(tls_server::serve(socket, acceptor, desk));
+    }
     if udp.is_none() && https.is_none() && smpp.is_none() {
         return Ok(listening);
     }
@@ -147,7 +175,19 @@ pub(crate) async fn listen(
     }
     if let Some((socket, acceptor)) = https {
         listening.https = socket.local_addr().ok();
-        listening.tasks.spawn(https::serve(socket, acceptor, inbox));
+        listening
+            .tasks
+            .spawn(tls_server::serve(socket, acceptor, inbox));
     }
     Ok(listening)
+}
+
+/// The device as a TLS server. No anchors judge who calls: a Notification is judged by its digest, who pushes by the sources.
+fn acceptor(address: SocketAddr, own: Option<&Identity>) -> Result<Acceptor, ListenError> {
+    let identity = own.ok_or(ListenError::NoIdentity(address))?;
+    let nobody = LiveClientTrust::new(ClientTrust::new(&[], &[])?);
+    Ok(Acceptor::new(AcceptorConfig::new(
+        identity.clone(),
+        Arc::new(nobody),
+    ))?)
 }

@@ -44,7 +44,7 @@ pub struct ClientPolicy {
     pub read_timeout: Duration,
     /// `[timeouts] session_seconds`: how long a session may take. While one goes on no other server has its turn.
     pub session_timeout: Duration,
-    /// `[listen]`: where Notifications come in.
+    /// `[listen]`: where Notifications and pushed bootstraps come in.
     pub listen: ListenAddresses,
     /// `[listen.smpp]`: the SMSC by which Notifications come in, too.
     pub smpp: Option<SmppFiles>,
@@ -64,13 +64,15 @@ pub struct ClientPolicy {
     pub reports: ReportTimes,
 }
 
-/// Where Notifications come in; nothing listens by default.
+/// Where Notifications and pushed bootstraps come in; nothing listens by default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ListenAddresses {
     /// `udp`
     pub udp: Option<SocketAddr>,
     /// `https`: needs a certificate of the device.
     pub https: Option<SocketAddr>,
+    /// `bootstrap`: where trusted servers push DM Bootstraps; needs a certificate of the device (D56).
+    pub bootstrap: Option<SocketAddr>,
 }
 
 /// Addresses that a DM Server may have the device connect to by HGET, HPUT, HPOST, SUB, DEFAULT, SHOW, CONT, EXEC or a redirect, judged by what the host
@@ -125,6 +127,9 @@ pub struct ConfiguredSource {
     pub trust: SourceTrust,
     /// What its Notifications are checked with; without it they are ignored (D84).
     pub noti: Option<NotificationFiles>,
+    /// Names of which one has to stand in the certificate of a server that pushes a document in the name of this source; without the key, the host of its
+    /// URL. Of none of an empty list is anything taken (D61).
+    pub push_names: Option<Vec<String>>,
 }
 
 /// What a configured source is checked against (D78).

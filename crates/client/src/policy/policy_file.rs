@@ -43,6 +43,7 @@ struct PolicyFile {
 struct ListenTable {
     udp: Option<Spanned<String>>,
     https: Option<Spanned<String>>,
+    bootstrap: Option<Spanned<String>>,
     smpp: Option<SmppTable>,
     accept_unproven_notifications: bool,
 }
@@ -99,6 +100,7 @@ struct SourceTable {
     pin_file: Option<Spanned<PathBuf>>,
     noti_secret_file: Option<PathBuf>,
     noti_data_file: Option<Spanned<PathBuf>>,
+    push_names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -257,6 +259,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
         listen: ListenAddresses {
             udp: reader.address(file.listen.udp.as_ref())?,
             https: reader.address(file.listen.https.as_ref())?,
+            bootstrap: reader.address(file.listen.bootstrap.as_ref())?,
         },
         smpp: file
             .listen
@@ -360,6 +363,7 @@ impl Reader<'_> {
                 url,
                 trust,
                 noti: self.notification_files(table)?,
+                push_names: table.push_names.clone(),
             });
         }
         Ok(sources)

@@ -26,6 +26,9 @@ pub(super) const CLIENT: &str = "client/";
 /// Payload hash of the factory image that was applied, hexadecimal; a factory reset takes it away (D50).
 pub(super) const FACTORY: &str = "client/factory-image";
 
+/// The pushed document that waits for consent.
+pub(super) const PUSHED: &str = "client/waiting-push";
+
 /// A number of 4 octets; none where the fact does not stand.
 pub(super) fn read_u32(
     facts: &impl ReadableTable<&'static [u8], &'static [u8]>,

@@ -5,6 +5,7 @@
 
 pub(crate) mod managed;
 pub(crate) mod peer;
+pub(crate) mod pushing;
 pub(crate) mod slots;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -139,6 +140,7 @@ pub(crate) fn device(folder: &Path, clock: &Clock, watcher: &Arc<Watcher>) -> Cl
         .listen(ListenAddresses {
             udp: Some(LOOPBACK),
             https: None,
+            bootstrap: None,
         })
 }
 

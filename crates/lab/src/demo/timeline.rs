@@ -106,6 +106,12 @@ fn client_words(event: &ClientEvent) -> String {
         ClientEvent::AlreadyApplied => {
             "has applied this DM Bootstrap before; its completion is still owed".to_owned()
         }
+        ClientEvent::PushAwaitsConsent { source } => {
+            format!("keeps the DM Bootstrap that {source} pushed, and asks for consent")
+        }
+        ClientEvent::PushTurnedAway { from, refusal, .. } => {
+            format!("turns {from} away, who wanted to push a DM Bootstrap: {refusal}")
+        }
         ClientEvent::RetryIn { server, millis } => {
             format!("tries {server} again in {} s", millis / 1000)
         }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use omadm_client::policy::ClientPolicy;
 use omadm_client::{
-    Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NOTIFICATION_PATH, NoBootstrap,
+    BOOTSTRAP_PATH, Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NOTIFICATION_PATH,
+    NoBootstrap,
 };
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
@@ -235,8 +236,8 @@ impl Start {
     async fn daemon(self) -> Result<(), Failure> {
         let client = self.open()?;
         let listening = client.listen().await.explain(
-            "the device does not listen for Notifications",
-            "mend [listen] in its policy.toml; https needs device-cert.pem",
+            "the device does not listen",
+            "mend [listen] in its policy.toml; https and bootstrap need device-cert.pem",
         )?;
         if !self.json() {
             if let Some(address) = listening.udp {
@@ -245,6 +246,11 @@ impl Start {
             if let Some(address) = listening.https {
                 say(format!(
                     "notifications: https://{address}{NOTIFICATION_PATH}"
+                ))?;
+            }
+            if let Some(address) = listening.bootstrap {
+                say(format!(
+                    "pushed bootstraps: https://{address}{BOOTSTRAP_PATH}"
                 ))?;
             }
             if let Some(smsc) = &listening.smsc {
@@ -443,6 +449,13 @@ impl ClientObserver for Logged {
         match event {
             ClientEvent::Refused(refusal) => {
                 tracing::warn!(cause = refusal.cause.code(), %refusal, "bootstrap refused");
+            }
+            ClientEvent::PushTurnedAway {
+                from,
+                refusal,
+                unreported,
+            } => {
+                tracing::warn!(%from, cause = refusal.cause.code(), %refusal, unreported, "pushed bootstrap turned away");
             }
             ClientEvent::CardsChecked(decision) => tracing::info!("cards: {decision}"),
             ClientEvent::NotificationAccepted {
