@@ -27,19 +27,21 @@ fn counts(row: &Value, account: &str, counts: [u64; 3]) {
 
 #[test]
 fn the_minimal_profile_takes_one_connection_three_exchanges_two_commits() {
-    let ended = omadm(["demo", "--json"]).run().good();
+    let ended = omadm(["demo", "--json", "--method", "client"]).run().good();
     counts(&row(&ended), "dm.example.com", [1, 3, 2]);
 }
 
 #[test]
 fn the_full_profile_takes_one_connection_more() {
-    let ended = omadm(["demo", "--json", "--profile", "full"]).run().good();
+    let ended = omadm(["demo", "--json", "--method", "client", "--profile", "full"])
+        .run()
+        .good();
     counts(&row(&ended), "dm-full.example.com", [2, 3, 2]);
 }
 
 #[test]
 fn the_timeline_tells_what_each_end_did_and_the_table_how_it_ended() {
-    let ended = omadm(["demo"]).run().good();
+    let ended = omadm(["demo", "--method", "client"]).run().good();
     let mut rest = ended.stdout.as_str();
     for (who, what) in [
         ("DM Client", "asks for its DM Bootstrap: GET https://"),
@@ -110,9 +112,111 @@ fn the_timeline_tells_what_each_end_did_and_the_table_how_it_ended() {
     assert!(!ended.stdout.contains("exchange 1 on"), "only with --trace");
 }
 
+/// What the rows of `demo --json` say under these names.
+fn told<const N: usize>(ended: &Ended, names: [&str; N]) -> Vec<[Value; N]> {
+    let lines = ended.stdout.lines();
+    let rows = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    rows.map(|row| names.map(|name| row[name].clone()))
+        .collect()
+}
+
+#[test]
+fn every_method_bootstraps_a_fresh_device_then_one_is_bootstrapped_again_and_a_card_removed() {
+    for profile in ["minimal", "full"] {
+        let ended = omadm(["demo", "--json", "--profile", profile]).run().good();
+        let account = match profile {
+            "full" => "dm-full.example.com",
+            _ => "dm.example.com",
+        };
+        let rows = told(&ended, ["step", "method", "device", "miid", "miid_before"]);
+        let device = |n: usize| format!("IMEI:49300510059280{n}");
+        let wanted = [
+            ("bootstrap", "factory", 0, Some("1"), None),
+            ("bootstrap", "smartcard", 1, Some("1"), None),
+            ("bootstrap", "client-initiated", 2, Some("1"), None),
+            ("re-bootstrap", "client-initiated", 2, Some("1"), Some("1")),
+            ("card-removed", "smartcard", 1, None, Some("1")),
+        ];
+        let wanted = wanted.map(|(step, method, n, now, before)| {
+            let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+            [
+                step.into(),
+                method.into(),
+                device(n).into(),
+                text(now),
+                text(before),
+            ]
+        });
+        assert_eq!(rows, wanted, "{profile}");
+        for [on, state, owed] in told(&ended, ["account", "state", "owed"]) {
+            assert_eq!(
+                (on, state, owed),
+                (account.into(), "completed".into(), false.into())
+            );
+        }
+        // What needs no fetch saves its exchange; a removal needs no network at all.
+        let exchanges = told(&ended, ["exchanges", "commits"]);
+        assert_eq!(exchanges.first(), Some(&[2.into(), 2.into()]), "{profile}");
+        assert_eq!(exchanges.last(), Some(&[0.into(), 0.into()]), "{profile}");
+    }
+}
+
+#[test]
+fn the_whole_demo_tells_each_step_under_its_heading_and_what_came_of_it_below_the_table() {
+    let ended = omadm(["demo"]).run().good();
+    let mut rest = ended.stdout.as_str();
+    for what in [
+        "\nfactory: the image",
+        "operator   takes the document, builds a factory image",
+        "receives a DM Bootstrap: ",
+        "BootstrapComplete acknowledged by dm.example.com",
+        "\nsmartcard: the DM Bootstrap is read from the card",
+        "(a virtual card in this process; real readers: omadm card)",
+        "looks at its cards: virtual:",
+        "BootstrapComplete acknowledged by dm.example.com",
+        "\nclient-initiated: the device asks",
+        "\nagain: IMEI:493005100592802",
+        "BootstrapComplete is durable: method client-initiated, kind re",
+        "\ncard removed: the card is taken out of IMEI:493005100592801",
+        "dm.example.com: removed, no longer on a card",
+        "\nmethod ",
+        "\nfactory  ",
+        "\nsmartcard  ",
+        "\nclient-initiated  ",
+        "\nclient-initiated, again  ",
+        "\ncard removed  ",
+        "IMEI:493005100592802 was bootstrapped again: its account of dm.example.com was replaced and kept its MIID, 1.",
+        "IMEI:493005100592801 lost its card",
+    ] {
+        let found = rest.find(what);
+        let found = found.unwrap_or_else(|| panic!("no {what:?} in its place: {}", ended.stdout));
+        rest = &rest[found + what.len()..];
+    }
+}
+
+#[test]
+fn one_method_or_several_can_be_picked() {
+    let two = omadm(["demo", "--json"])
+        .args(["--method", "smartcard", "--method", "factory"])
+        .run()
+        .good();
+    let rows = told(&two, ["step", "method", "device"]);
+    let row = |method: &str, device: &str| ["bootstrap".into(), method.into(), device.into()];
+    let wanted: [[Value; 3]; 2] = [
+        row("factory", "IMEI:493005100592800"),
+        row("smartcard", "IMEI:493005100592801"),
+    ];
+    assert_eq!(rows, wanted, "in the order of the demo");
+    let other = omadm(["demo", "--method", "pigeon"]).run();
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert!(other.stderr.contains("smartcard"), "{other:?}");
+}
+
 #[test]
 fn trace_shows_every_exchange_with_its_secrets_masked() {
-    let ended = omadm(["demo", "--trace", "--profile", "full"]).run().good();
+    let ended = omadm(["demo", "--trace", "--method", "client", "--profile", "full"])
+        .run()
+        .good();
     let out = &ended.stdout;
     for number in 1..=3 {
         assert!(
@@ -144,7 +248,9 @@ fn trace_shows_every_exchange_with_its_secrets_masked() {
 
 #[test]
 fn keep_leaves_the_server_running_until_ctrl_c() {
-    let mut kept = omadm(["demo", "--keep"]).start().unwrap();
+    let mut kept = omadm(["demo", "--method", "client", "--keep"])
+        .start()
+        .unwrap();
     let out = kept.until("Ctrl-C ends it.", PATIENCE).unwrap();
     let at = out
         .lines()

@@ -5,7 +5,7 @@
 use std::future::{pending, ready};
 use std::sync::Arc;
 
-use omadm_lab::demo::{Demo, DemoError, DemoOptions, DemoProfile, DemoStore};
+use omadm_lab::demo::{Demo, DemoError, DemoMethod, DemoOptions, DemoProfile, DemoStore};
 use omadm_lab::postgres::Database;
 use omadm_tests::process::{Ended, PATIENCE, Signal, omadm};
 use serde_json::Value;
@@ -20,7 +20,15 @@ fn counts(ended: &Ended, counts: [u64; 3]) {
 
 #[test]
 fn two_nodes_on_a_private_postgresql_share_one_bootstrap() {
-    let arguments = ["demo", "--nodes", "2", "--store", "temp-postgres"];
+    let arguments = [
+        "demo",
+        "--method",
+        "client",
+        "--nodes",
+        "2",
+        "--store",
+        "temp-postgres",
+    ];
     let ended = omadm(arguments).run().good();
     let nodes: Vec<_> = ended
         .stdout
@@ -54,13 +62,26 @@ fn the_demo_leaves_a_given_database_as_it_was() {
     let database = Database::fresh().unwrap();
     let relations = "SELECT count(*) FROM pg_class; SELECT count(*) FROM pg_namespace";
     let before = database.execute(relations).unwrap();
-    let ended = omadm(["demo", "--json", "--nodes", "2"])
+    let ended = omadm(["demo", "--json", "--method", "client", "--nodes", "2"])
         .env("OMADM_DEMO_STORE", database.url())
         .run()
         .good();
     counts(&ended, [3, 3, 2]);
     assert_eq!(database.execute(relations).unwrap(), before);
-    let one = omadm(["demo", "--json", "--store", &database.url()])
+    let whole = omadm(["demo", "--json", "--nodes", "2"])
+        .env("OMADM_DEMO_STORE", database.url())
+        .run()
+        .good();
+    let states: Vec<Value> = whole
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["state"].clone())
+        .collect();
+    assert!(states.len() > 4, "{whole:?}");
+    assert!(states.iter().all(|state| state == "completed"), "{whole:?}");
+    assert_eq!(database.execute(relations).unwrap(), before);
+    let one = omadm(["demo", "--json", "--method", "client"])
+        .args(["--store", &database.url()])
         .run()
         .good();
     counts(&one, [1, 3, 2]);
@@ -145,6 +166,7 @@ async fn a_bootstrap_that_fails_ends_the_demo_first() {
         let folder = tempfile::tempdir().unwrap();
         let options = DemoOptions {
             folder: folder.path().to_owned(),
+            methods: vec![DemoMethod::Client],
             profile: DemoProfile::Minimal,
             trace: false,
             nodes: 2,

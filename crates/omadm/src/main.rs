@@ -38,7 +38,7 @@ Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show a whole bootstrap: server and client in one process, over mutual TLS on loopback
+    /// Show bootstraps by every method: server and devices in one process, over mutual TLS on loopback
     Demo(command::demo::Demo),
     /// Run a DM Server
     Serve(command::serve::Serve),

@@ -1,7 +1,8 @@
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use omadm_client::{Client, ClientObserver, DeviceDir};
+use omadm_client::policy::NetworkPolicy;
+use omadm_client::{Client, DeviceDir};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
@@ -10,40 +11,101 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
 use omadm_tls::CertificateDer;
 
-use super::scenario::{DemoError, REPORTING_DDF};
+use super::options::REPORTING_DDF;
+use super::{DemoError, DemoMethod, Timeline};
 
-/// The device of the demo: key made on it, certificate by its request, registered through the operator's API.
-pub(super) async fn make(
-    folder: &Path,
-    dev_id: &DevId,
-    profile: &str,
-    api: &ApiClient,
-    (ca, port): (&CertificateDer<'static>, u16),
-    observer: Arc<dyn ClientObserver>,
-) -> Result<Client, DemoError> {
-    let url = ServerUri::parse(&format!("https://localhost:{port}{BOOTSTRAP_PATH}"))?;
-    let dir = DeviceDir::init(folder, &dev_info(dev_id.clone()))?;
-    let csr = std::fs::read_to_string(dir.request_file())?;
-    let new = NewDevice {
-        dev_id: dev_id.to_string(),
-        csr: Some(csr),
-        profile: Some(profile.to_owned()),
-        ..NewDevice::default()
-    };
-    let added = api.add_device(&new).await?;
-    std::fs::write(
-        dir.certificate_file(),
-        added.certificate.unwrap_or_default(),
-    )?;
-    let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
-        .source(url, vec![ca.clone()])
-        .anchors(vec![ca.clone()])
-        .observer(observer)
-        .mo(Ddf::read(REPORTING_DDF)?);
-    if let Some(identity) = dir.identity()? {
-        builder = builder.identity(identity);
+/// A device of the demo.
+pub(super) struct DemoDevice {
+    pub(super) client: Client,
+    pub(super) dev_id: DevId,
+    folder: PathBuf,
+}
+
+/// Where a device is made, and the server it belongs to.
+pub(super) struct Place<'a> {
+    pub(super) folder: PathBuf,
+    pub(super) server: &'a CertificateDer<'static>,
+    pub(super) port: u16,
+}
+
+impl Place<'_> {
+    /// Makes a device: key made on it, certificate by its request, registered through the operator's API. The second is the server's record of its bootstrap.
+    pub(super) async fn make(
+        self,
+        dev_id: DevId,
+        method: DemoMethod,
+        profile: &str,
+        api: &ApiClient,
+        timeline: &Timeline,
+    ) -> Result<(DemoDevice, String), DemoError> {
+        let dir = DeviceDir::init(&self.folder, &dev_info(dev_id.clone()))?;
+        let new = NewDevice {
+            dev_id: dev_id.to_string(),
+            csr: Some(std::fs::read_to_string(dir.request_file())?),
+            profile: Some(profile.to_owned()),
+            method: Some(method.method().name().to_owned()),
+            ..NewDevice::default()
+        };
+        let added = api.add_device(&new).await?;
+        let record = added.bootstrap.map(|record| record.id);
+        let record = record.ok_or_else(|| DemoError::NoRecord(dev_id.clone()))?;
+        let certificate = added.certificate.unwrap_or_default();
+        std::fs::write(dir.certificate_file(), certificate)?;
+        let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
+            .anchors(vec![self.server.clone()])
+            .network(NetworkPolicy {
+                allow_loopback: true,
+                ..NetworkPolicy::default()
+            })
+            .observer(Arc::new(timeline.clone()))
+            .mo(Ddf::read(REPORTING_DDF)?);
+        if let Some(identity) = dir.identity()? {
+            builder = builder.identity(identity);
+        }
+        builder = match method {
+            DemoMethod::Factory => {
+                builder.factory_image(self.folder.join(CARRIER).join("factory.json"))
+            }
+            DemoMethod::Smartcard => builder.card_file(self.folder.join(CARRIER).join(CARD)),
+            DemoMethod::Client => {
+                let url = format!("https://localhost:{}{BOOTSTRAP_PATH}", self.port);
+                builder.source(ServerUri::parse(&url)?, vec![self.server.clone()])
+            }
+        };
+        let device = DemoDevice {
+            client: builder.build()?,
+            dev_id,
+            folder: self.folder,
+        };
+        Ok((device, record))
     }
-    Ok(builder.build()?)
+}
+
+/// Folder of the factory image, or of the card.
+const CARRIER: &str = "carrier";
+/// The file in it that is the card in the reader.
+const CARD: &str = "card.json";
+
+impl DemoDevice {
+    pub(super) fn carrier(&self) -> PathBuf {
+        self.folder.join(CARRIER)
+    }
+
+    pub(super) fn card(&self) -> PathBuf {
+        self.carrier().join(CARD)
+    }
+
+    /// MIID of its account; none without one.
+    pub(super) fn miid(&self) -> Result<Option<String>, DemoError> {
+        let accounts = self.client.accounts()?;
+        Ok(accounts.first().map(|account| account.miid.to_string()))
+    }
+
+    /// Whether it owes a completion.
+    pub(super) fn is_owing(&self) -> Result<bool, DemoError> {
+        let accounts = self.client.accounts()?;
+        Ok(accounts.iter().any(|account| account.owed.is_some()))
+    }
 }
 
 fn dev_info(dev_id: DevId) -> DevInfo {

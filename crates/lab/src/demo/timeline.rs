@@ -12,6 +12,10 @@ pub enum Who {
     Client,
     /// The DM Server's durable record.
     Server,
+    /// Whoever operates the server and handles the device.
+    Operator,
+    /// The demo itself: the heading of what follows.
+    Step,
     /// An HTTP exchange between them, with `--trace`.
     Wire,
 }

@@ -3,23 +3,28 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use omadm_lab::demo::{
-    BootstrapRow, Demo as Scenario, DemoError, DemoOptions, DemoProfile, DemoStore, Kept, Line, Who,
+    Demo as Scenario, DemoError, DemoMethod, DemoOptions, DemoProfile, DemoRow, DemoStep,
+    DemoStore, Kept, Line, Who,
 };
 use omadm_server::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Explain as _, Failure};
 
-/// Shows a whole bootstrap
+/// Shows bootstraps by every method
 ///
-/// Starts a DM Server and a DM Client in this process, on loopback, with a development CA of its own and a temporary folder. The client fetches its DM
-/// Bootstrap (client-initiated, DM 2.0), installs it, opens the DM session with BootstrapComplete; the server reads DevInfo and ends the session.
+/// Starts a DM Server and DM Clients in this process, on loopback, with a development CA of its own and a temporary folder. A fresh device is bootstrapped by
+/// each method (DM 2.0): it installs its DM Bootstrap and opens the DM session with BootstrapComplete; the server reads DevInfo and ends the session. Then one
+/// device is bootstrapped again, and a card is taken out of another.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm demo\n  omadm demo --profile full --trace\n  omadm demo --json\n  omadm demo --nodes 2 --store temp-postgres\n  omadm demo --nodes 2 --store postgres://me@localhost/mine"
+    after_help = "Examples:\n  omadm demo\n  omadm demo --method smartcard\n  omadm demo --method client --profile full --trace\n  omadm demo --json\n  omadm demo --nodes 2 --store temp-postgres\n  omadm demo --nodes 2 --store postgres://me@localhost/mine\n\nThe exit code is 0 only if every durable record of the server says completed and no client owes anything, the device that was bootstrapped again kept the\nMIID of its account, and the account of the removed card is gone.\n\nThe card is a virtual one in this process; `omadm card` and `omadm client run` are for real readers."
 )]
 pub(crate) struct Demo {
-    /// Which profile the device gets
+    /// Show a first bootstrap by this method alone; may be repeated
+    #[arg(long = "method", value_enum, value_name = "METHOD")]
+    methods: Vec<Method>,
+    /// Which profile the devices get
     #[arg(long, value_enum, default_value = "minimal")]
     profile: Profile,
     /// How many nodes serve, 16 at most; every exchange goes to another one than the one before. More than one need PostgreSQL
@@ -36,12 +41,22 @@ pub(crate) struct Demo {
     /// Show every HTTP exchange with decoded bodies, secrets masked
     #[arg(long)]
     trace: bool,
-    /// Print one JSON object a bootstrap instead of the timeline
+    /// Print one JSON object a row of the table instead of the timeline
     #[arg(long)]
     json: bool,
     /// Leave the server running and print its addresses; ends with Ctrl-C
     #[arg(long)]
     keep: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Method {
+    /// The image in the device's storage is applied at its first start
+    Factory,
+    /// The card in the device is read when it is switched on
+    Smartcard,
+    /// The device asks the bootstrap server
+    Client,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,8 +76,14 @@ impl Demo {
             Profile::Minimal => DemoProfile::Minimal,
             Profile::Full => DemoProfile::Full,
         };
+        let methods = self.methods.iter().map(|method| match method {
+            Method::Factory => DemoMethod::Factory,
+            Method::Smartcard => DemoMethod::Smartcard,
+            Method::Client => DemoMethod::Client,
+        });
         let options = DemoOptions {
             folder: folder.path().to_owned(),
+            methods: methods.collect(),
             profile,
             trace: self.trace,
             nodes: self.nodes.into(),
@@ -79,11 +100,14 @@ impl Demo {
         let demo = Scenario::start(options, out, &mut interrupt)
             .await
             .map_err(failed)?;
-        let (demo, row) = demo.run(&mut interrupt).await.map_err(failed)?;
-        let told = match serde_json::to_string(&row) {
-            Ok(row) if self.json => tell(row),
-            Ok(_) => tell(table(&row)),
-            Err(err) => Err(Failure::new(what, err, "")),
+        let (demo, rows) = demo.run(&mut interrupt).await.map_err(failed)?;
+        let told = if self.json {
+            rows.iter().try_for_each(|row| {
+                let row = serde_json::to_string(row);
+                tell(row.explain(what, "")?)
+            })
+        } else {
+            tell(table(&rows))
         };
         // The demo ends first, even where nobody reads what it says.
         let kept = match told {
@@ -95,21 +119,16 @@ impl Demo {
             told => demo.end().await.map_err(failed).and(told),
         };
         kept?;
-        if row.is_complete() {
+        let faults = rows
+            .iter()
+            .filter_map(|row| Some(format!("{}, {}: {}", label(row), row.device, row.fault()?)));
+        let faults: Vec<_> = faults.collect();
+        if faults.is_empty() {
             return Ok(());
         }
-        let why = format!(
-            "the server's record says {}, and the client owes {}",
-            row.state,
-            if row.owed {
-                "its completion"
-            } else {
-                "nothing"
-            }
-        );
         Err(Failure::new(
-            "the bootstrap is not complete",
-            why,
+            "not every step came to what it should",
+            faults.join("; "),
             "run it with --trace to see every exchange",
         ))
     }
@@ -169,8 +188,14 @@ fn print_line(line: &Line) {
     let who = match line.who {
         Who::Client => "DM Client",
         Who::Server => "DM Server",
+        Who::Operator => "operator",
         Who::Wire => "HTTP",
+        Who::Step => "",
     };
+    if line.who == Who::Step {
+        let _full = tell(format!("\n{}", line.what));
+        return;
+    }
     let mut rows = line.what.lines();
     let mut text = format!(
         "{:>7} ms  {who:<9}  {}",
@@ -183,34 +208,83 @@ fn print_line(line: &Line) {
     let _full = tell(text);
 }
 
-fn table(row: &BootstrapRow) -> String {
-    let cells = [
-        ("method", row.method.clone()),
-        ("device", row.device.clone()),
-        ("account", row.account.clone()),
-        ("state", row.state.clone()),
-        ("owed", if row.owed { "yes" } else { "no" }.to_owned()),
-        ("ms", row.duration_ms.to_string()),
-        ("connections", row.connections.to_string()),
-        ("exchanges", row.exchanges.to_string()),
-        ("commits", row.commits.to_string()),
-    ];
-    let width = |(name, value): &(&str, String)| name.len().max(value.len());
-    let line = |pick: &dyn Fn(&(&'static str, String)) -> String| {
-        cells
-            .iter()
-            .map(|cell| format!("{:<w$}", pick(cell), w = width(cell)))
-            .collect::<Vec<_>>()
-            .join("  ")
+/// What was done with the device.
+fn label(row: &DemoRow) -> String {
+    match row.step {
+        DemoStep::Bootstrap => row.method.clone(),
+        DemoStep::Rebootstrap => format!("{}, again", row.method),
+        DemoStep::CardRemoved => "card removed".to_owned(),
+    }
+}
+
+const COLUMNS: [&str; 9] = [
+    "method",
+    "device",
+    "account",
+    "state",
+    "owed",
+    "ms",
+    "connections",
+    "exchanges",
+    "commits",
+];
+
+fn cells(row: &DemoRow) -> [String; 9] {
+    // The record stays completed; what counts then is the device.
+    let state = match (row.step, &row.miid) {
+        (DemoStep::CardRemoved, None) => "gone",
+        _ => &row.state,
     };
-    let rule = cells
-        .iter()
-        .map(|cell| "-".repeat(width(cell)))
-        .collect::<Vec<_>>()
-        .join("  ");
-    format!(
-        "\n{}\n{rule}\n{}",
-        line(&|cell| cell.0.to_owned()),
-        line(&|cell| cell.1.clone())
-    )
+    [
+        label(row),
+        row.device.clone(),
+        row.account.clone(),
+        state.to_owned(),
+        if row.owed { "yes" } else { "no" }.to_owned(),
+        row.duration_ms.to_string(),
+        row.connections.to_string(),
+        row.exchanges.to_string(),
+        row.commits.to_string(),
+    ]
+}
+
+/// The table, and a line for each step whose point no column tells.
+fn table(rows: &[DemoRow]) -> String {
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let widths: Vec<usize> = (0..COLUMNS.len())
+        .map(|column| {
+            let values = cells.iter().map(|row| row[column].len());
+            values.fold(COLUMNS[column].len(), usize::max)
+        })
+        .collect();
+    let line = |row: &[String; 9]| {
+        let padded = row.iter().zip(&widths);
+        let padded: Vec<_> = padded
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let rules = std::array::from_fn(|column| "-".repeat(widths[column]));
+    let mut text = format!("\n{}\n{}", line(&COLUMNS.map(str::to_owned)), line(&rules));
+    for row in &cells {
+        text.push_str(&format!("\n{}", line(row)));
+    }
+    let points: Vec<_> = rows.iter().filter_map(point).collect();
+    if !points.is_empty() {
+        text.push_str(&format!("\n\n{}", points.join("\n")));
+    }
+    text
+}
+
+fn point(row: &DemoRow) -> Option<String> {
+    let (device, account) = (&row.device, &row.account);
+    match (row.step, &row.miid) {
+        (DemoStep::Rebootstrap, Some(miid)) if row.miid == row.miid_before => Some(format!(
+            "{device} was bootstrapped again: its account of {account} was replaced and kept its MIID, {miid}."
+        )),
+        (DemoStep::CardRemoved, None) => Some(format!(
+            "{device} lost its card: what the card had brought, the account of {account}, is gone from its tree."
+        )),
+        _ => None,
+    }
 }

@@ -1,0 +1,213 @@
+//! The steps of a demo: each acts on one device, and tells what it came to as a row.
+
+use std::time::{Duration, Instant};
+
+use omadm_carrier::{BuildOptions, CardOptions, CarriedDocument, Carrier};
+use omadm_mo::DevId;
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::NewBootstrap;
+
+use super::device::{DemoDevice, Place};
+use super::event_log::EventLog;
+use super::nodes::DemoNodes;
+use super::{DemoError, DemoMethod, DemoOptions, DemoRow, DemoStep, Timeline, Who};
+
+/// What every step needs.
+pub(super) struct Stage<'a> {
+    pub(super) nodes: &'a DemoNodes,
+    pub(super) api: &'a ApiClient,
+    pub(super) options: &'a DemoOptions,
+    pub(super) timeline: &'a Timeline,
+    pub(super) log: EventLog,
+}
+
+/// DevIDs of the devices, in the order in which they are made.
+const DEVICES: [&str; 4] = [
+    "IMEI:493005100592800",
+    "IMEI:493005100592801",
+    "IMEI:493005100592802",
+    "IMEI:493005100592803",
+];
+/// ICCID of the card.
+const ICCID: &str = "8949017201234567890";
+
+/// What a step is measured against.
+struct Before {
+    commits: u64,
+    counts: (u64, u64),
+    miid: Option<String>,
+    start: Instant,
+}
+
+impl Stage<'_> {
+    /// A fresh device, known to the server, with its DM Bootstrap on the way that this method takes.
+    pub(super) async fn device(
+        &self,
+        method: DemoMethod,
+        number: usize,
+    ) -> Result<DemoDevice, DemoError> {
+        let dev_id = DevId::parse(DEVICES.get(number).copied().unwrap_or_default())?;
+        self.heading(&format!("{}: {}", method.method(), method.sentence()));
+        let place = Place {
+            folder: self.options.folder.join(format!("device-{number}")),
+            server: self.nodes.first()?.ca_certificate(),
+            port: self.nodes.port(),
+        };
+        self.timeline.say(
+            Who::Client,
+            format!("{dev_id}: makes its key and a request for its certificate"),
+        );
+        let profile = self.options.profile.name();
+        let (device, record) = place
+            .make(dev_id, method, profile, self.api, self.timeline)
+            .await?;
+        self.catch_up().await?;
+        match method {
+            DemoMethod::Factory => {
+                self.build(Carrier::Factory, &record, &device).await?;
+                self.operator("takes the document, builds a factory image of it and puts it into the device's storage");
+            }
+            DemoMethod::Smartcard => {
+                self.build(Carrier::Smartcard, &record, &device).await?;
+                self.operator("takes the document, writes it onto a card and puts that into the device's reader");
+            }
+            DemoMethod::Client => {
+                self.operator("tells the device the bootstrap URL and the server's CA");
+            }
+        }
+        self.catch_up().await?;
+        Ok(device)
+    }
+
+    /// The first bootstrap of a device.
+    pub(super) async fn first(
+        &self,
+        method: DemoMethod,
+        device: &DemoDevice,
+    ) -> Result<DemoRow, DemoError> {
+        let before = self.before(device).await?;
+        match method {
+            DemoMethod::Factory | DemoMethod::Smartcard => {
+                let _outcome = device.client.switch_on().await?;
+            }
+            DemoMethod::Client => {
+                let _servers = device.client.bootstrap().await?;
+            }
+        }
+        self.settled(DemoStep::Bootstrap, device, before).await
+    }
+
+    /// A further bootstrap of the same account, which an operator starts and the device fetches.
+    pub(super) async fn again(&self, device: &DemoDevice) -> Result<DemoRow, DemoError> {
+        let dev_id = &device.dev_id;
+        self.heading(&format!(
+            "again: {dev_id} is bootstrapped once more by the server it has; the account is replaced where it is"
+        ));
+        self.operator("starts another bootstrap of the device, from the same profile");
+        let new = NewBootstrap {
+            device: dev_id.to_string(),
+            profile: Some(self.options.profile.name().to_owned()),
+            ..NewBootstrap::default()
+        };
+        let _record = self.api.start_bootstrap(&new).await?;
+        self.catch_up().await?;
+        let before = self.before(device).await?;
+        let _servers = device.client.bootstrap().await?;
+        self.settled(DemoStep::Rebootstrap, device, before).await
+    }
+
+    /// The card is taken out, and the device switched on again.
+    pub(super) async fn card_removed(&self, device: &DemoDevice) -> Result<DemoRow, DemoError> {
+        self.heading(&format!(
+            "card removed: the card is taken out of {} and the device is switched on again; what the card brought goes with it",
+            device.dev_id
+        ));
+        std::fs::remove_file(device.card())?;
+        self.operator("takes the card out");
+        let before = self.before(device).await?;
+        let _outcome = device.client.switch_on().await?;
+        self.settled(DemoStep::CardRemoved, device, before).await
+    }
+
+    /// Takes the record's document away and builds this carrier of it for the device.
+    async fn build(
+        &self,
+        carrier: Carrier,
+        record: &str,
+        device: &DemoDevice,
+    ) -> Result<(), DemoError> {
+        let document = self.api.bootstrap_document(record).await?;
+        let document = CarriedDocument::new(document, Some(&device.dev_id))?;
+        let card = CardOptions {
+            iccid: ICCID.parse().ok(),
+            ..CardOptions::default()
+        };
+        let options = BuildOptions {
+            card,
+            ..BuildOptions::default()
+        };
+        let set = omadm_carrier::build(carrier, &document, &options)?;
+        Ok(set.write_into(&device.carrier())?)
+    }
+
+    fn heading(&self, what: &str) {
+        self.timeline.say(Who::Step, what);
+    }
+
+    fn operator(&self, what: &str) {
+        self.timeline.say(Who::Operator, what);
+    }
+
+    /// Lets the timeline tell what the server did until now.
+    async fn catch_up(&self) -> Result<(), DemoError> {
+        self.nodes.flush().await?;
+        self.log.tell().await;
+        Ok(())
+    }
+
+    async fn before(&self, device: &DemoDevice) -> Result<Before, DemoError> {
+        Ok(Before {
+            commits: self.nodes.commits(),
+            counts: device.client.counts().await,
+            miid: device.miid()?,
+            start: Instant::now(),
+        })
+    }
+
+    /// Has the device report what it owes, then looks at both ends.
+    async fn settled(
+        &self,
+        step: DemoStep,
+        device: &DemoDevice,
+        before: Before,
+    ) -> Result<DemoRow, DemoError> {
+        let settled = device.client.settle().await;
+        let duration = before.start.elapsed();
+        let commits = self.nodes.commits() - before.commits;
+        let (connections, exchanges) = device.client.counts().await;
+        self.catch_up().await?;
+        let _reports = settled?;
+        let store = self.nodes.first()?.store();
+        let records = store.bootstraps_of(&device.dev_id).await?;
+        let record = records.first();
+        let record = record.ok_or_else(|| DemoError::NoRecord(device.dev_id.clone()))?;
+        Ok(DemoRow {
+            step,
+            method: record.method.name().to_owned(),
+            device: device.dev_id.to_string(),
+            account: record.srv_id.to_string(),
+            state: record.state.name().to_owned(),
+            owed: device.is_owing()?,
+            duration_ms: millis(duration),
+            exchanges: exchanges - before.counts.1,
+            connections: connections - before.counts.0,
+            commits,
+            miid: device.miid()?,
+            miid_before: before.miid,
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
