@@ -150,7 +150,7 @@ impl Ended {
     clippy::expect_used,
     reason = "a suite ends where there is nothing to test"
 )]
-fn binary() -> &'static PathBuf {
+pub(crate) fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let program = std::env::current_exe().expect("a test program has a path");
