@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use omadm_client::Unobserved;
 use omadm_tests::kill::{
-    Device, DeviceState, Instants, PATIENCE, Site, Told, Victim, finish, wanted_site,
+    Device, DeviceState, Instants, PATIENCE, Site, Told, Victim, finish, finish_with_card,
+    wanted_site,
 };
 use omadm_tests::soak;
 
@@ -23,29 +24,56 @@ struct Case {
     profile: &'static str,
     /// Whether the device has an account already, of an earlier bootstrap.
     again: bool,
-    /// Whether it comes by the factory image.
-    image: bool,
+    /// How it comes.
+    by: By,
+}
+
+/// What brings a bootstrap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Url,
+    Image,
+    /// A card. Where the device has an account already, it is of this profile, by the same card before it was written anew.
+    Card {
+        former: &'static str,
+    },
 }
 
 const FIRST: Case = Case {
     profile: "full",
     again: false,
-    image: false,
+    by: By::Url,
 };
 const AGAIN: Case = Case {
     profile: "full",
     again: true,
-    image: false,
+    by: By::Url,
 };
 const FIRST_MINIMAL: Case = Case {
     profile: "minimal",
     again: false,
-    image: false,
+    by: By::Url,
 };
 const IMAGE: Case = Case {
     profile: "full",
     again: false,
-    image: true,
+    by: By::Image,
+};
+const CARD: Case = Case {
+    profile: "full",
+    again: false,
+    by: By::Card { former: "" },
+};
+const CARD_AGAIN: Case = Case {
+    profile: "full",
+    again: true,
+    by: By::Card { former: "full" },
+};
+/// One server goes from the card and another one comes: removal and owed completion are of one transaction.
+const CARD_EXCHANGED: Case = Case {
+    profile: "minimal",
+    again: true,
+    by: By::Card { former: "full" },
 };
 
 /// The step at which the client asks for its document.
@@ -69,7 +97,12 @@ impl Case {
     /// Bootstraps in this process, to the end.
     fn undisturbed(self, site: &dyn Site, device: &Device, former: &DeviceState) -> DeviceState {
         let client = site.client(device, Arc::new(Unobserved)).unwrap();
-        let finished = finish(&client, former.event_id());
+        let finished = async {
+            match self.by {
+                By::Card { .. } => finish_with_card(&client).await,
+                By::Url | By::Image => finish(&client, former.event_id()).await,
+            }
+        };
         let finished = async { tokio::time::timeout(PATIENCE, finished).await };
         site.runtime().block_on(finished).unwrap().unwrap();
         drop(client);
@@ -78,15 +111,20 @@ impl Case {
 
     /// A fresh device with the state it has before the bootstrap that is disturbed.
     fn prepare(self, site: &mut dyn Site) -> (Device, DeviceState) {
-        let device = if self.image {
-            site.device_with_image(self.profile).unwrap()
-        } else {
-            site.device(self.profile).unwrap()
+        let device = match self.by {
+            By::Url => site.device(self.profile),
+            By::Image => site.device_with_image(self.profile),
+            By::Card { former } if self.again => site.device_with_card(former),
+            By::Card { .. } => site.device_with_card(self.profile),
         };
+        let device = device.unwrap();
         let mut state = device.state().unwrap();
         assert!(state.accounts.is_empty() && state.instances.is_empty());
         if self.again {
             state = self.undisturbed(site, &device, &state);
+            if let By::Card { .. } = self.by {
+                site.another_card(&device, self.profile).unwrap();
+            }
         }
         (device, state)
     }
@@ -182,16 +220,20 @@ impl Case {
         let site = site.as_mut();
         let shape = self.shape(site);
         let (device, old) = self.prepare(site);
-        let victim = self.start(&device, &old, BEGUN);
-        assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(BEGUN.into()));
+        let begins = match self.by {
+            By::Card { .. } => PLANNED,
+            By::Url | By::Image => BEGUN,
+        };
+        let victim = self.start(&device, &old, begins);
+        assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(begins.into()));
         let begun = Instant::now();
         assert_eq!(victim.told(PATIENCE).unwrap(), Told::Done);
         let span = begun.elapsed();
         println!("seed {seed}, a bootstrap takes {span:?}");
         let windows = [
-            (BEGUN, span),
+            (begins, span),
             (PLANNED, CHANGE),
-            (BEGUN, span),
+            (begins, span),
             (ANSWERED, CHANGE),
         ];
         for (mark, window) in windows.into_iter().cycle().take(soak::size(200)) {
@@ -224,6 +266,62 @@ fn b_07_a_factory_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
 }
 
 #[test]
+fn a_card_is_applied_all_or_nothing_at_every_step_of_the_client() {
+    assert!(CARD.walk() >= 9);
+}
+
+#[test]
+fn a_card_written_anew_is_applied_all_or_nothing_at_every_step_of_the_client() {
+    assert!(CARD_AGAIN.walk() >= 9);
+}
+
+#[test]
+fn b_06_one_server_goes_from_the_card_as_the_other_comes_at_every_step_of_the_client() {
+    assert!(CARD_EXCHANGED.walk() >= 9);
+}
+
+#[test]
+fn b_06_what_a_card_no_longer_has_goes_whole_at_every_step_of_the_client() {
+    let mut site = wanted_site().unwrap();
+    let site = site.as_mut();
+    let mut walked = Vec::new();
+    for step in 1.. {
+        let device = site.device_with_card("full").unwrap();
+        let fresh = device.state().unwrap();
+        let old = CARD.undisturbed(site, &device, &fresh);
+        CARD.completed(site, &device, &old);
+        // In turn: the card is pulled, and it is there without a bootstrap.
+        if step % 2 == 0 {
+            std::fs::remove_file(Device::card(&device.folder)).unwrap();
+        } else {
+            Device::put_card(&device.folder, &[]).unwrap();
+        }
+        let victim = CARD.start(&device, &old, &step.to_string());
+        let name = match victim.told(PATIENCE).unwrap() {
+            Told::At(name) => Some(name),
+            Told::Done => None,
+            other => panic!("{other:?} after {walked:?}"),
+        };
+        let killed = victim.kill().unwrap();
+        let left = device.state().unwrap();
+        let gone = left.accounts.is_empty() && left.instances.is_empty();
+        assert!(gone || left == old, "a mixture after {name:?}");
+        assert!(CARD.undisturbed(site, &device, &left) == fresh);
+        let Some(name) = name else {
+            assert!(gone, "it was done");
+            break;
+        };
+        assert!(killed, "{name}: ended by SIGKILL");
+        walked.push((gone, name));
+    }
+    site.stop().unwrap();
+    println!("{} steps walked: {walked:#?}", walked.len());
+    assert!(walked.is_sorted_by_key(|(gone, _)| *gone), "{walked:?}");
+    let both = walked.iter().any(|(gone, _)| *gone) && walked.iter().any(|(gone, _)| !*gone);
+    assert!(both, "before and after it: {walked:?}");
+}
+
+#[test]
 fn a_re_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
     assert!(AGAIN.walk() >= 13);
 }
@@ -236,4 +334,14 @@ fn soak_a_first_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
 #[test]
 fn soak_a_re_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
     AGAIN.at_random_instants(32_112_620);
+}
+
+#[test]
+fn soak_a_card_is_applied_all_or_nothing_whenever_the_client_is_killed() {
+    CARD.at_random_instants(20_261_124);
+}
+
+#[test]
+fn soak_one_server_goes_from_the_card_as_the_other_comes_whenever_the_client_is_killed() {
+    CARD_EXCHANGED.at_random_instants(42_112_620);
 }

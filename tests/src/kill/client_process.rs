@@ -4,9 +4,9 @@ use std::sync::Arc;
 use omadm_bootstrap::EventId;
 
 use super::step::tell;
-use super::{Device, Fault, PATIENCE, Steps, finish};
+use super::{Device, Fault, PATIENCE, Steps, finish, finish_with_card};
 
-/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event; tells `at STEP`, `done`.
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, by its card where it has a reader; tells `at STEP`, `done`.
 ///
 /// # Errors
 /// Where the arguments are wrong, or the device cannot do its work.
@@ -25,7 +25,14 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
         .build()?;
     runtime.block_on(async {
         let client = Device::client(Path::new(folder), url, Path::new(ca), steps, ticks)?;
-        tokio::time::timeout(PATIENCE, finish(&client, former.as_ref())).await?
+        let finished = async {
+            if Device::reader(Path::new(folder)).exists() {
+                finish_with_card(&client).await
+            } else {
+                finish(&client, former.as_ref()).await
+            }
+        };
+        tokio::time::timeout(PATIENCE, finished).await?
     })?;
     Ok(tell("done")?)
 }

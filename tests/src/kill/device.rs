@@ -3,7 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapFailureCause, EventId};
-use omadm_client::{Bootstrapped, Client, ClientObserver, DeviceDir, FactoryImage, NoBootstrap};
+use omadm_card::CardSettings;
+use omadm_client::policy::NetworkPolicy;
+use omadm_client::reader::CardFiles;
+use omadm_client::{
+    Bootstrapped, CardCheck, Client, ClientObserver, DeviceDir, FactoryImage, NoBootstrap,
+};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
@@ -11,6 +16,7 @@ use omadm_session::client::Outcome;
 use omadm_tls::pem;
 
 use super::{DeviceState, Fault};
+use crate::process::Card;
 
 /// A device's folder with all a client needs.
 #[derive(Clone, Debug)]
@@ -25,6 +31,8 @@ pub struct Device {
     pub ca: PathBuf,
 }
 
+/// ICCID of its card.
+const CARD: &str = "894901720123456789";
 /// Between two tries while the server is away.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -50,6 +58,28 @@ impl Device {
     #[must_use]
     pub fn image(folder: &Path) -> PathBuf {
         folder.join("factory.json")
+    }
+
+    /// Its card reader, if it has one: a folder in which its card lies while there is one.
+    #[must_use]
+    pub fn reader(folder: &Path) -> PathBuf {
+        folder.join("reader")
+    }
+
+    /// Its card.
+    #[must_use]
+    pub fn card(folder: &Path) -> PathBuf {
+        Self::reader(folder).join("card.json")
+    }
+
+    /// Puts a card with these documents into its reader.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn put_card(folder: &Path, documents: &[&[u8]]) -> Result<(), Fault> {
+        std::fs::create_dir_all(Self::reader(folder))?;
+        Card::new(CARD, documents).insert(&Self::card(folder));
+        Ok(())
     }
 
     /// What its file holds; it must not run.
@@ -79,8 +109,20 @@ impl Device {
             ticks();
             omadm_server::Clock::now(&omadm_server::SystemClock)
         };
-        let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
-            .source(ServerUri::parse(url)?, ca.clone())
+        let mut builder = Client::builder(dir.dev_info()?, dir.store_file());
+        if Self::reader(folder).exists() {
+            let card = Self::card(folder);
+            let network = NetworkPolicy {
+                allow_loopback: true,
+                ..NetworkPolicy::default()
+            };
+            builder = builder
+                .network(network)
+                .card_readers(CardFiles::new([card], CardSettings::default()));
+        } else {
+            builder = builder.source(ServerUri::parse(url)?, ca.clone());
+        }
+        builder = builder
             .anchors(ca)
             .identity(identity)
             .observer(observer)
@@ -92,6 +134,21 @@ impl Device {
         }
         Ok(builder.build()?)
     }
+}
+
+/// What a device with a card reader does from its start on: looks at the card, then what [`finish`] does, unless no account is left.
+///
+/// # Errors
+/// Where anything goes wrong.
+pub async fn finish_with_card(client: &Client) -> Result<(), Fault> {
+    match client.switch_on().await?.cards {
+        CardCheck::Done(decision) if decision.refusals().next().is_none() => {}
+        other => return Err(format!("{other:?}").into()),
+    }
+    if client.accounts()?.is_empty() {
+        return Ok(());
+    }
+    settle(client).await
 }
 
 /// What a device does from its start on: applies its factory image, or fetches its bootstrap unless it has a newer one than `former`, reports what is owed, and runs a session to its end.
@@ -127,6 +184,11 @@ pub async fn finish(client: &Client, former: Option<&EventId>) -> Result<(), Fau
             Err(other) => return Err(other.into()),
         }
     }
+    settle(client).await
+}
+
+/// Reports what is owed, and runs a session to its end.
+async fn settle(client: &Client) -> Result<(), Fault> {
     loop {
         let mut ended = false;
         for report in client.settle().await? {

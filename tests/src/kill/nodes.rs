@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use omadm_bootstrap::BootstrapMethod;
 use omadm_lab::balancer::Balancer;
 use omadm_lab::nodes::{self, NOWHERE, copy_state, state_dir};
 use omadm_lab::postgres::Database;
@@ -218,13 +219,31 @@ impl Site for Nodes {
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
         let ports = self.device_ports()?;
-        let made = self.registry.device(ports, profile, false);
+        let made = self
+            .registry
+            .device(ports, profile, BootstrapMethod::ClientInitiated);
         self.runtime.block_on(made)
     }
 
     fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault> {
         let ports = self.device_ports()?;
-        let made = self.registry.device(ports, profile, true);
+        let made = self
+            .registry
+            .device(ports, profile, BootstrapMethod::Factory);
+        self.runtime.block_on(made)
+    }
+
+    fn device_with_card(&mut self, profile: &str) -> Result<Device, Fault> {
+        let ports = self.device_ports()?;
+        let made = self
+            .registry
+            .device(ports, profile, BootstrapMethod::Smartcard);
+        self.runtime.block_on(made)
+    }
+
+    fn another_card(&self, device: &Device, profile: &str) -> Result<(), Fault> {
+        let [_, operators] = self.device_ports()?;
+        let made = self.registry.another_card(operators, device, profile);
         self.runtime.block_on(made)
     }
 

@@ -4,7 +4,7 @@ use omadm_bootstrap::BootstrapMethod;
 use omadm_client::DeviceDir;
 use omadm_mo::{DevId, Secret};
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::NewDevice;
+use omadm_server::operator::types::{NewBootstrap, NewDevice};
 use omadm_server::{BOOTSTRAP_PATH, Running};
 use omadm_tls::CertificateDer;
 
@@ -30,13 +30,13 @@ impl Registry {
         })
     }
 
-    /// A fresh device, registered with a bootstrap of this profile, by its factory image where it is to have one. It reaches the server at the first port, its
+    /// A fresh device, registered with a bootstrap of this profile by this method; what it needs besides the network is beside it. It reaches the server at the first port, its
     /// operator at the second.
     pub(super) async fn device(
         &mut self,
         [devices, operators]: [u16; 2],
         profile: &str,
-        image: bool,
+        method: BootstrapMethod,
     ) -> Result<Device, Fault> {
         self.devices += 1;
         let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
@@ -47,16 +47,20 @@ impl Registry {
             dev_id: dev_id.to_string(),
             csr: Some(std::fs::read_to_string(dir.request_file())?),
             profile: Some(profile.to_owned()),
-            method: image.then(|| BootstrapMethod::Factory.name().to_owned()),
+            method: Some(method.name().to_owned()),
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await?;
         let certificate = added.certificate.ok_or("no certificate")?;
         std::fs::write(dir.certificate_file(), certificate)?;
-        if image {
-            let record = added.bootstrap.ok_or("no bootstrap")?;
+        let record = added.bootstrap.ok_or("no bootstrap")?;
+        if method == BootstrapMethod::Factory {
             let document = api.bootstrap_document(&record.id).await?;
             std::fs::write(Device::image(&folder), document.expose())?;
+        }
+        if method == BootstrapMethod::Smartcard {
+            let document = api.bootstrap_document(&record.id).await?;
+            Device::put_card(&folder, &[document.expose()])?;
         }
         Ok(Device {
             folder,
@@ -64,5 +68,24 @@ impl Registry {
             url: format!("https://localhost:{devices}{BOOTSTRAP_PATH}"),
             ca: self.folder.join("ca.pem"),
         })
+    }
+
+    /// Writes a further bootstrap of this profile onto the device's card, in place of what is on it.
+    pub(super) async fn another_card(
+        &self,
+        operators: u16,
+        device: &Device,
+        profile: &str,
+    ) -> Result<(), Fault> {
+        let api = ApiClient::new("127.0.0.1", operators, &self.ca, &self.token)?;
+        let new = NewBootstrap {
+            device: device.dev_id.to_string(),
+            profile: Some(profile.to_owned()),
+            method: Some(BootstrapMethod::Smartcard.name().to_owned()),
+            ..NewBootstrap::default()
+        };
+        let record = api.start_bootstrap(&new).await?;
+        let document = api.bootstrap_document(&record.id).await?;
+        Device::put_card(&device.folder, &[document.expose()])
     }
 }

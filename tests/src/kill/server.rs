@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use omadm_bootstrap::BootstrapMethod;
 use omadm_server::config::{ReBootstrap, ServerConfig};
 use omadm_server::{DmServer, Running};
 use tempfile::TempDir;
@@ -106,12 +107,29 @@ impl Site for Server {
     }
 
     fn device(&mut self, profile: &str) -> Result<Device, Fault> {
-        let made = self.registry.device(self.ports, profile, false);
+        let made = self
+            .registry
+            .device(self.ports, profile, BootstrapMethod::ClientInitiated);
         self.runtime.block_on(made)
     }
 
     fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault> {
-        let made = self.registry.device(self.ports, profile, true);
+        let made = self
+            .registry
+            .device(self.ports, profile, BootstrapMethod::Factory);
+        self.runtime.block_on(made)
+    }
+
+    fn device_with_card(&mut self, profile: &str) -> Result<Device, Fault> {
+        let made = self
+            .registry
+            .device(self.ports, profile, BootstrapMethod::Smartcard);
+        self.runtime.block_on(made)
+    }
+
+    fn another_card(&self, device: &Device, profile: &str) -> Result<(), Fault> {
+        let [_, operators] = self.ports;
+        let made = self.registry.another_card(operators, device, profile);
         self.runtime.block_on(made)
     }
 

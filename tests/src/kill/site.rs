@@ -25,6 +25,18 @@ pub trait Site {
     /// Where the server refuses.
     fn device_with_image(&mut self, profile: &str) -> Result<Device, Fault>;
 
+    /// The same with a card in its reader.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    fn device_with_card(&mut self, profile: &str) -> Result<Device, Fault>;
+
+    /// Writes a further bootstrap of this profile onto the card of a device, in place of what is on it.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    fn another_card(&self, device: &Device, profile: &str) -> Result<(), Fault>;
+
     /// Insists that the records are those of `bootstraps` bootstraps that each completed once, and that the device's last session came to its end.
     ///
     /// # Errors
