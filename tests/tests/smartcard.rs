@@ -272,6 +272,10 @@ fn b_05_every_state_of_the_reader_leads_to_what_the_table_says() {
             .starts_with("unreadable: "),
         "{told}"
     );
+    assert_eq!(
+        told["actions"],
+        serde_json::json!(["Give the device the card's PIN."])
+    );
     keeps_both("PIN missing");
 
     // With the PIN the answer is definite: the first server is gone.

@@ -1,6 +1,8 @@
 //! What came of the cards, for people and for `--json`.
 
-use omadm_bootstrap::plan::{EntryOutcome, Preview, PreviewAction, SwitchOnDecision};
+use std::collections::BTreeSet;
+
+use omadm_bootstrap::plan::{EntryOutcome, Preview, PreviewAction, ReaderState, SwitchOnDecision};
 use omadm_client::{CardCheck, Client};
 use serde_json::{Value, json};
 
@@ -65,12 +67,28 @@ fn say_decision(decision: &SwitchOnDecision) -> Result<(), Failure> {
     for line in decision.to_string().lines() {
         say(format!("card: {line}"))?;
     }
-    for entry in &decision.entries {
-        if let EntryOutcome::Refused(refusal) = &entry.outcome {
-            say(format!("  do: {}", refusal.cause.action()))?;
-        }
+    for action in actions(decision) {
+        say(format!("  do: {action}"))?;
     }
     Ok(())
+}
+
+/// What to do about what could not be read or is refused, each once.
+fn actions(decision: &SwitchOnDecision) -> BTreeSet<&'static str> {
+    let readers = decision.readers.iter().filter_map(|one| match &one.state {
+        ReaderState::Undetermined(trouble) => Some(trouble.action()),
+        ReaderState::Rejected(reason) => Some(reason.action()),
+        _ => None,
+    });
+    let entries = decision
+        .entries
+        .iter()
+        .filter_map(|one| match &one.outcome {
+            EntryOutcome::Refused(refusal) => Some(refusal.cause.action()),
+            EntryOutcome::Unreadable(trouble) => Some(trouble.action()),
+            _ => None,
+        });
+    readers.chain(entries).collect()
 }
 
 fn decision_body(decision: &SwitchOnDecision) -> Value {
@@ -97,5 +115,6 @@ fn decision_body(decision: &SwitchOnDecision) -> Value {
         "applied": decision.servers.iter().map(omadm_mo::SrvId::as_str).collect::<Vec<_>>(),
         "removed": decision.removed().map(omadm_mo::SrvId::as_str).collect::<Vec<_>>(),
         "in_doubt": decision.is_in_doubt(),
+        "actions": actions(decision),
     })
 }
