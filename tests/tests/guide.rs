@@ -5,7 +5,11 @@ use omadm_tests::guide::{Chapter, Session};
 use omadm_tests::house::root;
 
 /// Chapters with a test of their own, which may so run side by side; `every_other_chapter_can_be_followed` is for the rest.
-const OWN: [&str; 1] = ["managing.md"];
+const OWN: [&str; 3] = [
+    "managing.md",
+    "bootstrap-factory.md",
+    "bootstrap-smartcard.md",
+];
 
 /// Follows a page and gives the number of its commands.
 #[track_caller]
@@ -25,6 +29,16 @@ fn the_readme_can_be_followed() {
 #[test]
 fn the_chapter_on_managing_can_be_followed() {
     assert!(follow("docs/managing.md") > 5);
+}
+
+#[test]
+fn the_chapter_on_factory_images_can_be_followed() {
+    assert!(follow("docs/bootstrap-factory.md") > 20);
+}
+
+#[test]
+fn the_chapter_on_smartcards_can_be_followed() {
+    assert!(follow("docs/bootstrap-smartcard.md") > 20);
 }
 
 #[test]
