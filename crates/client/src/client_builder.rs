@@ -33,7 +33,7 @@ use crate::policy::{
     CardReaderName, ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles,
     PolicyFileError, ReportTimes, SourceTrust, certificates,
 };
-use crate::reader::{CardFiles, CardReaders};
+use crate::reader::{CardReaders, NoPcsc, ReaderList};
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
 
@@ -44,7 +44,7 @@ pub struct ClientBuilder {
     policy: BootstrapPolicy,
     sources: Vec<Source>,
     card_readers: Option<Arc<dyn CardReaders>>,
-    card_files: Vec<PathBuf>,
+    readers: Vec<CardReaderName>,
     card_settings: CardSettings,
     reapply_cards: bool,
     consent: Option<Consent>,
@@ -92,6 +92,9 @@ pub enum ClientBuildError {
     /// No random octets to be had. The environment is at fault.
     #[error(transparent)]
     Entropy(#[from] std::io::Error),
+    /// A card reader of the system, which this build does not use. The configuration is at fault.
+    #[error(transparent)]
+    NoPcsc(#[from] NoPcsc),
 }
 
 impl ClientBuilder {
@@ -108,12 +111,8 @@ impl ClientBuilder {
         self.reapply_cards = policy.cards.reapply;
         self.card_settings = policy.cards.settings()?;
         for reader in &policy.cards.readers {
-            match reader {
-                CardReaderName::File(file) => self.card_files.push(file.clone()),
-                CardReaderName::System(name) => {
-                    return Err(PolicyFileError::NoCardReader(name.clone()));
-                }
-            }
+            ReaderList::supports(reader)?;
+            self.readers.push(reader.clone());
         }
         if let Some(file) = &policy.factory_image {
             self.factory_image = Some(file.clone());
@@ -217,7 +216,7 @@ impl ClientBuilder {
     /// Adds a card reader that is a file which describes the card in it; by the policy's SIM lock, PIN and OIDs. Of no effect beside [`Self::card_readers`].
     #[must_use]
     pub fn card_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.card_files.push(file.into());
+        self.readers.push(CardReaderName::File(file.into()));
         self
     }
 
@@ -517,11 +516,9 @@ impl ClientBuilder {
             reports: self.reports,
             session_timeout: self.session_timeout,
         };
-        let files = Some((self.card_files, self.card_settings));
-        let files = files.filter(|(files, _)| !files.is_empty());
-        let card_readers = self.card_readers.or_else(|| {
-            files.map(|(files, settings)| Arc::new(CardFiles::new(files, settings)) as _)
-        });
+        let readers = ReaderList::new(&self.readers, &self.card_settings)?;
+        let named = (!readers.is_empty()).then(|| Arc::new(readers) as _);
+        let card_readers = self.card_readers.or(named);
         let engine = Engine {
             config,
             host,
@@ -553,7 +550,7 @@ impl Client {
             policy: BootstrapPolicy::default(),
             sources: Vec::new(),
             card_readers: None,
-            card_files: Vec::new(),
+            readers: Vec::new(),
             card_settings: CardSettings::default(),
             reapply_cards: false,
             consent: None,

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::bootstrap::{REPLANS, storage};
 use super::{Engine, LastRefusal, entropy};
 use crate::observer::ClientEvent;
-use crate::reader::CardReaders;
+use crate::reader::{CardEvent, CardReaders};
 
 /// What came of a look at the cards.
 #[derive(Clone, PartialEq, Debug)]
@@ -247,13 +247,14 @@ impl Engine {
                 due.saturating_duration_since(Instant::now()).min(GLANCE)
             });
             let watching = Arc::clone(&readers);
-            let inserted = self.host.run(move |_| Ok(watching.inserted(patience)));
-            let inserted = inserted.await?;
+            let changed = self.host.run(move |_| Ok(watching.changed(patience)));
+            let changed = changed.await?;
             if *stop.borrow() {
                 break;
             }
-            if let Some(reader) = inserted {
-                let look = CardLook::At(vec![reader]);
+            let inserted = changed.filter(|change| change.event == CardEvent::Inserted);
+            if let Some(change) = inserted {
+                let look = CardLook::At(vec![change.reader]);
                 let check = self.check_cards(&look).await?;
                 doubt = Doubt::after(&check, look, doubt);
             } else if let Some(due) = doubt.take_if(|doubt| doubt.due <= Instant::now()) {

@@ -29,7 +29,7 @@ pub struct CardPolicy {
 pub enum CardReaderName {
     /// `virtual:FILE`: a file that describes the card.
     File(PathBuf),
-    /// A reader of the system, by its PC/SC name.
+    /// A reader of the system, by its PC/SC name; `NAME*` stands for all whose name begins so, `*` for all.
     System(String),
 }
 

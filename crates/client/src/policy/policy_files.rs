@@ -4,6 +4,8 @@ use omadm_card::dialogue::CardPinError;
 use omadm_tls::pem::{self, PemError};
 use omadm_tls::{CertificateDer, ProfileUnsupported, PskError};
 
+use crate::reader::NoPcsc;
+
 /// Why a file that the policy names cannot be used. The configuration is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFileError {
@@ -55,11 +57,11 @@ pub enum PolicyFileError {
         #[source]
         cause: CardPinError,
     },
-    /// A card reader of the system was named.
+    /// A card reader of the system was named to a build without PC/SC.
     #[error(
-        "[bootstrap.smartcard] readers: {0:?} is a reader of the system, which this build does not use; name files that describe cards, like virtual:card.json"
+        "[bootstrap.smartcard] readers: {0}; name files, like virtual:card.json, or build omadm with the feature `pcsc`"
     )]
-    NoCardReader(String),
+    NoCardReader(#[from] NoPcsc),
     /// The system's anchors were asked for.
     #[error(
         "the policy asks for the system's trust anchors, which this build does not read; name the files under [trust] anchors"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -10,9 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use omadm_card::reading::{CardOutcome, CardReading, ReaderName};
 use omadm_card::test_card::{CardDescription, TestCard};
-use omadm_card::{CardSettings, CardTransport, CardTrouble, TransportError, read_card};
+use omadm_card::{
+    CardRoute, CardSettings, CardTransport, CardTrouble, TransportError, read_card_by_route,
+};
 
-use super::CardReaders;
+use super::{CardChange, CardEvent, CardReaders, CardWorkError};
 
 /// Readers of files that describe cards (JSON), in order of priority. Each is named by [`CardFiles::PREFIX`] and its file. A file that is put in place, or
 /// whose content is another than before, is an inserted card.
@@ -54,64 +56,116 @@ impl CardFiles {
         }
     }
 
-    fn look(&self, name: &ReaderName, file: &Path) -> CardReading {
-        let nothing = |outcome| CardReading {
-            reader: name.clone(),
-            identity: None,
-            outcome,
+    /// Every card counts as not seen yet.
+    pub(super) fn forget(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clear();
+    }
+
+    /// Whether it is one of these readers.
+    pub(super) fn has(&self, reader: &ReaderName) -> bool {
+        self.files.iter().any(|(name, _)| name == reader)
+    }
+
+    /// Does something with the card in a reader, and writes the card back where it changed.
+    pub(super) fn with_card<T>(
+        &self,
+        reader: &ReaderName,
+        work: impl FnOnce(&mut dyn CardTransport) -> T,
+    ) -> Result<T, CardWorkError> {
+        let file = self.files.iter().find(|(name, _)| name == reader);
+        let (_, file) = file.ok_or(CardTrouble::ReaderUnknown)?;
+        let mut card = DescribedCard::open(reader, file)?.ok_or(CardWorkError::NoCard)?;
+        let before = card.card.description();
+        let done = work(&mut card);
+        let after = card.card.description();
+        if after != before {
+            put(file, &after.write()).map_err(CardWorkError::File)?;
+            self.change(reader, file);
+        }
+        Ok(done)
+    }
+
+    fn look(&self, name: &ReaderName, file: &Path) -> (CardReading, CardRoute) {
+        let nothing = |outcome| {
+            let reading = CardReading {
+                reader: name.clone(),
+                identity: None,
+                outcome,
+            };
+            (reading, CardRoute::default())
         };
+        match DescribedCard::open(name, file) {
+            Ok(Some(mut card)) => read_card_by_route(name, &mut card, &self.settings),
+            Ok(None) => nothing(CardOutcome::NoCard),
+            Err(trouble) => nothing(CardOutcome::Undetermined(trouble)),
+        }
+    }
+
+    /// Notes what is in a reader now; answers what changed since the last time.
+    fn change(&self, name: &ReaderName, file: &Path) -> Option<CardEvent> {
+        let now = stamp(file);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.insert(name.clone(), now).flatten();
+        match (before, now) {
+            (before, Some(_)) if before != now => Some(CardEvent::Inserted),
+            (Some(_), None) => Some(CardEvent::Removed),
+            _ => None,
+        }
+    }
+}
+
+impl DescribedCard {
+    /// The card of a file; none where there is no file.
+    fn open(reader: &ReaderName, file: &Path) -> Result<Option<Self>, CardTrouble> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return nothing(CardOutcome::NoCard);
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                tracing::warn!(reader = %name, %error, "the card's file cannot be read");
-                return nothing(CardOutcome::Undetermined(CardTrouble::ReaderFailed));
+                tracing::warn!(%reader, %error, "the card's file cannot be read");
+                return Err(CardTrouble::ReaderFailed);
             }
         };
         let card = CardDescription::read(&text).and_then(|read| {
             let atr = read.atr();
-            TestCard::new(read).map(|card| DescribedCard { card, atr })
+            TestCard::new(read).map(|card| Self { card, atr })
         });
-        match card {
-            Ok(mut card) => read_card(name, &mut card, &self.settings),
-            Err(error) => {
-                tracing::warn!(reader = %name, %error, "the card's file describes no card");
-                nothing(CardOutcome::Undetermined(CardTrouble::CardMute))
-            }
-        }
-    }
-
-    /// Notes what is in a reader now; answers whether that is another card than before.
-    fn is_news(&self, name: &ReaderName, file: &Path) -> bool {
-        let now = stamp(file);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = seen.insert(name.clone(), now).flatten();
-        now.is_some() && now != before
+        card.map(Some).map_err(|error| {
+            tracing::warn!(%reader, %error, "the card's file describes no card");
+            CardTrouble::CardMute
+        })
     }
 }
 
 impl CardReaders for CardFiles {
     fn read(&self, only: Option<&[ReaderName]>) -> Vec<CardReading> {
+        let looks = self.read_by_route(only).into_iter();
+        looks.map(|(reading, _)| reading).collect()
+    }
+
+    fn read_by_route(&self, only: Option<&[ReaderName]>) -> Vec<(CardReading, CardRoute)> {
         let wanted = |name: &ReaderName| only.is_none_or(|only| only.contains(name));
         let files = self.files.iter().filter(|(name, _)| wanted(name));
         files
             .map(|(name, file)| {
-                self.is_news(name, file);
+                self.change(name, file);
                 self.look(name, file)
             })
             .collect()
     }
 
-    fn inserted(&self, patience: Duration) -> Option<ReaderName> {
+    fn changed(&self, patience: Duration) -> Option<CardChange> {
         let end = Instant::now() + patience;
         loop {
-            let mut files = self.files.iter();
-            let news = files.find(|(name, file)| self.is_news(name, file));
+            let news = self.files.iter().find_map(|(name, file)| {
+                Some(CardChange {
+                    reader: name.clone(),
+                    event: self.change(name, file)?,
+                })
+            });
             let rest = end.saturating_duration_since(Instant::now());
             if news.is_some() || rest.is_zero() {
-                return news.map(|(name, _)| name.clone());
+                return news;
             }
             thread::sleep(rest.min(LOOK));
         }
@@ -140,4 +194,18 @@ impl CardTransport for DescribedCard {
 fn stamp(file: &Path) -> Option<Stamp> {
     let found = fs::metadata(file).ok()?;
     Some((found.modified().ok()?, found.len()))
+}
+
+/// Replaces a file whole. A card holds secrets: what is written is its owner's alone until it has the rights of the file before.
+fn put(file: &Path, text: &str) -> io::Result<()> {
+    let beside = file.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut open = options.open(&beside)?;
+    open.write_all(text.as_bytes())?;
+    open.set_permissions(fs::metadata(file)?.permissions())?;
+    open.sync_all()?;
+    fs::rename(&beside, file)
 }

@@ -1,12 +1,19 @@
 //! Card readers: where the cards of a device are, and what one look at them gives.
 
 mod card_files;
+#[cfg(feature = "pcsc")]
+mod pcsc;
+mod reader_list;
 
 use std::time::Duration;
 
+use omadm_card::CardRoute;
 use omadm_card::reading::{CardReading, ReaderName};
 
 pub use card_files::CardFiles;
+#[cfg(feature = "pcsc")]
+pub use pcsc::PcscReaders;
+pub use reader_list::{CardWorkError, NoPcsc, ReaderList};
 
 /// The card readers of a device. Everything here blocks; the client calls it on threads that may, one call at a time.
 ///
@@ -16,7 +23,50 @@ pub trait CardReaders: Send + Sync {
     /// there is no reader at all is a reading too, or none. `only` means these readers alone.
     fn read(&self, only: Option<&[ReaderName]>) -> Vec<CardReading>;
 
-    /// Waits until a card is put into a reader, no longer than `patience`; tells the reader. Cards that are there when this is called for the first time
-    /// count as read.
-    fn inserted(&self, patience: Duration) -> Option<ReaderName>;
+    /// Like [`Self::read`], and tells the way taken on each card; an empty one where the implementation does not know it.
+    fn read_by_route(&self, only: Option<&[ReaderName]>) -> Vec<(CardReading, CardRoute)> {
+        let readings = self.read(only).into_iter();
+        readings
+            .map(|reading| (reading, CardRoute::default()))
+            .collect()
+    }
+
+    /// Waits until a card or reader comes or goes, no longer than `patience`, and tells one change. What was read is no change; cards that are there when this
+    /// is called for the first time count as read.
+    fn changed(&self, patience: Duration) -> Option<CardChange>;
+}
+
+/// A card or reader that came or went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CardChange {
+    /// The reader.
+    pub reader: ReaderName,
+    /// What happened.
+    pub event: CardEvent,
+}
+
+/// What happened at a reader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CardEvent {
+    /// A card was put in, or another one than before.
+    Inserted,
+    /// The card was taken out.
+    Removed,
+    /// The reader was connected; there is no card in it.
+    ReaderAttached,
+    /// The reader was disconnected, or its service ended.
+    ReaderGone,
+}
+
+impl CardEvent {
+    /// The stable code, for `--json`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Removed => "removed",
+            Self::ReaderAttached => "reader-attached",
+            Self::ReaderGone => "reader-gone",
+        }
+    }
 }

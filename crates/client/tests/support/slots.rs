@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use omadm_card::CardOid;
 use omadm_card::reading::{CardDocument, CardEntry, CardOutcome, CardReading, ReaderName};
-use omadm_client::reader::CardReaders;
+use omadm_client::reader::{CardChange, CardEvent, CardReaders};
 
 /// Slots; clones are the same ones.
 #[derive(Clone, Default)]
@@ -65,12 +65,16 @@ impl CardReaders for Slots {
         state.readings.iter().filter(wanted).cloned().collect()
     }
 
-    fn inserted(&self, patience: Duration) -> Option<ReaderName> {
+    fn changed(&self, patience: Duration) -> Option<CardChange> {
         let state = self.0.0.lock().unwrap();
         let wait = self
             .0
             .1
             .wait_timeout_while(state, patience, |state| state.inserted.is_empty());
-        wait.unwrap().0.inserted.pop_front()
+        let reader = wait.unwrap().0.inserted.pop_front()?;
+        Some(CardChange {
+            reader,
+            event: CardEvent::Inserted,
+        })
     }
 }

@@ -2,10 +2,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use omadm_card::dialogue::CardClass;
 use omadm_card::{
-    CardEntry, CardOid, CardOutcome, CardPin, CardReading, CardSettings, CardTrouble, ReaderName,
+    CardEntry, CardOid, CardOutcome, CardPin, CardReading, CardRoute, CardSettings, CardTrouble,
+    ReaderName,
 };
-use omadm_client::reader::{CardFiles, CardReaders};
+use omadm_client::policy::CardReaderName;
+use omadm_client::reader::{CardEvent, CardReaders as _, ReaderList};
 use omadm_mo::Secret;
 use serde_json::{Value, json};
 
@@ -15,22 +18,29 @@ use crate::failure::{Explain as _, Failure};
 /// Looks at the cards in the readers
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
+  omadm card read
+  omadm card read --reader 'ACS*' --pin-file pin.txt --json
   omadm card read --virtual card.json
-  omadm card read --virtual card.json --pin-file pin.txt --json
-  omadm card watch --virtual card.json")]
+  omadm card watch")]
 pub(crate) enum Card {
-    /// Show each card's identity and every bootstrap on it; contents are never shown
+    /// Show each card's identity, the way taken on it and every bootstrap on it; contents are never shown
     #[command(
-        after_help = "Examples:\n  omadm card read --virtual card.json\n  omadm card read --virtual card.json --json"
+        after_help = "A reader counts as empty when it was so for five seconds.\n\nExamples:\n  omadm card read\n  omadm card read --reader 'Test PCD 00 00' --json\n  omadm card read --virtual card.json"
     )]
     Read(Look),
-    /// Show each card that is put in, until interrupted
-    #[command(after_help = "Examples:\n  omadm card watch --virtual card.json")]
+    /// Show each card that is put in, and what goes, until interrupted
+    #[command(
+        after_help = "Begins with what is there.\n\nExamples:\n  omadm card watch\n  omadm card watch --virtual card.json --json"
+    )]
     Watch(Look),
 }
 
+/// Which readers, and how their cards are read.
 #[derive(Args)]
 pub(crate) struct Look {
+    /// A reader of the system (PC/SC) by its name; NAME* stands for all that begin so; may be repeated. All of them where none is named
+    #[arg(long = "reader", value_name = "NAME")]
+    readers: Vec<String>,
     /// A card description (JSON) in the place of a reader; may be repeated
     #[arg(long = "virtual", value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -40,12 +50,15 @@ pub(crate) struct Look {
     /// An OID that names a bootstrap, instead of 2.23.43.7.1; may be repeated
     #[arg(long = "oid", value_name = "OID")]
     oids: Vec<String>,
+    /// How long a card or its reader may be silent before it is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: u64,
     /// Print one JSON object a reader
     #[arg(long)]
     json: bool,
 }
 
-/// How long an insertion is waited for at a stretch.
+/// How long a change is waited for at a stretch.
 const GLANCE: Duration = Duration::from_secs(1);
 
 impl Card {
@@ -58,14 +71,7 @@ impl Card {
 }
 
 impl Look {
-    fn readers(&self) -> Result<CardFiles, Failure> {
-        if self.files.is_empty() {
-            return Err(Failure::new(
-                "no card can be read",
-                "this build reads virtual cards alone, not those in PC/SC readers",
-                "name a card description with --virtual FILE",
-            ));
-        }
+    fn settings(&self) -> Result<CardSettings, Failure> {
         let mut settings = CardSettings::default();
         if let Some(file) = &self.pin_file {
             let text = Secret::from(read_text(file)?);
@@ -80,17 +86,31 @@ impl Look {
             settings.accepted =
                 oids.explain("--oid cannot be used", "write it like 2.23.43.7.1")?;
         }
-        Ok(CardFiles::new(self.files.clone(), settings))
+        Ok(settings)
+    }
+
+    fn readers(&self) -> Result<ReaderList, Failure> {
+        let files = self.files.iter().cloned().map(CardReaderName::File);
+        let named = self.readers.iter().cloned().map(CardReaderName::System);
+        let mut names: Vec<_> = files.chain(named).collect();
+        if names.is_empty() {
+            names.push(CardReaderName::System("*".to_owned()));
+        }
+        let readers = ReaderList::new(&names, &self.settings()?).explain(
+            "no card can be read",
+            "name a card description with --virtual FILE, or build omadm with the feature `pcsc`",
+        )?;
+        Ok(readers.patience(Duration::from_secs(self.timeout)))
     }
 
     fn read(&self) -> Result<(), Failure> {
-        let readings = self.readers()?.read(None);
-        for reading in &readings {
-            self.show(reading)?;
+        let looks = self.readers()?.read_by_route(None);
+        for (reading, route) in &looks {
+            self.show(reading, route)?;
         }
-        match readings
+        match looks
             .iter()
-            .find_map(|reading| Some((&reading.reader, doubt(reading)?)))
+            .find_map(|(reading, _)| Some((&reading.reader, doubt(reading)?)))
         {
             None => Ok(()),
             Some((reader, trouble)) => Err(Failure::new(
@@ -102,25 +122,42 @@ impl Look {
     }
 
     fn watch(&self) -> Result<(), Failure> {
-        let readers = self.readers()?;
+        let readers = self.readers()?.with_all_as_news();
         loop {
-            if let Some(reader) = readers.inserted(GLANCE) {
-                for reading in readers.read(Some(&[reader])) {
-                    self.show(&reading)?;
+            let Some(change) = readers.changed(GLANCE) else {
+                continue;
+            };
+            let told = match change.event {
+                CardEvent::Inserted => "a card was put in",
+                CardEvent::Removed => "the card was taken out",
+                CardEvent::ReaderAttached => "an empty reader",
+                CardEvent::ReaderGone => "the reader is gone",
+            };
+            if self.json {
+                say(json!({ "reader": change.reader.as_str(), "event": change.event.code() }))?;
+            } else {
+                say(format_args!("{}  {told}", change.reader))?;
+            }
+            if change.event == CardEvent::Inserted {
+                for (reading, route) in readers.read_by_route(Some(&[change.reader])) {
+                    self.show(&reading, &route)?;
                 }
             }
         }
     }
 
-    fn show(&self, reading: &CardReading) -> Result<(), Failure> {
+    fn show(&self, reading: &CardReading, route: &CardRoute) -> Result<(), Failure> {
         if self.json {
-            return say(as_json(reading));
+            return say(as_json(reading, route));
         }
         let card = reading
             .identity
             .as_ref()
             .map_or_else(|| "card unknown".to_owned(), ToString::to_string);
         say(format_args!("{}  {card}", reading.reader))?;
+        if let Some(way) = way(route) {
+            say(format_args!("  {way}"))?;
+        }
         match &reading.outcome {
             CardOutcome::NoBootstrap => say("  no DM Bootstrap on this card"),
             CardOutcome::NoCard => say("  no card"),
@@ -135,6 +172,32 @@ impl Look {
                 ))
             }),
         }
+    }
+}
+
+/// The way taken on a card: its class, its applications, its directories.
+fn way(route: &CardRoute) -> Option<String> {
+    let mut way = format!("class {}", class(route.class?));
+    let paths = |paths: &[omadm_card::CardPath]| {
+        let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
+        paths.join(", ")
+    };
+    for (name, text) in [
+        ("EF(DIR)", route.applications.join(", ")),
+        ("EF(ODF)", paths(&route.odf)),
+        ("DODF", paths(&route.dodf)),
+    ] {
+        if !text.is_empty() {
+            way.push_str(&format!("; {name} {text}"));
+        }
+    }
+    Some(way)
+}
+
+const fn class(class: CardClass) -> &'static str {
+    match class {
+        CardClass::Iso => "00",
+        CardClass::Sim => "A0",
     }
 }
 
@@ -162,7 +225,7 @@ fn content(entry: &CardEntry) -> String {
     }
 }
 
-fn as_json(reading: &CardReading) -> Value {
+fn as_json(reading: &CardReading, route: &CardRoute) -> Value {
     let named = |trouble: &CardTrouble| json!({ "code": trouble.code(), "message": trouble.to_string(), "action": trouble.action() });
     let entry = |entry: &CardEntry| {
         let mut value = json!({ "oid": entry.oid.to_string(), "path": entry.path.to_string() });
@@ -199,6 +262,12 @@ fn as_json(reading: &CardReading) -> Value {
         "card": reading.identity.as_ref().map(ToString::to_string),
         "outcome": outcome,
         "detail": detail,
+        "route": {
+            "class": route.class.map(class),
+            "applications": route.applications,
+            "odf": route.odf.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "dodf": route.dodf.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        },
     })
 }
 
