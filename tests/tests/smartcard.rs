@@ -1,118 +1,14 @@
 //! Smartcard bootstrap over real processes, from the server's record to the card's removal: the card lies in a file, all that reads it is real.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod smartcard_bench;
 
-use omadm_mo::DevId;
-use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::{BootstrapBody, NewBootstrap};
-use omadm_tests::process::{Card, Device, Ended, Omadm, PATIENCE, Server, Signal};
+use std::time::Duration;
+
+use omadm_server::operator::types::NewBootstrap;
+use omadm_tests::process::{Card, PATIENCE, Signal};
 use serde_json::Value;
-use tokio::runtime::Runtime;
-
-const DEVICE: &str = "IMEI:493005100592800";
-const SRV: &str = "dm-full.example.com";
-const CARD: &str = "894901720123456789";
-const OTHER: &str = "894901720999999999";
-
-/// A server with a device that is to be bootstrapped by card, and the file of the device's card reader.
-struct Bench {
-    folder: tempfile::TempDir,
-    runtime: Runtime,
-    server: Server,
-    token: String,
-    api: ApiClient,
-    device: Device,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("server")).unwrap();
-        let token = server.token.clone().unwrap();
-        let device = Device::init(&folder.path().join("device"), DEVICE);
-        let _added = server
-            .operator(
-                &token,
-                &[
-                    "add",
-                    DEVICE,
-                    "--profile",
-                    "full",
-                    "--method",
-                    "smartcard",
-                    "--csr",
-                ],
-            )
-            .arg(device.file("device-csr.pem"))
-            .arg("--out")
-            .arg(device.file("device-cert.pem"))
-            .run()
-            .good();
-        let network = "[network]\nallow_loopback = true\n";
-        std::fs::write(device.file("policy.toml"), network).unwrap();
-        Self {
-            runtime: Runtime::new().unwrap(),
-            api: server.api(&token).unwrap(),
-            folder,
-            server,
-            token,
-            device,
-        }
-    }
-
-    fn reader(&self) -> PathBuf {
-        self.folder.path().join("card.json")
-    }
-
-    /// The newest record of the device.
-    fn record(&self) -> BootstrapBody {
-        let detail = self.runtime.block_on(self.api.device(DEVICE)).unwrap();
-        detail.bootstraps[0].clone()
-    }
-
-    /// The document of the newest record, as it goes onto the card.
-    fn document(&self) -> Vec<u8> {
-        let id = self.record().id;
-        let document = self.runtime.block_on(self.api.bootstrap_document(&id));
-        document.unwrap().expose().to_vec()
-    }
-
-    fn client(&self, command: &str) -> Omadm {
-        let client = self
-            .device
-            .client(command)
-            .arg("--ca")
-            .arg(self.server.ca());
-        client.arg("--card").arg(self.reader())
-    }
-
-    fn switch_on(&self) -> Ended {
-        self.client("switch-on").run()
-    }
-
-    fn shown(&self) -> String {
-        self.server
-            .operator(&self.token, &["show", DEVICE])
-            .run()
-            .good()
-            .stdout
-    }
-
-    fn tree(&self) -> String {
-        self.device.client("tree").run().good().stdout
-    }
-}
-
-/// The same document for the account of another server.
-fn of_server(document: &[u8], srv_id: &str) -> Vec<u8> {
-    let mut items: Value = serde_json::from_slice(document).unwrap();
-    let accounts = items.as_array_mut().unwrap();
-    accounts.retain(|item| item["MOData"]["DMAcc"].is_object());
-    accounts[0]["MOData"]["DMAcc"]["SrvID"] = srv_id.into();
-    items.to_string().into_bytes()
-}
+use smartcard_bench::{Bench, CARD, DEVICE, OTHER, SRV, of_server, until};
 
 #[test]
 fn b_02_b_04_b_06_a_card_completes_its_record_is_left_alone_and_its_server_goes_with_it() {
@@ -340,15 +236,6 @@ fn two_cards_are_united_and_the_first_reader_wins() {
     assert!(told.contains("b.example.com: removed"), "{told}");
 }
 
-/// Waits until something is so.
-fn until(what: &str, so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !so() {
-        assert!(Instant::now() < end, "it never came about: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn a_card_put_into_a_running_device_completes_its_record_and_a_pulled_one_counts_at_the_next_start()
 {
@@ -372,16 +259,4 @@ fn a_card_put_into_a_running_device_completes_its_record_and_a_pulled_one_counts
         "{gone:?}"
     );
     assert!(!bench.tree().contains(SRV));
-}
-
-#[test]
-fn a_reader_that_this_build_does_not_have_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let device = Device::init(Path::new(&folder.path().join("device")), DEVICE);
-    let dev_id = DevId::parse(DEVICE).unwrap();
-    assert_eq!(dev_id.as_str(), device.dev_id);
-    let text = "[bootstrap.smartcard]\nreaders = [\"ACR38 00 00\"]\n";
-    std::fs::write(device.file("policy.toml"), text).unwrap();
-    let refused = device.client("switch-on").run().refused();
-    assert!(refused.stderr.contains("ACR38 00 00"), "{refused:?}");
 }

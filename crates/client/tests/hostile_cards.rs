@@ -13,7 +13,7 @@ use omadm_card::{
     CardFileSet, CardPin, CardReading, CardSettings, CardTransport, CardTrouble, ReaderName,
     TransportError, read_card,
 };
-use omadm_client::reader::CardReaders;
+use omadm_client::reader::{CardChange, CardReaders};
 use omadm_client::{CardCheck, Client};
 use omadm_mo::Secret;
 use omadm_mo::json::Json;
@@ -65,7 +65,7 @@ impl CardReaders for Slot {
         vec![reading]
     }
 
-    fn inserted(&self, patience: Duration) -> Option<ReaderName> {
+    fn changed(&self, patience: Duration) -> Option<CardChange> {
         std::thread::sleep(patience);
         None
     }

@@ -4,5 +4,6 @@ pub mod balancer;
 pub mod conformance;
 pub mod demo;
 pub mod nodes;
+pub mod pcsc;
 pub mod postgres;
 pub mod soak;

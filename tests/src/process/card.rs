@@ -3,7 +3,7 @@ use std::path::Path;
 use omadm_card::CardPath;
 use omadm_card::test_card::{
     CardAccess, CardApplication, CardDescription, CardFile, CardProfile, CardQuirks, HexText,
-    SecretCode,
+    SecretCode, TestCard,
 };
 
 /// The AID of PKCS#15.
@@ -86,6 +86,16 @@ impl Card {
             file.deactivated |= file.path.files().last() == Some(&0x6432);
         }
         self
+    }
+
+    /// The card itself, powered on.
+    ///
+    /// # Panics
+    /// Where no card can be so.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "for suites: a test fails by panicking")]
+    pub fn card(&self) -> TestCard {
+        TestCard::new(self.description.clone()).expect("a card")
     }
 
     /// Puts the card into the reader of this file, in place of the one before.

@@ -1,0 +1,340 @@
+//! Cards in readers of a real PC/SC service: a private `pcscd` for each test, our test card behind its virtual driver (`smartcard.md` §10).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod smartcard_bench;
+
+use std::time::{Duration, Instant};
+
+use omadm_card::test_card::{CardDescription, CardProfile, TestCard};
+use omadm_card::{CardFileSet, CardTrouble};
+use omadm_lab::pcsc::{CardFault, PrivatePcsc, SOCKET_VARIABLE};
+use omadm_tests::process::{Card, Omadm, PATIENCE, Signal, omadm};
+use serde_json::Value;
+use smartcard_bench::{Bench, CARD, OTHER, SRV, of_server, until};
+
+const ICCID: &str = "8949017201234567890";
+const DOCUMENT: &[u8] = br#"[{"a":1}]"#;
+
+fn card(profile: CardProfile, documents: &[&[u8]]) -> TestCard {
+    TestCard::new(description(profile, documents)).unwrap()
+}
+
+fn description(profile: CardProfile, documents: &[&[u8]]) -> CardDescription {
+    let set = CardFileSet::new(documents, &[1, 2, 3]).unwrap();
+    set.description(profile, Some(ICCID))
+}
+
+/// `omadm card read` on a reader of a service.
+fn reading(service: &PrivatePcsc, slot: u16) -> Omadm {
+    omadm(["card", "read", "--json", "--reader", &service.reader(slot)])
+        .env(SOCKET_VARIABLE, service.socket())
+}
+
+/// What it says of its one reader.
+fn read(service: &PrivatePcsc, slot: u16) -> Value {
+    let ended = reading(service, slot).run();
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"))
+}
+
+fn code(trouble: CardTrouble) -> &'static str {
+    trouble.code()
+}
+
+#[test]
+fn every_kind_of_card_is_read_over_a_real_service() {
+    let service = PrivatePcsc::start().unwrap();
+    for (profile, class) in [
+        (CardProfile::Uicc, "00"),
+        (CardProfile::Sim2g, "A0"),
+        (CardProfile::Iso, "00"),
+    ] {
+        let long = vec![b'['; 700];
+        let card = service
+            .insert(0, card(profile, &[DOCUMENT, &long]))
+            .unwrap();
+        let read = read(&service, 0);
+        assert_eq!(read["outcome"], "read", "{profile:?}: {read}");
+        assert_eq!(read["card"], format!("iccid:{ICCID}"));
+        assert_eq!(read["route"]["class"], class);
+        assert_eq!(read["route"]["applications"], serde_json::json!(["OMA-DM"]));
+        assert_eq!(read["route"]["dodf"], serde_json::json!(["3F00/7F50/6430"]));
+        let octets = |entry: usize| read["detail"][entry]["document"]["octets"].clone();
+        assert_eq!((octets(0), octets(1)), (9.into(), 700.into()));
+        drop(card);
+    }
+}
+
+#[test]
+fn both_readers_are_read_in_their_order_and_an_empty_one_says_so() {
+    let service = PrivatePcsc::start().unwrap();
+    let _second = service
+        .insert(1, card(CardProfile::Uicc, &[DOCUMENT]))
+        .unwrap();
+    let both = omadm(["card", "read", "--json"]).env(SOCKET_VARIABLE, service.socket());
+    let both = both.run().good();
+    let outcomes: Vec<Value> = both
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["no-card", "read"], "{both:?}");
+    let named = omadm(["card", "read"]).env(SOCKET_VARIABLE, service.socket());
+    let text = named
+        .args(["--reader", "Test PCD 00 01"])
+        .run()
+        .good()
+        .stdout;
+    let way = "class 00; EF(DIR) OMA-DM; EF(ODF) 3F00/7F50/5031; DODF 3F00/7F50/6430";
+    assert!(text.contains(way), "{text}");
+}
+
+#[test]
+fn a_card_pulled_in_mid_read_is_undetermined_at_every_command() {
+    let service = PrivatePcsc::start().unwrap();
+    let whole = service
+        .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+        .unwrap();
+    assert_eq!(read(&service, 0)["outcome"], "read");
+    let commands = whole.log().len();
+    drop(whole);
+    for at in (0..commands).step_by(5) {
+        let card = service
+            .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+            .unwrap();
+        card.fail_at(at, CardFault::Pulled);
+        let read = read(&service, 0);
+        assert!(card.has_failed(), "at {at}: {read}");
+        assert_eq!(read["outcome"], "undetermined", "at {at}: {read}");
+        assert_eq!(
+            read["detail"]["code"],
+            code(CardTrouble::CardPulled),
+            "at {at}"
+        );
+    }
+}
+
+#[test]
+fn a_card_that_never_answers_is_given_up_and_holds_nobody_else() {
+    let service = PrivatePcsc::start().unwrap();
+    let silent = service
+        .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+        .unwrap();
+    silent.fail_at(3, CardFault::Silent);
+    let begun = Instant::now();
+    let ended = reading(&service, 0)
+        .args(["--timeout", "2"])
+        .run()
+        .refused();
+    let read: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(read["detail"]["code"], code(CardTrouble::CardSilent));
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn without_a_service_or_with_a_hung_one_the_reading_says_what_to_do() {
+    let mut service = PrivatePcsc::start().unwrap();
+    let _card = service
+        .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+        .unwrap();
+    service.freeze();
+    let ended = reading(&service, 0)
+        .args(["--timeout", "1"])
+        .run()
+        .refused();
+    let read_: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        read_["detail"]["code"],
+        code(CardTrouble::NoService),
+        "hung"
+    );
+    service.thaw();
+    service.kill();
+    let ended = reading(&service, 0).run().refused();
+    assert!(ended.stderr.contains("Start pcscd"), "{ended:?}");
+    assert_eq!(
+        read(&service, 0)["detail"]["code"],
+        code(CardTrouble::NoService)
+    );
+    service.restart().unwrap();
+    until("the reading after the restart", || {
+        read(&service, 0)["outcome"] == "read"
+    });
+    let ended = omadm(["card", "read", "--json", "--reader", "No such"])
+        .env(SOCKET_VARIABLE, service.socket())
+        .run()
+        .refused();
+    assert!(
+        ended.stdout.contains(code(CardTrouble::ReaderUnknown)),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn status_words_of_the_table_come_through_the_real_stack() {
+    let service = PrivatePcsc::start().unwrap();
+    let card = service
+        .insert(0, card(CardProfile::Iso, &[DOCUMENT]))
+        .unwrap();
+    assert_eq!(read(&service, 0)["outcome"], "read");
+    let commands: Vec<_> = card.log();
+    // The last READ BINARY is that of the document.
+    let at = commands
+        .iter()
+        .rposition(|command| command[1] == 0xB0)
+        .unwrap();
+    for (status, expected) in [
+        (0x6A82, Value::Null),
+        (0x6283, Value::Null),
+        (0x6982, "pin-missing".into()),
+        (0x6983, "pin-blocked".into()),
+        (0x6F42, "unknown-status".into()),
+    ] {
+        card.fail_at(at, CardFault::Status(status));
+        let read = read(&service, 0);
+        assert!(card.has_failed(), "{status:04X}: {read}");
+        assert_eq!(
+            read["detail"][0]["trouble"]["code"], expected,
+            "{status:04X}: {read}"
+        );
+    }
+    // Those that are tried again, or end the file.
+    for status in [0x6F00, 0x9300, 0x6581, 0x6986] {
+        card.fail_at(at, CardFault::Status(status));
+        let read = read(&service, 0);
+        assert_eq!(
+            read["detail"][0]["document"]["octets"], 9,
+            "{status:04X}: {read}"
+        );
+    }
+}
+
+#[test]
+fn watch_tells_insertions_removals_and_readers_that_come_and_go() {
+    let mut service = PrivatePcsc::start().unwrap();
+    let mut watch = omadm(["card", "watch"])
+        .env(SOCKET_VARIABLE, service.socket())
+        .start()
+        .unwrap();
+    watch
+        .until("Test PCD 00 01  an empty reader", PATIENCE)
+        .unwrap();
+    let first = service
+        .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+        .unwrap();
+    watch.until("SHA-256", PATIENCE).unwrap();
+    drop(first);
+    watch
+        .until("Test PCD 00 00  the card was taken out", PATIENCE)
+        .unwrap();
+    let second = service
+        .insert(1, card(CardProfile::Iso, &[b"[]", DOCUMENT]))
+        .unwrap();
+    watch
+        .until("Test PCD 00 01  a card was put in", PATIENCE)
+        .unwrap();
+    watch.until("3F00/7F50/6433", PATIENCE).unwrap();
+    service.kill();
+    watch
+        .until("Test PCD 00 01  the reader is gone", PATIENCE)
+        .unwrap();
+    drop(second);
+    service.restart().unwrap();
+    watch
+        .until("gone\nTest PCD 00 00  an empty reader", PATIENCE)
+        .unwrap();
+    let _third = service
+        .insert(1, card(CardProfile::Iso, &[b"[]", DOCUMENT, b"{}"]))
+        .unwrap();
+    watch.until("3F00/7F50/6434", PATIENCE).unwrap();
+    watch.signal(Signal::Term).unwrap();
+    let _ended = watch.wait(PATIENCE).unwrap();
+}
+
+/// A device whose readers are those of a service.
+fn bench(service: &PrivatePcsc) -> Bench {
+    let bench = Bench::new();
+    let text =
+        "[network]\nallow_loopback = true\n[bootstrap.smartcard]\nreaders = [\"Test PCD*\"]\n";
+    std::fs::write(bench.device.file("policy.toml"), text).unwrap();
+    assert!(service.socket().exists());
+    bench
+}
+
+fn client(bench: &Bench, service: &PrivatePcsc, command: &str) -> Omadm {
+    let client = bench
+        .device
+        .client(command)
+        .arg("--ca")
+        .arg(bench.server.ca());
+    client.env(SOCKET_VARIABLE, service.socket())
+}
+
+#[test]
+fn a_card_put_into_a_running_device_completes_and_one_pulled_counts_at_the_next_start() {
+    let mut service = PrivatePcsc::start().unwrap();
+    let bench = bench(&service);
+    let document = bench.document();
+    let running = client(&bench, &service, "run").start().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let card = service
+        .insert(0, Card::new(CARD, &[&document]).card())
+        .unwrap();
+    until("the completion", || bench.record().state == "completed");
+    drop(card);
+    // A card with another server, after the service was lost and came back.
+    service.kill();
+    std::thread::sleep(Duration::from_millis(300));
+    service.restart().unwrap();
+    let b = of_server(&document, "b.example.com");
+    let _card = service
+        .insert(1, Card::new(OTHER, &[&document, &b]).card())
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    running.signal(Signal::Term).unwrap();
+    let ended = running.wait(PATIENCE).unwrap();
+    let tree = bench.tree();
+    assert!(
+        tree.contains(SRV) && tree.contains("b.example.com"),
+        "{tree} {ended:?}"
+    );
+}
+
+#[test]
+fn a_device_keeps_its_accounts_in_doubt_and_removes_them_when_the_reader_is_empty() {
+    let mut service = PrivatePcsc::start().unwrap();
+    let bench = bench(&service);
+    let document = bench.document();
+    let check = || {
+        let ended = client(&bench, &service, "switch-on").arg("--json").run();
+        let line = ended.stdout.lines().next().unwrap_or_default();
+        serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{ended:?}"))["cards"].clone()
+    };
+    let card = service
+        .insert(0, Card::new(CARD, &[&document]).card())
+        .unwrap();
+    assert_eq!(check()["applied"], serde_json::json!([SRV]));
+    card.fail_at(20, CardFault::Pulled);
+    let told = check();
+    assert_eq!(told["in_doubt"], true, "{told}");
+    assert!(bench.tree().contains(SRV), "pulled in mid-read");
+    drop(card);
+    service.kill();
+    let told = client(&bench, &service, "switch-on").arg("--json").run();
+    assert!(told.stdout.contains("No PC/SC service"), "{told:?}");
+    assert!(bench.tree().contains(SRV), "no service");
+    service.restart().unwrap();
+    let told = client(&bench, &service, "switch-on").arg("--json").run();
+    assert!(told.stdout.contains("no card"), "{told:?}");
+    assert!(
+        !bench.tree().contains(SRV),
+        "empty for five seconds: {told:?}"
+    );
+}
