@@ -79,7 +79,7 @@ const CARD_EXCHANGED: Case = Case {
 /// The step at which the client asks for its document.
 const BEGUN: &str = "Fetching";
 /// The step before it plans and applies the document.
-const PLANNED: &str = "clock";
+const PLANNED: &str = "Delivered";
 /// The step before it clears what is owed.
 const ANSWERED: &str = "AlertsDelivered";
 /// About how long it then takes until the change is durable.

@@ -117,7 +117,7 @@ causes! {
     ServerFailed "server-failed" Peer "The server failed to answer."
         "Look at the server's log; it is tried again.";
     PeerMisbehaved "peer-misbehaved" Peer "The server's answer is not what the protocol allows."
-        "Look at the exchange with `--trace`.";
+        "Check that the address is that of a DM 2.0 server; `curl -v` shows what it answers.";
     NothingForDevice "nothing-for-device" Configuration "The server has no bootstrap for this device."
         "Assign a profile to the device on the server.";
     DeviceUnknown "device-unknown" Policy "The server knows no device of this DevID."

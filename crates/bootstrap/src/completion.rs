@@ -39,6 +39,9 @@ pub struct BootstrapComplete {
     pub payload_hash: Option<String>,
 }
 
+/// The longest `Retry-After` that counts: a time further ahead is taken for one that a wrong clock set.
+const LONGEST_SECS: u32 = 86_400;
+
 impl OwedCompletion {
     /// A completion that nobody tried to deliver yet.
     #[must_use]
@@ -49,13 +52,13 @@ impl OwedCompletion {
         }
     }
 
-    /// The state after a failed attempt. `jitter` is from 0 to 255, the server's `Retry-After` in seconds wins over the schedule.
+    /// The state after a failed attempt. `jitter` is from 0 to 255, the server's `Retry-After` in seconds wins over the schedule, up to a day.
     #[must_use]
     pub fn after_failure(&self, now: Utc, jitter: u8, retry_after: Option<u32>) -> Self {
         let attempts = self.attempts.saturating_add(1);
         let wait = retry_after.map_or_else(
             || RetrySchedule::wait_millis(attempts, jitter),
-            |secs| i64::from(secs) * 1000,
+            |secs| i64::from(secs.min(LONGEST_SECS)) * 1000,
         );
         Self {
             attempts,

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use crate::download::{DownloadError, DownloadProgress, Downloaded};
 use crate::engine::{
-    Bootstrapped, Engine, FactoryReset, LastRefusal, MissingMo, NoBootstrap, Notified,
-    SessionReport, SwitchedOn,
+    Bootstrapped, Engine, FactoryReset, FetchAttempt, LastRefusal, MissingMo, NoBootstrap,
+    Notified, SessionReport, SwitchedOn,
 };
 use crate::listener::{self, ListenError, Listening, SmppListener};
 use crate::policy::ListenAddresses;
@@ -26,7 +26,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What the device does when it is switched on: the factory image is applied unless it was, the cards are checked, then, without an account, a bootstrap is fetched (D50). The
+    /// What the device does when it is switched on: the factory image is applied unless it was, the cards are checked, then, without an account, a bootstrap is fetched unless it is too early to ask again (D50, D55). The
     /// completion stays owed; [`Self::settle`] reports it.
     ///
     /// # Errors
@@ -61,7 +61,8 @@ impl Client {
         self.engine.preview_cards().await
     }
 
-    /// Client-initiated bootstrap: fetches from the sources in order, installs, and leaves the completion owed. [`Self::settle`] reports it.
+    /// Client-initiated bootstrap on command: asks the sources in order, whenever they were asked before, installs what one has, and leaves the completion
+    /// owed. [`Self::settle`] reports it.
     ///
     /// # Errors
     /// [`NoBootstrap`]; the tree is as it was.
@@ -138,7 +139,7 @@ impl Client {
         self.engine.missing(moid).await
     }
 
-    /// Runs as a daemon until `stop` holds true: reports what is owed by its schedule, asks for a bootstrap while there is no account.
+    /// Runs as a daemon until `stop` holds true: reports what is owed by its schedule, asks for a bootstrap while there is no account with which a session could be held.
     ///
     /// # Errors
     /// [`TreeError`] where the store fails.
@@ -255,6 +256,23 @@ impl Client {
     pub fn last_refusal(&self) -> Result<Option<LastRefusal>, TreeError> {
         let fact = self.engine.host.store().fact(LastRefusal::FACT)?;
         Ok(fact.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    /// What came of asking each bootstrap server since the last bootstrap that was applied, and when the device asks it again by itself (D55).
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn fetch_attempts(&self) -> Result<Vec<FetchAttempt>, TreeError> {
+        self.engine.fetch_attempts().await
+    }
+
+    /// Whether the device asks for a bootstrap by itself: it has no account, or such alone as name a bootstrap server in `Auth/Bootstrap` and bring nothing
+    /// to prove the device with in a session.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn seeks_bootstrap(&self) -> Result<bool, TreeError> {
+        self.engine.seeks_bootstrap().await
     }
 
     /// TLS connections opened and HTTP exchanges made so far.

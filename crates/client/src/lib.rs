@@ -28,7 +28,8 @@ pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
     AcceptedNotification, Bootstrapped, CardCheck, ConsentRequest, FactoryImage, FactoryReset,
-    IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn,
+    FetchAnswer, FetchAttempt, IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified,
+    SessionReport, SwitchedOn,
 };
 pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

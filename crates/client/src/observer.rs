@@ -88,6 +88,13 @@ pub enum ClientEvent {
         /// How many before it were not told.
         unreported: u64,
     },
+    /// A bootstrap server gave no bootstrap; this is when the device asks it again by itself (D55).
+    FetchAgainIn {
+        /// The bootstrap URL.
+        url: String,
+        /// Milliseconds.
+        millis: i64,
+    },
     /// An owed completion waits.
     RetryIn {
         /// For which server.

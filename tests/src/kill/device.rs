@@ -168,7 +168,11 @@ pub async fn finish(client: &Client, former: Option<&EventId>) -> Result<(), Fau
                 if let FactoryImage::Refused(refusal) = done.factory {
                     return Err(refusal.into());
                 }
-                done.fetched
+                match done.fetched {
+                    // Killed as it asked, it would wait for its minute (D55): somebody tells it to ask.
+                    Some(Err(NoBootstrap::Later { .. })) => Some(client.bootstrap().await),
+                    fetched => fetched,
+                }
             }
             Some(_) => Some(client.bootstrap().await),
         };

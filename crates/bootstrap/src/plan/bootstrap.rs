@@ -301,7 +301,8 @@ impl Planner<'_> {
         account
     }
 
-    /// Step 7: B-17 without exception for servers, then D58. A server that may not change `Auth/Bootstrap` keeps it by leaving it out.
+    /// Step 7: B-17 without exception for servers, then D58. A server that may not change `Auth/Bootstrap` keeps it by leaving it out. The one that the account
+    /// itself names there needs no consent: these keys authorise it (B-18), and the account hands the device over to it.
     fn guard(
         &self,
         account: &Account,
@@ -313,9 +314,9 @@ impl Planner<'_> {
             return Ok(());
         }
         let path = [names::AUTH, names::BOOTSTRAP];
-        if let Some(guarded) = before.find(&path)
-            && !self.is_bootstrap_server_of(guarded)
-        {
+        let guarded = before.find(&path);
+        let authorised = guarded.is_some_and(|keys| self.is_bootstrap_server_of(keys));
+        if let Some(guarded) = guarded.filter(|_| !authorised) {
             match after.find(&path) {
                 None => {
                     after.put(&names::path(&path), guarded.clone());
@@ -330,7 +331,7 @@ impl Planner<'_> {
             }
         }
         let own_source = account.provenance.source == self.delivery.source;
-        if !own_source && !self.delivery.consent {
+        if !own_source && !authorised && !self.delivery.consent {
             return Err(Cause::ForeignAccount.refusal().at(at).on(&account.srv_id));
         }
         Ok(())

@@ -4,8 +4,8 @@ use omadm_mo::standard::{DmAcc, dm_acc};
 use omadm_mo::{NodeAddress, TreeError};
 use omadm_tls::CertificateDer;
 
-use super::account_target::of_bootstrap;
-use super::{Engine, Source};
+use super::account_target::{AccountTarget, of_bootstrap};
+use super::{Engine, EngineConfig, Source};
 use crate::https::Trust;
 
 /// The bootstrap servers that the accounts name: each is asked with the `Auth/Bootstrap` of its account, and believed by its `ServerPubKey` alone (D78, B-18).
@@ -37,6 +37,21 @@ pub(super) fn account_sources(view: &dyn DeviceView) -> Result<Vec<Source>, Tree
         });
     }
     Ok(sources)
+}
+
+/// Whether the device has no account with which it could hold a session (D55): none at all, or such alone as hand it over to a bootstrap server: they have
+/// `Auth/Bootstrap` for it, and nothing proves the device to their DM Server (D78).
+pub(super) fn seeks_bootstrap(
+    view: &dyn DeviceView,
+    config: &EngineConfig,
+) -> Result<bool, TreeError> {
+    for account in view.accounts()? {
+        let target = AccountTarget::of(view, &account, None, config)?;
+        if !target.is_some_and(|target| target.hands_over) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Engine {

@@ -24,6 +24,8 @@ pub(super) struct AccountTarget {
     sources: Vec<String>,
     /// HTTP user and password, for the origin of `SrvURI` alone (D45).
     pub(super) login: Option<Login>,
+    /// Whether nothing proves the device in a session, but `Auth/Bootstrap` does to the bootstrap server.
+    pub(super) hands_over: bool,
 }
 
 impl AccountTarget {
@@ -72,6 +74,9 @@ impl AccountTarget {
             None if login.is_some() => None,
             None => config.identity.clone().or_else(fallback),
         };
+        let proven = credential.is_some() || login.is_some();
+        let mut keys = bootstrap.iter().filter(|_| !proven);
+        let hands_over = keys.any(|(_, keys)| of_bootstrap(keys).is_some());
         let mut trust = config.anchors.clone();
         trust
             .anchors
@@ -89,6 +94,7 @@ impl AccountTarget {
             trust,
             server_key,
             login,
+            hands_over,
         }))
     }
 

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use omadm_bootstrap::plan::{
     BootstrapPlan, CredentialCheck, Delivery, Preview, plan_bootstrap, preview,
 };
@@ -7,39 +5,21 @@ use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
     Refusal, Utc,
 };
-use omadm_dm2::package0::{BootstrapSourceId, ServerId};
 use omadm_mo::{DevId, Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
 use omadm_tls::Leaf;
 
 use super::account_target::{identity, psk};
 use super::consent::{ConsentRequest, is_lifted_by_consent};
-use super::{Engine, LastRefusal, Source, entropy};
+use super::fetch_attempts::FetchAttempts;
+use super::{Engine, LastRefusal, entropy};
 use crate::observer::ClientEvent;
-use crate::store::OwedNotification;
 
 /// A bootstrap that was applied, or had been before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bootstrapped {
     /// The servers that are owed a BootstrapComplete.
     pub servers: Vec<SrvId>,
-}
-
-/// Why there is no bootstrap now.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NoBootstrap {
-    /// No source is configured.
-    #[error("no bootstrap source is configured; name one in the policy file or with --url")]
-    NoSource,
-    /// The server has none for this device now.
-    #[error("the bootstrap server has nothing for this device now")]
-    Nothing {
-        /// When to ask again, in seconds, where it said so.
-        retry_after: Option<u32>,
-    },
-    /// It could not be had, or was refused.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
 }
 
 /// How often a plan is made again because the tree changed under it.
@@ -54,12 +34,6 @@ pub(super) struct Arrived {
     pub(super) channel: ChannelSecurity,
     pub(super) event_id: EventId,
     pub(super) at: Utc,
-}
-
-/// How far one source got.
-enum Tried {
-    NotFetched(NoBootstrap),
-    NotApplied(Refusal),
 }
 
 /// What this build makes of the credentials in a document.
@@ -91,88 +65,6 @@ impl CredentialCheck for TlsCredentials {
 }
 
 impl Engine {
-    /// Client-initiated bootstrap (`dm20.md` §14.5, D55): asks the sources in order until one has a document, and applies it.
-    pub(crate) async fn bootstrap(&self) -> Result<Bootstrapped, NoBootstrap> {
-        let mut last = NoBootstrap::NoSource;
-        let sources = self.sources().await.map_err(storage)?;
-        for (n, source) in sources.iter().enumerate() {
-            // Configured and named by an account, with its keys: asked once.
-            let asked = |other: &Source| {
-                let keys = other.credential.as_ref().zip(source.credential.as_ref());
-                other.url == source.url && keys.is_some_and(|(a, b)| Arc::ptr_eq(a, b))
-            };
-            if sources.iter().take(n).any(asked) {
-                continue;
-            }
-            match self
-                .bootstrap_from(source, &sources, BootstrapMethod::ClientInitiated)
-                .await
-            {
-                Err(Tried::NotFetched(problem)) => last = problem,
-                Err(Tried::NotApplied(refusal)) => return Err(refusal.into()),
-                Ok(done) => return Ok(done),
-            }
-        }
-        if let NoBootstrap::Refused(refusal) = &last {
-            self.remember(refusal, BootstrapMethod::ClientInitiated)
-                .await;
-            self.tell(&ClientEvent::Refused(refusal.clone()));
-        }
-        Err(last)
-    }
-
-    /// Fetches from one source and applies what came.
-    async fn bootstrap_from(
-        &self,
-        source: &Source,
-        sources: &[Source],
-        method: BootstrapMethod,
-    ) -> Result<Bootstrapped, Tried> {
-        let (document, channel) = self
-            .fetch(source, sources)
-            .await
-            .map_err(Tried::NotFetched)?;
-        let origin = BootstrapSource::Server(source.url.origin().to_string());
-        let delivered = self
-            .deliver(Secret::new(document), method, origin, channel)
-            .await;
-        if let Err(refusal) = &delivered {
-            self.report_refusal(source, refusal).await;
-        }
-        delivered.map_err(Tried::NotApplied)
-    }
-
-    /// Answers a bootstrap Notification (D84): the source that it names is asked, and what comes is server-initiated. A source that cannot be
-    /// reached is tried again.
-    pub(super) async fn notified_bootstrap(
-        &self,
-        id: &BootstrapSourceId,
-        owed: OwedNotification,
-    ) -> Result<(), TreeError> {
-        let server = ServerId::Bootstrap(id.clone());
-        let sources = self.sources().await?;
-        let mut known = sources.iter();
-        let source = known.find(|source| source.id.as_deref() == Some(id.as_str()));
-        let method = BootstrapMethod::ServerInitiated;
-        let tried = match source {
-            Some(source) => self.bootstrap_from(source, &sources, method).await,
-            None => Err(Tried::NotFetched(NoBootstrap::NoSource)),
-        };
-        match tried {
-            Err(Tried::NotFetched(NoBootstrap::Refused(refusal))) => {
-                self.remember(&refusal, method).await;
-                self.tell(&ClientEvent::Refused(refusal));
-                self.notification_failed(server, owed, None).await
-            }
-            Err(Tried::NotFetched(NoBootstrap::Nothing { retry_after })) => {
-                self.notification_failed(server, owed, retry_after).await
-            }
-            Ok(_) | Err(Tried::NotApplied(_) | Tried::NotFetched(NoBootstrap::NoSource)) => {
-                self.settle_notification(server, owed.number, None).await
-            }
-        }
-    }
-
     /// The common processing of a delivered document (§14.6.1), whatever the method.
     pub(crate) async fn deliver(
         &self,
@@ -221,12 +113,8 @@ impl Engine {
         let method = arrived.method;
         match &outcome {
             Ok(_) => {
-                if let Err(error) = self
-                    .host
-                    .run(|host| host.store.set_fact(LastRefusal::FACT, None))
-                    .await
-                {
-                    tracing::warn!(%error, "the last refusal could not be forgotten");
+                if let Err(error) = self.forget_failures().await {
+                    tracing::warn!(%error, "what failed before could not be forgotten");
                 }
             }
             Err(refusal) => {
@@ -376,6 +264,15 @@ impl Engine {
             )
         });
         previewed.await.map_err(storage)?
+    }
+
+    /// A bootstrap was applied: what went wrong before it is of no interest any more.
+    pub(super) async fn forget_failures(&self) -> Result<(), TreeError> {
+        let forgotten = self.host.run(|host| {
+            host.store.set_fact(LastRefusal::FACT, None)?;
+            FetchAttempts::forget(&host.store)
+        });
+        forgotten.await
     }
 
     pub(super) fn credentials(&self) -> TlsCredentials {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::bootstrap::{REPLANS, storage};
-use super::{Engine, LastRefusal, entropy};
+use super::{Engine, entropy};
 use crate::observer::ClientEvent;
 use crate::reader::{CardEvent, CardReaders};
 
@@ -218,9 +218,7 @@ impl Engine {
             self.tell(&ClientEvent::Refused(refusal.clone()));
         }
         if !refused && !decision.servers.is_empty() {
-            self.host
-                .run(|host| host.store.set_fact(LastRefusal::FACT, None))
-                .await?;
+            self.forget_failures().await?;
         }
         Ok(CardCheck::Done(Box::new(decision)))
     }

@@ -6,28 +6,15 @@ use omadm_mo::{SrvId, TreeError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::{Engine, NoBootstrap, entropy};
+use super::{Engine, NoBootstrap};
 use crate::store::OwedNotification;
-
-/// D55: 1, 5 and 30 minutes after a failed fetch, then daily; jittered by ± 20 %.
-fn fetch_wait(failures: u32, jitter: u8) -> Duration {
-    let secs: u64 = match failures {
-        0 | 1 => 60,
-        2 => 300,
-        3 => 1800,
-        _ => 86_400,
-    };
-    Duration::from_millis(secs * (800 + 400 * u64::from(jitter) / 255))
-}
 
 /// Longest sleep at a stretch: a clock that jumps is noticed within it.
 const NAP: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Until `stop` says so: what is owed is reported, a device without account asks for a bootstrap (D55, D60).
+    /// Until `stop` says so: what is owed is reported, a device without usable account asks for a bootstrap (D55, D60).
     pub(super) async fn attend(&self, mut stop: watch::Receiver<bool>) -> Result<(), TreeError> {
-        let mut failures = 0;
-        let mut ask_at: Option<Utc> = None;
         let mut first = true;
         while !*stop.borrow() {
             self.decide_waiting_push().await?;
@@ -48,12 +35,13 @@ impl Engine {
                 })
                 .map(|account| account.srv_id.clone())
                 .collect();
-            first = false;
             for server in due {
                 if *stop.borrow() {
                     return Ok(());
                 }
                 self.session(&server).await?;
+                // The next server may take as long as a session can: the reports to the others do not wait for it.
+                self.work_behind(false).await?;
             }
             let known = |srv_id: &SrvId| accounts.iter().any(|it| it.srv_id == *srv_id);
             for gone in notified.accounts.iter().filter(|srv_id| !known(srv_id)) {
@@ -70,24 +58,16 @@ impl Engine {
             if bootstrapped {
                 continue;
             }
-            if accounts.is_empty() && is_due(ask_at, now) {
-                let [jitter] = entropy().unwrap_or([128]);
-                match self.bootstrap().await {
-                    Ok(_) => {
-                        failures = 0;
-                        ask_at = None;
-                        continue;
-                    }
-                    Err(NoBootstrap::Nothing {
-                        retry_after: Some(secs),
-                    }) => ask_at = Some(now.plus_secs(i64::from(secs))),
-                    Err(NoBootstrap::Nothing { retry_after: None }) => {
-                        ask_at = Some(now.plus_millis(millis(fetch_wait(4, jitter))));
-                    }
-                    Err(NoBootstrap::NoSource) => ask_at = Some(now.plus_secs(86_400)),
-                    Err(NoBootstrap::Refused(_)) => {
-                        failures += 1;
-                        ask_at = Some(now.plus_millis(millis(fetch_wait(failures, jitter))));
+            let at_start = std::mem::take(&mut first);
+            let mut ask_at = None;
+            if self.seeks_bootstrap().await? {
+                match self.bootstrap_when_due(at_start).await {
+                    Ok(_) => continue,
+                    Err(NoBootstrap::Later { at }) => ask_at = Some(at),
+                    Err(_) => {
+                        let attempts = self.fetch_attempts().await?.into_iter();
+                        let now = self.now();
+                        ask_at = attempts.map(|one| one.next).filter(|at| *at > now).min();
                     }
                 }
             }
@@ -137,7 +117,7 @@ impl Engine {
             .await?;
         let owed = accounts.iter().filter_map(|account| account.owed.as_ref());
         let next = owed.map(|owed| owed.not_before.unwrap_or_else(|| self.now()));
-        let next = next.chain(ask_at.filter(|_| accounts.is_empty()));
+        let next = next.chain(ask_at);
         let notified = self
             .host
             .run(|host| host.store.owed_notifications())
@@ -173,18 +153,9 @@ pub(super) fn millis(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use omadm_bootstrap::Utc;
 
-    use super::{fetch_wait, is_due};
-
-    #[test]
-    fn the_back_off_of_a_failed_fetch_is_that_of_d55() {
-        assert_eq!(fetch_wait(1, 0), Duration::from_secs(48));
-        assert_eq!(fetch_wait(2, 255), Duration::from_secs(360));
-        assert!(fetch_wait(9, 128) > fetch_wait(3, 128));
-    }
+    use super::is_due;
 
     #[test]
     fn a_clock_that_jumped_back_by_years_does_not_silence_a_completion() {

@@ -7,20 +7,33 @@ use omadm_mo::ServerUri;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_session::client::{Cause, Response};
 
+use super::client_initiated::NotFetched;
 use super::{Engine, NoBootstrap, Source, problem_document};
 use crate::https::{Call, Credential, Login, Reach, Target, accept_mo};
 use crate::observer::ClientEvent;
 
 /// D08.
 const REDIRECTS: u8 = 3;
+/// When a server is asked again that says 202 without saying when, in seconds.
+const UNSAID_SECS: u32 = 1800;
+
+/// A document as a server gave it.
+pub(super) struct Document<'a> {
+    pub(super) document: Vec<u8>,
+    pub(super) channel: ChannelSecurity,
+    /// The source that it came from in the end, after redirects.
+    pub(super) from: &'a Source,
+    /// The address there.
+    pub(super) url: ServerUri,
+}
 
 impl Engine {
     /// Asks one source for the document (D55). A redirect leads to one of `sources` alone.
-    pub(super) async fn fetch(
+    pub(super) async fn fetch<'a>(
         &self,
-        source: &Source,
-        sources: &[Source],
-    ) -> Result<(Vec<u8>, ChannelSecurity), NoBootstrap> {
+        source: &'a Source,
+        sources: &'a [Source],
+    ) -> Result<Document<'a>, NotFetched> {
         self.tell(&ClientEvent::Fetching {
             url: source.url.to_string(),
         });
@@ -45,17 +58,31 @@ impl Engine {
                     } else {
                         ChannelSecurity::MutualTls
                     };
-                    return Ok((response.body, channel));
+                    return Ok(Document {
+                        document: response.body,
+                        channel,
+                        from: source,
+                        url,
+                    });
                 }
-                204 | 202 => {
-                    let retry_after = response.retry_after;
+                status @ (204 | 202) => {
+                    let unsaid = (status == 202).then_some(UNSAID_SECS);
+                    let retry_after = response.retry_after.or(unsaid);
                     self.tell(&ClientEvent::NothingThere {
                         url: url.to_string(),
                         retry_after,
                     });
-                    return Err(NoBootstrap::Nothing { retry_after });
+                    return Err(NotFetched {
+                        problem: NoBootstrap::Nothing { retry_after },
+                        retry_after,
+                    });
                 }
-                _ => return Err(refused(&response, &url).into()),
+                _ => {
+                    return Err(NotFetched {
+                        problem: refused(&response, &url).into(),
+                        retry_after: response.retry_after,
+                    });
+                }
             }
         }
         Err(Failure::PeerMisbehaved
@@ -67,12 +94,12 @@ impl Engine {
 
     /// Tells the bootstrap server why its document was refused: a problem document, our own addition. A server that does not know it may
     /// answer what it likes; the refusal stands either way.
-    pub(super) async fn report_refusal(&self, source: &Source, refusal: &Refusal) {
+    pub(super) async fn report_refusal(&self, source: &Source, url: ServerUri, refusal: &Refusal) {
         let call = Call {
             method: Method::POST,
             content_type: Some(media_type::PROBLEM),
             body: problem_document(refusal),
-            ..self.fetch_call(source, source.url.clone())
+            ..self.fetch_call(source, url)
         };
         match self.https.call(&self.fetch_target(source), &call).await {
             Ok(response) => tracing::debug!(status = response.status, "refusal reported"),
@@ -154,7 +181,7 @@ fn unreachable(cause: &Cause, url: &ServerUri) -> Refusal {
     let failure = match cause {
         Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
         Cause::HandshakeRefused(_) => Failure::HandshakeRefused,
-        Cause::TooLarge(_) => Failure::Unparsable,
+        Cause::TooLarge(_) => Failure::DocumentTooBig,
         Cause::Forbidden => Failure::ChannelNotSecure,
         _ => Failure::ServerUnreachable,
     };
@@ -178,7 +205,12 @@ fn refused(response: &Response, url: &ServerUri) -> Refusal {
         status if status >= 500 => Failure::ServerFailed,
         _ => Failure::ServerRefused,
     });
-    let detail = member("detail").map_or_else(String::new, |detail| format!(": {detail}"));
+    let media_type = response.content_type.as_deref().unwrap_or_default();
+    let detail = match member("detail") {
+        Some(detail) => format!(": {detail}"),
+        None if response.status == 200 => format!(" with {media_type}, which is no DM Bootstrap"),
+        None => String::new(),
+    };
     cause
         .refusal()
         .on(url)

@@ -63,6 +63,8 @@ const CLOCK_SET_MS: i64 = 1_262_304_000_000;
 const UNPROVEN_SECS: i64 = 60;
 /// Seconds until what is owed to a Notification is tried again; then it is given up.
 const RETRY_SECS: [i64; 3] = [10, 60, 300];
+/// The longest `Retry-After` that counts.
+const DAY_SECS: i64 = 86_400;
 /// Events of ignored Notifications in [`TOLD_WITHIN`]; the rest is counted.
 const TOLD: u32 = 10;
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -163,7 +165,9 @@ impl Engine {
         let wait = RETRY_SECS.get(usize::from(owed.attempts)).copied();
         let next = wait.map(|wait| OwedNotification {
             attempts: owed.attempts + 1,
-            not_before: Some(now.plus_secs(wait.max(retry_after.map_or(0, i64::from)))),
+            not_before: Some(
+                now.plus_secs(wait.max(retry_after.map_or(0, i64::from).min(DAY_SECS))),
+            ),
             ..owed.clone()
         });
         if next.is_none() {

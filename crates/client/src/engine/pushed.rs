@@ -185,7 +185,8 @@ impl Engine {
             };
             let outcome = self.processed(&arrived, outcome).await;
             if let (Some(source), Err(refusal)) = (source, &outcome) {
-                self.report_refusal(source, refusal).await;
+                self.report_refusal(source, source.url.clone(), refusal)
+                    .await;
             }
         }
         self.host

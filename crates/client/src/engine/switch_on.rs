@@ -1,6 +1,5 @@
-//! What a device does when it is switched on (D50): factory image, cards, then client-initiated bootstrap where there is no account yet.
+//! What a device does when it is switched on (D50): factory image, cards, then client-initiated bootstrap where there is no usable account yet.
 
-use omadm_bootstrap::DeviceView as _;
 use omadm_mo::TreeError;
 use tokio::sync::watch;
 
@@ -27,7 +26,7 @@ impl Engine {
     }
 
     /// Runs until `stop` says so: the factory image is applied unless it was (D50), the cards are checked, before any session; then what is owed is
-    /// reported, a device without account asks for a bootstrap, and inserted cards are checked.
+    /// reported, a device without usable account asks for a bootstrap, and inserted cards are checked.
     pub(crate) async fn run(&self, stop: watch::Receiver<bool>) -> Result<(), TreeError> {
         let (_, cards) = self.local_bootstraps().await?;
         let (attended, watched) = (self.attend(stop.clone()), self.watch_cards(cards, stop));
@@ -37,9 +36,8 @@ impl Engine {
     /// All of it, once.
     pub(crate) async fn switch_on(&self) -> Result<SwitchedOn, TreeError> {
         let (factory, cards) = self.local_bootstraps().await?;
-        let accounts = self.host.run(|host| host.store.snapshot()?.accounts());
-        let fetched = if accounts.await?.is_empty() {
-            Some(self.bootstrap().await)
+        let fetched = if self.seeks_bootstrap().await? {
+            Some(self.bootstrap_when_due(true).await)
         } else {
             None
         };

@@ -32,6 +32,10 @@ pub(crate) enum Reply {
     Close,
     /// Promises the whole body, sends the first half and closes.
     Half(Answer),
+    /// Promises the whole body, sends the first half and says nothing more.
+    Stall(Answer),
+    /// Promises a gigabyte of MO data and sends blanks as long as they are taken.
+    Gigabyte,
     /// Sends an octet of the body now and then, so that it never ends in time.
     Drip(Answer),
     /// Sends a body without end and without length.
@@ -302,6 +306,23 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) -> Option<(
             stream.flush().await.ok()?;
             let _closed = stream.shutdown().await;
             None
+        }
+        Reply::Stall(answer) => {
+            let mut octets = head(&answer);
+            octets.extend_from_slice(&answer.body[..answer.body.len() / 2]);
+            stream.write_all(&octets).await.ok()?;
+            stream.flush().await.ok()?;
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            None
+        }
+        Reply::Gigabyte => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oma.dm.mo+json\r\n";
+            let head = format!("{head}Content-Length: {}\r\n\r\n", 1 << 30);
+            stream.write_all(head.as_bytes()).await.ok()?;
+            for _ in 0..1 << 18 {
+                stream.write_all(&[b' '; 4096]).await.ok()?;
+            }
+            Some(())
         }
         Reply::Drip(answer) => {
             stream.write_all(&head(&answer)).await.ok()?;

@@ -116,6 +116,9 @@ fn client_words(event: &ClientEvent) -> String {
         ClientEvent::PushTurnedAway { from, refusal, .. } => {
             format!("turns {from} away, who wanted to push a DM Bootstrap: {refusal}")
         }
+        ClientEvent::FetchAgainIn { url, millis } => {
+            format!("asks {url} again in {} s", millis / 1000)
+        }
         ClientEvent::RetryIn { server, millis } => {
             format!("tries {server} again in {} s", millis / 1000)
         }

@@ -13,7 +13,7 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_session::client::Outcome;
 use omadm_tls::pem;
 
-use super::{client_switch, client_tree, read_text, say};
+use super::{client_status, client_switch, client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Is a DM Client
@@ -71,6 +71,11 @@ pub(crate) enum Client {
         after_help = "Examples:\n  omadm client exec --dir device --ddf lamp.ddf urn:example:mo:lamp:1.0//Blink"
     )]
     Exec(client_tree::Exec),
+    /// Print the accounts and what is owed to them; without any, what the bootstrap servers said and when each is asked again
+    #[command(
+        after_help = "A device without usable account asks its bootstrap servers by itself: after a failure in 1, 5 and 30 minutes, then daily, or when the server\nsaid so; after an answer that there is nothing, daily and at the next start. `omadm client bootstrap` asks at once.\n\nExamples:\n  omadm client status --dir device\n  omadm client status --dir device --json"
+    )]
+    Status(Device),
     /// Print what waits to be delivered, and why the last bootstrap was refused
     #[command(after_help = "Examples:\n  omadm client alerts --dir device")]
     Alerts(Device),
@@ -145,6 +150,7 @@ impl Client {
             Self::Get(get) => get.run().await,
             Self::Set(set) => set.run().await,
             Self::Exec(exec) => exec.run().await,
+            Self::Status(device) => client_status::status(device).await,
             Self::Alerts(device) => device.alerts().await,
         }
     }
@@ -399,6 +405,9 @@ pub(super) fn not_fetched(problem: &NoBootstrap) -> Failure {
         NoBootstrap::NoSource => "name one in policy.toml, or with --url and --ca",
         NoBootstrap::Nothing { .. } => {
             "assign a profile on the server: omadm device add … --profile NAME"
+        }
+        NoBootstrap::Later { .. } => {
+            "`omadm client bootstrap` asks at once; `omadm client status` tells what was answered"
         }
         NoBootstrap::Refused(refusal) => refusal.cause.action(),
     };

@@ -3,6 +3,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod card;
 pub(crate) mod client;
 pub(crate) mod client_cards;
+mod client_status;
 mod client_switch;
 pub(crate) mod client_tree;
 pub(crate) mod conformance;

@@ -1,0 +1,85 @@
+//! `omadm client status`: why a device has no bootstrap, and when it asks again by itself.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use omadm_tests::process::{Device, Server};
+use serde_json::Value;
+
+const DEVICE: &str = "IMEI:493005100592800";
+
+/// A port at which nobody listens.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    format!("https://127.0.0.1:{port}/bootstrap")
+}
+
+fn status(device: &Device) -> Value {
+    let told = device.client("status").arg("--json").run().good().stdout;
+    serde_json::from_str(&told).unwrap()
+}
+
+#[test]
+fn a_device_tells_why_it_has_no_bootstrap_and_does_not_ask_again_before_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    let nowhere = nowhere();
+    let start = || {
+        let command = device.client("switch-on").args(["--url", &nowhere]);
+        command.arg("--ca").arg(server.ca()).run().refused()
+    };
+    let fresh = device.client("status").run().good().stdout;
+    assert!(fresh.contains("no DM Account"), "{fresh}");
+    assert!(
+        fresh.contains("no bootstrap server was asked yet"),
+        "{fresh}"
+    );
+
+    let first = start().stderr;
+    assert!(first.contains("could not be reached"), "{first}");
+    let told = status(&device);
+    let fetch = &told["fetches"][0];
+    assert_eq!(
+        (&told["seeks_bootstrap"], &fetch["answer"]),
+        (&true.into(), &"refused".into())
+    );
+    assert_eq!(fetch["refusal"]["cause"], "server-unreachable");
+    assert_eq!(
+        (fetch["failures"].as_u64(), fetch["url"].as_str()),
+        (Some(1), Some(nowhere.as_str()))
+    );
+    assert!(fetch["next"].as_str() > fetch["at"].as_str(), "{fetch}");
+
+    // The next start asks nobody, and says what would.
+    let second = start().stderr;
+    assert!(
+        second.contains("is asked before") && second.contains("omadm client bootstrap"),
+        "{second}"
+    );
+    assert_eq!(status(&device)["fetches"][0], *fetch);
+    let words = device.client("status").run().good().stdout;
+    for text in [
+        nowhere.as_str(),
+        "could not be reached",
+        "next: ",
+        "1 failure(s)",
+        "asks at once",
+    ] {
+        assert!(words.contains(text), "{text}: {words}");
+    }
+
+    // On command it is asked at once; with the bootstrap all that is forgotten.
+    device.register(&server, &token, "minimal");
+    let _done = device.client_at("bootstrap", &server).run().good();
+    let told = status(&device);
+    assert_eq!(
+        (&told["seeks_bootstrap"], &told["fetches"]),
+        (&false.into(), &Value::Array(vec![]))
+    );
+    assert_eq!(told["last_refusal"], Value::Null);
+    assert_eq!(told["accounts"][0]["method"], "client-initiated");
+    assert_eq!(told["accounts"][0]["bootstrap_complete_owed"], false);
+    let words = device.client("status").run().good().stdout;
+    assert!(words.contains("BootstrapComplete acknowledged"), "{words}");
+}
