@@ -6,6 +6,7 @@
 pub mod header;
 pub mod http_auth;
 pub mod media_type;
+pub mod object_range;
 pub mod package0;
 
 mod alert;

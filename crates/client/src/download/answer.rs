@@ -1,5 +1,6 @@
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName};
 use http::{HeaderMap, StatusCode};
+use omadm_dm2::object_range::ContentRange;
 use omadm_session::client::Cause;
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +41,13 @@ impl Answer {
             200 => Ok(Self::Whole(object(
                 text(CONTENT_LENGTH).and_then(|octets| octets.parse().ok()),
             ))),
-            206 if from > 0 => match text(CONTENT_RANGE).and_then(rest) {
-                Some((first, total)) if first == from => Ok(Self::Rest(object(Some(total)))),
+            206 if from > 0 => match text(CONTENT_RANGE).and_then(ContentRange::read) {
+                Some(range) if *range.part() == (from..range.total()) => {
+                    Ok(Self::Rest(object(Some(range.total()))))
+                }
                 range => {
-                    let why = format!("asked for octets from {from}, told to get {range:?}");
+                    let told = range.map_or_else(|| "no range".to_owned(), |it| it.to_string());
+                    let why = format!("asked for octets from {from}, told to get {told}");
                     Err(Ended::Useless(Cause::Unreachable(why)))
                 }
             },
@@ -53,13 +57,4 @@ impl Answer {
             status => Err(Ended::Final(DownloadError::Status(status))),
         }
     }
-}
-
-/// First octet and length of the whole of `bytes first-last/length`, where the range goes to the end.
-fn rest(range: &str) -> Option<(u64, u64)> {
-    let (range, total) = range.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) =
-        (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
-    (first <= last && last.checked_add(1) == Some(total)).then_some((first, total))
 }
