@@ -1,9 +1,13 @@
 //! What an SMSC delivers.
 
+use bytes::BytesMut;
 use omadm_push::sms::{Part, Ports, Reference, UserData, UserDataError};
 use rusmpp::pdus::DeliverSm;
 use rusmpp::tlvs::{Tlv, TlvValue};
+use rusmpp::{Command, Pdu};
 
+use crate::FrameError;
+use crate::frame::take;
 use crate::receipt::Receipt;
 
 /// esm_class: a user data header is there.
@@ -43,6 +47,24 @@ impl Delivered {
             data: &self.octets,
         })
     }
+}
+
+/// The messages that the commands of a stream deliver, receipts left out: a recorded one, or one that is tried out. What is not whole at the end is left out too.
+///
+/// # Errors
+/// [`FrameError`] where a command has a length that cannot be; a body that cannot be read costs its own command alone.
+pub fn delivered(octets: &[u8]) -> Result<Vec<Delivered>, FrameError> {
+    let mut came = BytesMut::from(octets);
+    let mut messages = Vec::new();
+    while let Some(frame) = take(&mut came)? {
+        let pdu = frame.command.as_ref().and_then(Command::pdu);
+        if let Some(Pdu::DeliverSm(sm)) = pdu
+            && let Content::Message(message) = content(sm)
+        {
+            messages.push(message);
+        }
+    }
+    Ok(messages)
 }
 
 /// A receipt, or a message.

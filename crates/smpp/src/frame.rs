@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     pub(crate) async fn next(&mut self) -> Result<Frame, LinkError> {
         loop {
-            if let Some(frame) = self.buffered()? {
+            if let Some(frame) = take(&mut self.buffer)? {
                 return Ok(frame);
             }
             match self.stream.read_buf(&mut self.buffer).await {
@@ -62,29 +62,30 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             }
         }
     }
+}
 
-    fn buffered(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(head) = self.buffer.first_chunk::<HEAD>() else {
-            return Ok(None);
-        };
-        let [length, id, status, sequence] = words(head);
-        let whole = usize::try_from(length).unwrap_or(usize::MAX);
-        if !(HEAD..=LONGEST).contains(&whole) {
-            return Err(FrameError::Length(length));
-        }
-        if self.buffer.len() < whole {
-            return Ok(None);
-        }
-        let mut octets = self.buffer.split_to(whole);
-        octets.advance(4);
-        let command = Command::decode(&mut octets, whole - 4);
-        Ok(Some(Frame {
-            id,
-            status,
-            sequence,
-            command: command.ok().map(|(command, _)| command),
-        }))
+/// Takes the first command out of what came; none while it is not whole.
+pub(crate) fn take(came: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+    let Some(head) = came.first_chunk::<HEAD>() else {
+        return Ok(None);
+    };
+    let [length, id, status, sequence] = words(head);
+    let whole = usize::try_from(length).unwrap_or(usize::MAX);
+    if !(HEAD..=LONGEST).contains(&whole) {
+        return Err(FrameError::Length(length));
     }
+    if came.len() < whole {
+        return Ok(None);
+    }
+    let mut octets = came.split_to(whole);
+    octets.advance(4);
+    let command = Command::decode(&mut octets, whole - 4);
+    Ok(Some(Frame {
+        id,
+        status,
+        sequence,
+        command: command.ok().map(|(command, _)| command),
+    }))
 }
 
 /// The four numbers of a head.

@@ -13,7 +13,7 @@ mod serve;
 mod status;
 
 pub use config::{EsmeConfig, EsmeConfigError, MessageIds, SourceAddress};
-pub use delivered::Delivered;
+pub use delivered::{Delivered, delivered};
 pub use esme::{Accepted, Esme, LinkState, Outgoing, SubmitError};
 pub use frame::FrameError;
 pub use link_error::LinkError;
