@@ -19,6 +19,9 @@ use omadm_mo::Secret;
 use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_server::operator::types::{NewBootstrap, NewCredential, NewDevice};
 use omadm_server::{DmServer, ExchangeObserver, ObservedExchange, StartError};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::string::{RegexGeneratorStrategy, string_regex};
+use proptest::test_runner::TestRunner;
 use support::{CLIENT_INITIATED, DEVICE, DOCUMENT, PACKAGE1, Rig};
 use tokio::net::TcpStream;
 
@@ -411,4 +414,54 @@ async fn an_observer_sees_every_exchange_with_its_secrets_masked() {
             .contains("ClientInitiatedMgmt")
     );
     assert!(!format!("{seen:?}").contains(SECRET));
+}
+
+/// Cursors, numbers and names as nobody would write them, NUL among them: PostgreSQL takes none.
+#[tokio::test]
+async fn no_query_and_no_path_of_a_request_is_a_fault_of_the_server() {
+    let rig = Rig::new().await;
+    rig.api
+        .add_device(&NewDevice {
+            dev_id: DEVICE.to_owned(),
+            ..NewDevice::default()
+        })
+        .await
+        .unwrap();
+    let device = format!("/api/v1/devices/{DEVICE}");
+    let lists = [
+        "/api/v1/devices".to_owned(),
+        "/api/v1/bootstraps".to_owned(),
+        "/api/v1/events".to_owned(),
+        format!("{device}/commands"),
+        format!("{device}/objects"),
+    ];
+    let auth = bearer(&rig);
+    let headers = [("Authorization", auth.as_str())];
+    let text = "(%00|%FF|%C3%BC|%|[0-9]{1,30}|[a-zA-Z~/.:-]{1,8}|-|[+]){0,4}";
+    let query = format!("((after|before|limit|device|scope|[a-z]{{1,4}})={text}&?){{1,3}}");
+    let (query, name) = (string_regex(&query).unwrap(), string_regex(text).unwrap());
+    let mut runner = TestRunner::deterministic();
+    let mut one = |of: &RegexGeneratorStrategy<String>| of.new_tree(&mut runner).unwrap().current();
+    let mut asked = Vec::new();
+    for turn in 0..60 {
+        let list = &lists[turn % lists.len()];
+        asked.push((Method::GET, format!("{list}?{}", one(&query))));
+        let path = format!("{device}/objects/{}", one(&name));
+        asked.push(([Method::GET, Method::DELETE][turn % 2].clone(), path));
+        asked.push((Method::GET, format!("{list}/{}", one(&name))));
+    }
+    for path in [
+        "objects?after=%00",
+        "objects/a%00",
+        "commands?before=18446744073709551615",
+    ] {
+        asked.push((Method::GET, format!("{device}/{path}")));
+    }
+    for (method, path) in asked {
+        let (status, _) = raw(&rig, method.clone(), &path, &headers, "").await;
+        assert!(
+            matches!(status, 200 | 400 | 404 | 405),
+            "{method} {path}: {status}"
+        );
+    }
 }

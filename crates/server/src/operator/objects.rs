@@ -49,9 +49,12 @@ pub(super) async fn list(
     Path(id): Path<String>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<ObjectPage>, Refused> {
+    let after = query.after.as_deref();
+    if let Some(path) = after.filter(|path| !is_plain_path(path)) {
+        return Err(no_path(path));
+    }
     let device = device(&node, &id).await?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let after = query.after.as_deref();
     let found = node.store.objects(&device.dev_id, after, limit).await?;
     let next = if found.len() == limit {
         found.last().map(|head| head.path.clone())
@@ -94,6 +97,9 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let dev_id = dev_id(&id)?;
+    if !is_plain_path(&path) {
+        return Err(no_path(&path));
+    }
     let found = node.store.object(&dev_id, &path).await?;
     let object = found.ok_or_else(|| nothing_there(&dev_id, &path))?;
     let place = enter(&node, &dev_id)?;
@@ -113,6 +119,9 @@ pub(super) async fn remove(
     Path((id, path)): Path<(String, String)>,
 ) -> Result<StatusCode, Refused> {
     let correlation = correlation();
+    if !is_plain_path(&path) {
+        return Err(no_path(&path));
+    }
     for _again in 0..=RETRIES {
         let device = device(&node, &id).await?;
         if node.store.object(&device.dev_id, &path).await?.is_none() {
@@ -139,10 +148,7 @@ async fn store(
     content: &mut Body,
 ) -> Result<Json<ObjectBody>, Refused> {
     if !is_plain_path(&path) {
-        let detail = format!(
-            "{path:?} is no path of the data repository: it has names of A-Z a-z 0-9 - . _ ~ with slashes between, 512 octets at most"
-        );
-        return Err(Refused::bad(detail));
+        return Err(no_path(&path));
     }
     let media_type = match headers.get(CONTENT_TYPE) {
         None => UNKNOWN_TYPE,
@@ -205,6 +211,13 @@ async fn device(node: &Node, id: &str) -> Result<Device, Refused> {
 fn enter(node: &Node, dev_id: &DevId) -> Result<Place, Refused> {
     let place = node.transfers.enter(dev_id);
     place.map_err(|_full| node.over_capacity().into())
+}
+
+/// Nothing that a store is asked for: a database may not even take it.
+fn no_path(path: &str) -> Refused {
+    Refused::bad(format!(
+        "{path:?} is no path of the data repository: it has names of A-Z a-z 0-9 - . _ ~ with slashes between, 512 octets at most"
+    ))
 }
 
 fn nothing_there(dev_id: &DevId, path: &str) -> Refused {
