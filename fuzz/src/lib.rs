@@ -2,17 +2,25 @@
 //! Each function takes what libFuzzer made up and panics where that does not hold.
 
 mod bootstrap;
+mod carrier;
 mod http_auth;
 mod names;
+mod object_range;
+mod policy;
 mod push;
 mod session;
+mod trust;
 mod wire;
 
 pub use bootstrap::{bootstrap_document, bootstrap_profile, sealed_image};
+pub use carrier::carried_file;
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
-pub use push::{sms_reassembly, wsp_push};
+pub use object_range::object_range;
+pub use policy::client_policy;
+pub use push::{smpp, sms_reassembly, wsp_push};
 pub use session::{client_session, server_session};
+pub use trust::{certificate, pem};
 pub use wire::{json, mo_serialization, package0, packages};
 
 use omadm_mo::json::{Json, JsonLimits};

@@ -1,9 +1,10 @@
-//! WSP and SMS user data.
+//! WSP, SMS user data and SMPP.
 
 use std::time::Duration;
 
 use omadm_push::sms::{Ports, Reassembler, ReassemblyLimits, Reference, Taken, UserData, segment};
 use omadm_push::wsp::Push;
+use omadm_smpp::delivered;
 
 use crate::parts;
 
@@ -71,4 +72,24 @@ pub fn sms_reassembly(octets: &[u8]) {
         }
     }
     assert_eq!(wholes, 1);
+}
+
+/// What a stream delivers is what any beginning of it delivers and more; a command that cannot be read costs no other.
+pub fn smpp(octets: &[u8]) {
+    let (begins, _) = octets.split_at(octets.len() / 2);
+    let first = delivered(begins);
+    let Ok(all) = delivered(octets) else {
+        return;
+    };
+    let first = first.expect("what goes on well began well");
+    assert!(all.starts_with(&first));
+    for message in all {
+        let Ok(user_data) = message.user_data() else {
+            continue;
+        };
+        assert!(user_data.data.len() <= octets.len());
+        if user_data.part.is_none() && user_data.ports == Some(Ports::PUSH) {
+            wsp_push(user_data.data);
+        }
+    }
 }
