@@ -9,7 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{facts, node_key, node_value, rights_row, shadow};
+use super::{facts, node_key, node_value, shadow};
 
 /// All tables have octet strings as keys and as values.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -18,7 +18,6 @@ pub(super) const FACTS: Definition = TableDefinition::new("facts");
 pub(super) const NODES: Definition = TableDefinition::new("nodes");
 pub(super) const INSTANCES: Definition = TableDefinition::new("instances");
 pub(super) const COUNTED: Definition = TableDefinition::new("counted");
-pub(super) const RIGHTS: Definition = TableDefinition::new("rights");
 pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
 pub(super) const SHADOWS: Definition = TableDefinition::new("shadows");
 pub(super) const ALERTS: Definition = TableDefinition::new("alerts");
@@ -34,7 +33,6 @@ pub struct DeviceTables<T> {
     pub(super) nodes: T,
     pub(super) instances: T,
     pub(super) counted: T,
-    pub(super) rights: T,
     pub(super) accounts: T,
     pub(super) shadows: T,
     pub(super) alerts: T,
@@ -53,7 +51,6 @@ impl Snapshot {
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
-            rights: table(RIGHTS)?,
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
@@ -76,7 +73,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         miid: &Miid,
     ) -> Result<Option<InstanceRow>, TreeError> {
         let key = node_key::of_instance(moid, miid);
-        let Some(stored) = self.instances.get(key.as_slice()).map_err(tree_error)? else {
+        let Some(stored) = self.nodes.get(key.as_slice()).map_err(tree_error)? else {
             return Ok(None);
         };
         let row = InstanceRow::decode(stored.value());
@@ -88,22 +85,14 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
     pub(super) fn stored_instances(&self) -> Result<Vec<(InstanceRow, Moid, Miid)>, TreeError> {
         let mut found = Vec::new();
         for entry in self.instances.iter().map_err(tree_error)? {
-            let (key, row) = entry.map_err(tree_error)?;
+            let (key, _) = entry.map_err(tree_error)?;
             let (moid, miid) =
                 node_key::instance(key.value()).ok_or_else(|| damaged("an instance"))?;
-            let row = InstanceRow::decode(row.value()).ok_or_else(|| damaged(&moid))?;
+            let row = self.instance(&moid, &miid)?;
+            let row = row.ok_or_else(|| damaged(&moid))?;
             found.push((row, moid, miid));
         }
         Ok(found)
-    }
-
-    fn stored_rights(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
-        let key = node_key::of_instance(moid, miid);
-        let Some(stored) = self.rights.get(key.as_slice()).map_err(tree_error)? else {
-            return Ok(AccessList::none());
-        };
-        rights_row::decode(stored.value())
-            .ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))
     }
 
     /// Every account with its key in the table.
@@ -182,17 +171,15 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T
             .range(prefix.as_slice()..behind.as_slice())
             .map_err(tree_error)?
         {
-            let (key, row) = entry.map_err(tree_error)?;
+            let (key, born) = entry.map_err(tree_error)?;
             let text = key
                 .value()
                 .get(prefix.len()..)
                 .and_then(<[u8]>::split_last)
                 .and_then(|(_, text)| str::from_utf8(text).ok());
             let miid = text.and_then(|text| Miid::parse(text).ok());
-            let (miid, row) = miid
-                .zip(InstanceRow::decode(row.value()))
-                .ok_or_else(|| damaged(moid))?;
-            found.push((row.born, miid));
+            let born = born.value().try_into().ok().map(u64::from_be_bytes);
+            found.push(born.zip(miid).ok_or_else(|| damaged(moid))?);
         }
         found.sort();
         Ok(found.into_iter().map(|(_, miid)| miid).collect())
@@ -288,7 +275,8 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables
         Ok(self.instance(moid, miid)?.and_then(|row| row.creator))
     }
     fn access(&self, moid: &Moid, miid: &Miid) -> Result<AccessList, TreeError> {
-        self.stored_rights(moid, miid)
+        let row = self.instance(moid, miid)?;
+        Ok(row.map_or_else(AccessList::none, |row| row.access))
     }
 
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
@@ -296,7 +284,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables
         for (row, moid, miid) in self.stored_instances()? {
             all.push(GovernedInstance {
                 number: row.born,
-                access: self.stored_rights(&moid, &miid)?,
+                access: row.access,
                 creator: row.creator,
                 moid,
                 miid,

@@ -6,11 +6,11 @@ use omadm_mo::{
 use redb::{ReadableTable as _, Table, WriteTransaction};
 
 use super::device_tables::{
-    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES, RIGHTS, SHADOWS,
+    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES, SHADOWS,
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{alerts, executions, facts, node_key, node_value, notifications, rights_row, shadow};
+use super::{alerts, executions, facts, node_key, node_value, notifications, shadow};
 
 /// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
 pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
@@ -40,7 +40,6 @@ impl<'t> WriteTxn<'t> {
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
-            rights: table(RIGHTS)?,
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
@@ -69,7 +68,6 @@ impl<'t> WriteTxn<'t> {
             &mut self.nodes,
             &mut self.instances,
             &mut self.counted,
-            &mut self.rights,
             &mut self.accounts,
             &mut self.shadows,
             &mut self.alerts,
@@ -87,7 +85,9 @@ impl<'t> WriteTxn<'t> {
         let mut octets = 0;
         for entry in self.nodes.iter().map_err(tree_error)? {
             let (key, value) = entry.map_err(tree_error)?;
-            octets += row_octets(key.value(), value.value());
+            if node_key::instance(key.value()).is_none() {
+                octets += row_octets(key.value(), value.value());
+            }
         }
         Ok(octets)
     }
@@ -107,16 +107,22 @@ impl<'t> WriteTxn<'t> {
         let touched = self.next_version();
         let row = match self.instance(moid, miid)? {
             Some(row) => InstanceRow { touched, ..row },
-            None => InstanceRow {
-                born: facts::count(&mut self.facts, facts::BORN)?,
-                touched,
-                creator: None,
-            },
+            None => {
+                let row = InstanceRow {
+                    born: facts::count(&mut self.facts, facts::BORN)?,
+                    touched,
+                    creator: None,
+                    access: AccessList::none(),
+                };
+                self.list(moid, miid, &row)?;
+                row
+            }
         };
         self.put_instance(moid, miid, &row)
     }
 
-    fn put_instance(
+    /// Puts an instance into the list of its MOID's.
+    pub(super) fn list(
         &mut self,
         moid: &Moid,
         miid: &Miid,
@@ -124,28 +130,36 @@ impl<'t> WriteTxn<'t> {
     ) -> Result<(), TreeError> {
         let key = node_key::of_instance(moid, miid);
         self.instances
+            .insert(key.as_slice(), row.born.to_be_bytes().as_slice())
+            .map_err(tree_error)?;
+        Ok(())
+    }
+
+    pub(super) fn put_instance(
+        &mut self,
+        moid: &Moid,
+        miid: &Miid,
+        row: &InstanceRow,
+    ) -> Result<(), TreeError> {
+        let key = node_key::of_instance(moid, miid);
+        self.nodes
             .insert(key.as_slice(), row.encode().as_slice())
             .map_err(tree_error)?;
         Ok(())
     }
 
-    /// Writes the rights on an instance, whether it is there or not.
-    pub(super) fn put_rights(
+    /// Changes the row of an instance; nothing where there is no such instance.
+    fn change_instance(
         &mut self,
         moid: &Moid,
         miid: &Miid,
-        access: &AccessList,
+        change: impl FnOnce(&mut InstanceRow),
     ) -> Result<(), TreeError> {
-        let key = node_key::of_instance(moid, miid);
-        if access.entries().is_empty() {
-            self.rights.remove(key.as_slice()).map_err(tree_error)?;
-        } else {
-            let row = rights_row::encode(access);
-            self.rights
-                .insert(key.as_slice(), row.as_slice())
-                .map_err(tree_error)?;
-        }
-        Ok(())
+        let Some(mut row) = self.instance(moid, miid)? else {
+            return Ok(());
+        };
+        change(&mut row);
+        self.put_instance(moid, miid, &row)
     }
 
     /// Puts a node with all below it; answers the octets that came and those that went.
@@ -224,7 +238,7 @@ impl TreeWrite for WriteTxn<'_> {
         if at.path.is_root() {
             let key = node_key::of_instance(&at.moid, &at.miid);
             self.instances.remove(key.as_slice()).map_err(tree_error)?;
-            self.rights.remove(key.as_slice()).map_err(tree_error)?;
+            self.nodes.remove(key.as_slice()).map_err(tree_error)?;
         } else if self.instance(&at.moid, &at.miid)?.is_some() {
             self.touch(&at.moid, &at.miid)?;
         }
@@ -278,7 +292,7 @@ impl DeviceWrite for WriteTxn<'_> {
         self.set_shadow(srv_id, None)?;
         for mut governed in self.governed()? {
             if governed.access.drop_server(srv_id) {
-                self.put_rights(&governed.moid, &governed.miid, &governed.access)?;
+                self.set_access(&governed.moid, &governed.miid, &governed.access)?;
             }
         }
         executions::forget(self, srv_id)?;
@@ -292,29 +306,18 @@ impl DeviceWrite for WriteTxn<'_> {
         miid: &Miid,
         creator: Option<&SrvId>,
     ) -> Result<(), TreeError> {
-        let Some(row) = self.instance(moid, miid)? else {
-            return Ok(());
-        };
-        self.put_instance(
-            moid,
-            miid,
-            &InstanceRow {
-                creator: creator.cloned(),
-                ..row
-            },
-        )
+        self.change_instance(moid, miid, |row| row.creator = creator.cloned())
     }
+
     fn set_access(
         &mut self,
         moid: &Moid,
         miid: &Miid,
         access: &AccessList,
     ) -> Result<(), TreeError> {
-        match self.instance(moid, miid)? {
-            Some(_) => self.put_rights(moid, miid, access),
-            None => Ok(()),
-        }
+        self.change_instance(moid, miid, |row| row.access = access.clone())
     }
+
     fn set_shadow(
         &mut self,
         srv_id: &SrvId,

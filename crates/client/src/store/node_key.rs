@@ -1,7 +1,7 @@
 //! Where a node lies in the table `nodes`.
 //!
 //! ```text
-//! key      = MOID 00 MIID 00 depth name *( 00 name )     ; the root: depth 0, no name
+//! key      = MOID 00 MIID 00 [ depth name *( 00 name ) ] ; the root: depth 0, no name; the row of the instance: no depth
 //! depth    = number of names, 4 octets, big-endian
 //! ```
 //!
@@ -24,7 +24,7 @@ pub(super) fn of_moid(moid: &Moid) -> Vec<u8> {
     terminated(moid.as_str())
 }
 
-/// What every key of an instance begins with; also its key in the table `instances`.
+/// What every key of an instance begins with; also the key of its own row, and in the table `instances`.
 pub(super) fn of_instance(moid: &Moid, miid: &Miid) -> Vec<u8> {
     let mut key = of_moid(moid);
     key.extend_from_slice(miid.as_str().as_bytes());
@@ -32,7 +32,7 @@ pub(super) fn of_instance(moid: &Moid, miid: &Miid) -> Vec<u8> {
     key
 }
 
-/// The instance of a key in the table `instances`; none where it is damaged.
+/// The instance whose own key this is; none for that of a node, and where it is damaged.
 pub(super) fn instance(key: &[u8]) -> Option<(Moid, Miid)> {
     let mut parts = key.strip_suffix(&[END])?.split(|octet| *octet == END);
     let mut text = || str::from_utf8(parts.next()?).ok();
@@ -126,6 +126,9 @@ mod tests {
         let key = of_instance(&moid, &miid);
         assert_eq!(instance(&key), Some((moid, miid)));
         assert_eq!(instance(b"urn:x\0m"), None);
+        for node in ["", "a", "a/b"] {
+            assert_eq!(instance(&of_node(&at(node))), None);
+        }
         assert_eq!(instance(b"urn:x\0m\0more\0"), None);
     }
 

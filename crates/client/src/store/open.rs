@@ -15,7 +15,7 @@ use super::storage_error::{is_full, tree_error};
 use super::{facts, upgrade};
 
 /// The form of file that this build writes. A file of a higher one was made by a newer build.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Octets of the file kept in memory, at most; a tree that is smaller takes no more than it has. The daemon's memory is bounded (DESIGN §9). redb divides
 /// them among 131 parts that do not lend to each other: with a page or two in each, the pages that a read comes by again and again drive each other out.
@@ -105,7 +105,9 @@ pub(super) fn prepared(
 ) -> Result<Database, StoreOpenError> {
     match format(&database).map_err(|why| because_of(file, why))? {
         Some(FORMAT) => {}
-        Some(1) => upgrade::from_form_1(&database).map_err(|why| because_of(file, why))?,
+        Some(found @ 1..FORMAT) => {
+            upgrade::from_form(found, &database).map_err(|why| because_of(file, why))?;
+        }
         Some(found) if found > FORMAT => {
             return Err(StoreOpenError::Newer {
                 file: file.into(),

@@ -1,4 +1,4 @@
-//! What stands in the table `rights`: the entries of an instance's rights, as a JSON array of name, SrvID and number.
+//! How the entries of an instance's rights are stored: a JSON array of name, SrvID and number.
 
 use omadm_mo::{AccessEntry, AccessList, NodeName, Rights, SrvId};
 

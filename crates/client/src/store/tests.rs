@@ -15,6 +15,7 @@ use omadm_mo::{
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
+use super::open::FORMAT;
 use super::power_cut::Disk;
 use super::power_cut_tests::acknowledge;
 use super::{StoreOpenError, TreeStore};
@@ -394,8 +395,8 @@ fn a_store_of_a_newer_version_is_refused_by_name() {
     let store = TreeStore::open(&file, 7).unwrap();
     store
         .write_aside(|tables| {
-            super::facts::write(&mut tables.facts, super::facts::FORMAT, &3u32.to_be_bytes())
-                .map(Some)
+            let newer = (FORMAT + 1).to_be_bytes();
+            super::facts::write(&mut tables.facts, super::facts::FORMAT, &newer).map(Some)
         })
         .unwrap();
     drop(store);
@@ -403,11 +404,7 @@ fn a_store_of_a_newer_version_is_refused_by_name() {
     assert!(
         matches!(
             why,
-            StoreOpenError::Newer {
-                found: 3,
-                known: 2,
-                ..
-            }
+            StoreOpenError::Newer { found, known: FORMAT, .. } if found == FORMAT + 1
         ) && why.to_string().contains("tree.redb"),
         "{why}"
     );
