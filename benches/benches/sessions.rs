@@ -1,12 +1,13 @@
-//! `cargo bench --bench sessions`: what an idle session with its connection costs a server in anonymous resident memory (DESIGN §9). Nothing measured fails.
+//! `cargo bench --bench sessions`: what an idle session with its connection costs a server, and the idle daemon a device, in anonymous resident memory
+//! (DESIGN §9). Nothing measured fails.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 #![allow(clippy::print_stderr, reason = "progress")]
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use omadm_benches::Broken;
 use omadm_benches::sessions::hold;
+use omadm_benches::{Broken, idle_client};
 
 const USAGE: &str = "usage: cargo bench --bench sessions [-- [--quick] [--held N] [--rows N]...]
   --quick    200 connections
@@ -14,6 +15,8 @@ const USAGE: &str = "usage: cargo bench --bench sessions [-- [--quick] [--held N
   --rows N   session rows of other devices in the store; without any: 0, then 10000";
 /// DESIGN §9.
 const TARGET_KIB: f64 = 64.0;
+/// DESIGN §9.
+const DAEMON_TARGET_KIB: u64 = 8 << 10;
 
 fn main() -> ExitCode {
     let (mut held, mut rows) = (2_000, Vec::new());
@@ -72,5 +75,11 @@ fn run(held: usize, rows: &[u64]) -> Result<(), Broken> {
             found.each()
         );
     }
+    let folder = tempfile::tempdir()?;
+    let program = Path::new(env!("CARGO_BIN_EXE_idle_client"));
+    let daemon = idle_client::measure(program, &folder.path().join("client"))?;
+    println!(
+        "DM Client daemon, idle without account: {daemon} KiB   target <= {DAEMON_TARGET_KIB} KiB"
+    );
     Ok(())
 }

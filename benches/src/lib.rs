@@ -20,6 +20,7 @@ mod commit_octets;
 mod cpu;
 mod device;
 mod floor;
+pub mod idle_client;
 mod postgres;
 mod registrar;
 mod report;
@@ -77,6 +78,9 @@ pub enum Unexpected {
     /// A server in a process of its own did not start, or ended by itself.
     #[error("the server's process ended")]
     ServerEnded,
+    /// A client in a process of its own did not start, or ended by itself.
+    #[error("the client's process ended")]
+    ClientEnded,
     /// The system tells nothing of a process's memory.
     #[error("the system does not tell the anonymous memory of a process (Linux does)")]
     MemoryUnknown,

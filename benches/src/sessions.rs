@@ -174,12 +174,7 @@ impl Process {
     }
 
     fn settled(&self) -> Result<u64, Broken> {
-        std::thread::sleep(SETTLING);
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let mut lines = status.lines();
-        let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
-        let octets = line.ok_or(Unexpected::MemoryUnknown)?.trim();
-        Ok(octets.trim_end_matches(" kB").parse()?)
+        anonymous(self.child.id())
     }
 
     /// Has it write out what it holds, and waits until it is gone.
@@ -199,6 +194,16 @@ impl Drop for Process {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Anonymous resident memory of a process in KiB, once it gave back what it does not need any more.
+pub(crate) fn anonymous(process: u32) -> Result<u64, Broken> {
+    std::thread::sleep(SETTLING);
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
+    let octets = line.ok_or(Unexpected::MemoryUnknown)?.trim();
+    Ok(octets.trim_end_matches(" kB").parse()?)
 }
 
 async fn register(registrar: Registrar, count: usize) -> Result<Vec<Device>, Broken> {

@@ -109,3 +109,12 @@ fn sessions_are_held_by_a_server_of_its_own_process_with_rows_of_others_in_its_s
         assert!(held.each() < 1024.0, "{held:?}");
     }
 }
+
+#[test]
+fn the_idle_daemon_of_a_client_is_measured_in_a_process_of_its_own() {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_idle_client"));
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = omadm_benches::idle_client::measure(program, &folder.path().join("it")).unwrap();
+    // Of this unoptimized build: the bound of DESIGN §9 is that of the bench.
+    assert!((100..64 << 10).contains(&daemon), "{daemon} KiB");
+}
