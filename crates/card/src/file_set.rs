@@ -21,9 +21,9 @@ const EF_DIR: u16 = 0x2F00;
 const EF_ICCID: u16 = 0x2FE2;
 const EF_ODF: u16 = 0x5031;
 const EF_TOKEN_INFO: u16 = 0x5032;
-const EF_DODF: u16 = 0x6430;
+pub(crate) const EF_DODF: u16 = 0x6430;
 /// The first EF(DM_Bootstrap); further ones follow.
-const EF_DM_BOOTSTRAP: u16 = 0x6432;
+pub(crate) const EF_DM_BOOTSTRAP: u16 = 0x6432;
 /// Length of a record of EF(DIR).
 const DIR_RECORD: u16 = 0x30;
 /// Most documents of one set.
@@ -116,16 +116,11 @@ impl CardFileSet {
     /// Every file by its path, like `3F00/7F50/6432`. EF(DIR) is one record without filling, as a plain card has it; the last ones hold the documents.
     #[must_use]
     pub fn files(&self) -> Vec<(CardPath, Zeroizing<Vec<u8>>)> {
-        let label = TokenInfo {
-            serial: self.serial.clone(),
-            manufacturer: None,
-            label: Some("OMA DM".to_owned()),
-        };
         let mut files = vec![
             (EF_DIR, template().write()),
             (EF_ODF, OdfItem::write(&[Pkcs15Path::new(&[EF_DODF])])),
-            (EF_TOKEN_INFO, label.write()),
-            (EF_DODF, DataObject::write_all(&self.objects())),
+            (EF_TOKEN_INFO, self.token_info().write()),
+            (EF_DODF, self.dodf()),
         ];
         let documents = (EF_DM_BOOTSTRAP..).zip(&self.documents);
         files.extend(documents.map(|(file, document)| (file, document.to_vec())));
@@ -256,27 +251,41 @@ impl CardFileSet {
         })
     }
 
-    fn objects(&self) -> Vec<DataObject> {
-        let numbered = || {
-            (EF_DM_BOOTSTRAP..)
-                .zip(&self.documents)
-                .map(|(file, _)| file)
-        };
-        let object = |form, path: &[u16]| {
-            DataObject::in_file(
-                form,
-                LABEL.to_owned(),
-                CardOid::DM_BOOTSTRAP,
-                Pkcs15Path::new(path),
-            )
-        };
-        // OpenSC resolves absolute paths alone in this place (§6, V6 then V8a).
-        let for_opensc = numbered().filter(|_| self.opensc);
-        let opaque = for_opensc.map(|file| object(ObjectForm::OpaqueDo, &[MF, APPLICATION, file]));
-        opaque
-            .chain(numbered().map(|file| object(ObjectForm::OidDo, &[MF, APPLICATION, file])))
-            .collect()
+    /// Whether OpenSC reads it, too.
+    pub(crate) const fn is_for_opensc(&self) -> bool {
+        self.opensc
     }
+
+    /// What EF(TokenInfo) says.
+    pub(crate) fn token_info(&self) -> TokenInfo {
+        TokenInfo {
+            serial: self.serial.clone(),
+            manufacturer: None,
+            label: Some("OMA DM".to_owned()),
+        }
+    }
+
+    fn dodf(&self) -> Vec<u8> {
+        let files = (EF_DM_BOOTSTRAP..).zip(&self.documents);
+        let places: Vec<_> = files
+            .map(|(file, _)| Pkcs15Path::new(&[MF, APPLICATION, file]))
+            .collect();
+        entries(&places, self.opensc)
+    }
+}
+
+/// The entries of a DODF for documents at these places, the first having the highest priority.
+pub(crate) fn entries(places: &[Pkcs15Path], for_opensc: bool) -> Vec<u8> {
+    let object = |form, path: &Pkcs15Path| {
+        DataObject::in_file(form, LABEL.to_owned(), CardOid::DM_BOOTSTRAP, path.clone())
+    };
+    // OpenSC resolves absolute paths alone in this place (§6, V6 then V8a).
+    let opaque = places.iter().filter(|_| for_opensc);
+    let opaque = opaque.map(|path| object(ObjectForm::OpaqueDo, path));
+    let objects: Vec<_> = opaque
+        .chain(places.iter().map(|path| object(ObjectForm::OidDo, path)))
+        .collect();
+    DataObject::write_all(&objects)
 }
 
 /// Octets of one UPDATE BINARY.
@@ -285,7 +294,7 @@ const CHUNK: usize = 255;
 fn template() -> ApplicationTemplate {
     ApplicationTemplate {
         aid: PKCS15_AID.to_vec(),
-        label: Some("OMA-DM".to_owned()),
+        label: Some(crate::dialogue::LABEL.to_owned()),
         path: Some(vec![MF, APPLICATION]),
     }
 }

@@ -9,6 +9,7 @@ pub mod file_set;
 pub mod pkcs15;
 pub mod reading;
 pub mod test_card;
+pub mod writing;
 
 mod apdu;
 mod apdu_script;
@@ -23,6 +24,11 @@ pub use dialogue::{CardPin, CardRoute, CardSettings, SimLock, read_card, read_ca
 pub use file_set::{CardFileSet, CardFileSetError};
 pub use oid::{CardOid, CardOidError};
 pub use path::{CardPath, CardPathError, FileSlice};
+pub use reading::LONGEST_DOCUMENT;
 pub use reading::{CardDocument, CardEntry, CardIdentity, CardOutcome, CardReading, ReaderName};
 pub use transport::{CardTransport, TransportError};
 pub use trouble::{CardTrouble, FirstOctet, LockReason, LockValue, Octets, PinTries, StatusWord};
+pub use writing::{
+    CardWriteError, CardWriteFailure, CardWriteSettings, CardWritten, IssuerKey, IssuerKeyError,
+    erase_card, write_card,
+};

@@ -9,6 +9,8 @@ use crate::pkcs15::{ApplicationTemplate, PKCS15_AID, Pkcs15Path, read_dir};
 use crate::transport::TransportError;
 
 const EF_DIR: u16 = 0x2F00;
+/// How EF(DIR) names the application for people.
+pub(crate) const LABEL: &str = "OMA-DM";
 /// Where telecom cards, and cards made with OpenSC, have the application when EF(DIR) does not say (§4, step 5).
 const CUSTOMARY: [u16; 2] = [0x7F50, 0x5015];
 
@@ -39,7 +41,8 @@ pub(crate) struct Application {
     pub(crate) pins: Vec<u8>,
 }
 
-/// Where a file of the application is: its name for people and provenance, and the ways to it.
+/// Where a file of the card is: its name for people and provenance, and the ways to it.
+#[derive(Clone)]
 pub(crate) struct Location {
     pub(crate) path: CardPath,
     pub(crate) ways: Vec<Way>,
@@ -154,7 +157,27 @@ impl Candidate {
     }
 }
 
+impl Location {
+    /// A file directly under the MF.
+    pub(crate) fn of_mf(file: u16) -> Option<Self> {
+        Some(Self {
+            path: CardPath::new(&[MF, file])?,
+            ways: vec![Way::Absolute(vec![file])],
+        })
+    }
+}
+
 impl Application {
+    /// What EF(DIR) is to say of it.
+    pub(crate) fn template(&self) -> ApplicationTemplate {
+        let path = self.candidate.path.as_ref();
+        ApplicationTemplate {
+            aid: PKCS15_AID.to_vec(),
+            label: Some(LABEL.to_owned()),
+            path: path.map(|path| std::iter::once(MF).chain(path.iter().copied()).collect()),
+        }
+    }
+
     /// Where a file of the application is (§3.3).
     pub(crate) fn locate(&self, path: &Pkcs15Path) -> Option<Location> {
         let home = self.candidate.path.as_deref();

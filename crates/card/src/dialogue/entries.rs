@@ -26,7 +26,7 @@ pub(crate) struct Entries {
 
 impl Dialogue<'_, '_> {
     /// Finds the PKCS#15 application and reads every entry with an accepted OID (§2, §4).
-    pub(crate) fn read_entries(
+    pub(super) fn read_entries(
         &mut self,
         directory: &Directory,
         route: &mut CardRoute,

@@ -38,31 +38,50 @@ impl Dialogue<'_, '_> {
         slice: Option<FileSlice>,
         directory: &[u8],
     ) -> Result<FileContent, TransportError> {
+        Ok(self.read_slice(ways, slice, directory)?.1)
+    }
+
+    /// Like [`Self::read`] of the whole file, and tells what the card says about it.
+    pub(crate) fn read_file(
+        &mut self,
+        ways: &[Way],
+        directory: &[u8],
+    ) -> Result<(FileInfo, FileContent), TransportError> {
+        self.read_slice(ways, None, directory)
+    }
+
+    fn read_slice(
+        &mut self,
+        ways: &[Way],
+        slice: Option<FileSlice>,
+        directory: &[u8],
+    ) -> Result<(FileInfo, FileContent), TransportError> {
+        let unknown = |content| Ok((FileInfo::default(), content));
         // Once more where nothing was selected, once more after a PIN (§7).
         let (mut again, mut unlocked) = (false, false);
         loop {
             let info = match self.select(ways)? {
                 Selected::File(info) => info,
-                Selected::Missing => return Ok(FileContent::Missing),
-                Selected::Refused(status) => return Ok(FileContent::Trouble(trouble(status))),
+                Selected::Missing => return unknown(FileContent::Missing),
+                Selected::Refused(status) => return unknown(FileContent::Trouble(trouble(status))),
             };
             let status = match self.pass(&info, slice)? {
-                Ok(parts) => return Ok(whole(parts, slice)),
+                Ok(parts) => return Ok((info, whole(parts, slice))),
                 Err(status) => status,
             };
             match meaning(status) {
-                Meaning::NotFound | Meaning::Invalidated => return Ok(FileContent::Missing),
+                Meaning::NotFound | Meaning::Invalidated => return unknown(FileContent::Missing),
                 Meaning::NothingSelected if !again => again = true,
                 Meaning::PinNeeded if unlocked => {
-                    return Ok(FileContent::Trouble(CardTrouble::IssuerOnly));
+                    return unknown(FileContent::Trouble(CardTrouble::IssuerOnly));
                 }
                 Meaning::PinNeeded => {
                     if let Err(trouble) = self.unlock(&info, directory)? {
-                        return Ok(FileContent::Trouble(trouble));
+                        return unknown(FileContent::Trouble(trouble));
                     }
                     unlocked = true;
                 }
-                _ => return Ok(FileContent::Trouble(trouble(status))),
+                _ => return unknown(FileContent::Trouble(trouble(status))),
             }
         }
     }

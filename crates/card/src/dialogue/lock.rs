@@ -81,7 +81,7 @@ struct Usim {
 
 impl Dialogue<'_, '_> {
     /// Judges the card by the lock, before any PKCS#15 access (§8). Selects MF and USIM files only.
-    pub(crate) fn check_lock(
+    pub(super) fn check_lock(
         &mut self,
         iccid: Option<&str>,
         templates: &[ApplicationTemplate],

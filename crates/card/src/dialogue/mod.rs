@@ -14,9 +14,17 @@ pub use link::CardClass;
 pub use lock::{SimLock, SimLockError};
 pub use pin::{CardPin, CardPinError};
 
+pub(crate) use application::{Application, Candidate, LABEL, Location, Refusals};
+pub(crate) use file::{FileContent, joined};
+pub(crate) use link::trouble;
+pub(crate) use pin::FEWEST_TRIES;
+pub(crate) use select::Selected;
+
 use application::content;
 use link::Link;
 use select::Way;
+
+use crate::apdu::{Answer, Command};
 
 use crate::reading::{CardIdentity, CardOutcome, CardReading, ReaderName};
 use crate::transport::{CardTransport, TransportError};
@@ -57,8 +65,8 @@ enum Found<T> {
     Trouble(CardTrouble),
 }
 
-/// One reading of one card.
-struct Dialogue<'t, 's> {
+/// One reading or writing of one card.
+pub(crate) struct Dialogue<'t, 's> {
     link: Link<'t>,
     settings: &'s CardSettings,
     /// What verifying each PIN gave: each is tried once in a reading (§5).
@@ -132,13 +140,7 @@ fn look(
     reading: &mut CardReading,
     route: &mut CardRoute,
 ) -> Result<(), TransportError> {
-    let mut dialogue = Dialogue {
-        link: Link::open(transport)?,
-        settings,
-        pins: BTreeMap::new(),
-        what_to_return: 0,
-        has_iccid: false,
-    };
+    let mut dialogue = Dialogue::open(transport, settings)?;
     route.class = Some(dialogue.link.class);
     let iccid = dialogue.iccid()?;
     dialogue.has_iccid = iccid.is_some();
@@ -163,7 +165,43 @@ fn look(
     Ok(())
 }
 
+impl<'t, 's> Dialogue<'t, 's> {
+    /// Begins, with the MF selected.
+    pub(crate) fn open(
+        transport: &'t mut dyn CardTransport,
+        settings: &'s CardSettings,
+    ) -> Result<Self, TransportError> {
+        Ok(Self {
+            link: Link::open(transport)?,
+            settings,
+            pins: BTreeMap::new(),
+            what_to_return: 0,
+            has_iccid: false,
+        })
+    }
+}
+
 impl Dialogue<'_, '_> {
+    /// Which commands the card understands.
+    pub(crate) const fn class(&self) -> CardClass {
+        self.link.class
+    }
+
+    /// OIDs that name a DM Bootstrap.
+    pub(crate) fn accepted(&self) -> &[CardOid] {
+        &self.settings.accepted
+    }
+
+    /// Sends a command beyond those of reading.
+    pub(crate) fn exchange(&mut self, command: &Command) -> Result<Answer, TransportError> {
+        self.link.exchange(command)
+    }
+
+    /// Gives back the channel that was opened.
+    pub(crate) fn close(mut self) -> Result<(), TransportError> {
+        self.link.close_channel()
+    }
+
     fn all(
         &mut self,
         iccid: Option<&str>,
@@ -183,7 +221,7 @@ impl Dialogue<'_, '_> {
     }
 
     /// The digits of EF(ICCID); none where the card has none, or does not tell it.
-    fn iccid(&mut self) -> Result<Option<String>, TransportError> {
+    pub(crate) fn iccid(&mut self) -> Result<Option<String>, TransportError> {
         let file = self.read(&[Way::Absolute(vec![EF_ICCID])], None, &[])?;
         let octets = content(file).ok().flatten();
         Ok(octets.as_deref().and_then(|octets| iccid(octets)))

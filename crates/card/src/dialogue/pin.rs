@@ -13,7 +13,7 @@ use crate::trouble::{PinTries, StatusWord};
 /// PIN1 of the application: what is asked for where the card does not say which.
 const PIN1: u8 = 0x01;
 /// With fewer tries left, a PIN from a file is not tried: the holder keeps the last one (§5).
-const FEWEST_TRIES: u8 = 2;
+pub(crate) const FEWEST_TRIES: u8 = 2;
 
 /// A PIN: four to eight digits. Wiped on drop, without `Debug`.
 #[derive(Clone)]

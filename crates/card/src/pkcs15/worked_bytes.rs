@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::path::FileSlice;
-use crate::{CardOid, hexadecimal};
+use crate::reading::DocumentEncoding;
+use crate::{CardDocument, CardOid, hexadecimal};
 
 fn octets(digits: &str) -> Vec<u8> {
     hexadecimal::read(digits).expect("hexadecimal")
@@ -226,6 +227,42 @@ fn v12_has_a_doubly_wrapped_oid_that_is_another_enablers() {
     assert_eq!(object.oid, Some(CardOid::LWM2M_BOOTSTRAP));
     let ours = V12.replace("672B09", "672B07");
     assert_eq!(objects(&ours)[0].oid, Some(CardOid::DM_BOOTSTRAP));
+}
+
+const V13: &str = "7B22444D416363223A7B225365727665724944223A22636F6D2E6578616D706C652E646D222C224E616D65223A224578616D706C65222C2241646472223A2268747470733A2F2F646D2E6578616D706C652E636F6D2F227D7D";
+/// A small valid DM 2.0 document.
+const V14: &str = r#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"dm1","SrvURI":"https://dm1.example.com/dm/2.0","Name":"DM","Perm":{"1":{"MOID":"urn:oma:mo:oma-dm-dmacc:1.2"},"2":{"MOID":"urn:oma:mo:oma-dm-devinfo:1.2"}}}}}]"#;
+
+/// The document of a file that holds these octets and filling.
+fn document(content: &[u8]) -> CardDocument {
+    let mut file = content.to_vec();
+    file.resize(content.len() + 67, 0xFF);
+    let document = CardDocument::from_file(&file, false).expect("an encoding we know");
+    document.expect("a document")
+}
+
+#[test]
+fn v13_is_a_payload_of_89_octets() {
+    let payload = octets(V13);
+    assert_eq!(payload.len(), 89);
+    assert_eq!(document(&payload).bytes(), payload);
+    // V7 names it by its length: the slice is the same document.
+    let sliced = CardDocument::from_file(&payload, true).expect("an encoding we know");
+    assert_eq!(
+        sliced.map(|one| one.sha256),
+        Some(document(&payload).sha256)
+    );
+}
+
+#[test]
+fn v14_is_a_document_of_233_octets_with_its_hash() {
+    let read = document(V14.as_bytes());
+    assert_eq!(read.bytes().len(), 233);
+    assert_eq!(read.encoding(), DocumentEncoding::Json);
+    assert_eq!(
+        hexadecimal::lower(&read.sha256),
+        "3180be3ca65237ddb2a8da8d5a4abc4bc9460b9e773f271982b01888f70b8c9a"
+    );
 }
 
 #[test]
