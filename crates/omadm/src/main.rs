@@ -50,7 +50,7 @@ enum Command {
     /// Be a DM Client
     #[command(subcommand)]
     Client(command::client::Client),
-    /// Look at the cards in the readers
+    /// Look at the cards in the readers, write and erase them
     #[command(subcommand)]
     Card(command::card::Card),
     /// Make, check and copy the store of a DM Server

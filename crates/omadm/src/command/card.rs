@@ -12,15 +12,18 @@ use omadm_client::reader::{CardEvent, CardReaders as _, ReaderList};
 use omadm_mo::Secret;
 use serde_json::{Value, json};
 
+use super::card_write::{Erase, Write};
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
-/// Looks at the cards in the readers
+/// Looks at the cards in the readers, and writes them
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   omadm card read
   omadm card read --reader 'ACS*' --pin-file pin.txt --json
   omadm card read --virtual card.json
+  omadm card write --reader 'ACS ACR39U 00 00' --adm-file adm.txt out/card
+  omadm card erase --reader 'ACS ACR39U 00 00' --adm-file adm.txt
   omadm card watch")]
 pub(crate) enum Card {
     /// Show each card's identity, the way taken on it and every bootstrap on it; contents are never shown
@@ -33,6 +36,16 @@ pub(crate) enum Card {
         after_help = "Begins with what is there.\n\nExamples:\n  omadm card watch\n  omadm card watch --virtual card.json --json"
     )]
     Watch(Look),
+    /// Put DM Bootstraps on a card that has the files for them, in place of those on it
+    #[command(
+        after_help = "The card's own layout is followed: EF(ODF), DODF, the files that its entries name, else 3F00/7F50/6432 and what follows. Sizes and the right to update are checked before anything is changed; entries of others stay. A card that is pulled meanwhile has the former bootstraps or none, and can be written again. Every file is read back.\n\nExamples:\n  omadm card write --reader 'ACS ACR39U 00 00' --adm-file adm.txt out/card\n  omadm card write --virtual card.json document.json --json\n  omadm card write --reader 'ACS ACR39U 00 00' --adm-file adm.txt --opensc document.json"
+    )]
+    Write(Write),
+    /// Take every DM Bootstrap off a card: entries and contents
+    #[command(
+        after_help = "Entries of others stay.\n\nExamples:\n  omadm card erase --reader 'ACS ACR39U 00 00' --adm-file adm.txt\n  omadm card erase --virtual card.json"
+    )]
+    Erase(Erase),
 }
 
 /// Which readers, and how their cards are read.
@@ -66,29 +79,13 @@ impl Card {
         match self {
             Self::Read(look) => look.read(),
             Self::Watch(look) => look.watch(),
+            Self::Write(write) => write.run(),
+            Self::Erase(erase) => erase.run(),
         }
     }
 }
 
 impl Look {
-    fn settings(&self) -> Result<CardSettings, Failure> {
-        let mut settings = CardSettings::default();
-        if let Some(file) = &self.pin_file {
-            let text = Secret::from(read_text(file)?);
-            let digits = Secret::new(text.expose().trim_ascii().to_vec());
-            settings.pin = Some(CardPin::new(digits).explain(
-                format!("{} holds no PIN", file.display()),
-                "write the PIN's digits into the file, and nothing else",
-            )?);
-        }
-        if !self.oids.is_empty() {
-            let oids: Result<Vec<CardOid>, _> = self.oids.iter().map(|oid| oid.parse()).collect();
-            settings.accepted =
-                oids.explain("--oid cannot be used", "write it like 2.23.43.7.1")?;
-        }
-        Ok(settings)
-    }
-
     fn readers(&self) -> Result<ReaderList, Failure> {
         let files = self.files.iter().cloned().map(CardReaderName::File);
         let named = self.readers.iter().cloned().map(CardReaderName::System);
@@ -96,7 +93,8 @@ impl Look {
         if names.is_empty() {
             names.push(CardReaderName::System("*".to_owned()));
         }
-        let readers = ReaderList::new(&names, &self.settings()?).explain(
+        let settings = reading_settings(self.pin_file.as_ref(), &self.oids)?;
+        let readers = ReaderList::new(&names, &settings).explain(
             "no card can be read",
             "name a card description with --virtual FILE, or build omadm with the feature `pcsc`",
         )?;
@@ -173,6 +171,27 @@ impl Look {
             }),
         }
     }
+}
+
+/// How cards are read: the PIN of a file, and other OIDs than the registered one.
+pub(super) fn reading_settings(
+    pin_file: Option<&PathBuf>,
+    oids: &[String],
+) -> Result<CardSettings, Failure> {
+    let mut settings = CardSettings::default();
+    if let Some(file) = pin_file {
+        let text = Secret::from(read_text(file)?);
+        let digits = Secret::new(text.expose().trim_ascii().to_vec());
+        settings.pin = Some(CardPin::new(digits).explain(
+            format!("{} holds no PIN", file.display()),
+            "write the PIN's digits into the file, and nothing else",
+        )?);
+    }
+    if !oids.is_empty() {
+        let oids: Result<Vec<CardOid>, _> = oids.iter().map(|oid| oid.parse()).collect();
+        settings.accepted = oids.explain("--oid cannot be used", "write it like 2.23.43.7.1")?;
+    }
+    Ok(settings)
 }
 
 /// The way taken on a card: its class, its applications, its directories.

@@ -41,7 +41,7 @@ pub(crate) enum Client {
     Run(Start),
     /// Do once what a start does: apply the factory image, check the cards, fetch a DM Bootstrap where there is no account, report BootstrapComplete
     #[command(
-        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\nThe cards are those of [bootstrap.smartcard] readers, and of --card: what is new on them is applied, what is gone from them is removed.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json\n  omadm client switch-on --dir device --card card.json --preview"
+        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\nThe cards are those of [bootstrap.smartcard] readers, and of --card: what is new on them is applied, what is gone from them is removed.\nreaders names each as \"virtual:FILE\", or as PC/SC does; \"NAME*\" stands for all that begin so, \"*\" for all.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json\n  omadm client switch-on --dir device --card card.json --preview"
     )]
     SwitchOn(client_switch::SwitchOn),
     /// Take away tree, accounts, subscriptions and alerts; key, certificate, DevInfo and policy stay

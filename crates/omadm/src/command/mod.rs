@@ -1,6 +1,7 @@
 mod api;
 pub(crate) mod bootstrap;
 pub(crate) mod card;
+pub(crate) mod card_write;
 pub(crate) mod client;
 pub(crate) mod client_cards;
 mod client_status;
