@@ -369,8 +369,14 @@ fn what_policy_refuses_is_on_the_card_nevertheless() {
         matches!(&decision.entries[0].outcome, EntryOutcome::Refused(why)
         if why.cause == BootstrapFailureCause::ConsentRefused)
     );
+    let digest = decision.entries[0].digest.unwrap();
+    let other = SwitchOn {
+        agreed: &[PayloadHash::of(b"another document")],
+        ..switched_on(&readings)
+    };
+    assert!(bench.switch_as(&other).servers.is_empty());
     let agreed = SwitchOn {
-        consent: true,
+        agreed: &[digest],
         ..switched_on(&readings)
     };
     assert_eq!(bench.switch_as(&agreed).servers.len(), 1);

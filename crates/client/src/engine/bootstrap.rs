@@ -222,7 +222,11 @@ impl Engine {
     }
 
     /// Asks whoever decides; the refusal stands where nobody does, or not for this.
-    async fn ask(&self, request: ConsentRequest, refusal: Refusal) -> Result<(), Refusal> {
+    pub(super) async fn ask(
+        &self,
+        request: ConsentRequest,
+        refusal: Refusal,
+    ) -> Result<(), Refusal> {
         let Some(consent) = self.config.consent.clone() else {
             return Err(refusal.because("nobody is there to be asked"));
         };

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::bootstrap::{REPLANS, storage};
+use super::card_consent::Known;
 use super::{Engine, entropy};
 use crate::observer::ClientEvent;
 use crate::reader::{CardEvent, CardReaders};
@@ -88,30 +89,44 @@ impl Engine {
         };
         let _alone = self.cards.checking.lock().await;
         let readings = Arc::new(self.read_cards(readers, look).await?);
-        for _ in 0..=REPLANS {
-            let decision = match self.decide(Arc::clone(&readings), look).await? {
+        let (mut known, mut replans) = (Known::default(), 0);
+        loop {
+            let decided = self.decide(Arc::clone(&readings), look, &known).await?;
+            let decision = match decided {
                 Ok((decision, _)) => decision,
                 Err(refusal) => return self.check_failed(refusal).await,
             };
-            if decision.plan.is_empty() {
-                return self.checked(decision).await;
+            if let Some(entry) = known.unasked(&decision) {
+                self.ask_about(&readings, look, entry, &mut known).await?;
+                continue;
             }
-            match self.host.apply(decision.plan.clone()).await {
-                Ok(_) => return self.checked(decision).await,
-                Err(Cause::Stale) => {}
-                Err(Cause::Tree(TreeError::NoRoom)) => {
+            if decision.plan.is_empty() {
+                return self.checked(decision, &known).await;
+            }
+            let applied = self.host.apply_or_tell(decision.plan.clone()).await;
+            let Err(not) = applied else {
+                return self.checked(decision, &known).await;
+            };
+            match not.cause {
+                Cause::Stale if replans < REPLANS => replans += 1,
+                Cause::Stale => {
+                    let kept = Failure::StorageFailed.refusal();
+                    return self
+                        .check_failed(kept.because("the tree kept changing"))
+                        .await;
+                }
+                Cause::Tree(TreeError::NoRoom) => {
                     return self.check_failed(storage(TreeError::NoRoom)).await;
                 }
-                Err(Cause::Tree(error)) => return Err(error),
-                Err(cause) => {
+                Cause::Tree(error) => return Err(error),
+                cause => {
                     let refusal = Failure::InvalidInstance.refusal().because(cause);
-                    return self.check_failed(refusal).await;
+                    if let Some(refusal) = known.refuse(&decision, not.step, refusal) {
+                        return self.check_failed(refusal).await;
+                    }
                 }
             }
         }
-        let kept = Failure::StorageFailed.refusal();
-        self.check_failed(kept.because("the tree kept changing"))
-            .await
     }
 
     /// What a check would decide now, and what that would change; nothing is changed. None where smartcard bootstrap is off.
@@ -124,7 +139,8 @@ impl Engine {
         let _alone = self.cards.checking.lock().await;
         let look = CardLook::SwitchOn;
         let readings = self.read_cards(readers, &look).await.map_err(storage)?;
-        let decided = self.decide(Arc::new(readings), &look).await;
+        let known = Known::default();
+        let decided = self.decide(Arc::new(readings), &look, &known).await;
         decided.map_err(storage)?.map(Some)
     }
 
@@ -143,15 +159,17 @@ impl Engine {
         read.await
     }
 
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         readings: Arc<Vec<CardReading>>,
         look: &CardLook,
+        known: &Known,
     ) -> Result<Result<(SwitchOnDecision, Preview), Refusal>, TreeError> {
         let event = entropy().map_err(|error| TreeError::Storage(error.to_string().into()))?;
         let image = self.image_beneath().await?;
         let (policy, limits, at) = (self.config.policy.clone(), self.config.limits, self.now());
         let (credentials, reapply) = (self.credentials(), self.cards.reapply);
+        let known = known.clone();
         let occasion = match look {
             CardLook::SwitchOn => SwitchOnOccasion::SwitchOn,
             CardLook::At(_) => SwitchOnOccasion::Insertion,
@@ -162,7 +180,8 @@ impl Engine {
                 readings: &readings,
                 occasion,
                 reapply,
-                consent: false,
+                agreed: &known.agreed,
+                refused: &known.refused,
                 after_reset: host.store.is_after_factory_reset()?,
                 at: Some(at),
                 entropy: event,
@@ -198,7 +217,12 @@ impl Engine {
         }
     }
 
-    async fn checked(&self, decision: SwitchOnDecision) -> Result<CardCheck, TreeError> {
+    async fn checked(
+        &self,
+        mut decision: SwitchOnDecision,
+        known: &Known,
+    ) -> Result<CardCheck, TreeError> {
+        known.tell_why(&mut decision);
         if decision.removed().next().is_some() {
             self.cards.removed.send_replace(());
         }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,13 @@ pub(crate) struct Shared {
     calling: Mutex<BTreeSet<u64>>,
     /// Told whenever the tree, a live value or an execution changed.
     changed: Arc<Notify>,
+}
+
+/// Why a plan was not applied.
+pub(super) struct NotApplied {
+    /// The step of the plan that a plug-in does not take; none where the plan as a whole could not be written.
+    pub(super) step: Option<usize>,
+    pub(super) cause: Cause,
 }
 
 type Objects = BTreeMap<Moid, Mutex<Box<dyn ManagedObject>>>;
@@ -132,17 +140,27 @@ impl Host {
 
     /// Applies a plan, with the consent of the plug-ins concerned. One that does not give it within its deadline is busy.
     pub(crate) async fn apply(&self, plan: TreePlan) -> Result<TreeVersion, Cause> {
+        self.apply_or_tell(plan).await.map_err(|not| not.cause)
+    }
+
+    /// The same, and where a plug-in did not consent, to which step.
+    pub(super) async fn apply_or_tell(&self, plan: TreePlan) -> Result<TreeVersion, NotApplied> {
         let plan = Arc::new(plan);
         if plan.steps.iter().any(|step| self.is_live(step)) {
-            let asked = Arc::clone(&plan);
-            let consent = self.within_deadline(move |host| host.ask(&asked)).await;
-            consent.unwrap_or_else(|| Err(ManagedObjectError::Busy.into()))?;
+            let reached = Arc::new(AtomicUsize::new(0));
+            let (asked, reaches) = (Arc::clone(&plan), Arc::clone(&reached));
+            let consent = self.within_deadline(move |host| host.ask(&asked, &reaches));
+            let consent = consent.await;
+            let consent = consent.unwrap_or_else(|| Err(ManagedObjectError::Busy.into()));
+            consent.map_err(|cause| NotApplied {
+                step: Some(reached.load(Ordering::Relaxed)),
+                cause,
+            })?;
         }
         let applied = Arc::clone(&plan);
-        let version = self
-            .run(move |host| Ok(host.apply(&applied)))
-            .await
-            .map_err(Cause::from)??;
+        let version = self.run(move |host| Ok(host.apply(&applied))).await;
+        let version = version.map_err(Cause::from).and_then(|version| version);
+        let version = version.map_err(|cause| NotApplied { step: None, cause })?;
         if plan.steps.iter().any(|step| self.is_live(step)) {
             // The write is durable; a plug-in that takes its time over it is waited for no longer.
             let _ = self.within_deadline(move |host| host.tell(&plan)).await;
@@ -187,9 +205,10 @@ impl Shared {
         })
     }
 
-    /// Whether the plug-ins take what is planned.
-    fn ask(&self, plan: &TreePlan) -> Result<(), Cause> {
-        for step in &plan.steps {
+    /// Whether the plug-ins take what is planned; `reached` is the step that is asked about.
+    fn ask(&self, plan: &TreePlan, reached: &AtomicUsize) -> Result<(), Cause> {
+        for (n, step) in plan.steps.iter().enumerate() {
+            reached.store(n, Ordering::Relaxed);
             let (at, node) = match step {
                 PlanStep::Add { root, .. } => (step.address(), Some(root)),
                 PlanStep::Replace { at, node } => (at.clone(), Some(node)),

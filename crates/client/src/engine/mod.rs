@@ -4,6 +4,7 @@ mod account_source;
 mod account_target;
 mod bootstrap;
 mod browser;
+mod card_consent;
 mod cards;
 mod client_initiated;
 mod consent;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use omadm_card::CardTrouble;
 use omadm_card::reading::{
@@ -65,10 +66,16 @@ impl<'a> Check<'a> {
             Ok(Some(document)) if document.encoding() != DocumentEncoding::Json => {
                 Content::OtherGeneration
             }
-            Ok(Some(document)) => match servers_of(document.bytes(), switch_on.limits, registry) {
-                Ok(servers) => Content::Document(document, servers),
-                Err(refusal) => Content::Invalid(refusal),
-            },
+            Ok(Some(document)) => {
+                let digest = PayloadHash::of_sha256(document.sha256);
+                let mut refused = switch_on.refused.iter();
+                let refused = refused.find(|(other, _)| *other == digest);
+                match servers_of(document.bytes(), switch_on.limits, registry) {
+                    _ if let Some((_, refusal)) = refused => Content::Invalid(refusal.clone()),
+                    Ok(servers) => Content::Document(document, servers),
+                    Err(refusal) => Content::Invalid(refusal),
+                }
+            }
         };
         let mut entries = Vec::new();
         for reading in switch_on.readings {
@@ -111,6 +118,7 @@ impl<'a> Check<'a> {
             .map_err(storage)?;
         let mut claimed: BTreeSet<SrvId> = BTreeSet::new();
         for (n, entry) in self.entries.iter().enumerate() {
+            let first = decision.plan.steps.len();
             let outcome = match &entry.content {
                 Content::Nothing => EntryOutcome::Nothing,
                 Content::OtherGeneration => EntryOutcome::OtherGeneration,
@@ -135,7 +143,8 @@ impl<'a> Check<'a> {
                     }
                 }
             };
-            decision.entries.push(entry.finding(outcome));
+            let steps = first..decision.plan.steps.len();
+            decision.entries.push(entry.finding(outcome, steps));
         }
         device
             .add_accounts_to(&mut decision.plan)
@@ -271,7 +280,7 @@ impl<'a> Check<'a> {
             channel: ChannelSecurity::Local,
             at: self.switch_on.at,
             event_id: EventId::of(event.to_be_bytes()),
-            consent: self.switch_on.consent,
+            consent: self.switch_on.agreed.contains(&PayloadHash::of(document)),
             after_reset: self.switch_on.after_reset,
             limits: self.switch_on.limits,
         }
@@ -344,7 +353,7 @@ impl<'a> Check<'a> {
 }
 
 impl Entry<'_> {
-    fn finding(&self, outcome: EntryOutcome) -> EntryFinding {
+    fn finding(&self, outcome: EntryOutcome, steps: Range<usize>) -> EntryFinding {
         let document = self.entry.content.as_ref().ok().and_then(Option::as_ref);
         EntryFinding {
             reader: self.reading.reader.clone(),
@@ -352,6 +361,7 @@ impl Entry<'_> {
             oid: self.entry.oid.clone(),
             path: self.entry.path.clone(),
             digest: document.map(|document| PayloadHash::of_sha256(document.sha256)),
+            steps,
             outcome,
         }
     }

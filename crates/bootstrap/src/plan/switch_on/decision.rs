@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 
 use omadm_card::reading::{CardIdentity, ReaderName};
 use omadm_card::{CardOid, CardPath, CardTrouble, LockReason};
@@ -65,6 +66,8 @@ pub struct EntryFinding {
     pub path: CardPath,
     /// SHA-256 of the document; none where there is none.
     pub digest: Option<PayloadHash>,
+    /// Its steps among those of the plan.
+    pub steps: Range<usize>,
     /// What became of it.
     pub outcome: EntryOutcome,
 }

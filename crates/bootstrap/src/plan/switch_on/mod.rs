@@ -17,7 +17,7 @@ pub use decision::{
 
 use super::CredentialCheck;
 use super::bootstrap::storage;
-use crate::{BootstrapPolicy, DeviceView, Refusal, Utc};
+use crate::{BootstrapPolicy, DeviceView, PayloadHash, Refusal, Utc};
 use check::{Check, Tried};
 
 /// What the readers gave, and how it is to be taken.
@@ -29,8 +29,10 @@ pub struct SwitchOn<'a> {
     pub occasion: SwitchOnOccasion,
     /// Whether unchanged content is applied again (`reapply = "always"`, D51).
     pub reapply: bool,
-    /// Whether a person agreed to what is on the cards.
-    pub consent: bool,
+    /// The documents that a person agreed to, by their SHA-256.
+    pub agreed: &'a [PayloadHash],
+    /// The documents that the device does not take, and why: a plug-in refused what they have for it. Each counts as invalid.
+    pub refused: &'a [(PayloadHash, Refusal)],
     /// Whether no bootstrap was applied since a factory reset.
     pub after_reset: bool,
     /// When; none without a clock.
