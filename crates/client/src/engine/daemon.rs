@@ -15,7 +15,7 @@ const NAP: Duration = Duration::from_secs(30);
 impl Engine {
     /// Until `stop` says so: what is owed is reported, a device without usable account asks for a bootstrap (D55, D60).
     pub(super) async fn attend(&self, mut stop: watch::Receiver<bool>) -> Result<(), TreeError> {
-        let mut first = true;
+        let (mut first, mut starts) = (true, true);
         while !*stop.borrow() {
             self.decide_waiting_push().await?;
             let now = self.now();
@@ -35,6 +35,7 @@ impl Engine {
                 })
                 .map(|account| account.srv_id.clone())
                 .collect();
+            first = false;
             for server in due {
                 if *stop.borrow() {
                     return Ok(());
@@ -58,7 +59,7 @@ impl Engine {
             if bootstrapped {
                 continue;
             }
-            let at_start = std::mem::take(&mut first);
+            let at_start = std::mem::take(&mut starts);
             let mut ask_at = None;
             if self.seeks_bootstrap().await? {
                 match self.bootstrap_when_due(at_start).await {
