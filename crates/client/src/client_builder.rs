@@ -23,7 +23,7 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, Grants, Host,
+    AlertRoom, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, Grants, Host,
     NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
@@ -531,6 +531,7 @@ impl ClientBuilder {
             in_session: tokio::sync::Mutex::default(),
             in_bootstrap: tokio::sync::Mutex::default(),
             unreported: Unreported::default(),
+            alert_room: AlertRoom::default(),
         };
         Ok(Client {
             listen: self.listen,

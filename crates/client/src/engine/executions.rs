@@ -251,6 +251,11 @@ impl ExecAlerts {
         Ok(Self { executions })
     }
 
+    /// Leaves all but the first so many out: they wait for another session.
+    pub(super) fn keep(&mut self, count: usize) {
+        self.executions.truncate(count);
+    }
+
     /// Their numbers.
     pub(super) fn numbers(&self) -> Vec<u64> {
         self.executions.iter().map(|one| one.number).collect()

@@ -2,6 +2,7 @@
 
 mod account_source;
 mod account_target;
+mod alert_room;
 mod bootstrap;
 mod browser;
 mod card_consent;
@@ -54,6 +55,7 @@ pub use reports::MissingMo;
 pub use session::SessionReport;
 pub use switch_on::SwitchedOn;
 
+pub(crate) use alert_room::AlertRoom;
 pub(crate) use bootstrap::TlsCredentials;
 pub(crate) use browser::of_command as browser_of;
 pub(crate) use cards::CardDesk;
@@ -125,6 +127,7 @@ pub(crate) struct Engine {
     /// Held while a delivered document is decided on and applied: one after the other.
     pub(crate) in_bootstrap: tokio::sync::Mutex<()>,
     pub(crate) unreported: Unreported,
+    pub(crate) alert_room: AlertRoom,
 }
 
 impl Engine {

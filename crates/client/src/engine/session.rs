@@ -12,6 +12,7 @@ use omadm_session::client::{
 };
 
 use super::account_target::AccountTarget;
+use super::alert_room::fitting;
 use super::executions::ExecAlerts;
 use super::{Engine, entropy};
 use crate::https::{Call, accept_mo};
@@ -95,6 +96,7 @@ impl Engine {
         occasion: Occasion,
     ) -> Result<(SessionReport, Option<TreeVersion>), TreeError> {
         let repairs = matches!(occasion, Occasion::Repair(_));
+        let room = self.alert_room.of(server);
         let (id, config, live) = (
             server.clone(),
             self.config.clone(),
@@ -114,17 +116,23 @@ impl Engine {
             };
             let shadow = view.shadow(&id)?.map(|shadow| shadow.since);
             let usual = occasion == Occasion::Usual;
-            let queued = if usual {
+            let mut queued = if usual {
                 host.store.queued_alerts(&id)?
             } else {
                 Vec::new()
             };
-            let results = match &occasion {
+            let mut results = match &occasion {
                 Occasion::Usual => ExecAlerts::at(host, &id, None)?,
                 Occasion::Results(to) => ExecAlerts::at(host, &id, Some(to))?,
                 Occasion::Repair(_) => ExecAlerts::default(),
             };
+            // What does not fit waits for the next session.
             let waiting = queued.iter().map(|alert| alert.json.as_str());
+            let fitting = fitting(waiting.chain(results.json()), room);
+            queued.truncate(fitting);
+            results.keep(fitting - queued.len());
+            let waiting = queued.iter().map(|alert| alert.json.as_str());
+            let octets = waiting.clone().map(str::len).sum::<usize>();
             let alerts = waiting
                 .chain(results.json())
                 .filter_map(|alert| read_alert(alert, &config))
@@ -155,7 +163,9 @@ impl Engine {
                 session,
                 target,
                 account.provenance.event_id,
-                queued.last().map(|alert| alert.number),
+                queued
+                    .last()
+                    .map(|alert| (alert.number, queued.len(), octets)),
                 notified,
                 shadow,
                 results,
@@ -197,7 +207,7 @@ impl Engine {
                         let (id, numbers) = (server.clone(), results.numbers());
                         self.host
                             .run(move |host| {
-                                if let Some(last) = last_alert {
+                                if let Some((last, ..)) = last_alert {
                                     host.store.drop_alerts(&id, last)?;
                                 }
                                 host.store.drop_executions(&numbers)
@@ -253,6 +263,8 @@ impl Engine {
             self.notification_failed(id, notified, retry_after).await?;
         }
         if !delivered {
+            self.note_alerts_too_large(server, last_alert, &outcome)
+                .await?;
             self.note_exec_alerts(results, &outcome).await?;
         }
         if repairs {
