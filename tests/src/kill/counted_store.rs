@@ -6,11 +6,12 @@ use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
     EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
-    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
+    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId,
+    WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,
-    Repository, Sessions, Store, StoreError,
+    Admissions, Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices,
+    Events, Queue, Repository, Sessions, Store, StoreError,
 };
 
 use super::Steps;
@@ -94,6 +95,30 @@ impl Bootstraps for CountedStore {
 
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.store.overdue(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Admissions for CountedStore {
+    async fn waiting_device(&self, id: &WaitingId) -> Result<Option<WaitingDevice>, StoreError> {
+        self.store.waiting_device(id).await
+    }
+    async fn waiting_devices(
+        &self,
+        after: Option<&WaitingId>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        self.store.waiting_devices(after, limit).await
+    }
+    async fn waited_too_long(
+        &self,
+        now: Utc,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        self.store.waited_too_long(now, limit).await
+    }
+    async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError> {
+        self.store.trigger(key).await
     }
 }
 
@@ -241,6 +266,10 @@ impl Commit for CountedStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.store.sweep_uploads(since).await
+    }
+
+    async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {
+        self.store.write_waiting(write).await
     }
 
     fn defer(&self, mark: DeferredMark) {

@@ -299,5 +299,12 @@ fn server_words(event: &EventKind) -> String {
             format!("refused with {status}: {detail}")
         }
         EventKind::HandshakeRefused { detail, .. } => format!("TLS handshake refused: {detail}"),
+        EventKind::DeviceHeld { claimed, .. } => {
+            format!("{claimed} has no record: it waits for an operator")
+        }
+        EventKind::DeviceAdmitted { by, .. } => format!("the device is let in by {by}"),
+        EventKind::DeviceRejected { claimed, .. } => format!("an operator rejected {claimed}"),
+        EventKind::WaitingExpired { claimed, .. } => format!("{claimed} waited too long"),
+        EventKind::DeviceTriggered { source, .. } => format!("{source} tells of the device"),
     }
 }

@@ -101,7 +101,7 @@ impl From<StoreError> for Refusal {
 pub(crate) fn of_commit(node: &crate::node::Node, error: CommitError) -> Refusal {
     match error {
         CommitError::Store(error) => store_trouble::refusal(error, Asked::Commit).into(),
-        CommitError::Busy => node.over_capacity().into(),
+        CommitError::Busy | CommitError::NoPlace => node.over_capacity().into(),
         CommitError::Conflict => Refusal::from(node.over_capacity())
             .advising("Other exchanges of the same device came between; try again."),
         CommitError::Contradiction(_) => {
@@ -111,7 +111,7 @@ pub(crate) fn of_commit(node: &crate::node::Node, error: CommitError) -> Refusal
                 "the server made a change that contradicts its records; its log tells which",
             )
         }
-        CommitError::DeviceExists | CommitError::CredentialTaken => {
+        CommitError::DeviceExists | CommitError::CredentialTaken | CommitError::NotWaiting => {
             Refusal::plain(StatusCode::CONFLICT, error.to_string())
         }
     }

@@ -3,7 +3,7 @@ use omadm_mo::DevId;
 
 use super::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
-    NotifySettings, Object, QueuedCommand, RecordId, SessionRow,
+    NotifySettings, Object, QueuedCommand, RecordId, SessionRow, Trigger, WaitingChange,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -27,6 +27,10 @@ pub struct ExchangeDelta {
     pub commands: Vec<CommandChange>,
     /// Changes of its part of the data repository, in order.
     pub objects: Vec<ObjectChange>,
+    /// What becomes of devices that wait for an operator.
+    pub waiting: Vec<WaitingChange>,
+    /// The trigger that it answers. Its record is the device's; another trigger of the same key is `CommitError::Conflict`.
+    pub trigger: Option<Trigger>,
     /// What happened; numbered densely by device inside this commit.
     pub events: Vec<Event>,
 }
@@ -158,6 +162,8 @@ impl ExchangeDelta {
             session: SessionChange::Keep,
             commands: Vec::new(),
             objects: Vec::new(),
+            waiting: Vec::new(),
+            trigger: None,
             events: Vec::new(),
         }
     }

@@ -21,6 +21,63 @@ pub struct Event {
 pub enum EventKind {
     /// The operator registered the device.
     DeviceRegistered,
+    /// A device without record waits for an operator from now on.
+    DeviceHeld {
+        /// Names it among those that wait.
+        waiting: String,
+        /// The DevID it claims.
+        claimed: String,
+        /// The certificate's SHA-256.
+        fingerprint: String,
+        /// The certificate's subject, for people.
+        subject: String,
+        /// The CA that vouches for the claim; none where the certificate proves possession of its key alone.
+        vouched_by: Option<String>,
+    },
+    /// A device that asked for its bootstrap was let in.
+    DeviceAdmitted {
+        /// `allow-list`, `maker` or `operator`.
+        by: String,
+        /// The certificate's SHA-256, which is registered for it.
+        fingerprint: String,
+        /// The CA that vouches for the claim.
+        vouched_by: Option<String>,
+        /// Since when it had waited.
+        waited_since: Option<String>,
+    },
+    /// An operator rejected a device that waited.
+    DeviceRejected {
+        /// Names it among those that wait.
+        waiting: String,
+        /// The DevID it claims.
+        claimed: String,
+        /// The certificate's SHA-256.
+        fingerprint: String,
+        /// Why, in the operator's words.
+        why: Option<String>,
+    },
+    /// No operator decided in time on a device that waited, or the time of its rejection is over: it is forgotten.
+    WaitingExpired {
+        /// Named it among those that wait.
+        waiting: String,
+        /// The DevID it claims.
+        claimed: String,
+        /// The certificate's SHA-256.
+        fingerprint: String,
+        /// `waiting` or `rejected`.
+        state: String,
+    },
+    /// A point of sale, a portal, the network or a voice system told the server of the device (B-28).
+    DeviceTriggered {
+        /// `point-of-sale`, `self-service`, `network`, `voice` or `other`.
+        source: String,
+        /// What the source calls itself or its case.
+        reference: Option<String>,
+        /// Where the device is reached.
+        address: Option<String>,
+        /// The bootstrap that it started.
+        bootstrap: String,
+    },
     /// An operator set where and when the device is called.
     NotifySet {
         /// Push addresses in the order in which they are tried.

@@ -10,6 +10,8 @@ mod notify_settings;
 mod object;
 mod queued_command;
 mod session_row;
+mod trigger;
+mod waiting_device;
 
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
 pub use credential::{
@@ -30,3 +32,5 @@ pub use object::{
 };
 pub use queued_command::{CommandId, CommandState, QueuedCommand};
 pub use session_row::SessionRow;
+pub use trigger::Trigger;
+pub use waiting_device::{WaitingChange, WaitingDevice, WaitingId, WaitingState, WaitingWrite};

@@ -114,7 +114,8 @@ impl From<CommitError> for Refused {
             CommitError::CredentialTaken => {
                 Problem::new(StatusCode::CONFLICT, error.to_string()).into()
             }
-            CommitError::Conflict | CommitError::Busy => {
+            CommitError::NotWaiting => Self::missing(error.to_string()),
+            CommitError::Conflict | CommitError::Busy | CommitError::NoPlace => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
                     .advising("Try again; nothing was changed.")
                     .with_header(RETRY_AFTER, away())

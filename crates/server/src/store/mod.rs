@@ -13,6 +13,7 @@ mod rows;
 mod sql;
 pub mod sqlite;
 mod statements;
+mod waiting;
 
 use async_trait::async_trait;
 use omadm_bootstrap::Utc;
@@ -22,7 +23,8 @@ use self::copy::side::text;
 use crate::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
     DeviceEpoch, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow,
-    QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
+    QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger,
+    UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 
 /// Reads devices and their credentials.
@@ -66,6 +68,27 @@ pub trait Bootstraps {
     ) -> Result<Option<Vec<u8>>, StoreError>;
     /// Records that are not terminal and whose time is over, for the sweep.
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
+}
+
+/// Reads devices that wait for an operator, and triggers.
+#[async_trait]
+pub trait Admissions {
+    /// The waiting device of this id.
+    async fn waiting_device(&self, id: &WaitingId) -> Result<Option<WaitingDevice>, StoreError>;
+    /// A page of those that wait or were rejected, in the order of their ids, after one.
+    async fn waiting_devices(
+        &self,
+        after: Option<&WaitingId>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError>;
+    /// Those whose time is over, for the sweep.
+    async fn waited_too_long(
+        &self,
+        now: Utc,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError>;
+    /// The trigger of this idempotency key.
+    async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError>;
 }
 
 /// Reads running sessions.
@@ -170,6 +193,8 @@ pub trait Commit {
     async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError>;
     /// Gives up all uploads of which nothing came since.
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError>;
+    /// Makes durable what becomes of a waiting device. No device has an epoch for it.
+    async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError>;
     /// Hands over a mark that nobody waits for.
     fn defer(&self, mark: DeferredMark);
     /// Writes out what was deferred, waits for it, and until every event committed before has its position.
@@ -189,13 +214,24 @@ pub(crate) fn is_unfinished_copy(deployment: &Deployment) -> bool {
 
 /// A back end.
 pub trait Store:
-    Devices + Bootstraps + Sessions + Queue + Repository + Deployments + Events + Commit + Send + Sync
+    Devices
+    + Bootstraps
+    + Admissions
+    + Sessions
+    + Queue
+    + Repository
+    + Deployments
+    + Events
+    + Commit
+    + Send
+    + Sync
 {
 }
 
 impl<T> Store for T where
     T: Devices
         + Bootstraps
+        + Admissions
         + Sessions
         + Queue
         + Repository
@@ -241,6 +277,12 @@ pub enum CommitError {
     /// at fault; trying again does not help.
     #[error("the delta contradicts the store: {0}")]
     Contradiction(&'static str),
+    /// As many devices wait for an operator as may.
+    #[error("as many devices wait for an operator as may")]
+    NoPlace,
+    /// No device waits under this id any more.
+    #[error("no device waits under this id")]
+    NotWaiting,
     /// More deltas wait than the queue holds: the measured capacity (503).
     #[error("the store is at its capacity")]
     Busy,

@@ -8,11 +8,13 @@ use omadm_mo::DevId;
 
 use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
-use super::{Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql};
+use super::{
+    Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql, waiting,
+};
 use crate::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, Object, ObjectHead,
     ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
-    StoredEvent, UploadId,
+    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
 };
 
 /// Carries SELECTs out.
@@ -116,6 +118,41 @@ impl<B: Reader> Bootstraps for B {
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         let values = vec![Value::Number(now.0), Value::Number(size(limit))];
         self.many(sql::OVERDUE, values, rows::bootstrap).await
+    }
+}
+
+#[async_trait]
+impl<B: Reader> Admissions for B {
+    async fn waiting_device(&self, id: &WaitingId) -> Result<Option<WaitingDevice>, StoreError> {
+        let id = Value::Text(id.to_string().into());
+        self.one(waiting::WAITING, vec![id], waiting::waiting).await
+    }
+
+    async fn waiting_devices(
+        &self,
+        after: Option<&WaitingId>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let values = vec![Value::Text(after.into()), Value::Number(size(limit))];
+        self.many(waiting::ALL_WAITING, values, waiting::waiting)
+            .await
+    }
+
+    async fn waited_too_long(
+        &self,
+        now: Utc,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        let values = vec![Value::Number(now.0), Value::Number(size(limit))];
+        self.many(waiting::WAITED_TOO_LONG, values, waiting::waiting)
+            .await
+    }
+
+    async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError> {
+        let key = Value::Text(key.to_owned().into());
+        self.one(waiting::TRIGGER, vec![key], waiting::trigger)
+            .await
     }
 }
 

@@ -295,11 +295,15 @@ fn read_name(kind: &str, proof: &[u8]) -> Option<String> {
     String::from_utf8(name.to_vec()).ok()
 }
 
-fn text<T>(row: &dyn Columns, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+pub(super) fn text<T>(
+    row: &dyn Columns,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<T> {
     optional(row, column, parse)?.ok_or_else(|| missing(column))
 }
 
-fn optional<T>(
+pub(super) fn optional<T>(
     row: &dyn Columns,
     column: usize,
     parse: impl FnOnce(&str) -> Option<T>,
@@ -315,7 +319,7 @@ fn words(text: &str) -> Option<Vec<String>> {
     serde_json::from_str(text).ok()
 }
 
-fn owned(text: &str) -> Option<String> {
+pub(super) fn owned(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
@@ -325,7 +329,7 @@ fn octets(row: &dyn Columns, column: usize) -> Read<Vec<u8>> {
         .ok_or_else(|| missing(column))
 }
 
-fn number(row: &dyn Columns, column: usize) -> Read<i64> {
+pub(super) fn number(row: &dyn Columns, column: usize) -> Read<i64> {
     row.number(column)?.ok_or_else(|| missing(column))
 }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
-use super::CommitError;
 use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
+use super::{CommitError, waiting};
 use crate::model::{
     BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, DeferredMark,
     DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, Piece, SessionChange,
@@ -55,6 +55,7 @@ pub(super) fn of_delta(
     for change in &delta.objects {
         object(&delta.dev_id, change, &mut all);
     }
+    all.extend(waiting::of_delta(delta));
     let before_next = (1..=signed(delta.events.len() as u64)).rev();
     for (number, (event, before_next)) in (0..).zip(delta.events.iter().zip(before_next)) {
         let position = position.map(|first| first + number);
@@ -108,7 +109,7 @@ pub(super) fn of_mark(
 }
 
 impl<'a> Statement<'a> {
-    const fn new(sql: &'static str, values: Vec<Value<'a>>) -> Self {
+    pub(super) const fn new(sql: &'static str, values: Vec<Value<'a>>) -> Self {
         Self {
             sql,
             values,
@@ -116,7 +117,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    fn or(mut self, refused: CommitError) -> Self {
+    pub(super) fn or(mut self, refused: CommitError) -> Self {
         self.otherwise = Some(refused);
         self
     }

@@ -8,12 +8,13 @@ use omadm_mo::DevId;
 use omadm_server::model::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
     EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
-    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, UploadId,
+    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId,
+    WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
-    Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices, Events, Queue,
-    Repository, Sessions, StoreError,
+    Admissions, Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices,
+    Events, Queue, Repository, Sessions, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -145,6 +146,30 @@ impl Bootstraps for Moody {
     }
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.awake().await?.overdue(now, limit).await
+    }
+}
+
+#[async_trait]
+impl Admissions for Moody {
+    async fn waiting_device(&self, id: &WaitingId) -> Result<Option<WaitingDevice>, StoreError> {
+        self.awake().await?.waiting_device(id).await
+    }
+    async fn waiting_devices(
+        &self,
+        after: Option<&WaitingId>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        self.awake().await?.waiting_devices(after, limit).await
+    }
+    async fn waited_too_long(
+        &self,
+        now: Utc,
+        limit: usize,
+    ) -> Result<Vec<WaitingDevice>, StoreError> {
+        self.awake().await?.waited_too_long(now, limit).await
+    }
+    async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError> {
+        self.awake().await?.trigger(key).await
     }
 }
 
@@ -292,6 +317,9 @@ impl Commit for Moody {
     }
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.inner.sweep_uploads(since).await
+    }
+    async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {
+        self.inner.write_waiting(write).await
     }
     fn defer(&self, mark: DeferredMark) {
         self.inner.defer(mark);

@@ -9,6 +9,37 @@ fn every_kind() -> Vec<EventKind> {
     let some = || Some("y \"quoted\" ü".to_owned());
     let kinds = vec![
         EventKind::DeviceRegistered,
+        EventKind::DeviceHeld {
+            waiting: text(),
+            claimed: text(),
+            fingerprint: text(),
+            subject: text(),
+            vouched_by: some(),
+        },
+        EventKind::DeviceAdmitted {
+            by: text(),
+            fingerprint: text(),
+            vouched_by: None,
+            waited_since: some(),
+        },
+        EventKind::DeviceRejected {
+            waiting: text(),
+            claimed: text(),
+            fingerprint: text(),
+            why: some(),
+        },
+        EventKind::WaitingExpired {
+            waiting: text(),
+            claimed: text(),
+            fingerprint: text(),
+            state: text(),
+        },
+        EventKind::DeviceTriggered {
+            source: text(),
+            reference: some(),
+            address: None,
+            bootstrap: text(),
+        },
         EventKind::NotifySet {
             addresses: vec![text()],
             on_queue: false,
@@ -203,6 +234,11 @@ fn every_kind() -> Vec<EventKind> {
         // A kind that is added to the catalogue is missing here until the list above has it.
         match kind {
             EventKind::DeviceRegistered
+            | EventKind::DeviceHeld { .. }
+            | EventKind::DeviceAdmitted { .. }
+            | EventKind::DeviceRejected { .. }
+            | EventKind::WaitingExpired { .. }
+            | EventKind::DeviceTriggered { .. }
             | EventKind::NotifySet { .. }
             | EventKind::CredentialAdded { .. }
             | EventKind::CredentialRevoked { .. }

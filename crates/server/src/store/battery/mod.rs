@@ -7,6 +7,7 @@ pub(crate) mod marks;
 pub(crate) mod objects;
 pub(crate) mod upgrade;
 pub(crate) mod values;
+pub(crate) mod waiting;
 
 use std::future::Future;
 use std::pin::pin;
@@ -99,6 +100,14 @@ macro_rules! battery {
                 objects_count_by_their_owner
                 a_piece_may_come_twice
             }
+            waiting {
+                every_member_of_a_waiting_device_comes_back
+                one_entry_for_each_device_and_credential
+                no_more_devices_of_a_kind_wait_than_may
+                a_rejected_device_stays_known_until_its_time_is_over
+                an_approval_takes_all_that_claim_the_device
+                a_trigger_is_taken_once
+            }
             events {
                 every_kind_of_event_comes_back
                 events_are_dense_by_device
@@ -131,9 +140,9 @@ macro_rules! battery {
 }
 pub(crate) use battery;
 
-/// When everything in the battery begins.
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 5;
+pub(crate) const SCHEMA: i64 = 6;
+/// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
 pub(crate) fn dev(number: usize) -> DevId {

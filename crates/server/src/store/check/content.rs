@@ -13,7 +13,7 @@ struct Rule {
     found: &'static str,
 }
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 17] = [
     Rule {
         broken: "devices whose events are not numbered without gap up to next_event_seq",
         found: "SELECT d.dev_id AS who FROM devices AS d
@@ -46,7 +46,7 @@ const RULES: [Rule; 15] = [
         broken: "rows whose device is unknown",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id FROM bootstraps UNION SELECT dev_id FROM bootstrap_ids UNION SELECT dev_id FROM documents
                     UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions UNION SELECT dev_id FROM commands
-                    UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads) AS t
+                    UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads UNION SELECT dev_id FROM triggers) AS t
                 LEFT JOIN devices AS d ON d.dev_id = t.dev_id WHERE d.dev_id IS NULL",
     },
     Rule {
@@ -64,6 +64,14 @@ const RULES: [Rule; 15] = [
         broken: "documents or ids without their bootstrap",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id, id FROM documents UNION SELECT dev_id, id FROM bootstrap_ids) AS t
                 LEFT JOIN bootstraps AS b ON b.dev_id = t.dev_id AND b.id = t.id WHERE b.id IS NULL",
+    },
+    Rule {
+        broken: "triggers whose bootstrap is not their device's",
+        found: "SELECT t.dev_id AS who FROM triggers AS t LEFT JOIN bootstraps AS b ON b.dev_id = t.dev_id AND b.id = t.record WHERE b.id IS NULL",
+    },
+    Rule {
+        broken: "waiting devices that belong to a device",
+        found: "SELECT claimed AS who FROM waiting_devices WHERE dev_id <> ''",
     },
     Rule {
         broken: "objects whose pieces are not all there",

@@ -25,6 +25,9 @@ struct Version {
     objects: i64,
     pieces: i64,
     uploads: i64,
+    waiting: i64,
+    /// Who came again, or was rejected, has other times than before.
+    sum_of_waiting: i64,
 }
 
 pub(super) struct Engine<'a> {
@@ -46,7 +49,7 @@ impl Engine<'_> {
         let waiting_events = count(self.source, waiting).map_err(CopyError::Source)?;
         self.begin()?;
         let (copied, skipped) = self.devices()?;
-        self.events_of_nobody()?;
+        self.rows_of_nobody()?;
         self.target.analyze().map_err(CopyError::Target)?;
         let copy_seconds = began.elapsed().as_secs_f64();
 
@@ -143,7 +146,7 @@ impl Engine<'_> {
         }
     }
 
-    fn events_of_nobody(&mut self) -> Result<(), CopyError> {
+    fn rows_of_nobody(&mut self) -> Result<(), CopyError> {
         let wanted = versions(self.source, "", "").map_err(CopyError::Source)?;
         let found = versions(self.target, "", "").map_err(CopyError::Target)?;
         if wanted == found && !self.options.all {
@@ -248,6 +251,14 @@ fn versions(
         version.events = number(&row, 1);
         version.with_position = number(&row, 2);
         version.sum_of_positions = number(&row, 3);
+    }
+    for row in side.rows(
+        &format!("SELECT dev_id, COUNT(*), CAST(COALESCE(SUM(seen_at + expires_at), 0) AS BIGINT) FROM waiting_devices {whose} GROUP BY dev_id"),
+        &range,
+    )? {
+        let version = all.entry(text_of(&row, 0).to_owned()).or_default();
+        version.waiting = number(&row, 1);
+        version.sum_of_waiting = number(&row, 2);
     }
     type Field = fn(&mut Version) -> &mut i64;
     let counted: [(&str, Field); 3] = [

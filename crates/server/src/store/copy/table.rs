@@ -34,7 +34,7 @@ const CHUNK_OF_OBJECTS: usize = 32;
 const CHUNK_OF_PIECES: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 12] = [
+pub(in crate::store) const TABLES: [Table; 14] = [
     Table {
         name: "devices",
         columns: &[
@@ -187,6 +187,36 @@ pub(in crate::store) const TABLES: [Table; 12] = [
     Table {
         name: "uploads",
         columns: &["dev_id", "upload", "at"],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    // Nobody's: no record names them yet.
+    Table {
+        name: "waiting_devices",
+        columns: &[
+            "dev_id",
+            "id",
+            "claimed",
+            "fingerprint",
+            "subject",
+            "issuer",
+            "not_after",
+            "vouched_by",
+            "profile",
+            "since",
+            "seen_at",
+            "expires_at",
+            "state",
+            "why",
+        ],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    Table {
+        name: "triggers",
+        columns: &["dev_id", "idempotency_key", "record", "asked", "at"],
         key: &[0, 1],
         through: None,
         chunk: CHUNK,

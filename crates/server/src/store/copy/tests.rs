@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::store::address::StoreAddress;
 use crate::store::battery::objects::in_pieces;
+use crate::store::battery::waiting::{hold, trigger, waiting};
 use crate::store::battery::{
     SCHEMA, START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
     registration,
@@ -119,7 +120,10 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
             state: format!("{{\"ø\": {number}}}"),
             expires_at: START.plus_secs(900),
         });
+        delta.trigger = Some(trigger(&dev_id, nr));
         store.commit(delta).await.unwrap();
+        let waits = waiting(100 + number, 1);
+        hold(store, &waits, 99).await.unwrap();
         let mut delta = exchange(&dev_id, 1);
         for command in 0..40 {
             delta.commands.push(CommandChange::Add {
@@ -204,6 +208,8 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("objects", 410),
             ("pieces", 30),
             ("uploads", 0),
+            ("waiting_devices", 10),
+            ("triggers", 10),
             ("events", 40),
             ("sequencer", 1),
             ("deployment", 1),

@@ -34,8 +34,9 @@ use self::fault::{fault, silent};
 use super::address::PostgresAddress;
 use super::marks::Marks;
 use super::statements::{Statement, of_piece, of_sweep, of_upload_given_up};
+use super::waiting::of_waiting;
 use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
-use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId};
+use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId, WaitingWrite};
 
 /// A store in a PostgreSQL database, which other nodes may use as well.
 ///
@@ -223,6 +224,10 @@ impl Commit for PostgresStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.loose(of_sweep(since)).await
+    }
+
+    async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {
+        self.loose(of_waiting(write)).await
     }
 
     fn defer(&self, mark: DeferredMark) {

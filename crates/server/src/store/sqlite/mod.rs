@@ -28,8 +28,9 @@ use self::queue::Queue;
 use self::readers::Readers;
 use self::writer::{Counters, Writer};
 use super::statements::{Statement, of_piece, of_sweep, of_upload_given_up};
+use super::waiting::of_waiting;
 use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
-use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId};
+use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId, WaitingWrite};
 
 /// A store in one SQLite file, owned by this process.
 ///
@@ -139,6 +140,10 @@ impl Commit for SqliteStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.loose(of_sweep(since)).await
+    }
+
+    async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {
+        self.loose(of_waiting(write)).await
     }
 
     fn defer(&self, mark: DeferredMark) {
