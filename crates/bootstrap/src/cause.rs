@@ -162,6 +162,12 @@ causes! {
         "Look at the device's log.";
     NotificationUnanswered "notification-unanswered" Environment "The device was called to fetch its bootstrap, and did not come."
         "Check the address, and that the device knows this server as a bootstrap source with a secret for Notifications.";
+    AwaitingApproval "awaiting-approval" Policy "The server holds the device until an operator decides."
+        "Compare the fingerprint that `omadm device pending` shows with the device's, then `omadm device approve` or `omadm device reject` it.";
+    AdmissionRejected "admission-rejected" Policy "An operator of the server rejected the device."
+        "If that was a mistake, approve it with `omadm device approve`.";
+    TooManyWaiting "too-many-waiting" Policy "As many devices wait for an operator as may."
+        "Decide on those that `omadm device pending` shows, or raise `most` in the file of --admission.";
 }
 
 impl BootstrapFailureCause {

@@ -7,6 +7,7 @@ use std::time::Duration;
 pub use omadm_bootstrap::generation::{GenerationPolicy, Verdict};
 use omadm_tls::{CertificateDer, TlsProfile};
 
+use crate::admission::AdmissionPolicy;
 use crate::smsc::SmscConfig;
 use crate::store::address::StoreAddress;
 
@@ -32,6 +33,8 @@ pub struct ServerConfig {
     pub operator_plain: bool,
     /// Folder of bootstrap profiles (`*.toml`), by their file names.
     pub profiles_dir: Option<PathBuf>,
+    /// Which devices without record are let in when they ask for their bootstrap.
+    pub admission: AdmissionPolicy,
     /// What becomes of a completed device that fetches again.
     pub re_bootstrap: ReBootstrap,
     /// When devices get new secrets without being asked to.
@@ -164,6 +167,7 @@ impl ServerConfig {
             operator_listen: loopback,
             operator_plain: false,
             profiles_dir: None,
+            admission: AdmissionPolicy::default(),
             re_bootstrap: ReBootstrap::default(),
             rotate: Rotate::default(),
             generations: GenerationPolicy::default(),

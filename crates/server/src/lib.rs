@@ -1,5 +1,6 @@
 //! The DM Server: device and operator listeners, stores, bootstrap and session services.
 
+pub mod admission;
 pub mod config;
 pub mod model;
 pub mod operator;

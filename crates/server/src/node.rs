@@ -10,6 +10,7 @@ use omadm_mo::standard::MoRegistry;
 use omadm_tls::LiveClientTrust;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::admission::Admission;
 use crate::capacity::Capacity;
 use crate::carrier::Carriers;
 use crate::clock::Clock;
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) trust: Arc<LiveClientTrust>,
     pub(crate) profiles: ProfileLibrary,
+    pub(crate) admission: Admission,
     pub(crate) registry: MoRegistry,
     pub(crate) capacity: Capacity,
     pub(crate) transfers: Arc<Places>,
@@ -63,6 +65,7 @@ pub(crate) struct NodeParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: SealingKeys,
     pub(crate) profiles: ProfileLibrary,
+    pub(crate) admission: Admission,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<Arc<dyn ExchangeObserver>>,
 }
@@ -76,6 +79,7 @@ impl Node {
             store,
             sealing,
             profiles,
+            admission,
             clock,
             observer,
         } = parts;
@@ -101,6 +105,7 @@ impl Node {
             sealing,
             clock,
             profiles,
+            admission,
             observer,
             code_gates: CodeGates::default(),
             http_auth,

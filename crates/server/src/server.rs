@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::admission::Admission;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{DeviceListener, ServerConfig};
 use crate::crl::CrlError;
@@ -62,6 +63,7 @@ struct Prepared {
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn ExchangeObserver>>,
     profiles: ProfileLibrary,
+    admission: Admission,
     devices: TcpListener,
     further: Vec<(DeviceListener, TcpListener)>,
     operators: TcpListener,
@@ -114,6 +116,9 @@ pub enum StartError {
     /// A profile cannot be used.
     #[error(transparent)]
     Profiles(#[from] ProfileLibraryError),
+    /// The admission policy names a profile that is not there.
+    #[error("the admission policy names the profile {0:?}, which is not among the profiles")]
+    NoSuchProfileToAdmit(String),
     /// A listener cannot speak TLS as it is set: the server certificate cannot be used, or the build lacks the profile.
     #[error("a listener cannot speak TLS: {0}")]
     Tls(#[from] AcceptorSetupError),
@@ -210,6 +215,12 @@ impl DmServer {
         }
         let profiles =
             ProfileLibrary::open(config.profiles_dir.as_deref(), TlsSupport::of_this_build())?;
+        for name in config.admission.profiles() {
+            if profiles.get(name).is_none() {
+                return Err(StartError::NoSuchProfileToAdmit(name.to_owned()));
+            }
+        }
+        let admission = Admission::new(config.admission.clone())?;
         // Before anything is made: a taken port must not cost the admin token, which is shown on the first start alone.
         let devices = bind(config.device_listen).await?;
         let mut further = Vec::new();
@@ -226,6 +237,7 @@ impl DmServer {
             clock,
             observer,
             profiles,
+            admission,
             devices,
             further,
             operators,
@@ -253,6 +265,7 @@ impl Prepared {
             clock,
             observer,
             profiles,
+            admission,
             devices,
             further,
             operators,
@@ -285,6 +298,7 @@ impl Prepared {
             store,
             sealing,
             profiles,
+            admission,
             clock,
             observer,
         })?);

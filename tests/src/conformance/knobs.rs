@@ -496,6 +496,15 @@ pub const KNOBS: &[Knob] = &[
         target: Some("switch_on"),
         test: "dm_boot_002_c_o_b_03_a_policy_that_turns_the_method_off_neither_applies_nor_removes_d1",
     },
+    Knob {
+        item: "B-28",
+        file: "crates/server/src/operator/triggers.rs",
+        from: "source: new.source.clone(),",
+        to: "source: new.key.clone(),",
+        package: "omadm-server",
+        target: Some("triggers"),
+        test: "b_28_a_trigger_of_each_source_makes_record_and_bootstrap_and_its_event_names_the_source",
+    },
 ];
 
 /// A copy of the workspace with a target folder of its own, kept from run to run so that little is built anew.

@@ -10,7 +10,7 @@ use http::StatusCode;
 use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod};
 use omadm_mo::Secret;
 
-pub(crate) use draft::{Draft, DraftError, draft_into};
+pub(crate) use draft::{Draft, DraftError, Drafted, draft_into};
 pub(crate) use end::end;
 pub(crate) use refused::refused;
 pub(crate) use sweep::sweep;

@@ -16,6 +16,7 @@ use omadm_dm2::media_type::{MO, PACKAGE2, PackageType};
 use omadm_dm2::{Document, media_type};
 use tracing::{debug, info};
 
+use crate::admission::{Considered, consider};
 use crate::bootstrap_service::{self, Fetched};
 use crate::exchange::{
     Answer, BOOTSTRAP_PATH, Head, REPOSITORY_PATH, Refusal, SESSION_PATH, of_commit,
@@ -159,7 +160,19 @@ async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refus
     let body = head
         .read_body(node, body, node.config.limits.body_octets)
         .await?;
-    let device = BootstrapDevice::of(node, head).await?;
+    let device = match BootstrapDevice::of(node, head).await {
+        Ok(device) => device,
+        Err(refusal) if media_type::is_type(head.content_type(), media_type::PROBLEM) => {
+            return Err(refusal);
+        }
+        Err(refusal) => {
+            head.acceptable(MO)?;
+            match consider(node, head, refusal).await? {
+                Considered::Admitted => BootstrapDevice::of(node, head).await?,
+                Considered::Held(answer) => return Ok(answer),
+            }
+        }
+    };
     if media_type::is_type(head.content_type(), media_type::PROBLEM) {
         bootstrap_service::refused(node, head, &device, &body).await?;
         return Ok(Answer::empty(StatusCode::NO_CONTENT));

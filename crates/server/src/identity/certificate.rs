@@ -130,7 +130,7 @@ const fn cause_of(verdict: &Verdict) -> Cause {
 }
 
 /// The DevID a certificate of a device CA names: its only SAN of type URI, else its only CN (D71).
-fn dev_id_of(leaf: &Leaf) -> Option<DevId> {
+pub(crate) fn dev_id_of(leaf: &Leaf) -> Option<DevId> {
     let name = match (leaf.san_uris(), leaf.subject_common_names()) {
         ([uri], _) => return imei_of(uri).or_else(|| DevId::parse(uri).ok()),
         ([], [name]) => name,
@@ -140,7 +140,7 @@ fn dev_id_of(leaf: &Leaf) -> Option<DevId> {
 }
 
 /// `urn:gsma:imei:49300510-059280-0` (RFC 7254) as `IMEI:493005100592800` (DESIGN §5).
-fn imei_of(uri: &str) -> Option<DevId> {
+pub(crate) fn imei_of(uri: &str) -> Option<DevId> {
     const PREFIX: &str = "urn:gsma:imei:";
     if !uri.get(..PREFIX.len())?.eq_ignore_ascii_case(PREFIX) {
         return None;

@@ -17,6 +17,7 @@ use omadm_tls::{Fingerprint, PeerIdentity};
 use crate::exchange::{Claim, Head, Refusal};
 use crate::model::{Credential, CredentialProof, CredentialScope, Device};
 use crate::node::Node;
+pub(crate) use certificate::{dev_id_of, imei_of};
 pub(crate) use code::{CodeGates, hash as code_hash};
 pub(crate) use http::HttpAuth;
 use http::{Judged, Offer, challenge};

@@ -106,6 +106,35 @@ pub enum CredentialScope {
     Notification,
 }
 
+impl Credential {
+    /// One that an operator or the admission gives a device: in use, outside any bootstrap.
+    pub(crate) const fn current(
+        dev_id: DevId,
+        proof: CredentialProof,
+        scope: CredentialScope,
+        at: Utc,
+    ) -> Self {
+        Self {
+            dev_id,
+            proof,
+            scope,
+            generation: Generation::Current,
+            since: Some(at),
+            escrowed: false,
+            record: None,
+            command: None,
+            added_at: at,
+            expires_at: None,
+            revoked_at: None,
+            used_at: None,
+            held_at: None,
+            tries_left: None,
+            serial: None,
+            sealed: None,
+        }
+    }
+}
+
 impl CredentialProof {
     /// The stable name of its kind in store, API and events.
     #[must_use]

@@ -1,5 +1,6 @@
 //! A client of `/api/v1`, for `omadm device …` and for tests.
 
+mod admissions;
 mod objects;
 
 use bytes::Bytes;

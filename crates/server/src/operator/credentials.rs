@@ -18,7 +18,7 @@ use crate::entropy::{bootstrap_code, correlation, random};
 use crate::identity::{code_hash, fingerprint_of};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
-    Generation, RecordId,
+    RecordId,
 };
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
@@ -257,24 +257,7 @@ pub(super) fn credential(
     scope: CredentialScope,
     delta: &ExchangeDelta,
 ) -> Credential {
-    Credential {
-        dev_id: dev_id.clone(),
-        proof,
-        scope,
-        generation: Generation::Current,
-        since: Some(delta.at),
-        escrowed: false,
-        record: None,
-        command: None,
-        added_at: delta.at,
-        expires_at: None,
-        revoked_at: None,
-        used_at: None,
-        held_at: None,
-        tries_left: None,
-        serial: None,
-        sealed: None,
-    }
+    Credential::current(dev_id.clone(), proof, scope, delta.at)
 }
 
 /// What names a credential in the API.

@@ -18,7 +18,7 @@ use super::notify_at::{body as notify_body, set_into};
 use super::types::{DeviceAdded, DeviceDetail, DevicePage, DeviceSummary, NewDevice};
 use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
-use crate::model::{Device, EventKind, ExchangeDelta, NotifySettings};
+use crate::model::{Device, EventKind, ExchangeDelta, NotifySettings, WaitingChange};
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
 use crate::store::CommitError;
@@ -72,6 +72,7 @@ pub(super) async fn add(
     delta
         .events
         .push(event(EventKind::DeviceRegistered, &correlation));
+    delta.waiting.push(WaitingChange::Known);
     if let Some(notify) = &new.notify {
         set_into(&mut delta, NotifySettings::default(), notify, &correlation)?;
     }
@@ -202,7 +203,7 @@ pub(super) fn unknown_profile(name: &str) -> Refused {
     ))
 }
 
-fn summary(device: &Device) -> DeviceSummary {
+pub(super) fn summary(device: &Device) -> DeviceSummary {
     DeviceSummary {
         dev_id: device.dev_id.to_string(),
         registered_at: device.registered_at.to_string(),

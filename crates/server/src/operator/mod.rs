@@ -1,6 +1,8 @@
 //! The operator listener: `/api/v1` and `/metrics` with a bearer token, the OpenAPI document, `/healthz` and `/readyz`. Never shares a port or a credential with the
 //! device side (DESIGN §5).
 
+mod admission_types;
+mod admissions;
 mod answer;
 mod auth;
 mod bootstraps;
@@ -19,6 +21,7 @@ mod notify_at;
 mod objects;
 mod openapi;
 mod profiles;
+mod triggers;
 pub mod types;
 
 use std::sync::Arc;
@@ -87,6 +90,10 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/bootstraps", get(bootstraps::list).post(bootstraps::start))
         .route("/bootstraps/{id}", get(bootstraps::show))
         .route("/bootstraps/{id}/document", get(bootstraps::document))
+        .route("/admissions", get(admissions::list))
+        .route("/admissions/{id}/approve", post(admissions::approve))
+        .route("/admissions/{id}/reject", post(admissions::reject))
+        .route("/triggers", post(triggers::take))
         .route("/events", get(events::list))
         .route("/profiles", get(profiles::list))
         .route("/openapi.json", get(openapi::document))

@@ -5,8 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    bootstraps, commands, credentials, devices, events, generations, notifications, notify_at,
-    objects, profiles,
+    admissions, bootstraps, commands, credentials, devices, events, generations, notifications,
+    notify_at, objects, profiles, triggers,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,10 @@ use super::{
         bootstraps::start,
         bootstraps::show,
         bootstraps::document,
+        admissions::list,
+        admissions::approve,
+        admissions::reject,
+        triggers::take,
         events::list,
         profiles::list,
         document,
