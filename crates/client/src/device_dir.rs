@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, DevIdError};
-use omadm_tls::{DeviceKey, DeviceKeyError, Identity, IdentityError};
+use omadm_tls::pem::{self, PemKind};
+use omadm_tls::{
+    CertificateValidity, DeviceKey, DeviceKeyError, Fingerprint, Identity, IdentityError,
+};
 use serde::{Deserialize, Serialize};
 
 /// A device's folder: its key and certificate, its DevInfo, its policy and its tree. Only the key is made here; it never leaves.
@@ -85,6 +88,26 @@ impl DeviceDir {
             .map_err(|error| DeviceDirError::WriteDevInfo(dir.dev_info_file(), error))?;
         write(&dir.dev_info_file(), text.as_bytes())?;
         Ok(dir)
+    }
+
+    /// Signs the device's certificate with its own key, for a server where it waits until an operator approves it by its fingerprint. Takes the place of none.
+    ///
+    /// # Errors
+    /// [`DeviceDirError`] where a certificate lies there, or cannot be made or written.
+    pub fn self_sign(
+        &self,
+        dev_id: &DevId,
+        validity: CertificateValidity,
+    ) -> Result<Fingerprint, DeviceDirError> {
+        let file = self.certificate_file();
+        if file.exists() {
+            return Err(DeviceDirError::Exists(file));
+        }
+        let key = self.device_key()?;
+        let made = key.self_signed(dev_id, validity);
+        let made = made.map_err(|error| DeviceDirError::Key(self.key_file(), error))?;
+        write(&file, pem::encode(PemKind::Certificate, &made).as_bytes())?;
+        Ok(Fingerprint::of(&made))
     }
 
     /// Opens a device's folder.
@@ -237,6 +260,7 @@ fn write_private(file: &Path, octets: &[u8]) -> Result<(), DeviceDirError> {
 mod tests {
     use omadm_mo::DevId;
     use omadm_mo::standard::DevInfo;
+    use omadm_tls::{CertificateValidity, Fingerprint, UnixTime};
 
     use super::{DeviceDir, DeviceDirError};
 
@@ -277,6 +301,21 @@ mod tests {
                 0o600
             );
         }
+    }
+
+    #[test]
+    fn a_certificate_of_its_own_is_made_where_there_is_none_and_fits_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DeviceDir::init(folder.path(), &dev_info()).unwrap();
+        let day = std::time::Duration::from_secs(86_400);
+        let validity = CertificateValidity::starting(UnixTime::now(), day);
+        let print = dir.self_sign(&dev_info().dev_id, validity).unwrap();
+        let identity = dir.identity().unwrap().unwrap();
+        assert_eq!(Fingerprint::of(&identity.chain()[0]), print);
+        assert!(matches!(
+            dir.self_sign(&dev_info().dev_id, validity),
+            Err(DeviceDirError::Exists(_))
+        ));
     }
 
     #[test]

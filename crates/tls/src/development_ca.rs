@@ -379,9 +379,14 @@ fn set_validity(
     if validity.not_after < validity.not_before {
         return Err(DevelopmentCaError::Validity);
     }
+    limit(params, validity);
+    Ok(())
+}
+
+/// From when to when a certificate is valid.
+pub(crate) fn limit(params: &mut CertificateParams, validity: CertificateValidity) {
     params.not_before = date_time_ymd(1970, 1, 1) + since_epoch(validity.not_before);
     params.not_after = date_time_ymd(1970, 1, 1) + since_epoch(validity.not_after);
-    Ok(())
 }
 
 fn new_serial() -> Result<rcgen::SerialNumber, DevelopmentCaError> {

@@ -1,14 +1,16 @@
 use omadm_mo::{DevId, Secret};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData, SanType,
-    SignatureAlgorithm, SigningKey,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SignatureAlgorithm, SigningKey,
 };
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroize as _;
 
+use crate::development_ca::limit;
 use crate::pem::{self, PemError};
 use crate::{
-    CertificateRequest, CertificateRequestError, Identity, IdentityError, is_well_formed_uri,
+    CertificateRequest, CertificateRequestError, CertificateValidity, Identity, IdentityError,
+    is_well_formed_uri,
 };
 
 /// A device's private key, made on the device and never leaving it (DESIGN §6). ECDSA P-256 when made here.
@@ -96,6 +98,27 @@ impl DeviceKey {
             .and_then(|params| params.serialize_request(&pair))
             .map_err(DeviceKeyError::Crypto)?;
         Ok(CertificateRequest::from_der(request.der())?)
+    }
+
+    /// A certificate that the key signs for itself: it proves possession of the key and nothing else, so that an operator may register or approve it by its
+    /// fingerprint. Names as those of a request; for client authentication alone.
+    ///
+    /// # Errors
+    /// [`DeviceKeyError::Crypto`] where the key cannot sign.
+    pub fn self_signed(
+        &self,
+        dev_id: &DevId,
+        validity: CertificateValidity,
+    ) -> Result<CertificateDer<'static>, DeviceKeyError> {
+        let pair = WipedPair::of(&self.pkcs8)?;
+        let signed = device_params(dev_id).and_then(|mut params| {
+            params.is_ca = IsCa::ExplicitNoCa;
+            params.key_usages.push(KeyUsagePurpose::DigitalSignature);
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            limit(&mut params, validity);
+            params.self_signed(&pair)
+        });
+        Ok(signed.map_err(DeviceKeyError::Crypto)?.into())
     }
 
     /// The identity this key makes with the certificate chain that was issued for it, leaf first.
