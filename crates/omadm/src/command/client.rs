@@ -1,5 +1,6 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use omadm_client::policy::ClientPolicy;
@@ -11,7 +12,7 @@ use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_session::client::Outcome;
-use omadm_tls::pem;
+use omadm_tls::{CertificateValidity, UnixTime, pem};
 
 use super::{client_status, client_switch, client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
@@ -26,7 +27,7 @@ use crate::failure::{Explain as _, Failure};
 pub(crate) enum Client {
     /// Make a device: its key, a request for its certificate, its DevInfo, a policy file
     #[command(
-        after_help = "Examples:\n  omadm client init --dir device --dev-id IMEI:493005100592800\n  omadm client init --dir device --dev-id IMEI:493005100592800 --man Acme --mod M1 --dev-type sensor"
+        after_help = "Examples:\n  omadm client init --dir device --dev-id IMEI:493005100592800\n  omadm client init --dir device --dev-id IMEI:493005100592800 --man Acme --mod M1 --dev-type sensor\n  omadm client init --dir device --dev-id IMEI:493005100592800 --self-signed"
     )]
     Init(Init),
     /// Fetch a DM Bootstrap, install it, report BootstrapComplete
@@ -89,6 +90,9 @@ pub(crate) struct Init {
     /// Its DevID, for example IMEI:493005100592800
     #[arg(long)]
     dev_id: String,
+    /// Sign its certificate with its own key, valid for ten years: for a server where it waits until an operator approves it by the fingerprint
+    #[arg(long)]
+    self_signed: bool,
     /// Man of DevInfo
     #[arg(long, default_value = "unknown")]
     man: String,
@@ -191,6 +195,17 @@ impl Init {
             dir.request_file().display(),
             self.dev_id
         ))?;
+        if self.self_signed {
+            let decade = Duration::from_secs(10 * 365 * 86_400);
+            let validity = CertificateValidity::starting(UnixTime::now(), decade);
+            let print = dir.self_sign(&dev_info.dev_id, validity).explain(
+                "no certificate was made",
+                "ask the server's operator to sign the request",
+            )?;
+            let file = dir.certificate_file();
+            say(format!("identity: {}   (self-signed)", file.display()))?;
+            say(format!("SHA-256:  {print}"))?;
+        }
         say(format!("DevInfo:  {}", dir.dev_info_file().display()))?;
         say(format!("policy:   {}", policy.display()))
     }

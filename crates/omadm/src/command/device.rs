@@ -1,3 +1,4 @@
+mod admission;
 mod commands;
 mod generations;
 mod set;
@@ -26,6 +27,9 @@ use crate::failure::{Explain as _, Failure};
   omadm device add IMEI:493005100592802 --http-user meter-7
   omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex
   omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683
+  omadm device pending
+  omadm device approve 5f0c1d2e3a4b5c6d7e8f901122334455 --profile minimal
+  omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
   omadm device list
   omadm device show IMEI:493005100592800
   omadm device rotate IMEI:493005100592800
@@ -59,6 +63,35 @@ enum DeviceCommand {
         after_help = "Examples:\n  omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-at https://192.0.2.7:5684/notification --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-on-queue false\n  omadm device set IMEI:493005100592800 --no-notify-at"
     )]
     Set(set::Set),
+    /// List devices that ask for a bootstrap, have no record, and wait for you
+    ///
+    /// Only with `[hold]` in the file of `omadm serve --admission` does a device wait; without it, it is refused.
+    #[command(
+        after_help = "Examples:\n  omadm device pending\n  omadm device pending --rejected\n  omadm device pending --json"
+    )]
+    Pending {
+        /// Those too that were rejected
+        #[arg(long)]
+        rejected: bool,
+    },
+    /// Let a waiting device in: it gets its bootstrap when it asks next
+    ///
+    /// It is registered with the certificate that it proved. Where nobody vouches for its DevID, compare the fingerprint with the device's first: `omadm client show` tells it there.
+    #[command(
+        after_help = "Examples:\n  omadm device approve 5f0c1d2e3a4b5c6d7e8f901122334455\n  omadm device approve 5f0c1d2e3a4b5c6d7e8f901122334455 --profile minimal"
+    )]
+    Approve(admission::Approve),
+    /// Reject a waiting device: with this certificate it is refused for as long as devices may wait
+    #[command(
+        after_help = "Examples:\n  omadm device reject 5f0c1d2e3a4b5c6d7e8f901122334455 --why 'not one of ours'"
+    )]
+    Reject(admission::Reject),
+    /// Tell the server of a device, as a shop, portal, network or voice system does: it is registered and its bootstrap started, once for each key
+    #[command(after_help = "Examples:
+  omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
+  omadm device trigger IMEI:493005100592805 --profile minimal --key hlr-88213 --source network --address sms:+491701234567
+  omadm device trigger IMEI:493005100592806 --profile minimal --key portal-9 --source self-service --certificate device.crt")]
+    Trigger(admission::Trigger),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]
     List,
@@ -212,6 +245,10 @@ impl Device {
             DeviceCommand::Add(add) => add.run(&api, json).await,
             DeviceCommand::AddCredential(add) => add.run(&api, json).await,
             DeviceCommand::Set(set) => set.run(&api, json).await,
+            DeviceCommand::Pending { rejected } => admission::pending(&api, rejected, json).await,
+            DeviceCommand::Approve(approve) => approve.run(&api, json).await,
+            DeviceCommand::Reject(reject) => reject.run(&api, json).await,
+            DeviceCommand::Trigger(trigger) => trigger.run(&api, json).await,
             DeviceCommand::List => list(&api, json).await,
             DeviceCommand::Show { dev_id, all } => {
                 let mut detail = api

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_mo::{Secret, ServerUri};
+use omadm_server::admission::AdmissionPolicy;
 use omadm_server::config::{
     DeviceListener, GenerationPolicy, ReBootstrap, Rotate, ServerConfig, Verdict,
 };
@@ -17,19 +18,20 @@ use omadm_tls::{TlsProfile, pem};
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
-const EXAMPLES: &str = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --device-psk-listen 0.0.0.0:8445 --name dm.example.com\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443\n  omadm serve --state /var/lib/omadm --smpp /etc/omadm/smsc.toml";
+const EXAMPLES: &str = "Examples:\n  omadm serve --state ./server --profiles ./profiles\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --name dm.example.com\n  omadm serve --state /var/lib/omadm --devices 0.0.0.0:8443 --device-psk-listen 0.0.0.0:8445 --name dm.example.com\n  omadm serve --state /var/lib/omadm --profiles ./profiles --admission /etc/omadm/admission.toml\n  omadm serve --state /var/lib/omadm --store postgres://omadm@db.example.com/omadm?sslrootcert=/etc/omadm/db-ca.pem --public-server dm.example.com:8443\n  omadm serve --state /var/lib/omadm --smpp /etc/omadm/smsc.toml";
 
 /// Runs a DM Server
 ///
 /// On an empty state directory it first makes its CA, its server certificate, its sealing key and an admin token, and prints the CA's fingerprint and the
-/// token once. It is closed to every device that was not named with `omadm device add`.
+/// token once. It is closed to every device that was not named with
+/// `omadm device add`, unless --admission says who else comes in.
 ///
 /// Several nodes are one server: each names the same PostgreSQL database (`omadm store migrate` prepares it), and each has a copy of the first one's state
 /// directory, all but server.sqlite.
 #[derive(Args)]
 #[command(
     after_help = EXAMPLES,
-    after_long_help = examples_and_smsc()
+    after_long_help = examples_and_files()
 )]
 pub(crate) struct Serve {
     /// State directory: CA, certificate, keys, and the store where --store names no other; made on first start
@@ -64,6 +66,9 @@ pub(crate) struct Serve {
     /// Folder of bootstrap profiles (*.toml) with their DDFs
     #[arg(long, env = "OMADM_PROFILES")]
     profiles: Option<PathBuf>,
+    /// File that says which devices without record are let in when they ask for their bootstrap: by an allow-list, by their maker's CA, or by an operator for whom they wait. TOML, shown below. Without it none is
+    #[arg(long, value_name = "FILE", env = "OMADM_ADMISSION")]
+    admission: Option<PathBuf>,
     /// What becomes of a completed device that fetches again
     #[arg(long, value_enum, default_value = "refuse", env = "OMADM_RE_BOOTSTRAP")]
     re_bootstrap: Again,
@@ -192,6 +197,14 @@ impl Serve {
             what,
             "mend the file of --smpp; `omadm serve --help` shows one",
         )?;
+        let admission = self.admission.map(|file| AdmissionPolicy::read(&file));
+        config.admission = admission
+            .transpose()
+            .explain(
+                what,
+                "mend the file of --admission; `omadm serve --help` shows one",
+            )?
+            .unwrap_or_default();
         config.push_dir = self.push_dir;
         config.limits.body_octets = self.body_octets;
         config.limits.json_depth = self.json_depth;
@@ -253,9 +266,10 @@ impl Serve {
     }
 }
 
-fn examples_and_smsc() -> String {
+fn examples_and_files() -> String {
     format!(
-        "{EXAMPLES}\n\nA file for --smpp:\n\n{}",
+        "{EXAMPLES}\n\nA file for --admission:\n\n{}\nA file for --smpp:\n\n{}",
+        AdmissionPolicy::TEMPLATE,
         SmscConfig::TEMPLATE
     )
 }
@@ -300,6 +314,7 @@ const fn is_before_any_change(err: &StartError) -> bool {
             | StartError::Listen { .. }
             | StartError::PlainBeyondLoopback(_)
             | StartError::NoSuchProfile { .. }
+            | StartError::NoSuchProfileToAdmit(_)
     )
 }
 

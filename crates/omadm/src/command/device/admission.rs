@@ -1,0 +1,203 @@
+//! Devices that wait for an operator, and triggers.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::{NewApproval, NewRejection, NewTrigger, WaitingBody};
+
+use super::{HINT, say_json};
+use crate::command::{read_text, say};
+use crate::failure::{Explain as _, Failure};
+
+#[derive(Args)]
+pub(super) struct Approve {
+    /// What `omadm device pending` shows as its id: it stands for this certificate of this DevID
+    id: String,
+    /// The profile of its bootstrap; without it, the one that `pending` shows
+    #[arg(long)]
+    profile: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Reject {
+    /// What `omadm device pending` shows as its id
+    id: String,
+    /// Why, for people; the device is told
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Trigger {
+    /// Its DevID
+    dev_id: String,
+    /// The profile of its bootstrap
+    #[arg(long)]
+    profile: String,
+    /// Idempotency key, of your choice: the same command again starts nothing and shows the same bootstrap
+    #[arg(long)]
+    key: String,
+    /// Who knows of the device
+    #[arg(long, value_enum, default_value = "other")]
+    source: Source,
+    /// What the source calls itself or its case
+    #[arg(long, value_name = "TEXT")]
+    reference: Option<String>,
+    /// Where the device is reached: udp://HOST:PORT, https://HOST:PORT/PATH, sms:+NUMBER or file:NAME
+    #[arg(long)]
+    address: Option<String>,
+    /// Certificate (PEM) that the device has; it is registered by its fingerprint
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Issue a bootstrap code, which the user enters at the device
+    #[arg(long)]
+    code: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Source {
+    /// A shop that sold it
+    PointOfSale,
+    /// A portal on which the subscriber entered it
+    SelfService,
+    /// The network in which it registered
+    Network,
+    /// A voice system that the subscriber called
+    Voice,
+    /// Somebody else
+    Other,
+}
+
+pub(super) async fn pending(api: &ApiClient, rejected: bool, json: bool) -> Result<(), Failure> {
+    let (mut after, mut shown) = (None, 0);
+    loop {
+        let page = api
+            .waiting_devices(after.as_deref())
+            .await
+            .explain("the waiting devices cannot be listed", HINT)?;
+        for device in &page.devices {
+            if !rejected && device.state == "rejected" {
+                continue;
+            }
+            shown += 1;
+            if json {
+                say_json(device)?;
+            } else {
+                tell(device)?;
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if shown == 0 && !json {
+        say("no device waits")?;
+    }
+    Ok(())
+}
+
+fn tell(device: &WaitingBody) -> Result<(), Failure> {
+    say(format!("{}  {}", device.id, device.dev_id))?;
+    let vouched = match &device.vouched_by {
+        Some(by) => format!("{by} vouches for the DevID"),
+        None => "nobody vouches for the DevID: compare the SHA-256 with what the device shows"
+            .to_owned(),
+    };
+    say(format!("    {vouched}"))?;
+    say(format!("    SHA-256 {}", device.fingerprint))?;
+    say(format!(
+        "    subject {}, issuer {}, until {}",
+        device.subject, device.issuer, device.not_after
+    ))?;
+    say(format!(
+        "    profile {}, {} since {}, seen {}, forgotten {}",
+        device.profile.as_deref().unwrap_or("-"),
+        device.state,
+        device.since,
+        device.seen_at,
+        device.expires_at
+    ))?;
+    match &device.why {
+        Some(why) => say(format!("    why: {why}")),
+        None => Ok(()),
+    }
+}
+
+impl Approve {
+    pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let new = NewApproval {
+            profile: self.profile,
+        };
+        let added = api
+            .approve(&self.id, &new)
+            .await
+            .explain(format!("{} was not approved", self.id), HINT)?;
+        if json {
+            return say_json(&added);
+        }
+        say(format!("registered:  {}", added.device.dev_id))?;
+        if let Some(bootstrap) = &added.bootstrap {
+            say(format!(
+                "bootstrap:   {} from profile {}, expires {}",
+                bootstrap.id, bootstrap.profile, bootstrap.expires_at
+            ))?;
+        }
+        say("             (it gets it when it asks next)")
+    }
+}
+
+impl Reject {
+    pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let new = NewRejection { why: self.why };
+        let device = api
+            .reject(&self.id, &new)
+            .await
+            .explain(format!("{} was not rejected", self.id), HINT)?;
+        if json {
+            return say_json(&device);
+        }
+        say(format!(
+            "rejected:    {}, until {}",
+            device.dev_id, device.expires_at
+        ))
+    }
+}
+
+impl Trigger {
+    pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
+        let what = format!("no bootstrap was started for {}", self.dev_id);
+        let source = self.source.to_possible_value();
+        let new = NewTrigger {
+            key: self.key,
+            source: source.map_or_else(String::new, |value| value.get_name().to_owned()),
+            reference: self.reference,
+            dev_id: self.dev_id,
+            profile: self.profile,
+            address: self.address,
+            method: None,
+            certificate: self.certificate.as_deref().map(read_text).transpose()?,
+            code: self.code,
+        };
+        let taken = api.trigger(&new).await.explain(what, HINT)?;
+        if json {
+            return say_json(&taken);
+        }
+        let again = if taken.repeated {
+            " (taken before)"
+        } else {
+            ""
+        };
+        say(format!("device:      {}{again}", taken.dev_id))?;
+        let bootstrap = &taken.bootstrap;
+        say(format!(
+            "bootstrap:   {} from profile {}, {}, {}",
+            bootstrap.id, bootstrap.profile, bootstrap.method, bootstrap.state
+        ))?;
+        if let Some(code) = &taken.code {
+            say(format!("code:        {code}"))?;
+        }
+        Ok(())
+    }
+}
