@@ -1,0 +1,130 @@
+//! One stream of markup events for both serializations of DM 1.x, XML and WBXML: a document model reads and writes events and never learns
+//! which of the two is on the wire (`dm1x.md` §1.11, §2).
+
+mod fault;
+mod limits;
+mod name_table;
+mod provisioning_tokens;
+mod tag;
+mod vocabulary;
+
+pub mod ddf_tags;
+pub mod metinf_tags;
+pub mod provisioning_tags;
+pub mod syncml_tags;
+
+use std::borrow::Cow;
+
+pub use fault::{MarkupError, MarkupFault};
+pub use limits::MarkupLimits;
+pub(crate) use provisioning_tokens::{attribute_start, attribute_value, start_token, value_token};
+pub use tag::{Name, Tag};
+pub use vocabulary::{Vocabulary, XmlVocabulary};
+pub(crate) use vocabulary::{namespace_of, page_of_namespace};
+
+/// What a document consists of, in its order. Text may come in several pieces; a reader of it joins them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// An element begins.
+    Start(Name<'a>),
+    /// An attribute of the element that has just begun.
+    Attribute {
+        /// The local name.
+        name: Cow<'a, str>,
+        /// The value, unescaped.
+        value: Cow<'a, str>,
+    },
+    /// Character data, unescaped.
+    Text(Cow<'a, str>),
+    /// Octets that need not be text; WBXML alone has them.
+    Opaque(&'a [u8]),
+    /// The innermost open element ends.
+    End,
+}
+
+/// A source of events.
+pub trait MarkupReader<'a> {
+    /// The next event; `None` after the root element has ended.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its place. The reader is of no further use then.
+    fn next_event(&mut self) -> Result<Option<Event<'a>>, MarkupError>;
+}
+
+/// A sink of events. A fault is kept and told by the writer's end, so that a document model writes without looking.
+pub trait MarkupWriter {
+    /// Begins an element.
+    fn start(&mut self, tag: Tag);
+    /// Gives the element that has just begun an attribute.
+    fn attribute(&mut self, name: &str, value: &str);
+    /// Writes character data; pieces that follow each other are one text.
+    fn text(&mut self, text: &str);
+    /// Writes octets that need not be text.
+    fn opaque(&mut self, octets: &[u8]);
+    /// Ends the innermost open element.
+    fn end(&mut self);
+}
+
+/// Copies the events of `reader` to `writer`: so XML becomes WBXML and WBXML becomes XML. White space between elements is dropped.
+///
+/// # Errors
+///
+/// What the reader says; an element without a name of the vocabulary. What the writer cannot express, its end says.
+pub fn copy<'a>(
+    reader: &mut impl MarkupReader<'a>,
+    writer: &mut impl MarkupWriter,
+) -> Result<(), MarkupError> {
+    let mut so_far = SoFar::Elements;
+    // White space at the beginning of an element: content only if no element follows it.
+    let mut space = String::new();
+    while let Some(event) = reader.next_event()? {
+        if let Event::Text(text) = &event
+            && so_far != SoFar::Text
+            && text.bytes().all(|octet| octet.is_ascii_whitespace())
+        {
+            if so_far == SoFar::Nothing {
+                space.push_str(text);
+            }
+            continue;
+        }
+        if !space.is_empty() {
+            if !matches!(event, Event::Start(_)) {
+                writer.text(&space);
+            }
+            space.clear();
+        }
+        match event {
+            Event::Start(Name::Known(tag)) => {
+                writer.start(tag);
+                so_far = SoFar::Nothing;
+            }
+            Event::Start(Name::Other(name)) => {
+                let fault = MarkupFault::NotInVocabulary(name.into_owned().into());
+                return Err(MarkupError::nowhere(fault));
+            }
+            Event::Attribute { name, value } => writer.attribute(&name, &value),
+            Event::Text(text) => {
+                writer.text(&text);
+                so_far = SoFar::Text;
+            }
+            Event::Opaque(octets) => {
+                writer.opaque(octets);
+                so_far = SoFar::Text;
+            }
+            Event::End => {
+                writer.end();
+                so_far = SoFar::Elements;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the innermost element has held so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SoFar {
+    Nothing,
+    Text,
+    Elements,
+}

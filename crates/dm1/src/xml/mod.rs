@@ -1,0 +1,7 @@
+//! XML as DM 1.x uses it: no document type is looked at, no entity expanded (§1.11).
+
+mod reader;
+mod writer;
+
+pub use reader::XmlReader;
+pub use writer::XmlWriter;

@@ -1,0 +1,201 @@
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event as XmlEvent};
+use quick_xml::{Reader, XmlVersion};
+
+use crate::markup::{
+    Event, MarkupError, MarkupFault, MarkupLimits, MarkupReader, Name, Tag, XmlVocabulary,
+    page_of_namespace,
+};
+
+/// Reads an XML document event by event. Namespaces and prefixes help to tell names apart and are not required; a DOCTYPE is skipped, never expanded.
+pub struct XmlReader<'a> {
+    events: Reader<&'a [u8]>,
+    vocabulary: XmlVocabulary,
+    limits: MarkupLimits,
+    /// The open elements; that of an unknown name is its parent's, so that names below it are looked up alike.
+    open: Vec<Option<Tag>>,
+    attributes: VecDeque<(String, String)>,
+    end_owed: bool,
+    done: bool,
+}
+
+impl<'a> XmlReader<'a> {
+    /// A reader of `octets`, with or without a byte order mark.
+    ///
+    /// # Errors
+    ///
+    /// More octets than the limit; not UTF-8.
+    pub fn new(
+        octets: &'a [u8],
+        vocabulary: XmlVocabulary,
+        limits: MarkupLimits,
+    ) -> Result<Self, MarkupError> {
+        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+        if octets.len() > limits.octets {
+            let fault = MarkupFault::TooLong(octets.len(), limits.octets);
+            return Err(MarkupError::at(0, fault));
+        }
+        let octets = octets.strip_prefix(BYTE_ORDER_MARK).unwrap_or(octets);
+        let text = std::str::from_utf8(octets)
+            .map_err(|error| MarkupError::at(error.valid_up_to(), MarkupFault::NotUtf8))?;
+        Ok(Self {
+            events: Reader::from_str(text),
+            vocabulary,
+            limits,
+            open: Vec::with_capacity(16),
+            attributes: VecDeque::new(),
+            end_owed: false,
+            done: false,
+        })
+    }
+
+    #[cold]
+    fn error(&self, fault: MarkupFault) -> MarkupError {
+        let at = usize::try_from(self.events.buffer_position()).unwrap_or(usize::MAX);
+        MarkupError::at(at, fault)
+    }
+
+    #[cold]
+    fn not_well_formed(&self, what: &impl ToString) -> MarkupError {
+        self.error(MarkupFault::NotWellFormed(what.to_string().into()))
+    }
+
+    #[inline]
+    fn begin(
+        &mut self,
+        element: &BytesStart<'a>,
+        empty: bool,
+    ) -> Result<Option<Event<'a>>, MarkupError> {
+        if self.open.len() >= self.limits.depth {
+            return Err(self.error(MarkupFault::TooDeep(self.limits.depth)));
+        }
+        let page = if element.attributes_raw().is_empty() {
+            None
+        } else {
+            self.read_attributes(element)?
+        };
+        let parent = self.open.last().copied().flatten();
+        let local = element.local_name().into_inner();
+        let tag = self.vocabulary.tag(local, page, parent);
+        self.open.push(tag.or(parent));
+        self.end_owed = empty;
+        Ok(Some(Event::Start(match tag {
+            Some(tag) => Name::Known(tag),
+            None => Name::Other(Cow::Owned(local.to_owned())),
+        })))
+    }
+
+    /// The code page of the default namespace that the element declares. What else it says is kept where attributes have a meaning.
+    fn read_attributes(&mut self, element: &BytesStart<'a>) -> Result<Option<u8>, MarkupError> {
+        let mut page = None;
+        let mut attributes = element.attributes();
+        let kept = self.vocabulary == XmlVocabulary::Provisioning;
+        for attribute in attributes.with_checks(kept) {
+            let attribute = attribute.map_err(|error| self.not_well_formed(&error))?;
+            let key = attribute.key.into_inner();
+            if key == "xmlns" {
+                page = page_of_namespace(&attribute.value);
+            } else if kept && !key.contains(':') {
+                let value = attribute
+                    .normalized_value(XmlVersion::Implicit1_0)
+                    .map_err(|error| self.not_well_formed(&error))?;
+                self.attributes
+                    .push_back((key.to_owned(), value.into_owned()));
+            }
+        }
+        Ok(page)
+    }
+
+    fn ended(&mut self) -> Event<'a> {
+        self.open.pop();
+        self.done = self.open.is_empty();
+        Event::End
+    }
+
+    #[inline]
+    fn text(&self, text: Cow<'a, str>) -> Result<Option<Event<'a>>, MarkupError> {
+        if !self.open.is_empty() {
+            return Ok((!text.is_empty()).then_some(Event::Text(text)));
+        }
+        if text.trim().is_empty() {
+            Ok(None)
+        } else {
+            Err(self.error(MarkupFault::OutsideRoot))
+        }
+    }
+
+    fn reference(&self, reference: &BytesRef<'_>) -> Result<Cow<'a, str>, MarkupError> {
+        let name: &str = reference;
+        match reference.resolve_char_ref() {
+            Ok(Some(character)) => Ok(Cow::Owned(character.into())),
+            Ok(None) => match resolve_xml_entity(name) {
+                Some(text) => Ok(Cow::Borrowed(text)),
+                None => Err(self.error(MarkupFault::Entity(name.into()))),
+            },
+            Err(error) => Err(self.not_well_formed(&error)),
+        }
+    }
+
+    fn declaration(&self, declaration: &BytesDecl<'_>) -> Result<(), MarkupError> {
+        let Some(Ok(encoding)) = declaration.encoding() else {
+            return Ok(());
+        };
+        let read = ["utf-8", "utf8", "us-ascii", "ascii"];
+        if read
+            .iter()
+            .any(|known| encoding.eq_ignore_ascii_case(known))
+        {
+            Ok(())
+        } else {
+            Err(self.error(MarkupFault::Encoding(encoding.as_ref().into())))
+        }
+    }
+
+    #[inline]
+    /// One event of the XML, or `None` for what is no content.
+    fn step(&mut self) -> Result<Option<Event<'a>>, MarkupError> {
+        let event = match self.events.read_event() {
+            Ok(event) => event,
+            Err(error) => return Err(self.not_well_formed(&error)),
+        };
+        match event {
+            XmlEvent::Start(element) => self.begin(&element, false),
+            XmlEvent::Empty(element) => self.begin(&element, true),
+            XmlEvent::End(_) => Ok(Some(self.ended())),
+            XmlEvent::Text(text) => self.text(text.xml10_content()),
+            XmlEvent::CData(text) => self.text(text.xml10_content()),
+            XmlEvent::GeneralRef(reference) => {
+                let text = self.reference(&reference)?;
+                self.text(text)
+            }
+            XmlEvent::Decl(declaration) => self.declaration(&declaration).map(|()| None),
+            XmlEvent::Comment(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) => Ok(None),
+            XmlEvent::Eof if self.open.is_empty() => Err(self.error(MarkupFault::NoRoot)),
+            XmlEvent::Eof => Err(self.error(MarkupFault::TooShort)),
+        }
+    }
+}
+
+impl<'a> MarkupReader<'a> for XmlReader<'a> {
+    fn next_event(&mut self) -> Result<Option<Event<'a>>, MarkupError> {
+        if let Some((name, value)) = self.attributes.pop_front() {
+            return Ok(Some(Event::Attribute {
+                name: name.into(),
+                value: value.into(),
+            }));
+        }
+        if self.end_owed {
+            self.end_owed = false;
+            return Ok(Some(self.ended()));
+        }
+        while !self.done {
+            if let Some(event) = self.step()? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+}
