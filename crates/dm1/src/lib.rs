@@ -1,7 +1,8 @@
-//! DM 1.2 and 1.3 on the wire: documents in XML and WBXML as one stream of events.
+//! DM 1.2 and 1.3 on the wire: DM messages and provisioning documents, in XML and in WBXML.
 //!
 //! Pure: no clock, no randomness, no I/O. The facts are those of `dm1x.md` and `push.md`; sections named without a file are of `dm1x.md`.
 
 pub mod markup;
+pub mod syncml;
 pub mod wbxml;
 pub mod xml;

@@ -72,6 +72,12 @@ pub enum MarkupFault {
     /// An element whose name or token cannot be written in the other serialization.
     #[error("`{0}` has no token in this vocabulary")]
     NotInVocabulary(Box<str>),
+    /// An element that holds no number where one is due.
+    #[error("{0} is not a number")]
+    NotANumber(&'static str),
+    /// Octets that are no text, where text is due.
+    #[error("octets that are no text")]
+    NotText,
     /// Octets that are no text, in XML.
     #[error("octets that are no text cannot stand in XML")]
     OpaqueInXml,

@@ -7,6 +7,7 @@ mod name_table;
 mod provisioning_tokens;
 mod tag;
 mod vocabulary;
+mod walk;
 
 pub mod ddf_tags;
 pub mod metinf_tags;
@@ -21,6 +22,7 @@ pub(crate) use provisioning_tokens::{attribute_start, attribute_value, start_tok
 pub use tag::{Name, Tag};
 pub use vocabulary::{Vocabulary, XmlVocabulary};
 pub(crate) use vocabulary::{namespace_of, page_of_namespace};
+pub(crate) use walk::{Child, Content, Walk};
 
 /// What a document consists of, in its order. Text may come in several pieces; a reader of it joins them.
 #[derive(Clone, Debug, PartialEq, Eq)]
