@@ -2,7 +2,10 @@
 //!
 //! Pure: no clock, no randomness, no I/O. The facts are those of `dm1x.md` and `push.md`; sections named without a file are of `dm1x.md`.
 
+pub mod bootstrap_mac;
+pub mod credential;
 pub mod markup;
 pub mod syncml;
+pub mod trigger;
 pub mod wbxml;
 pub mod xml;

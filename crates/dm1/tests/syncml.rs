@@ -4,8 +4,8 @@
 use omadm_dm1::markup::{MarkupFault, MarkupLimits};
 use omadm_dm1::syncml::{
     Alert, AlertCode, Chal, CmdId, Command, Cred, Data, Encoding, Exec, Group, Item, Location,
-    MAX_ITEMS, Message, MessageFault, Meta, NodeCommand, Results, Status, StatusCode, SyncHdr,
-    VER_DTD, VER_PROTO,
+    Message, MessageFault, Meta, NodeCommand, Results, Status, StatusCode, SyncHdr, VER_DTD,
+    VER_PROTO,
 };
 
 const LIMITS: MarkupLimits = MarkupLimits::MESSAGE;

@@ -1,0 +1,11 @@
+//! Who speaks: basic, MD5 and MAC credentials and their nonces (§3).
+
+mod credential_type;
+mod mac_header;
+mod nonce;
+mod proof;
+
+pub use credential_type::CredentialType;
+pub use mac_header::{MacHeader, MacHeaderFault};
+pub use nonce::{Nonce, NonceError};
+pub use proof::{UserHash, basic, basic_matches};
