@@ -5,6 +5,7 @@
 pub mod bootstrap_mac;
 pub mod credential;
 pub mod markup;
+pub mod pretty;
 pub mod provisioning;
 pub mod syncml;
 pub mod trigger;

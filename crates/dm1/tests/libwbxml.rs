@@ -1,5 +1,9 @@
 //! libwbxml, which nobody here wrote, and this crate read each other's WBXML as the same document (`push.md` §6, §10.2).
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -70,7 +74,7 @@ fn through(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}; it is in Debian's libwbxml2-utils"));
+        .expect("Debian's libwbxml2-utils brings it");
     child.stdin.take().unwrap().write_all(input).unwrap();
     let done = child.wait_with_output().unwrap();
     assert!(
@@ -102,7 +106,7 @@ fn content<'a>(mut reader: impl MarkupReader<'a>) -> Vec<String> {
         };
         match content.last_mut() {
             Some(last) if last.starts_with('"') && piece.starts_with('"') => {
-                last.push_str(&piece[1..])
+                last.push_str(&piece[1..]);
             }
             _ => content.push(piece),
         }

@@ -5,3 +5,4 @@ mod writer;
 
 pub use reader::XmlReader;
 pub use writer::XmlWriter;
+pub(crate) use writer::{escaped_attribute, escaped_text};

@@ -149,6 +149,26 @@ impl MarkupWriter for XmlWriter {
     }
 }
 
+/// Text for people: what XML forbids becomes U+FFFD.
+pub(crate) fn escaped_text(text: &str) -> String {
+    for_people(text, &IN_TEXT)
+}
+
+/// An attribute's value for people.
+pub(crate) fn escaped_attribute(value: &str) -> String {
+    for_people(value, &IN_ATTRIBUTES)
+}
+
+fn for_people(text: &str, special: &[Escape; 256]) -> String {
+    let mut writer = XmlWriter::new();
+    let allowed = text.replace(
+        |character: char| character < ' ' && !character.is_ascii_whitespace(),
+        "\u{fffd}",
+    );
+    writer.escaped(&allowed, special);
+    String::from_utf8(writer.octets).unwrap_or_default()
+}
+
 #[derive(Clone, Copy)]
 enum Escape {
     None,

@@ -1,0 +1,89 @@
+//! What people are shown of a document.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use omadm_dm1::markup::{MarkupLimits, Vocabulary};
+use omadm_dm1::pretty::{MASK, Pretty};
+use omadm_dm1::syncml::Encoding;
+
+fn pretty(octets: &[u8], encoding: Encoding, secrets: bool) -> Pretty {
+    Pretty::read(octets, encoding, MarkupLimits::MESSAGE, secrets).unwrap()
+}
+
+const ROTATION: &[u8] = include_bytes!("data/package2-rotation.xml");
+const EVENT: &[u8] = include_bytes!("data/package1-event.xml");
+const PHONE: &[u8] = include_bytes!("data/feature-phone.xml");
+const TNDS: &[u8] = include_bytes!("data/dmacc-tnds.xml");
+
+#[test]
+fn elements_stand_one_below_the_other() {
+    let xml = pretty(EVENT, Encoding::Xml, false).xml;
+    assert!(
+        xml.starts_with(
+            "<SyncML>\n  <SyncHdr>\n    <VerDTD>1.2</VerDTD>\n    <VerProto>DM/1.2</VerProto>\n"
+        ),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("\n      <CmdID>1</CmdID>\n      <Data>1201</Data>\n    </Alert>\n"),
+        "{xml}"
+    );
+    assert!(
+        xml.ends_with("    <Final/>\n  </SyncBody>\n</SyncML>\n"),
+        "{xml}"
+    );
+}
+
+#[test]
+fn credentials_nonces_and_new_secrets_are_masked_unless_asked_for() {
+    for (octets, secrets) in [
+        (
+            ROTATION,
+            &["new client secret", "new server secret", "TmV4dE5vbmNl"][..],
+        ),
+        (EVENT, &["Zz6EivR3yeaaENcRN6lpAQ=="]),
+        (PHONE, &["clientpw", "bm9uY2UtMQ=="]),
+        (TNDS, &["Tm9uY2U="]),
+    ] {
+        let masked = pretty(octets, Encoding::Xml, false).xml;
+        let clear = pretty(octets, Encoding::Xml, true).xml;
+        assert!(masked.contains(MASK));
+        for secret in secrets {
+            assert!(!masked.contains(secret), "{secret} in {masked}");
+            assert!(clear.contains(secret), "{secret} not in {clear}");
+        }
+    }
+    assert!(
+        pretty(PHONE, Encoding::Xml, false)
+            .xml
+            .contains("<parm name=\"AAUTHNAME\" value=\"dev-001\"/>")
+    );
+}
+
+#[test]
+fn each_document_type_is_told_by_its_root() {
+    let vocabulary = |octets| pretty(octets, Encoding::Xml, false).vocabulary;
+    assert_eq!(vocabulary(EVENT), Vocabulary::SyncMl);
+    assert_eq!(vocabulary(PHONE), Vocabulary::Provisioning);
+    assert_eq!(vocabulary(TNDS), Vocabulary::MgmtTree);
+    let other = Pretty::read(b"<html/>", Encoding::Xml, MarkupLimits::MESSAGE, false).unwrap_err();
+    assert!(
+        other.to_string().contains("`html`") || other.to_string().contains("html"),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_tnds_within_a_message_is_shown_in_its_place() {
+    let tnds =
+        b"\x02\x00\x00\x6a\x1b-//OMA//DTD-DM-DDF 1.2//EN\0\x00\x02\x60\x64\x66\x03a\0\x01\x01\x01";
+    let length = u8::try_from(tnds.len()).unwrap();
+    // SyncML, SyncBody, Add, Item, Data, each with content.
+    let before = b"\x02\xa4\x01\x6a\x00\x6d\x6b\x45\x54\x4f\xc3";
+    let octets = [&before[..], &[length], tnds, &[1; 5]].concat();
+    let shown = pretty(&octets, Encoding::Wbxml, false);
+    assert_eq!(
+        shown.xml,
+        "<SyncML>\n  <SyncBody>\n    <Add>\n      <Item>\n        <Data>\n          <MgmtTree>\n            <Node>\n              <NodeName>a</NodeName>\n            </Node>\n          </MgmtTree>\n        </Data>\n      </Item>\n    </Add>\n  </SyncBody>\n</SyncML>\n"
+    );
+    assert_eq!(shown.octets, octets.len());
+}
