@@ -1,7 +1,8 @@
-//! Scenarios that run both ends: the demo; the conformance kit.
+//! Scenarios that run both ends: the demo; the conformance kit; what octets mean.
 
 pub mod balancer;
 pub mod conformance;
+pub mod decode;
 pub mod demo;
 pub mod nodes;
 pub mod pcsc;

@@ -1,26 +1,32 @@
+mod dm1;
+mod package0;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::syncml::Encoding;
 use omadm_dm2::Document;
-use omadm_dm2::package0::{self, DigestCheck, NotificationKey, ReceivedPackage0};
-use omadm_mo::Secret;
+use omadm_lab::decode::{Decoded, Given, NotDecoded, decode, reassemble};
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
 
 use super::{read_input, say};
 use crate::failure::{Explain as _, Failure};
 
-/// Tells what a DM 2.0 document is and prints it, or says what is wrong with it and where
+/// Tells what a message or document is and prints it, or says what is wrong with it and where
 ///
-/// Knows Package#1, #2 and #3, MO serialization, DM Bootstrap and stand-alone alerts. Secrets are masked unless asked for. Knows Package#0 (DM
-/// Notification) as binary, hexadecimal or base64 and explains every field of it.
+/// DM 2.0: Package#1, #2 and #3, MO serialization, DM Bootstrap, stand-alone alerts, Package#0. DM 1.x: SyncML and client provisioning documents, in XML and
+/// WBXML, TNDS and DDF, Package 0. Pushes by WSP and the SMS that carry them: several files are the parts of one SMS, in any order. Octets are taken as
+/// they are, in hexadecimal or in base64. Secrets are masked unless asked for.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin"
+    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin\n  omadm decode package1.wbxml\n  omadm decode --pin 1234 part1.hex part2.hex part3.hex\n  omadm decode --imsi 310150123456789 push.hex"
 )]
 pub(crate) struct Decode {
-    /// The file, or - for standard input
-    file: String,
+    /// The file, or - for standard input; several: the parts of one SMS
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
     /// Show secrets
     #[arg(long)]
     secrets: bool,
@@ -33,24 +39,119 @@ pub(crate) struct Decode {
     /// Deepest nesting
     #[arg(long, default_value_t = JsonLimits::default().depth)]
     max_depth: usize,
-    /// Verify the digest of a Package#0 with the octets of this file, as `Auth/Noti/Secret` holds them: no base64, no line break
+    /// Verify the digest of a Package#0 with the octets of this file, as `Auth/Noti/Secret` holds them (DM 1.x: AAuthSecret of SRVCRED): no base64, no
+    /// line break
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// The octets of `Auth/Noti/Data` for --key-file; none where not given
+    /// The octets of `Auth/Noti/Data` for --key-file (DM 1.x: the nonce); none where not given
     #[arg(long, value_name = "FILE", requires = "key_file")]
     auth_data_file: Option<PathBuf>,
+    /// Verify the MAC of a pushed bootstrap with this PIN
+    #[arg(long, value_name = "DIGITS")]
+    pin: Option<String>,
+    /// Verify the MAC of a pushed bootstrap with this IMSI
+    #[arg(long, value_name = "DIGITS")]
+    imsi: Option<String>,
 }
 
 impl Decode {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let input = read_input(&self.file)?;
-        let octets = package0::given(&input).explain(
-            format!("{} is no Package#0", self.file),
+        match &self.files[..] {
+            [file] => {
+                let input = read_input(file)?;
+                self.one(&input)
+            }
+            _ => self.parts(),
+        }
+    }
+
+    fn one(&self, input: &[u8]) -> Result<(), Failure> {
+        let given = Given::of(input).explain(
+            format!(
+                "{} is no Package#0 and nothing else that is known",
+                self.name()
+            ),
             "give two hexadecimal digits for each octet",
         )?;
-        match octets {
-            Some(octets) => self.package0(&octets),
-            None => self.document(&input),
+        match given {
+            Given::Json => self.document(input),
+            Given::Xml => self.markup(input, Encoding::Xml),
+            Given::Octets(octets) => self.octets(&octets),
+            Given::Base64(octets) => match decode(&octets, self.limits(), self.secrets) {
+                Err(NotDecoded::Unknown) => self.document(input),
+                decoded => self.decoded(&octets, decoded),
+            },
+        }
+    }
+
+    /// The parts of one SMS.
+    fn parts(&self) -> Result<(), Failure> {
+        let what = "the files are not the parts of one SMS";
+        let mut parts = Vec::new();
+        for file in &self.files {
+            match Given::of(&read_input(file)?) {
+                Ok(Given::Octets(octets) | Given::Base64(octets)) => parts.push(octets),
+                Ok(Given::Json | Given::Xml) => {
+                    let why = format!("{file} is a text that spells no octets");
+                    return Err(Failure::new(what, why, "give one document at a time"));
+                }
+                Err(error) => {
+                    return Err(Failure::new(
+                        what,
+                        format!("{file}: {error}"),
+                        "give two hexadecimal digits for each octet",
+                    ));
+                }
+            }
+        }
+        let whole =
+            reassemble(&parts).explain(what, "give each part once, with its user data header")?;
+        self.octets(&whole)
+    }
+
+    fn octets(&self, octets: &[u8]) -> Result<(), Failure> {
+        self.decoded(octets, decode(octets, self.limits(), self.secrets))
+    }
+
+    fn decoded(&self, octets: &[u8], decoded: Result<Decoded, NotDecoded>) -> Result<(), Failure> {
+        match decoded {
+            Ok(Decoded::Package0(octets)) => self.package0(&octets),
+            Ok(Decoded::Document(pretty)) => self.say_pretty(&pretty),
+            Ok(Decoded::Trigger(octets)) => self.trigger(&octets),
+            Ok(Decoded::Push(push, body)) => self.push(&push, &body),
+            // Told as what a lab most often has in hand; the reason names the others.
+            Err(NotDecoded::Unknown) => {
+                let first = octets.first().map_or_else(String::new, |octet| {
+                    format!("octet 0: VER {} is not that of a Package#0; ", octet >> 4)
+                });
+                Err(Failure::new(
+                    format!(
+                        "{} is no Package#0 and nothing else that is known",
+                        self.name()
+                    ),
+                    format!("{first}{}", NotDecoded::Unknown),
+                    "give the octets from the first one on, of one message",
+                ))
+            }
+            Err(error) => Err(Failure::new(
+                format!("{} cannot be decoded", self.name()),
+                &error,
+                match error {
+                    NotDecoded::PartsMissing { .. } => "give the files of all parts",
+                    _ => "mend the octet named; the first is octet 0",
+                },
+            )),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.files.first().map_or("-", String::as_str)
+    }
+
+    const fn limits(&self) -> MarkupLimits {
+        MarkupLimits {
+            octets: self.max_octets,
+            depth: self.max_depth,
         }
     }
 
@@ -60,12 +161,12 @@ impl Decode {
             octets: self.max_octets,
         };
         let document = Document::read(octets, limits).explain(
-            format!("{} is no DM 2.0 document", self.file),
+            format!("{} is no DM 2.0 document", self.name()),
             "mend the document at the place named",
         )?;
         if self.key_file.is_some() {
             return Err(Failure::new(
-                format!("{} has no digest to verify", self.file),
+                format!("{} has no digest to verify", self.name()),
                 format!("it is {}, not Package#0", document.title()),
                 "leave --key-file out",
             ));
@@ -83,94 +184,7 @@ impl Decode {
         say(document.title())?;
         say(body)
     }
-
-    fn package0(&self, octets: &[u8]) -> Result<(), Failure> {
-        let received = ReceivedPackage0::decode(octets).explain(
-            format!("{} is no Package#0", self.file),
-            "mend the octet named; the first is octet 0",
-        )?;
-        let Some(key_file) = &self.key_file else {
-            let unchecked = match received.package().digest {
-                None => DigestCheck::Absent.as_str(),
-                Some(_) => NOT_CHECKED,
-            };
-            return self.say_package0(&received, unchecked);
-        };
-        let secret = Secret::new(read_octets(key_file)?);
-        let auth_data = match &self.auth_data_file {
-            Some(file) => read_octets(file)?,
-            None => Vec::new(),
-        };
-        let key = NotificationKey {
-            secret: &secret,
-            auth_data: &auth_data,
-        };
-        let check = received.check_digest(key);
-        self.say_package0(&received, check.as_str())?;
-        self.judge(check, secret.expose().ends_with(b"\n"))
-    }
-
-    /// The command fails where the digest that was asked for is not right.
-    fn judge(&self, check: DigestCheck, line_break: bool) -> Result<(), Failure> {
-        let what = format!("the digest of {} is {}", self.file, check.as_str());
-        match check {
-            DigestCheck::Right => Ok(()),
-            DigestCheck::Absent => Err(Failure::new(
-                what,
-                "the Notification carries no SHA256-DIGEST (§11.4)",
-                "leave --key-file out, or have the server sign its Notifications",
-            )),
-            DigestCheck::Wrong => Err(Failure::new(
-                what,
-                if line_break {
-                    "it is not that of the secret in --key-file, whose last octet is a line break"
-                } else {
-                    "it is that of another secret or auth-data, or an octet was changed on the way"
-                },
-                "compare the files with Auth/Noti/Secret and Auth/Noti/Data of the account, octet by octet",
-            )),
-        }
-    }
-
-    fn say_package0(&self, received: &ReceivedPackage0<'_>, digest: &str) -> Result<(), Failure> {
-        let fields = received.explain();
-        if self.json {
-            let fields: Vec<_> = fields
-                .into_iter()
-                .map(|field| {
-                    serde_json::json!({
-                        "at": field.at,
-                        "octets": hex(&field.octets),
-                        "field": field.name,
-                        "value": field.value,
-                        "meaning": field.meaning,
-                    })
-                })
-                .collect();
-            let document = serde_json::json!({
-                "octets": hex(received.octets()),
-                "fields": fields,
-                "digest": digest,
-            });
-            return say(serde_json::json!({ "kind": TITLE, "document": document }));
-        }
-        say(TITLE)?;
-        for field in fields {
-            say(format_args!(
-                "octet {:<4} {:<19} {}: {}",
-                field.at, field.name, field.value, field.meaning
-            ))?;
-        }
-        let hint = match digest {
-            NOT_CHECKED => " (--key-file checks it)",
-            _ => "",
-        };
-        say(format_args!("digest {digest}{hint}"))
-    }
 }
-
-const TITLE: &str = "Package#0";
-const NOT_CHECKED: &str = "not checked";
 
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()

@@ -1,0 +1,119 @@
+use omadm_dm1::bootstrap_mac::{
+    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, joined_key, user_pin_mac_code,
+};
+use omadm_mo::Secret;
+use omadm_push::wsp::{Mac, Sec, Security};
+
+/// What a user can give to verify the MAC of a pushed bootstrap.
+#[derive(Default)]
+pub struct MacKeys {
+    /// The PIN.
+    pub pin: Option<Secret>,
+    /// The subscriber's number.
+    pub imsi: Option<Imsi>,
+}
+
+/// What became of a MAC (`push.md` §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacVerdict {
+    /// Nobody signed: a device must not install it.
+    Unsigned,
+    /// What its SEC demands was not given.
+    NotChecked {
+        /// The PIN is missing.
+        pin: bool,
+        /// The IMSI is missing.
+        imsi: bool,
+    },
+    /// By the key as the standard has it.
+    Valid,
+    /// By the IMSI's digits as ASCII, as some servers sign.
+    ValidByAsciiImsi,
+    /// Another key or another document.
+    Invalid,
+    /// `USERPINMAC`: the user types the proof; what it is can be told from the PIN.
+    TypedByUser,
+}
+
+impl MacVerdict {
+    /// One line for people.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        match self {
+            Self::Unsigned => "not signed: a device must not install it".into(),
+            Self::NotChecked { pin, imsi } => {
+                let options: Vec<&str> = [(pin, "--pin"), (imsi, "--imsi")]
+                    .into_iter()
+                    .filter_map(|(missing, option)| missing.then_some(option))
+                    .collect();
+                format!("MAC not checked ({} checks it)", options.join(" and "))
+            }
+            Self::Valid => "MAC valid".into(),
+            Self::ValidByAsciiImsi => "MAC valid, by the IMSI's digits as ASCII".into(),
+            Self::Invalid => "MAC INVALID: another key, or the document was changed".into(),
+            Self::TypedByUser => "no MAC: the user types it (USERPINMAC)".into(),
+        }
+    }
+
+    /// Whether a check was asked for and failed.
+    #[must_use]
+    pub const fn failed(self) -> bool {
+        matches!(self, Self::Invalid)
+    }
+}
+
+impl MacKeys {
+    /// Judges the signature of a document.
+    #[must_use]
+    pub fn judge(
+        &self,
+        security: Option<&Security>,
+        profile: BootstrapProfileKind,
+        document: &[u8],
+    ) -> MacVerdict {
+        let Some(security) = security else {
+            return MacVerdict::Unsigned;
+        };
+        let Some(mac) = &security.mac else {
+            return match security.sec {
+                Sec::UserPinMac => MacVerdict::TypedByUser,
+                Sec::NetwPin | Sec::UserPin | Sec::UserNetwPin => MacVerdict::Unsigned,
+            };
+        };
+        let needs_pin = security.sec != Sec::NetwPin;
+        let needs_imsi = matches!(security.sec, Sec::NetwPin | Sec::UserNetwPin);
+        let (pin, imsi) = (
+            needs_pin && self.pin.is_none(),
+            needs_imsi && self.imsi.is_none(),
+        );
+        if pin || imsi {
+            return MacVerdict::NotChecked { pin, imsi };
+        }
+        let is_by = |form| {
+            self.key(security.sec, profile, form)
+                .is_some_and(|key| Mac::new(bootstrap_mac(key.expose(), document)) == *mac)
+        };
+        if is_by(ImsiKey::SemiOctet) {
+            MacVerdict::Valid
+        } else if needs_imsi && is_by(ImsiKey::Ascii) {
+            MacVerdict::ValidByAsciiImsi
+        } else {
+            MacVerdict::Invalid
+        }
+    }
+
+    /// What the user types for `USERPINMAC`, if the PIN was given.
+    #[must_use]
+    pub fn typed_code(&self, document: &[u8]) -> Option<Secret> {
+        user_pin_mac_code(self.pin.as_ref()?, document)
+    }
+
+    fn key(&self, sec: Sec, profile: BootstrapProfileKind, form: ImsiKey) -> Option<Secret> {
+        let imsi = || self.imsi.as_ref().map(|imsi| imsi.key(form));
+        match sec {
+            Sec::NetwPin => imsi().map(Secret::new),
+            Sec::UserPin | Sec::UserPinMac => self.pin.clone(),
+            Sec::UserNetwPin => Some(joined_key(profile, &imsi()?, self.pin.as_ref()?)),
+        }
+    }
+}
