@@ -275,3 +275,31 @@ async fn a_report_goes_to_no_address_that_policy_forbids_by_then() {
     assert_eq!(failures(&device), [(Cause::Forbidden, true)]);
     assert_eq!(client.accounts().unwrap()[0].srv_id, srv());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_does_not_wait_for_a_session_with_another_server() {
+    let peer = Peer::start().await;
+    let mut device = Device::of(&peer).await;
+    device.read_timeout = Duration::from_secs(90);
+    subscribed(&peer, &device, &format!("{PUMP}//Level")).await;
+    // Another server, which is owed a completion and says nothing to it.
+    let hanging = peer.beside().await;
+    hanging.does(|_| Reply::Silence);
+    let builder = device.builder(&peer);
+    let note = builder.change_note();
+    let client = builder.build().unwrap();
+    let account = json!({ "SrvID": "hanging", "SrvURI": hanging.url("dm"), "Name": "Hanging", "Perm": { "1": { "MOID": GPS } } });
+    let item =
+        json!([{ "ClientURI": "urn:oma:mo:oma-dm-dmacc:1.2//", "MOData": { "DMAcc": account } }]);
+    support::install(&client, item.to_string().into_bytes()).await;
+    let running = run(client);
+    until("its session", || !hanging.asked().is_empty()).await;
+    device.level.store(8, Ordering::SeqCst);
+    note.changed();
+    until("a report", || !reports(&peer).is_empty()).await;
+    let accounts = running.client.accounts().unwrap();
+    let waiting = accounts.iter().find(|one| one.srv_id.as_str() == "hanging");
+    let owed = waiting.unwrap().owed.as_ref().unwrap();
+    assert_eq!(owed.attempts, 0, "its session goes on");
+    running.task.abort();
+}

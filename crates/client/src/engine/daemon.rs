@@ -40,8 +40,8 @@ impl Engine {
                 if *stop.borrow() {
                     return Ok(());
                 }
-                self.session(&server).await?;
-                // The next server may take as long as a session can: the reports to the others do not wait for it.
+                self.session_beside_reports(&server).await?;
+                // The next server may take as long as a session can: what is owed to the others does not wait for it.
                 self.work_behind(false).await?;
             }
             let known = |srv_id: &SrvId| accounts.iter().any(|it| it.srv_id == *srv_id);

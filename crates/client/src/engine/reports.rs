@@ -1,7 +1,9 @@
 //! Reports of subscribed changes (`dm20.md` §5.2, D22), and what DEFAULT is for.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Method;
 use omadm_bootstrap::{Account, DeviceView, PayloadHash, Subscription, Utc};
@@ -9,10 +11,14 @@ use omadm_dm2::{StatusCode, media_type};
 use omadm_mo::{ClientUri, Moid, NodeAddress, SrvId, TreeError, TreeView as _};
 use omadm_session::client::{Cause, LiveOverlay, change_report, plan_missing};
 
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
 use super::account_target::AccountTarget;
 use super::daemon::millis;
 use super::host::Shared;
-use super::{Engine, entropy};
+use super::{Engine, SessionReport, entropy};
+use crate::https::Https;
 use crate::observer::ClientEvent;
 
 /// When a change under each subscription was first seen, while it is not reported.
@@ -39,6 +45,11 @@ const RETRIES: u8 = 3;
 /// How often a plan is made again because the tree changed under it.
 const REPLANS: u8 = 3;
 
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, TreeError>> + Send + 'a>>;
+
+/// Between two looks at what there is to report, while a session goes on.
+const LOOK: Duration = Duration::from_secs(30);
+
 struct Due {
     server: SrvId,
     subscription: Subscription,
@@ -49,6 +60,57 @@ struct Due {
 impl Engine {
     /// Sends the reports that are due; with `at_once` without waiting for further changes. Answers when the next one is.
     pub(super) async fn report_changes(&self, at_once: bool) -> Result<Option<Utc>, TreeError> {
+        self.report_by(&self.https, at_once, None).await
+    }
+
+    /// One session with a server, which may wait as long as policy lets it; what is to be reported to the others goes meanwhile, on connections of its own.
+    /// On the heap, as its two parts are: together they are too long for a stack.
+    pub(super) fn session_beside_reports<'a>(
+        &'a self,
+        server: &'a SrvId,
+    ) -> Work<'a, SessionReport> {
+        Box::pin(async move {
+            let over = Notify::new();
+            let reports = self.reports_until(&over, server);
+            let session = self.session_then(&over, server);
+            let (done, reported) = tokio::join!(session, reports);
+            reported.and(done)
+        })
+    }
+
+    fn session_then<'a>(&'a self, over: &'a Notify, server: &'a SrvId) -> Work<'a, SessionReport> {
+        Box::pin(async move {
+            let done = self.session(server).await;
+            over.notify_one();
+            done
+        })
+    }
+
+    fn reports_until<'a>(&'a self, over: &'a Notify, but: &'a SrvId) -> Work<'a, ()> {
+        Box::pin(async move {
+            let beside = self.https.beside();
+            loop {
+                // A report that has begun is brought to its end, or it would be sent twice.
+                let next = self.report_by(&beside, false, Some(but)).await?;
+                let wait = next.map_or(LOOK, |at| {
+                    let millis = at.millis_since(self.now()).try_into().unwrap_or(0);
+                    Duration::from_millis(millis).min(LOOK)
+                });
+                tokio::select! {
+                    () = over.notified() => return Ok(()),
+                    () = sleep(wait) => {}
+                    () = self.host.changed() => {}
+                }
+            }
+        })
+    }
+
+    async fn report_by(
+        &self,
+        https: &Https,
+        at_once: bool,
+        but: Option<&SrvId>,
+    ) -> Result<Option<Utc>, TreeError> {
         let all = self.host.run(changes).await?;
         let mut seen = self.unreported.take();
         let mut next: Option<Utc> = None;
@@ -59,12 +121,16 @@ impl Engine {
             let coalesced = first.plus_millis(millis(self.config.reports.coalesce));
             let at = due.subscription.not_before.unwrap_or(coalesced);
             let at = at.max(coalesced);
+            if but == Some(&due.server) {
+                self.unreported.note(key, first);
+                continue;
+            }
             if !at_once && at > now {
                 self.unreported.note(key, first);
                 next = Some(next.map_or(at, |next| next.min(at)));
                 continue;
             }
-            if let Some(at) = self.report(due).await? {
+            if let Some(at) = self.report(https, due).await? {
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         }
@@ -72,7 +138,7 @@ impl Engine {
     }
 
     /// Sends one report; answers when it is tried again.
-    async fn report(&self, due: Due) -> Result<Option<Utc>, TreeError> {
+    async fn report(&self, https: &Https, due: Due) -> Result<Option<Utc>, TreeError> {
         let Due {
             server,
             subscription,
@@ -87,7 +153,7 @@ impl Engine {
             None => return Ok(None),
             Some(target) => {
                 let media_type = written.unwrap_or(media_type::MO);
-                self.upload(&target, Method::PUT, to.clone(), media_type, body)
+                self.upload(https, &target, Method::PUT, to.clone(), media_type, body)
                     .await
             }
         };

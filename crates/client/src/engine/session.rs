@@ -15,7 +15,7 @@ use super::account_target::AccountTarget;
 use super::alert_room::fitting;
 use super::executions::ExecAlerts;
 use super::{Engine, entropy};
-use crate::https::{Call, accept_mo};
+use crate::https::{Call, Https, accept_mo};
 use crate::observer::ClientEvent;
 use crate::store::OwedNotification;
 
@@ -235,7 +235,7 @@ impl Engine {
                         UploadMethod::Put => Method::PUT,
                         UploadMethod::Post => Method::POST,
                     };
-                    let sent = self.upload(&target, method, to, media_type, body);
+                    let sent = self.upload(&self.https, &target, method, to, media_type, body);
                     let sent = async { Input::UploadDone(id, sent.await.map(|_| ())) };
                     self.unless_removed(server, &mut removals, sent).await
                 }
@@ -340,6 +340,7 @@ impl Engine {
     /// Sends MO data; answers the media type it was taken in. A 415 whose `OMADM-Accept` names another type that there is is answered by one more try (D06).
     pub(super) async fn upload(
         &self,
+        https: &Https,
         account: &AccountTarget,
         method: Method,
         to: ServerUri,
@@ -348,7 +349,7 @@ impl Engine {
     ) -> Result<&'static str, Cause> {
         let mut call = self.repository_call(account, method, to, Some(media_type), body);
         let place = account.repository(call.url.origin());
-        let first = self.https.call(&place, &call).await?;
+        let first = https.call(&place, &call).await?;
         let (status, taken) = match (first.status, first.omadm_accept.as_deref()) {
             (415, Some(accept)) => {
                 let others = media_type::MO_READ.into_iter();
@@ -358,7 +359,7 @@ impl Engine {
                 match other {
                     Some(other) => {
                         call.content_type = Some(other);
-                        (self.https.call(&place, &call).await?.status, other)
+                        (https.call(&place, &call).await?.status, other)
                     }
                     None if media_type::mo_for(Some(accept)).is_none() => (406, media_type),
                     None => (415, media_type),

@@ -89,6 +89,15 @@ impl Https {
         }
     }
 
+    /// Another one of the same kind, with connections of its own: for what goes on while an exchange of this one is waited for.
+    pub(crate) fn beside(&self) -> Self {
+        Self::new(
+            self.options,
+            self.registry.clone(),
+            Arc::clone(&self.observer),
+        )
+    }
+
     /// Connections opened and exchanges made so far.
     pub(crate) async fn counts(&self) -> (u64, u64) {
         let state = self.state.lock().await;
