@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use omadm_card::test_card::{CardDescription, CardProfile, TestCard};
 use omadm_card::{CardFileSet, CardTrouble};
-use omadm_lab::pcsc::{CardFault, PrivatePcsc, SOCKET_VARIABLE};
+use omadm_lab::pcsc::{CardFault, InsertedCard, PrivatePcsc, SOCKET_VARIABLE};
 use omadm_tests::process::{Card, Omadm, PATIENCE, Signal, omadm};
 use serde_json::Value;
 use smartcard_bench::{Bench, CARD, OTHER, SRV, of_server, until};
@@ -52,7 +52,7 @@ fn every_kind_of_card_is_read_over_a_real_service() {
         (CardProfile::Sim2g, "A0"),
         (CardProfile::Iso, "00"),
     ] {
-        let long = vec![b'['; 700];
+        let long = vec![b'['; 32_767];
         let card = service
             .insert(0, card(profile, &[DOCUMENT, &long]))
             .unwrap();
@@ -63,7 +63,7 @@ fn every_kind_of_card_is_read_over_a_real_service() {
         assert_eq!(read["route"]["applications"], serde_json::json!(["OMA-DM"]));
         assert_eq!(read["route"]["dodf"], serde_json::json!(["3F00/7F50/6430"]));
         let octets = |entry: usize| read["detail"][entry]["document"]["octets"].clone();
-        assert_eq!((octets(0), octets(1)), (9.into(), 700.into()));
+        assert_eq!((octets(0), octets(1)), (9.into(), 32_767.into()));
         drop(card);
     }
 }
@@ -115,6 +115,28 @@ fn a_card_pulled_in_mid_read_is_undetermined_at_every_command() {
             "at {at}"
         );
     }
+}
+
+#[test]
+fn a_pin_that_was_verified_for_us_is_forgotten_as_we_let_go_of_the_card() {
+    let service = PrivatePcsc::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pin = folder.path().join("pin");
+    std::fs::write(&pin, "1234\n").unwrap();
+    let guarded = Card::new(CARD, &[DOCUMENT]).with_pin("1234").card();
+    let _card = service.insert(0, guarded).unwrap();
+    let unlocked = reading(&service, 0)
+        .arg("--pin-file")
+        .arg(&pin)
+        .run()
+        .good();
+    assert!(unlocked.stdout.contains(r#""octets":9"#), "{unlocked:?}");
+    let after = read(&service, 0);
+    assert_eq!(
+        after["detail"][0]["trouble"]["code"],
+        code(CardTrouble::PinMissing),
+        "{after}"
+    );
 }
 
 #[test]
@@ -177,41 +199,109 @@ fn without_a_service_or_with_a_hung_one_the_reading_says_what_to_do() {
     );
 }
 
+/// Reads a card that answers this status word at a command, the last of those that are chosen; what came of its one entry.
+fn at_fault(service: &PrivatePcsc, card: &InsertedCard, at: usize, status: u16) -> Value {
+    card.fail_at(at, CardFault::Status(status));
+    let read = read(service, 0);
+    assert!(card.has_failed(), "{status:04X}: {read}");
+    assert_eq!(read["outcome"], "read", "{status:04X}: {read}");
+    let entry = &read["detail"][0];
+    match entry["trouble"]["code"].as_str() {
+        Some(code) => code.into(),
+        None => entry["document"]["octets"].clone(),
+    }
+}
+
+/// The place of the last command that is so, in a reading of this card.
+fn place(service: &PrivatePcsc, card: &InsertedCard, so: impl Fn(&[u8]) -> bool) -> usize {
+    assert_eq!(read(service, 0)["outcome"], "read");
+    card.log().iter().rposition(|command| so(command)).unwrap()
+}
+
 #[test]
-fn status_words_of_the_table_come_through_the_real_stack() {
+fn status_words_of_a_uicc_come_through_the_real_stack() {
     let service = PrivatePcsc::start().unwrap();
-    let card = service
-        .insert(0, card(CardProfile::Iso, &[DOCUMENT]))
-        .unwrap();
-    assert_eq!(read(&service, 0)["outcome"], "read");
-    let commands: Vec<_> = card.log();
-    // The last READ BINARY is that of the document.
-    let at = commands
-        .iter()
-        .rposition(|command| command[1] == 0xB0)
-        .unwrap();
+    let inserted = || {
+        service
+            .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
+            .unwrap()
+    };
+    let whole = Value::from(9);
+    let card = inserted();
+    // READ BINARY of the document.
+    let at = place(&service, &card, |command| command[1] == 0xB0);
     for (status, expected) in [
         (0x6A82, Value::Null),
         (0x6283, Value::Null),
+        (0x6A83, Value::Null),
+        (0x6B00, Value::Null),
+        (0x6282, Value::Null),
         (0x6982, "pin-missing".into()),
+        (0x6985, "pin-missing".into()),
         (0x6983, "pin-blocked".into()),
+        (0x6984, "pin-blocked".into()),
+        (0x6981, "unknown-status".into()),
+        (0x6D00, "unknown-status".into()),
         (0x6F42, "unknown-status".into()),
+        // Tried again.
+        (0x6F00, whole.clone()),
+        (0x9300, whole.clone()),
+        (0x6581, whole.clone()),
+        (0x9240, whole.clone()),
+        // Selected again.
+        (0x6986, whole.clone()),
+        (0x9400, whole.clone()),
     ] {
-        card.fail_at(at, CardFault::Status(status));
-        let read = read(&service, 0);
-        assert!(card.has_failed(), "{status:04X}: {read}");
         assert_eq!(
-            read["detail"][0]["trouble"]["code"], expected,
-            "{status:04X}: {read}"
+            at_fault(&service, &card, at, status),
+            expected,
+            "{status:04X}"
         );
     }
-    // Those that are tried again, or end the file.
-    for status in [0x6F00, 0x9300, 0x6581, 0x6986] {
-        card.fail_at(at, CardFault::Status(status));
-        let read = read(&service, 0);
+    // No channel: the basic one. No application by its AID: by its path.
+    drop(card);
+    let card = inserted();
+    let channel = place(&service, &card, |command| {
+        command[1] == 0x70 && command[2] == 0
+    });
+    drop(card);
+    let card = inserted();
+    let by_aid = place(&service, &card, |command| {
+        command[1] == 0xA4 && command[2] == 4
+    });
+    for (at, statuses) in [
+        (channel, [0x6881, 0x6A81, 0x6D00, 0x6E00]),
+        (by_aid, [0x6A82, 0x6999, 0x6283, 0x6F42]),
+    ] {
+        for status in statuses {
+            assert_eq!(at_fault(&service, &card, at, status), whole, "{status:04X}");
+        }
+    }
+}
+
+#[test]
+fn status_words_of_a_sim_come_through_the_real_stack() {
+    let service = PrivatePcsc::start().unwrap();
+    let card = service
+        .insert(0, card(CardProfile::Sim2g, &[DOCUMENT]))
+        .unwrap();
+    let at = place(&service, &card, |command| command[1] == 0xB0);
+    for (status, expected) in [
+        (0x9404, Value::Null),
+        (0x9402, Value::Null),
+        (0x9810, Value::Null),
+        (0x9802, "pin-missing".into()),
+        (0x9804, "pin-missing".into()),
+        (0x9808, "pin-missing".into()),
+        (0x9840, "pin-blocked".into()),
+        (0x9408, "unknown-status".into()),
+        (0x9240, 9.into()),
+        (0x9400, 9.into()),
+    ] {
         assert_eq!(
-            read["detail"][0]["document"]["octets"], 9,
-            "{status:04X}: {read}"
+            at_fault(&service, &card, at, status),
+            expected,
+            "{status:04X}"
         );
     }
 }
@@ -278,33 +368,58 @@ fn client(bench: &Bench, service: &PrivatePcsc, command: &str) -> Omadm {
 }
 
 #[test]
-fn a_card_put_into_a_running_device_completes_and_one_pulled_counts_at_the_next_start() {
+fn a_running_device_follows_insertion_swap_loss_of_the_service_and_a_card_after_it() {
     let mut service = PrivatePcsc::start().unwrap();
     let bench = bench(&service);
     let document = bench.document();
-    let running = client(&bench, &service, "run").start().unwrap();
+    let running = client(&bench, &service, "run");
+    let running = running.args(["--log-filter", "info"]).start().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let card = service
         .insert(0, Card::new(CARD, &[&document]).card())
         .unwrap();
     until("the completion", || bench.record().state == "completed");
+    // Another card in its place, before anybody looks.
     drop(card);
-    // A card with another server, after the service was lost and came back.
+    let two = [document.clone(), of_server(&document, "b.example.com")];
+    let card = service.insert(0, Card::new(OTHER, &two).card()).unwrap();
+    let applied = "applied for b.example.com";
+    until("the other card", || running.stderr().contains(applied));
+    // The service is lost, comes back without readers, then with them, and another card in the other one.
     service.kill();
+    drop(card);
     std::thread::sleep(Duration::from_millis(300));
+    service.unplug().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
     service.restart().unwrap();
-    let b = of_server(&document, "b.example.com");
-    let _card = service
-        .insert(1, Card::new(OTHER, &[&document, &b]).card())
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    let three = [&two[..], &[of_server(&document, "c.example.com")]].concat();
+    let _card = service.insert(1, Card::new(CARD, &three).card()).unwrap();
+    let applied = "applied for c.example.com";
+    until("the card after the loss", || {
+        running.stderr().contains(applied)
+    });
     running.signal(Signal::Term).unwrap();
     let ended = running.wait(PATIENCE).unwrap();
     let tree = bench.tree();
-    assert!(
-        tree.contains(SRV) && tree.contains("b.example.com"),
-        "{tree} {ended:?}"
-    );
+    for server in [SRV, "b.example.com", "c.example.com"] {
+        assert!(tree.contains(server), "{server}: {tree} {ended:?}");
+    }
+}
+
+#[test]
+fn a_device_whose_policy_turns_cards_off_touches_none() {
+    let service = PrivatePcsc::start().unwrap();
+    let bench = bench(&service);
+    let policy = bench.device.file("policy.toml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, format!("{text}enabled = false\n")).unwrap();
+    let document = bench.document();
+    let card = service
+        .insert(0, Card::new(CARD, &[&document]).card())
+        .unwrap();
+    let off = client(&bench, &service, "switch-on").run();
+    assert!(off.stdout.contains("smartcard bootstrap is off"), "{off:?}");
+    assert_eq!(card.log(), Vec::<Vec<u8>>::new());
 }
 
 #[test]
@@ -330,6 +445,10 @@ fn a_device_keeps_its_accounts_in_doubt_and_removes_them_when_the_reader_is_empt
     let told = client(&bench, &service, "switch-on").arg("--json").run();
     assert!(told.stdout.contains("No PC/SC service"), "{told:?}");
     assert!(bench.tree().contains(SRV), "no service");
+    service.unplug().unwrap();
+    let told = client(&bench, &service, "switch-on").arg("--json").run();
+    assert!(told.stdout.contains("no card reader"), "{told:?}");
+    assert!(bench.tree().contains(SRV), "no reader");
     service.restart().unwrap();
     let told = client(&bench, &service, "switch-on").arg("--json").run();
     assert!(told.stdout.contains("no card"), "{told:?}");

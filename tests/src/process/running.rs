@@ -56,6 +56,12 @@ impl Running {
         })
     }
 
+    /// What it wrote on standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Waits until standard output holds this text, and gives all of it.
     ///
     /// # Errors

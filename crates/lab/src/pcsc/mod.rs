@@ -131,6 +131,19 @@ impl PrivatePcsc {
     /// # Errors
     /// Any of [`PrivatePcscError`] but `NotNoticed`.
     pub fn restart(&mut self) -> Result<(), PrivatePcscError> {
+        self.begin(&self.ports.configuration(DRIVER))?;
+        self.until_served()
+    }
+
+    /// Starts the service anew without any reader, as if they had been unplugged; [`Self::restart`] brings them back.
+    ///
+    /// # Errors
+    /// [`PrivatePcscError::System`].
+    pub fn unplug(&mut self) -> Result<(), PrivatePcscError> {
+        self.begin("")
+    }
+
+    fn begin(&mut self, configuration: &str) -> Result<(), PrivatePcscError> {
         self.end(Signal::TERM);
         let socket = self.socket();
         if socket.exists() {
@@ -138,10 +151,9 @@ impl PrivatePcsc {
         }
         let conf = self.folder.path().join("conf");
         std::fs::create_dir_all(&conf)?;
-        std::fs::write(conf.join("readers"), self.ports.configuration(DRIVER))?;
-        let log = self.folder.path().join("log");
+        std::fs::write(conf.join("readers"), configuration)?;
         let listener = UnixListener::bind(&socket)?;
-        let written = std::fs::File::create(&log)?;
+        let written = std::fs::File::create(self.log())?;
         let mut command = shell();
         command
             .arg("-c")
@@ -150,6 +162,14 @@ impl PrivatePcsc {
             .stdout(written.try_clone()?)
             .stderr(written);
         self.service = Some(command.spawn()?);
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn until_served(&mut self) -> Result<(), PrivatePcscError> {
         let end = Instant::now() + PATIENCE;
         while !self.ports.are_served()? {
             let ended = match &mut self.service {
@@ -158,7 +178,7 @@ impl PrivatePcsc {
             };
             if ended || Instant::now() > end {
                 self.end(Signal::KILL);
-                let log = std::fs::read_to_string(log)?;
+                let log = std::fs::read_to_string(self.log())?;
                 return Err(PrivatePcscError::NotReady(log));
             }
             std::thread::sleep(LOOK);
