@@ -146,11 +146,15 @@ impl Ended {
 }
 
 /// The binary beside the test programs. `./test` builds it first; where it is missing, it is built here, once a process.
+///
+/// # Panics
+/// Where there is none and it cannot be built.
+#[must_use]
 #[expect(
     clippy::expect_used,
     reason = "a suite ends where there is nothing to test"
 )]
-pub(crate) fn binary() -> &'static PathBuf {
+pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let program = std::env::current_exe().expect("a test program has a path");

@@ -7,8 +7,7 @@ mod running;
 mod server;
 mod wanted;
 
-pub(crate) use binary::binary;
-pub use binary::{Ended, Omadm, omadm};
+pub use binary::{Ended, Omadm, binary, omadm};
 pub use card::Card;
 pub use device::Device;
 pub use running::{Running, Signal};

@@ -10,7 +10,7 @@ use omadm_client::{
 };
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
-use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_mo::{DevId, Secret, ServerUri, SrvId};
 use omadm_session::client::Outcome;
 use omadm_tls::{CertificateValidity, UnixTime, pem};
 
@@ -77,6 +77,11 @@ pub(crate) enum Client {
         after_help = "A device without usable account asks its bootstrap servers by itself: after a failure in 1, 5 and 30 minutes, then daily, or when the server\nsaid so; after an answer that there is nothing, daily and at the next start. `omadm client bootstrap` asks at once.\n\nExamples:\n  omadm client status --dir device\n  omadm client status --dir device --json"
     )]
     Status(Device),
+    /// Open one DM session now, with every server or with one, and report what is owed
+    #[command(
+        after_help = "The exit code is 0 where the server ended each session by END. Changes that servers subscribed to are reported behind it. While `omadm client run` runs it holds the device, and opens sessions itself.\n\nExamples:\n  omadm client session --dir device --ca server/ca.crt\n  omadm client session --dir device --ca server/ca.crt --server dm.example.com"
+    )]
+    Session(Session),
     /// Print what waits to be delivered, and why the last bootstrap was refused
     #[command(after_help = "Examples:\n  omadm client alerts --dir device")]
     Alerts(Device),
@@ -132,6 +137,15 @@ pub(crate) struct Bootstrap {
     code_file: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct Session {
+    #[command(flatten)]
+    device: Device,
+    /// SrvID of the server; else every server that the device has an account of, one after the other
+    #[arg(long, value_name = "SRVID")]
+    server: Option<String>,
+}
+
 /// A start of the device.
 #[derive(Args)]
 pub(crate) struct Start {
@@ -155,6 +169,7 @@ impl Client {
             Self::Set(set) => set.run().await,
             Self::Exec(exec) => exec.run().await,
             Self::Status(device) => client_status::status(device).await,
+            Self::Session(session) => session.run().await,
             Self::Alerts(device) => device.alerts().await,
         }
     }
@@ -221,7 +236,7 @@ impl Bootstrap {
             .map_err(|problem| not_fetched(&problem))?;
         settle(&client, json).await?;
         if !json {
-            let servers: Vec<_> = done.servers.iter().map(omadm_mo::SrvId::as_str).collect();
+            let servers: Vec<_> = done.servers.iter().map(SrvId::as_str).collect();
             say(format!("bootstrapped: {}", servers.join(", ")))?;
         }
         Ok(())
@@ -294,6 +309,50 @@ impl Start {
 
     pub(super) fn open(&self) -> Result<DmClient, Failure> {
         self.bootstrap.open_with(&self.cards)
+    }
+}
+
+impl Session {
+    async fn run(self) -> Result<(), Failure> {
+        let what = "no session was held";
+        let json = self.device.json;
+        let client = self.device.open(&[], None)?;
+        let wanted = |server: &SrvId| {
+            let one = self.server.as_deref();
+            one.is_none_or(|one| one == server.as_str())
+        };
+        let accounts = client.accounts().explain(what, "")?.into_iter();
+        let servers = accounts.map(|account| account.srv_id).filter(wanted);
+        let servers: Vec<_> = servers.collect();
+        if servers.is_empty() {
+            return Err(Failure::new(
+                what,
+                "the device has no such account",
+                "`omadm client alerts` names those it has; `omadm client bootstrap` brings the first",
+            ));
+        }
+        let mut failed = None;
+        for server in servers {
+            let report = client.session(&server).await.explain(what, "")?;
+            let ended = report.outcome == Outcome::Ended;
+            if json {
+                say(
+                    serde_json::json!({ "server": server.as_str(), "ended": ended, "owed": report.still_owed }),
+                )?;
+            } else if ended {
+                say(format!("session: {server}  ended by the server"))?;
+            }
+            if !ended {
+                let what = format!("the session with {server} was not ended by the server");
+                let why = format!("{:?}", report.outcome);
+                let todo = "the server's `omadm device show` tells how far it came; OMADM_LOG=info tells what the device did";
+                failed = Some(Failure::new(what, why, todo));
+            }
+        }
+        match failed {
+            Some(failed) => Err(failed),
+            None => settle(&client, json).await,
+        }
     }
 }
 

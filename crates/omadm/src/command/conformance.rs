@@ -55,13 +55,15 @@ struct Run {
   omadm conformance server --list
   omadm conformance server … --bootstrap-url https://dm.example.com/bootstrap --report junit=server.xml --report json=server.json
   omadm conformance server … --item X-NEGO-001 --item flow-end
-  omadm conformance server … --hook 'omadm device'      calls: omadm device send DEVID HGET https://…
-                                                       and omadm device notify DEVID --to udp://…
+  omadm conformance server … --hook 'omadm device'      calls: omadm device send DEVID HGET https://…,
+                                                       omadm device notify DEVID --to udp://…
+                                                       and omadm device bootstrap DEVID
   omadm conformance server … --psk-url https://dm.example.com:8445/dm/2.0 --psk-identity meter-7 --psk-file key.hex
   omadm conformance server … --repository-url https://dm.example.com/repo/conformance --suites-url https://dm.example.com:8446/dm/2.0
 
 To be prepared on the server: a device of this DevID with the credential that is given here, and a client-initiated bootstrap that waits for it. The kit
-completes that bootstrap. A hook that is called with `bootstrap DEVID` may prepare it anew each time; --document FILE tells of one that is used up.
+completes that bootstrap. A hook that is called with `bootstrap DEVID` may prepare it anew each time, as `omadm device` does, from the device's former profile or
+the one that OMADM_PROFILE names; --document FILE tells of one that is used up.
 
 A check fails, differs (omadm decided otherwise where the standard is open), is not applicable, not tested (something was not given) or inconclusive.
 Exit code 0: no obligation of level MUST failed or stayed without an answer in what was tested.")]
@@ -135,7 +137,13 @@ pub(crate) struct Server {
 
 The kit prints the URL of its bootstrap server and waits: start the client with that URL and trust the CA. It is three DM Servers to the client,
 conformance-a, -b and -c. The hook is called as `HOOK bootstrap DEVID` (fetch now) and `HOOK session DEVID SRVID` (open a session with that server), and
-has to come back at once; without it the checks that need a further session are not tested. --scratch holds one item like
+has to come back at once; without it the checks that need a further session are not tested. For the client of omadm
+it is a script; so driven it is no daemon and comes back to no server by itself, which boot-several tells:
+  case $1 in
+    bootstrap) flock device omadm client bootstrap --dir device --url URL --ca kit-ca.crt & ;;
+    session) flock device omadm client session --dir device --ca kit-ca.crt --server \"$3\" & ;;
+  esac
+--scratch holds one item like
 {\"ClientURI\": \"urn:example:mo:x:1.0//\", \"MOData\": {…}} of an MO that the client supports.")]
 pub(crate) struct Client {
     /// The DevID of the client

@@ -1,4 +1,5 @@
 mod admission;
+mod bootstrap;
 mod commands;
 mod generations;
 mod set;
@@ -26,6 +27,7 @@ use crate::failure::{Explain as _, Failure};
   omadm device add IMEI:493005100592801 --code --profile full
   omadm device add IMEI:493005100592802 --http-user meter-7
   omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex
+  omadm device bootstrap IMEI:493005100592800 --profile full
   omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683
   omadm device pending
   omadm device approve 5f0c1d2e3a4b5c6d7e8f901122334455 --profile minimal
@@ -58,6 +60,11 @@ enum DeviceCommand {
         after_help = "Examples:\n  omadm device add-credential IMEI:493005100592800 --http-user meter-7\n  omadm device add-credential IMEI:493005100592800 --psk-identity meter-7 --psk-file key.hex\n  omadm device add-credential IMEI:493005100592800 --code"
     )]
     AddCredential(AddCredential),
+    /// Start a bootstrap that waits for its device: the first, or a further one
+    #[command(
+        after_help = "The device fetches it by `omadm client bootstrap`, or by itself while it has no account. A further bootstrap of the same server replaces the account.\n\nExamples:\n  omadm device bootstrap IMEI:493005100592800\n  omadm device bootstrap IMEI:493005100592800 --profile full --expires-in 3600"
+    )]
+    Bootstrap(bootstrap::Start),
     /// Set where a device is called by DM Notifications, and whether a queued command calls it
     #[command(
         after_help = "Examples:\n  omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-at https://192.0.2.7:5684/notification --notify-at udp://192.0.2.7:5683\n  omadm device set IMEI:493005100592800 --notify-on-queue false\n  omadm device set IMEI:493005100592800 --no-notify-at"
@@ -244,6 +251,7 @@ impl Device {
         match self.command {
             DeviceCommand::Add(add) => add.run(&api, json).await,
             DeviceCommand::AddCredential(add) => add.run(&api, json).await,
+            DeviceCommand::Bootstrap(start) => start.run(&api, json).await,
             DeviceCommand::Set(set) => set.run(&api, json).await,
             DeviceCommand::Pending { rejected } => admission::pending(&api, rejected, json).await,
             DeviceCommand::Approve(approve) => approve.run(&api, json).await,
