@@ -2,6 +2,7 @@
 //! Each function takes what libFuzzer made up and panics where that does not hold.
 
 mod bootstrap;
+mod card;
 mod carrier;
 mod http_auth;
 mod names;
@@ -13,6 +14,7 @@ mod trust;
 mod wire;
 
 pub use bootstrap::{bootstrap_document, bootstrap_profile, sealed_image};
+pub use card::{card_description, card_dialogue, card_directories};
 pub use carrier::carried_file;
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
