@@ -168,6 +168,40 @@ async fn make_before_break_a_rotation_may_stop_before_and_after_each_message() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_is_taken_back_before_it_left_leaves_nothing_pending() {
+    let rig = rig(|_| {}).await;
+    for scope in [SESSION, NOTIFICATION] {
+        let mut device = Device::new(&rig, &format!("{scope}:1"), "factory").await;
+        device.bootstrap().await;
+        let queued = device.rotate(scope).await.unwrap();
+        assert_eq!(device.live(scope).await, ["current", "pending"]);
+        let cancelled = rig.api.cancel_command(&device.dev_id, &queued.command);
+        assert_eq!(cancelled.await.unwrap().state, "cancelled");
+        assert_eq!(device.live(scope).await, ["current"], "{scope}");
+        assert_eq!(device.told("credential-revoked").await.len(), 1, "{scope}");
+        let again = rig.api.cancel_command(&device.dev_id, &queued.command);
+        assert_eq!(again.await.unwrap().state, "cancelled");
+        assert_eq!(device.told("credential-revoked").await.len(), 1, "{scope}");
+        // The device gets nothing of it; the next rotation is as if there had been none.
+        assert_eq!(device.usual().await.fetched, 0);
+        device.rotated(&[scope]).await;
+        assert_eq!(device.live(scope).await, ["boot", "current"], "{scope}");
+    }
+    // One that left is answered first: nobody knows yet whether the device has it.
+    let mut device = Device::new(&rig, "IMEI:1", "factory").await;
+    device.bootstrap().await;
+    let queued = device.rotate(SESSION).await.unwrap();
+    let _left = device.open(CLIENT_INITIATED).await;
+    let (status, _) = refused(
+        rig.api
+            .cancel_command(&device.dev_id, &queued.command)
+            .await,
+    );
+    assert_eq!(status, 409);
+    assert_eq!(device.live(SESSION).await, ["current", "pending"]);
+}
+
+#[tokio::test]
 async fn a_device_that_does_not_store_the_new_secret_goes_on_with_the_former_one() {
     let rig = rig(|_| {}).await;
     let mut device = Device::new(&rig, DEVICE, "client").await;

@@ -9,6 +9,6 @@ mod rotate;
 
 pub(crate) use book::Book;
 pub(crate) use delivery::{answered, document};
-pub(crate) use operator::{accept, revoke};
+pub(crate) use operator::{accept, revoke, take_back};
 pub(crate) use pair::{join, split};
 pub(crate) use rotate::{Reason, RotateError, SHA256_DIGEST, rotate_into};

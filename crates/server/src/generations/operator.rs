@@ -1,4 +1,4 @@
-//! What an operator decides about generations: that one opens nothing any more, that a held device may come back.
+//! What an operator decides about generations: that one opens nothing any more, that a rotation is off, that a held device may come back.
 
 use omadm_bootstrap::generation::{Decision, SecretScope};
 
@@ -6,7 +6,7 @@ use super::Book;
 use super::book::fingerprint;
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
-    Generation,
+    Generation, QueuedCommand,
 };
 use crate::node::event;
 
@@ -61,6 +61,32 @@ pub(crate) fn revoke(
         }
     }
     done
+}
+
+/// Adds to a delta what a rotation leaves whose command is taken back. A secret that never left opens nothing any more. One that stood in an answer may be on
+/// the device, whose word about it was lost: it goes on waiting until it is used, or until a later one is.
+pub(crate) fn take_back(
+    book: &Book,
+    command: &QueuedCommand,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) {
+    let brought = |one: &&Credential| {
+        one.command.as_ref() == Some(&command.id)
+            && one.generation == Generation::Pending
+            && one.revoked_at.is_none()
+    };
+    let credential = book.credentials().iter().find(brought);
+    let Some(credential) = credential.filter(|_| command.sends == 0) else {
+        return;
+    };
+    let proof = credential.proof.clone();
+    delta.credentials.push(CredentialChange::Revoke(proof));
+    let kind = EventKind::CredentialRevoked {
+        fingerprint: fingerprint(credential),
+        name: credential.proof.name().map(str::to_owned),
+    };
+    delta.events.push(event(kind, correlation));
 }
 
 /// Adds to a delta that a device may come back with what was replaced, without having reported a bootstrap: each `boot` counts again. Answers how many.

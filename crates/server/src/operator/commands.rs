@@ -16,6 +16,7 @@ use super::devices::{PAGE, dev_id, unknown};
 use super::notify_at::{call_body, calls};
 use super::types::{CommandBody, CommandPage, NewCommands};
 use crate::entropy::{correlation, random};
+use crate::generations::{Book, take_back};
 use crate::model::{
     CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
 };
@@ -142,7 +143,7 @@ pub(super) async fn show(
     Ok(Json(body(&dev_id, &found)))
 }
 
-/// Takes a command back that is queued or held. One that was cancelled before stays so.
+/// Takes a command back that is queued or held. One that was cancelled before stays so. With a rotation that never left, its secret is revoked.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands/{id}/cancel", tag = "commands", params(("dev_id" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = CommandBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn cancel(
@@ -222,6 +223,8 @@ async fn decide(
         let kind = match decision {
             Decision::Cancel => {
                 command.ended_at = Some(delta.at);
+                let book = Book::read(node, &device).await?;
+                take_back(&book, &command, &mut delta, &correlation);
                 EventKind::CommandCancelled {
                     id,
                     command: name,
