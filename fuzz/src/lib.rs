@@ -4,6 +4,7 @@
 mod bootstrap;
 mod card;
 mod carrier;
+mod dm1;
 mod http_auth;
 mod names;
 mod object_range;
@@ -16,6 +17,7 @@ mod wire;
 pub use bootstrap::{bootstrap_document, bootstrap_profile, sealed_image};
 pub use card::{card_description, card_dialogue, card_directories};
 pub use carrier::carried_file;
+pub use dm1::{provisioning, syncml, trigger, wbxml};
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};
 pub use object_range::object_range;
