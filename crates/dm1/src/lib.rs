@@ -8,6 +8,7 @@ pub mod markup;
 pub mod pretty;
 pub mod provisioning;
 pub mod syncml;
+pub mod tnds;
 pub mod trigger;
 pub mod wbxml;
 pub mod xml;
