@@ -20,6 +20,7 @@ use omadm_card::{
     erase_card, write_card,
 };
 use omadm_mo::Secret;
+use proptest::prelude::*;
 
 const KEY: &str = "0102030405060708";
 const A: &[u8] = br#"[{"a":1}]"#;
@@ -494,4 +495,51 @@ fn holding_sim() -> Card {
     let mut card = blank(CardProfile::Sim2g);
     card.0.applications.clear();
     card
+}
+
+/// A blank card whose ODF names a DODF that holds these octets, then filling.
+fn with_dodf(content: Vec<u8>) -> Card {
+    let odf = hexadecimal("A706300404026430");
+    let file = |path: &str, content| CardFile::transparent(path.parse().unwrap(), content);
+    blank(CardProfile::Uicc)
+        .with(file("3F00/7F50/5031", odf).sized(64))
+        .with(file("3F00/7F50/6430", content).sized(400))
+}
+
+/// Written as a whole, or refused as it is.
+fn written_or_as_before(card: &Card) -> Result<(), TestCaseError> {
+    let mut made = card.card();
+    match written(&mut made, &set(&[A])) {
+        Ok(_) => prop_assert_eq!(held(&mut made), owned(&[A])),
+        Err(failure) => {
+            prop_assert!(!failure.changed, "{}", failure);
+            prop_assert!(made.description() == card.card().description());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broken_entry_is_left_to_the_issuer() {
+    let broken = format!("{}{FOREIGN}", "A103300030");
+    assert_eq!(
+        refused(&with_dodf(hexadecimal(&broken)), &set(&[A]), &settings()),
+        CardWriteError::Trouble(CardTrouble::DodfUnparsable)
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_directory_is_written_or_left_as_it_is(content in proptest::collection::vec(any::<u8>(), 0..60)) {
+        written_or_as_before(&with_dodf(content))?;
+    }
+
+    #[test]
+    fn a_real_directory_with_an_octet_changed_is_written_or_left_as_it_is(at in 0_usize..80, octet in any::<u8>()) {
+        let mut content = hexadecimal(&format!("{}{FOREIGN}", cards::entry("6432")));
+        if let Some(place) = content.get_mut(at) {
+            *place = octet;
+        }
+        written_or_as_before(&with_dodf(content))?;
+    }
 }

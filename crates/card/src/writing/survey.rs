@@ -217,6 +217,8 @@ fn parted(
             {
                 ours.push(object);
             }
+            // It would stay in doubt beside the new entries.
+            Some(DodfItem::Unparsable(_)) => return Err(CardTrouble::DodfUnparsable.into()),
             _ => others = others.element(element.tag, element.value),
         }
     }
