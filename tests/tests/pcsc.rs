@@ -140,7 +140,7 @@ fn a_pin_that_was_verified_for_us_is_forgotten_as_we_let_go_of_the_card() {
 }
 
 #[test]
-fn a_card_that_never_answers_is_given_up_and_holds_nobody_else() {
+fn a_card_that_never_answers_is_given_up_in_time() {
     let service = PrivatePcsc::start().unwrap();
     let silent = service
         .insert(0, card(CardProfile::Uicc, &[DOCUMENT]))
@@ -181,6 +181,9 @@ fn without_a_service_or_with_a_hung_one_the_reading_says_what_to_do() {
     service.kill();
     let ended = reading(&service, 0).run().refused();
     assert!(ended.stderr.contains("Start pcscd"), "{ended:?}");
+    let all = omadm(["card", "read"]).env(SOCKET_VARIABLE, service.socket());
+    let ended = all.run().refused();
+    assert!(ended.stderr.contains("no card was read"), "{ended:?}");
     assert_eq!(
         read(&service, 0)["detail"]["code"],
         code(CardTrouble::NoService)
@@ -404,6 +407,32 @@ fn a_running_device_follows_insertion_swap_loss_of_the_service_and_a_card_after_
     for server in [SRV, "b.example.com", "c.example.com"] {
         assert!(tree.contains(server), "{server}: {tree} {ended:?}");
     }
+}
+
+#[test]
+fn a_running_device_gets_over_a_card_that_never_answers() {
+    let service = PrivatePcsc::start().unwrap();
+    let bench = bench(&service);
+    let document = bench.document();
+    let running = client(&bench, &service, "run");
+    let running = running.args(["--log-filter", "info"]).start().unwrap();
+    let looked = "Test PCD 00 01: no card";
+    until("the first look", || running.stderr().contains(looked));
+    let silent = TestCard::new(description(CardProfile::Uicc, &[&document])).unwrap();
+    let silent = service
+        .insert_with(0, silent, Some((4, CardFault::Silent)))
+        .unwrap();
+    let given_up = "did not answer in time";
+    until("the end of patience", || {
+        running.stderr().contains(given_up)
+    });
+    drop(silent);
+    let _card = service
+        .insert(0, Card::new(CARD, &[&document]).card())
+        .unwrap();
+    until("the completion", || bench.record().state == "completed");
+    running.signal(Signal::Term).unwrap();
+    let _ended = running.wait(PATIENCE).unwrap();
 }
 
 #[test]

@@ -41,13 +41,17 @@ struct State {
 }
 
 impl InsertedCard {
-    pub(super) fn connect(port: u16, card: TestCard) -> io::Result<Self> {
+    pub(super) fn connect(
+        port: u16,
+        card: TestCard,
+        fault: Option<(usize, CardFault)>,
+    ) -> io::Result<Self> {
         let state = State {
             card,
             stream: None,
             pulled: false,
             powered: false,
-            fault: None,
+            fault,
         };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
         let own = Arc::clone(&shared);

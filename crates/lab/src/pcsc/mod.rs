@@ -103,7 +103,20 @@ impl PrivatePcsc {
     /// # Errors
     /// [`PrivatePcscError::NotNoticed`], or why there is no connection to the reader.
     pub fn insert(&self, slot: u16, card: TestCard) -> Result<InsertedCard, PrivatePcscError> {
-        let card = InsertedCard::connect(self.ports.of(slot), card)?;
+        self.insert_with(slot, card, None)
+    }
+
+    /// Like [`Self::insert`], of a card that does something wrong at a command, the first being 0.
+    ///
+    /// # Errors
+    /// Like [`Self::insert`].
+    pub fn insert_with(
+        &self,
+        slot: u16,
+        card: TestCard,
+        fault: Option<(usize, CardFault)>,
+    ) -> Result<InsertedCard, PrivatePcscError> {
+        let card = InsertedCard::connect(self.ports.of(slot), card, fault)?;
         if card.is_noticed(PATIENCE) {
             Ok(card)
         } else {

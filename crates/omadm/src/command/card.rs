@@ -71,6 +71,8 @@ pub(crate) struct Look {
     json: bool,
 }
 
+/// Stands for every reader of the system.
+const ALL: &str = "*";
 /// How long a change is waited for at a stretch.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,7 @@ impl Look {
         let named = self.readers.iter().cloned().map(CardReaderName::System);
         let mut names: Vec<_> = files.chain(named).collect();
         if names.is_empty() {
-            names.push(CardReaderName::System("*".to_owned()));
+            names.push(CardReaderName::System(ALL.to_owned()));
         }
         let settings = reading_settings(self.pin_file.as_ref(), &self.oids)?;
         let readers = ReaderList::new(&names, &settings).explain(
@@ -111,11 +113,13 @@ impl Look {
             .find_map(|(reading, _)| Some((&reading.reader, doubt(reading)?)))
         {
             None => Ok(()),
-            Some((reader, trouble)) => Err(Failure::new(
-                format!("the card in {reader} was not read completely"),
-                trouble,
-                trouble.action(),
-            )),
+            Some((reader, trouble)) => {
+                let what = match reader.as_str() {
+                    ALL => "no card was read".to_owned(),
+                    reader => format!("the card in {reader} was not read completely"),
+                };
+                Err(Failure::new(what, trouble, trouble.action()))
+            }
         }
     }
 
