@@ -8,6 +8,8 @@ pub use omadm_bootstrap::generation::{GenerationPolicy, Verdict};
 use omadm_tls::{CertificateDer, TlsProfile};
 
 use crate::admission::AdmissionPolicy;
+use crate::entropy::random;
+use crate::model::PushCarrierKind;
 use crate::smsc::SmscConfig;
 use crate::store::address::StoreAddress;
 
@@ -51,8 +53,23 @@ pub struct ServerConfig {
     pub smsc: Option<SmscConfig>,
     /// Folder into which Notifications are written that others carry on.
     pub push_dir: Option<PathBuf>,
+    /// How bootstraps are brought to devices.
+    pub push: PushPolicy,
     /// Limits of both listeners.
     pub limits: Limits,
+}
+
+/// How a server-initiated bootstrap is tried. After the last try it has failed; it never lives longer than its record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PushPolicy {
+    /// For one try, from the connection to the answer; 30 s.
+    pub try_within: Duration,
+    /// Before the second and each further try of a push to the device itself: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 3 h; each ± 20 %.
+    pub waits: Vec<Duration>,
+    /// After the first and each further Notification, for the device to fetch: 1 min, 5 min, 30 min, 2 h, 12 h; each ± 20 %.
+    pub calls: Vec<Duration>,
+    /// Tries at once on this node; 32.
+    pub at_once: usize,
 }
 
 /// A further device listener.
@@ -152,6 +169,48 @@ impl Default for Limits {
     }
 }
 
+impl Default for PushPolicy {
+    fn default() -> Self {
+        let secs = |all: &[u64]| all.iter().map(|one| Duration::from_secs(*one)).collect();
+        Self {
+            try_within: Duration::from_secs(30),
+            waits: secs(&[5, 30, 120, 600, 1800, 3600, 10_800]),
+            calls: secs(&[60, 300, 1800, 7200, 43_200]),
+            at_once: 32,
+        }
+    }
+}
+
+impl PushPolicy {
+    /// How often it is tried.
+    pub(crate) fn tries(&self, carrier: PushCarrierKind) -> u32 {
+        let tries = match carrier {
+            PushCarrierKind::Direct => self.waits.len() + 1,
+            PushCarrierKind::Notification => self.calls.len(),
+        };
+        u32::try_from(tries).unwrap_or(u32::MAX)
+    }
+
+    /// Milliseconds after the try of this number, jittered.
+    pub(crate) fn wait(&self, carrier: PushCarrierKind, number: u32) -> i64 {
+        let waits = match carrier {
+            PushCarrierKind::Direct => &self.waits,
+            PushCarrierKind::Notification => &self.calls,
+        };
+        let place = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let wait = waits.get(place).or_else(|| waits.last()).copied();
+        let [jitter] = random().unwrap_or([128]);
+        let wait = wait.unwrap_or_default().as_millis() * (800 + 400 * u128::from(jitter) / 255);
+        i64::try_from(wait / 1000).unwrap_or(i64::MAX)
+    }
+
+    /// Milliseconds after which a try is made again whose node did not tell what came of it.
+    pub(crate) fn lost_after(&self) -> i64 {
+        let twice = self.try_within.as_millis().saturating_mul(2);
+        i64::try_from(twice).unwrap_or(i64::MAX).max(1000)
+    }
+}
+
 impl ServerConfig {
     /// A server on free ports of loopback, for `localhost` and 127.0.0.1, closed to every device that is not named later.
     #[must_use]
@@ -176,6 +235,7 @@ impl ServerConfig {
             carrier_anchors: Vec::new(),
             smsc: None,
             push_dir: None,
+            push: PushPolicy::default(),
             limits: Limits::default(),
         }
     }

@@ -1,4 +1,5 @@
-//! What a node does by itself: overdue bootstraps and sessions end, devices that waited too long are forgotten, uploads that nobody goes on with are given up, and CRL and pre-shared keys follow the
+//! What a node does by itself: overdue bootstraps and sessions end, pushed bootstraps are tried again, devices that waited too long are forgotten, uploads
+//! that nobody goes on with are given up, and CRL and pre-shared keys follow the
 //! records. Every node of a store does it; they do not get into
 //! each other's way.
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::node::Node;
-use crate::{admission, bootstrap_service, repository, session_service};
+use crate::{admission, bootstrap_service, push_service, repository, session_service};
 
 /// How often.
 const ROUND: Duration = Duration::from_secs(3);
@@ -25,6 +26,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = admission::sweep(&node).await {
             tracing::error!(%error, "the sweep over waiting devices failed");
+        }
+        if let Err(error) = push_service::sweep(&node).await {
+            tracing::error!(%error, "the sweep over pushed bootstraps failed");
         }
         if let Err(error) = session_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over overdue sessions failed");

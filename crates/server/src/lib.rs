@@ -29,6 +29,7 @@ mod observer;
 mod problem;
 mod profiles;
 mod psk_book;
+mod push_service;
 mod refusal_throttle;
 mod repository;
 mod server;

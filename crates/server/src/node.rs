@@ -8,7 +8,7 @@ use omadm_mo::DevId;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
 use omadm_tls::LiveClientTrust;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admission::Admission;
 use crate::capacity::Capacity;
@@ -55,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) crl: CrlInForce,
     pub(crate) psks: PskBook,
     pub(crate) carriers: Carriers,
+    /// Places for bootstraps that are being brought to devices.
+    pub(crate) pushes: Arc<Semaphore>,
 }
 
 /// What a node is made of.
@@ -87,6 +89,7 @@ impl Node {
         let carriers = Carriers::start(&config, state.identity());
         Ok(Self {
             carriers,
+            pushes: Arc::new(Semaphore::new(config.push.at_once)),
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),

@@ -315,7 +315,7 @@ async fn a_bootstrap_that_cannot_be_started_is_refused_with_a_reason() {
                 .await
         )
         .0,
-        501
+        400
     );
     let inline = NewBootstrap {
         profile_toml: Some("colour = 1".to_owned()),

@@ -93,6 +93,9 @@ impl Bootstraps for CountedStore {
         self.store.sealed_document(dev_id, id).await
     }
 
+    async fn due_pushes(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.store.due_pushes(now, limit).await
+    }
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.store.overdue(now, limit).await
     }

@@ -238,6 +238,13 @@ fn server_words(event: &EventKind) -> String {
             )
         }
         EventKind::BootstrapExported { .. } => "the operator takes the document away".to_owned(),
+        EventKind::BootstrapPushed {
+            carrier, address, ..
+        } => format!("brings the DM Bootstrap to the device: {carrier} to {address}"),
+        EventKind::BootstrapDelivered { .. } => "the device has the DM Bootstrap".to_owned(),
+        EventKind::BootstrapPushFailed { detail, .. } => {
+            format!("the DM Bootstrap did not get there: {detail}")
+        }
         EventKind::BootstrapFetched { .. } => "the DM Bootstrap was fetched".to_owned(),
         EventKind::BootstrapCompleted { method, kind, .. } => {
             format!(

@@ -3,6 +3,7 @@ mod build;
 mod diff;
 mod inspect;
 mod preview;
+mod send;
 mod server_source;
 
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use omadm_tls::DeviceKey;
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
-/// Authors, checks, builds and previews DM Bootstraps
+/// Authors, checks, builds, previews and sends DM Bootstraps
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   omadm bootstrap new --template full > my.toml
@@ -27,7 +28,8 @@ use crate::failure::{Explain as _, Failure};
   omadm bootstrap build my.toml --carrier url --server dm.example.com -o address
   omadm bootstrap inspect image
   omadm bootstrap diff image other/factory.json
-  omadm bootstrap preview image --dir device")]
+  omadm bootstrap preview image --dir device
+  omadm bootstrap send IMEI:493005100592800 --profile minimal --to https://192.0.2.7:5685/bootstrap --wait 60")]
 pub(crate) enum Bootstrap {
     /// Print a new profile with a comment for each key
     #[command(
@@ -66,6 +68,18 @@ pub(crate) enum Bootstrap {
         after_help = "STATE of --tree is a device's folder, the file of its tree, or the output of `omadm client tree --json`; the last holds no secret, so what the document brings below Auth shows as new.\n\nExamples:\n  omadm bootstrap preview image --dir device\n  omadm bootstrap preview document.json --tree tree.json --json"
     )]
     Preview(preview::Preview),
+    /// Bring a bootstrap to a device that has not asked: push the document over mutual TLS, or call the device to fetch it
+    ///
+    /// The server sends the document to nobody but the device: whoever answers at the address has to prove a certificate of the device's record. By every other
+    /// carrier goes a DM Notification alone. It is tried again, more and more slowly, until the device has it or the tries are used up.
+    #[command(after_help = "Examples:
+  omadm bootstrap send IMEI:493005100592800 --profile minimal --to https://192.0.2.7:5685/bootstrap --wait 60
+  omadm bootstrap send IMEI:493005100592800 --profile full --to sms:+15551230001
+  omadm bootstrap send IMEI:493005100592800 --profile full --to udp://192.0.2.7:5683 --source boot --noti-secret-file boot-noti.secret --wait 60
+
+The device takes a push where [listen] bootstrap of its policy names an address and a [[source]] vouches for this server; it fetches where the source has a
+noti_secret_file. With --wait the exit code is 0 where the device reported the bootstrap complete.")]
+    Send(send::Send),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,6 +119,7 @@ impl Bootstrap {
             Self::Inspect(inspect) => inspect.run(),
             Self::Diff(diff) => return diff.run(),
             Self::Preview(preview) => preview.run().await,
+            Self::Send(send) => send.run().await,
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

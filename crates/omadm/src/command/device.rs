@@ -463,6 +463,9 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
             bootstrap.state,
             bootstrap.srv_id
         ))?;
+        if let Some(push) = &bootstrap.push {
+            story::tell_push(push)?;
+        }
         if let (Some(sentence), Some(action)) = (&bootstrap.cause_sentence, &bootstrap.action) {
             say(format!("    why: {sentence}\n    do:  {action}"))?;
         }

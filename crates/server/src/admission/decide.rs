@@ -231,6 +231,7 @@ async fn enter(
                 .ok_or_else(|| failed(format!("there is no profile {name:?}")))?,
             method: BootstrapMethod::ClientInitiated,
             expires_in: node.config.bootstrap_lifetime,
+            push: None,
         }),
     };
     let expected = device.map(|device| device.epoch);

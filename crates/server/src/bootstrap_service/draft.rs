@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash};
-use omadm_mo::Secret;
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_mo::{DevId, Secret};
 
 use super::document::{self, DocumentError, Issued, Made};
 use super::end::end_into;
@@ -13,11 +13,12 @@ use crate::config::ReBootstrap;
 use crate::entropy::{NoRandomness, random};
 use crate::generations::join;
 use crate::model::{
-    BootstrapChange, BootstrapRecord, BootstrapState, Credential, CredentialChange,
-    CredentialProof, EventKind, ExchangeDelta, Generation, RecordId,
+    BootstrapChange, BootstrapPush, BootstrapRecord, BootstrapState, Credential, CredentialChange,
+    CredentialProof, EventKind, ExchangeDelta, Generation, PushCarrierKind, RecordId,
 };
 use crate::node::{Node, event};
 use crate::profiles::Profile;
+use crate::push_service::{Prover, seal_prover};
 use crate::seal::SealError;
 use crate::state_dir::serial_text;
 use crate::store::StoreError;
@@ -27,6 +28,18 @@ pub(crate) struct Draft {
     pub(crate) profile: Arc<Profile>,
     pub(crate) method: BootstrapMethod,
     pub(crate) expires_in: Duration,
+    /// How it is brought to the device, where the server brings it.
+    pub(crate) push: Option<DraftPush>,
+}
+
+/// How a bootstrap is to be brought to its device.
+pub(crate) struct DraftPush {
+    pub(crate) carrier: PushCarrierKind,
+    pub(crate) to: String,
+    /// Whom the Notification names, without `bs:`.
+    pub(crate) source: Option<String>,
+    /// What proves the Notification where the device's account does not.
+    pub(crate) prover: Option<Prover>,
 }
 
 /// A bootstrap that stands in a delta.
@@ -68,7 +81,7 @@ pub(crate) async fn draft_into(
         srv_id: built.srv_id,
         method: draft.method,
         has_trsp: built.has_trsp,
-        state: if draft.method == BootstrapMethod::ClientInitiated {
+        state: if draft.method == BootstrapMethod::ClientInitiated || draft.push.is_some() {
             BootstrapState::Queued
         } else {
             BootstrapState::Drafted
@@ -83,6 +96,11 @@ pub(crate) async fn draft_into(
             .plus_millis(i64::try_from(draft.expires_in.as_millis()).unwrap_or(i64::MAX)),
         fetched_at: None,
         ended_at: None,
+        push: draft
+            .push
+            .as_ref()
+            .map(|push| push.of(node, &delta.dev_id, &id, delta.at))
+            .transpose()?,
     };
     let sealed = node
         .sealing
@@ -106,6 +124,29 @@ pub(crate) async fn draft_into(
         record,
         document: built.document,
     })
+}
+
+impl DraftPush {
+    fn of(
+        &self,
+        node: &Node,
+        dev_id: &DevId,
+        id: &RecordId,
+        at: Utc,
+    ) -> Result<BootstrapPush, SealError> {
+        let sealed = self.prover.as_ref();
+        Ok(BootstrapPush {
+            carrier: self.carrier,
+            to: self.to.clone(),
+            source: self.source.clone(),
+            sealed: sealed
+                .map(|prover| seal_prover(node, dev_id, id, prover))
+                .transpose()?,
+            attempts: 0,
+            due: Some(at),
+            trouble: None,
+        })
+    }
 }
 
 async fn supersede(

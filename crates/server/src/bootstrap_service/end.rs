@@ -42,7 +42,7 @@ pub(crate) async fn end(
 }
 
 /// Adds the end of a record to a delta.
-pub(super) fn end_into(
+pub(crate) fn end_into(
     delta: &mut ExchangeDelta,
     mut record: BootstrapRecord,
     credentials: &[Credential],
@@ -73,10 +73,11 @@ pub(super) fn end_into(
         .push(BootstrapChange::Update(Box::new(record)));
 }
 
-const fn ended(record: &mut BootstrapRecord, state: BootstrapState, cause: Option<Cause>, at: Utc) {
+fn ended(record: &mut BootstrapRecord, state: BootstrapState, cause: Option<Cause>, at: Utc) {
     record.state = state;
     record.cause = cause;
     record.ended_at = Some(at);
+    record.end_push();
 }
 
 /// What a record issued and nobody used: `pending` credentials, and its codes. What is in escrow stays: the card or image with it may be used later.

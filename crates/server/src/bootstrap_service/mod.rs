@@ -10,8 +10,8 @@ use http::StatusCode;
 use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod};
 use omadm_mo::Secret;
 
-pub(crate) use draft::{Draft, DraftError, Drafted, draft_into};
-pub(crate) use end::end;
+pub(crate) use draft::{Draft, DraftError, DraftPush, Drafted, draft_into};
+pub(crate) use end::{end, end_into};
 pub(crate) use refused::refused;
 pub(crate) use sweep::sweep;
 
@@ -116,6 +116,7 @@ async fn again(
         })?,
         method: last.method,
         expires_in: node.config.bootstrap_lifetime,
+        push: None,
     };
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
     let drafted = draft_into(node, &mut delta, &draft, &head.correlation)

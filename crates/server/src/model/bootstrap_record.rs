@@ -5,6 +5,8 @@ use omadm_bootstrap::{
 };
 use omadm_mo::{DevId, SrvId};
 
+use super::BootstrapPush;
+
 /// Names a bootstrap record: 32 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RecordId(pub EventId);
@@ -42,6 +44,8 @@ pub struct BootstrapRecord {
     pub fetched_at: Option<Utc>,
     /// When it reached its terminal state.
     pub ended_at: Option<Utc>,
+    /// How it is brought to the device, where the server brings it.
+    pub push: Option<BootstrapPush>,
 }
 
 /// Where a bootstrap stands. The last four are terminal.
@@ -65,6 +69,15 @@ pub enum BootstrapState {
     Expired,
     /// A newer record of the same account took its place.
     Superseded,
+}
+
+impl BootstrapRecord {
+    /// Nothing more of it is sent, and what it was to be proved with is gone.
+    pub(crate) fn end_push(&mut self) {
+        if let Some(push) = &mut self.push {
+            (push.due, push.sealed) = (None, None);
+        }
+    }
 }
 
 impl BootstrapState {

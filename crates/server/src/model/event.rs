@@ -199,6 +199,35 @@ pub enum EventKind {
         /// The record.
         bootstrap: String,
     },
+    /// A try to bring a bootstrap to its device begins.
+    BootstrapPushed {
+        /// The record.
+        bootstrap: String,
+        /// `direct`, or `notification` upon which the device fetches.
+        carrier: String,
+        /// Where to.
+        address: String,
+        /// The try's number, from 1.
+        attempt: u32,
+    },
+    /// The device has the pushed document, durably.
+    BootstrapDelivered {
+        /// The record.
+        bootstrap: String,
+    },
+    /// A try did not bring it there.
+    BootstrapPushFailed {
+        /// The record.
+        bootstrap: String,
+        /// The try's number.
+        attempt: u32,
+        /// The cause's code.
+        cause: String,
+        /// What exactly came in the way.
+        detail: String,
+        /// When it is tried again; none where it is not.
+        retry_at: Option<String>,
+    },
     /// The device fetched its document for the first time.
     BootstrapFetched {
         /// The record.

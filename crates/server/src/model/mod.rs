@@ -1,5 +1,6 @@
 //! What the DM Server remembers, as values: devices with their credentials, bootstrap records, sessions, events.
 
+mod bootstrap_push;
 mod bootstrap_record;
 mod credential;
 mod delta;
@@ -13,6 +14,7 @@ mod session_row;
 mod trigger;
 mod waiting_device;
 
+pub use bootstrap_push::{BootstrapPush, PushCarrierKind};
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
 pub use credential::{
     Credential, CredentialProof, CredentialScope, Generation, PskRow, RevokedCertificate,

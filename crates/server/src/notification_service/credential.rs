@@ -13,7 +13,7 @@ use crate::model::{BootstrapRecord, BootstrapState, Credential, CredentialScope,
 use crate::node::Node;
 
 /// What a device can check Notifications of this server with.
-pub(super) struct Found {
+pub(crate) struct Found {
     pub(super) srv_id: SrvId,
     /// The one in use, then one whose way to the device has begun and not ended: the device has the first or the second.
     noti: Vec<AuthNoti>,
@@ -38,7 +38,7 @@ pub(crate) enum CredentialError {
 
 impl Found {
     /// What the digests are made with, in the order in which the Notification is to be sent; none where there is none to be made and the operator wants it so.
-    pub(super) fn proving(&self, unauthenticated: bool) -> Result<&[AuthNoti], CredentialError> {
+    pub(crate) fn proving(&self, unauthenticated: bool) -> Result<&[AuthNoti], CredentialError> {
         match self.noti.as_slice() {
             [noti, ..] if !noti.is_sha256_digest() => {
                 Err(CredentialError::Type(self.srv_id.clone(), noti.kind))
@@ -50,7 +50,7 @@ impl Found {
 }
 
 /// The account of the newest completed bootstrap, of this server where it is named.
-pub(super) async fn find(
+pub(crate) async fn find(
     node: &Node,
     dev_id: &DevId,
     srv_id: Option<&SrvId>,

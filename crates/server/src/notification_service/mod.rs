@@ -15,7 +15,7 @@ use omadm_tls::Fingerprint;
 
 pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
-pub(crate) use credential::{CredentialError, account_in};
+pub(crate) use credential::{CredentialError, account_in, find};
 
 use crate::carrier::{Arrival, CarrierError, Delivery, Push, PushAddress, PushCarrier};
 use crate::entropy::{NoRandomness, random};
@@ -96,7 +96,7 @@ pub(crate) async fn notify(
     if wanted.to.is_empty() {
         return Err(NotifyError::NoAddress(dev_id.clone()));
     }
-    let found = credential::find(node, dev_id, wanted.srv_id.as_ref()).await?;
+    let found = find(node, dev_id, wanted.srv_id.as_ref()).await?;
     let (mut last, mut missing) = (None, None);
     for to in &wanted.to {
         if let Err(error) = node.carriers.of(to) {
@@ -215,7 +215,7 @@ async fn leave(
 }
 
 /// Notes what the carrier says of a Notification's arrival.
-async fn receipt(
+pub(crate) async fn receipt(
     node: Arc<Node>,
     dev_id: DevId,
     arrival: Arrival,
@@ -233,14 +233,14 @@ async fn receipt(
 }
 
 /// The latest events of a device, oldest first.
-async fn recent(node: &Node, device: &Device) -> Result<Vec<StoredEvent>, StoreError> {
+pub(crate) async fn recent(node: &Node, device: &Device) -> Result<Vec<StoredEvent>, StoreError> {
     let after = device.next_event_seq.saturating_sub(RECENT + 1);
     let limit = usize::try_from(RECENT).unwrap_or(usize::MAX);
     node.store.events_of(&device.dev_id, after, limit).await
 }
 
 /// A NOTIFICATION-ID that none of these events has: a client ignores one that it had among the last 32.
-fn fresh_id(recent: &[StoredEvent]) -> Result<u16, NoRandomness> {
+pub(crate) fn fresh_id(recent: &[StoredEvent]) -> Result<u16, NoRandomness> {
     let used = |id: u16| {
         recent.iter().any(|stored| {
             matches!(&stored.event.kind, EventKind::NotificationQueued { notification_id, .. } if *notification_id == id)
@@ -252,7 +252,10 @@ fn fresh_id(recent: &[StoredEvent]) -> Result<u16, NoRandomness> {
 }
 
 /// Fingerprints of the certificates that are the device's now.
-async fn certificates(node: &Node, dev_id: &DevId) -> Result<Vec<Fingerprint>, StoreError> {
+pub(crate) async fn certificates(
+    node: &Node,
+    dev_id: &DevId,
+) -> Result<Vec<Fingerprint>, StoreError> {
     let now = node.now();
     let credentials = node.store.credentials(dev_id).await?;
     let fingerprints = credentials.iter().filter_map(|credential| {
@@ -269,7 +272,7 @@ async fn certificates(node: &Node, dev_id: &DevId) -> Result<Vec<Fingerprint>, S
 }
 
 /// Commits one event of a device.
-async fn record(
+pub(crate) async fn record(
     node: &Node,
     dev_id: &DevId,
     kind: EventKind,

@@ -79,6 +79,7 @@ pub(super) async fn approve(
             .ok_or_else(|| unknown_profile(profile))?,
         method,
         expires_in: lifetime(&node, method),
+        push: None,
     };
     let entrant = Entrant {
         dev_id: device.claimed.clone(),

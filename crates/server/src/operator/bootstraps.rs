@@ -14,12 +14,14 @@ use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, unknown, unknown_profile};
+use super::pushes;
 use super::types::{BootstrapBody, BootstrapPage, NewBootstrap};
 use crate::bootstrap_service::{Draft, DraftError, draft_into, open_document};
 use crate::entropy::correlation;
 use crate::model::{BootstrapRecord, EventKind, ExchangeDelta, RecordId};
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
+use crate::push_service;
 use crate::store::CommitError;
 
 /// Longest time a bootstrap may take.
@@ -65,22 +67,20 @@ pub(super) async fn list(
     }))
 }
 
-/// Starts a bootstrap: its document is built, sealed and stored, and an older open one of the same account ends.
+/// Starts a bootstrap: its document is built, sealed and stored, and an older open one of the same account ends. With an address the server brings it to the
+/// device: the document over mutual TLS, or a Notification upon which the device fetches it.
 #[utoipa::path(post, path = "/api/v1/bootstraps", tag = "bootstraps", request_body = NewBootstrap,
-    responses((status = 201, body = BootstrapBody), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+    responses((status = 201, body = BootstrapBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn start(
     State(node): State<Arc<Node>>,
     JsonBody(new): JsonBody<NewBootstrap>,
 ) -> Result<(StatusCode, Json<BootstrapBody>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.device)?, correlation());
-    let method = method_of(new.method.as_deref())?;
-    if method == BootstrapMethod::ServerInitiated {
-        return Err(Problem::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "this version has no carrier for server-initiated bootstrap",
-        )
-        .into());
-    }
+    let method = pushes::method(&new)?;
+    node.store
+        .device(&dev_id)
+        .await?
+        .ok_or_else(|| unknown(&dev_id))?;
     let profile = match (&new.profile, &new.profile_toml) {
         (Some(name), None) => node
             .profiles
@@ -105,6 +105,7 @@ pub(super) async fn start(
         profile,
         method,
         expires_in,
+        push: pushes::wanted(&node, &dev_id, &new, method).await?,
     };
     for _again in 0..RETRIES {
         let device = node
@@ -119,6 +120,9 @@ pub(super) async fn start(
         match node.store.commit(delta).await {
             Ok(_) => {
                 tracing::info!(correlation, device = %dev_id, bootstrap = %drafted.record.id, "bootstrap drafted");
+                if drafted.record.push.is_some() {
+                    push_service::begin(&node, drafted.record.id.clone());
+                }
                 return Ok((StatusCode::CREATED, Json(body(&drafted.record))));
             }
             Err(CommitError::Conflict) => {}
@@ -254,5 +258,6 @@ pub(super) fn body(record: &BootstrapRecord) -> BootstrapBody {
         expires_at: record.expires_at.to_string(),
         fetched_at: record.fetched_at.map(|at| at.to_string()),
         ended_at: record.ended_at.map(|at| at.to_string()),
+        push: record.push.as_ref().map(pushes::body),
     }
 }

@@ -105,6 +105,7 @@ pub(super) async fn add(
                 profile,
                 method,
                 expires_in: lifetime(&node, method),
+                push: None,
             };
             Some(
                 draft_into(&node, &mut delta, &draft, &correlation)

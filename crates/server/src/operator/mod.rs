@@ -21,6 +21,7 @@ mod notify_at;
 mod objects;
 mod openapi;
 mod profiles;
+mod pushes;
 mod triggers;
 pub mod types;
 

@@ -85,7 +85,7 @@ fn connection(text: &str) -> Result<PreferredConnection, Refused> {
     })
 }
 
-fn refused(error: NotifyError) -> Refused {
+pub(super) fn refused(error: NotifyError) -> Refused {
     if let Some((status, action)) = advice(&error) {
         return Problem::new(status, error.to_string())
             .advising(action)

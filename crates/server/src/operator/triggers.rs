@@ -57,6 +57,7 @@ pub(super) async fn take(
             .ok_or_else(|| unknown_profile(&new.profile))?,
         method,
         expires_in: lifetime(&node, method),
+        push: None,
     };
     let asked = serde_json::to_vec(&new).map_err(|cause| Refused::bad(cause.to_string()))?;
     let asked = PayloadHash::of(&asked).to_hex();

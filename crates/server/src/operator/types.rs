@@ -305,9 +305,27 @@ pub struct NewBootstrap {
     /// A profile's text (TOML), in place of a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_toml: Option<String>,
-    /// `factory`, `smartcard`, `client-initiated` (default) or `server-initiated`.
+    /// `factory`, `smartcard`, `client-initiated` (default) or `server-initiated` (where an address is told).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// Where the device is, for `server-initiated`: `https://HOST:PORT/bootstrap` of its bootstrap listener; or where a Notification reaches it:
+    /// `udp://HOST:PORT`, `sms:+NUMBER`, `file:NAME`, `https://HOST:PORT/notification`. Without it, the first address of the device's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// `direct`: the document is sent, over mutual TLS with a certificate of the device; by default to an https address. `notification`: the device is called,
+    /// and fetches it; by default elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// What the device's policy calls this server as a bootstrap source, where its account has no `Auth/Bootstrap` with `Auth/Noti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The secret that its policy has for Notifications of that source, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub noti_secret: Option<SecretText>,
+    /// The data beside that secret, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noti_data: Option<String>,
     /// Seconds until it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
@@ -348,6 +366,26 @@ pub struct BootstrapBody {
     pub fetched_at: Option<String>,
     /// When it ended.
     pub ended_at: Option<String>,
+    /// How it is brought to the device, where the server brings it.
+    #[serde(default)]
+    pub push: Option<PushBody>,
+}
+
+/// How the server brings a bootstrap to its device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PushBody {
+    /// `direct` or `notification`.
+    pub carrier: String,
+    /// Where to.
+    pub to: String,
+    /// Whom the Notification names, without `bs:`.
+    pub source: Option<String>,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When the next one is due; of one that is under way, when it is given up as lost.
+    pub next_at: Option<String>,
+    /// What came in the way of the last one.
+    pub trouble: Option<String>,
 }
 
 /// A page of bootstraps, newest first.

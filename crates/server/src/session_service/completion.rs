@@ -117,6 +117,7 @@ fn completed_now(
     record.kind = completion.kind;
     record.method = method.unwrap_or(record.method);
     record.ended_at = Some(delta.at);
+    record.end_push();
     book.set_record(record.clone());
     delta
         .bootstraps

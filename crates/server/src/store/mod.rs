@@ -68,6 +68,8 @@ pub trait Bootstraps {
     ) -> Result<Option<Vec<u8>>, StoreError>;
     /// Records that are not terminal and whose time is over, for the sweep.
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
+    /// Open records of which a push is due, the longest due first, for the sweep.
+    async fn due_pushes(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
 }
 
 /// Reads devices that wait for an operator, and triggers.

@@ -115,6 +115,11 @@ impl<B: Reader> Bootstraps for B {
         self.one(sql::SEALED_DOCUMENT, values, rows::content).await
     }
 
+    async fn due_pushes(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
+        let values = vec![Value::Number(now.0), Value::Number(size(limit))];
+        self.many(sql::DUE_PUSHES, values, rows::bootstrap).await
+    }
+
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         let values = vec![Value::Number(now.0), Value::Number(size(limit))];
         self.many(sql::OVERDUE, values, rows::bootstrap).await

@@ -163,6 +163,7 @@ pub(super) fn bootstrap(row: &dyn Columns) -> Read<BootstrapRecord> {
         expires_at: Utc(number(row, 12)?),
         fetched_at: time(row, 13)?,
         ended_at: time(row, 14)?,
+        push: optional(row, 15, |push| serde_json::from_str(push).ok())?,
     })
 }
 

@@ -9,7 +9,7 @@ macro_rules! credential { () => {
     "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed, escrowed, since, command, used_at, held_at"
 } }
 macro_rules! bootstrap { () => {
-    "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at"
+    "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at, push"
 } }
 macro_rules! command {
     ($result:literal) => {
@@ -74,6 +74,13 @@ pub(super) const BOOTSTRAPS_BEFORE: &str = concat!(
     " FROM bootstraps WHERE (created_at, id) < (SELECT created_at, id FROM bootstraps
           WHERE dev_id = (SELECT dev_id FROM bootstrap_ids WHERE id = ?2) AND id = ?2)
       ORDER BY created_at DESC, id DESC LIMIT ?1"
+);
+/// In the words of the index `bootstraps_by_push`, so that it serves.
+pub(super) const DUE_PUSHES: &str = concat!(
+    "SELECT ",
+    bootstrap!(),
+    " FROM bootstraps WHERE push_due IS NOT NULL AND push_due <= ?1 AND state IN ('drafted', 'queued', 'sent', 'delivered', 'fetched')
+      ORDER BY push_due LIMIT ?2"
 );
 pub(super) const SEALED_DOCUMENT: &str =
     "SELECT sealed FROM documents WHERE dev_id = ?1 AND id = ?2";

@@ -1,6 +1,7 @@
 //! A DM Server over loopback, and devices that speak raw HTTP to it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod listening_device;
 pub(crate) mod moody;
 pub(crate) mod secrets;
 
@@ -311,6 +312,7 @@ impl Rig {
             expires_at: now.plus_secs(lifetime),
             fetched_at: None,
             ended_at: None,
+            push: None,
         };
         let context = format!("bootstrap\0{dev_id}\0{id}");
         let sealed = self

@@ -144,6 +144,9 @@ impl Bootstraps for Moody {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.awake().await?.sealed_document(dev_id, id).await
     }
+    async fn due_pushes(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
+        self.awake().await?.due_pushes(now, limit).await
+    }
     async fn overdue(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError> {
         self.awake().await?.overdue(now, limit).await
     }

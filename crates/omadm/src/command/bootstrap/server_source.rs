@@ -35,7 +35,7 @@ impl ServerSource<'_> {
             profile: self.profile.map(str::to_owned),
             profile_toml: self.profile_toml.map(str::to_owned),
             method: Some(self.method.name().to_owned()),
-            expires_in: None,
+            ..NewBootstrap::default()
         };
         let record = self.api.start_bootstrap(&new).await?;
         self.api.bootstrap_document(&record.id).await

@@ -1,7 +1,7 @@
 //! What happened to a device, in the words of who has to explain it.
 
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::EventBody;
+use omadm_server::operator::types::{EventBody, PushBody};
 use serde_json::Value;
 
 use super::HINT;
@@ -40,6 +40,24 @@ pub(super) fn tell(events: &[EventBody]) -> Result<(), Failure> {
         ))?;
     }
     Ok(())
+}
+
+/// How far a bootstrap is that the server brings to the device.
+pub(super) fn tell_push(push: &PushBody) -> Result<(), Failure> {
+    let next = push.next_at.as_ref().map(|at| format!(", next at {at}"));
+    let named = push.source.as_ref().map(|id| format!(" as bs:{id}"));
+    say(format!(
+        "    {} to {}{}: {} tries{}",
+        push.carrier,
+        push.to,
+        named.unwrap_or_default(),
+        push.attempts,
+        next.unwrap_or_default()
+    ))?;
+    match &push.trouble {
+        Some(trouble) => say(format!("    trouble: {trouble}")),
+        None => Ok(()),
+    }
 }
 
 /// An event's name, and what it tells.
@@ -97,6 +115,27 @@ fn words(what: &Value) -> String {
         "secret-rotated" => format!(
             "the new {} secret is in use",
             text(what, "scope").unwrap_or_default()
+        ),
+        "bootstrap-pushed" => format!(
+            "{} to {}, try {}  (bootstrap {})",
+            text(what, "carrier").unwrap_or_default(),
+            text(what, "address").unwrap_or_default(),
+            number(what, "attempt"),
+            text(what, "bootstrap").unwrap_or_default()
+        ),
+        "bootstrap-delivered" => format!(
+            "the device has it  (bootstrap {})",
+            text(what, "bootstrap").unwrap_or_default()
+        ),
+        "bootstrap-push-failed" => format!(
+            "try {}: {}; {}  ({})",
+            number(what, "attempt"),
+            text(what, "detail").unwrap_or_default(),
+            text(what, "retry_at").map_or_else(
+                || "not tried again".to_owned(),
+                |at| format!("tried again at {at}")
+            ),
+            text(what, "cause").unwrap_or_default()
         ),
         "rebootstrapped" => {
             let method = text(what, "method").unwrap_or_else(|| "unknown".to_owned());

@@ -132,6 +132,20 @@ fn every_kind() -> Vec<EventKind> {
             data: Some(serde_json::json!({"state": [25, 1.5, null]})),
             data_octets: Some(1 << 20),
         },
+        EventKind::BootstrapPushed {
+            bootstrap: text(),
+            carrier: text(),
+            address: text(),
+            attempt: u32::MAX,
+        },
+        EventKind::BootstrapDelivered { bootstrap: text() },
+        EventKind::BootstrapPushFailed {
+            bootstrap: text(),
+            attempt: 1,
+            cause: text(),
+            detail: text(),
+            retry_at: some(),
+        },
         EventKind::BootstrapRefused {
             bootstrap: text(),
             cause: text(),
@@ -244,6 +258,9 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::CredentialRevoked { .. }
             | EventKind::BootstrapDrafted { .. }
             | EventKind::BootstrapExported { .. }
+            | EventKind::BootstrapPushed { .. }
+            | EventKind::BootstrapDelivered { .. }
+            | EventKind::BootstrapPushFailed { .. }
             | EventKind::BootstrapFetched { .. }
             | EventKind::BootstrapCompleted { .. }
             | EventKind::BootstrapEnded { .. }

@@ -84,6 +84,7 @@ macro_rules! battery {
                 devices_come_in_pages
                 records_come_in_pages_newest_first
                 overdue_are_records_that_are_open_and_whose_time_is_over
+                a_push_is_found_when_it_is_due_and_not_once_its_record_ended
             }
             commands {
                 commands_are_numbered_and_sent_in_this_order
@@ -141,7 +142,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 6;
+pub(crate) const SCHEMA: i64 = 7;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
@@ -176,6 +177,7 @@ pub(crate) fn record(dev_id: &DevId, number: u32) -> BootstrapRecord {
         expires_at: START.plus_secs(86_400),
         fetched_at: None,
         ended_at: None,
+        push: None,
     }
 }
 

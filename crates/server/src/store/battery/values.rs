@@ -5,9 +5,10 @@ use super::{
     psk, record, record_id, registration,
 };
 use crate::model::{
-    BootstrapChange, BootstrapState, CommandId, Credential, CredentialChange, CredentialProof,
-    CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object, ObjectChange,
-    ObjectOwner, PskRow, RevokedCertificate, SessionChange, SessionRow,
+    BootstrapChange, BootstrapPush, BootstrapState, CommandId, Credential, CredentialChange,
+    CredentialProof, CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object,
+    ObjectChange, ObjectOwner, PskRow, PushCarrierKind, RevokedCertificate, SessionChange,
+    SessionRow,
 };
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
@@ -404,6 +405,51 @@ pub(crate) async fn overdue_are_records_that_are_open_and_whose_time_is_over(
             .len(),
         10
     );
+}
+
+pub(crate) async fn a_push_is_found_when_it_is_due_and_not_once_its_record_ended(
+    back_end: &impl BackEnd,
+) {
+    let store = back_end.open(Settings::default()).await;
+    let push = |due: Option<i64>| BootstrapPush {
+        carrier: PushCarrierKind::Notification,
+        to: "sms:+15551230001".into(),
+        source: Some("boot".into()),
+        sealed: Some("AAEC".into()),
+        attempts: 3,
+        due: due.map(Utc),
+        trouble: Some("no answer".into()),
+    };
+    let mut delta = registration(&dev(1));
+    let dues = [Some(START.0 + 1), Some(START.0 - 5), None, Some(START.0)];
+    for (number, due) in (0..).zip(dues) {
+        let mut made = record(&dev(1), number);
+        (made.state, made.push) = (BootstrapState::Queued, Some(push(due)));
+        let create = BootstrapChange::Create(Box::new(made), vec![]);
+        delta.bootstraps.push(create);
+    }
+    store.commit(delta).await.unwrap();
+    let due = async |at, limit| {
+        let due = store.due_pushes(at, limit).await.unwrap();
+        due.into_iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    assert_eq!(due(START, 9).await, [1, 3].map(record_id));
+    assert_eq!(due(START, 1).await, [record_id(1)]);
+    assert_eq!(due(START.plus_millis(1), 9).await, [1, 3, 0].map(record_id));
+    let kept = store.bootstrap(&record_id(3)).await.unwrap().unwrap();
+    assert_eq!(kept.push, Some(push(Some(START.0))));
+    let mut moved = kept.clone();
+    (moved.state, moved.push) = (BootstrapState::Sent, Some(push(Some(START.0 + 60))));
+    let mut ended = store.bootstrap(&record_id(1)).await.unwrap().unwrap();
+    ended.state = BootstrapState::Failed;
+    let mut delta = exchange(&dev(1), 1);
+    for update in [moved, ended] {
+        let update = BootstrapChange::Update(Box::new(update));
+        delta.bootstraps.push(update);
+    }
+    store.commit(delta).await.unwrap();
+    assert_eq!(due(START, 9).await, []);
+    assert_eq!(due(START.plus_millis(60), 9).await, [0, 3].map(record_id));
 }
 
 pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl BackEnd) {

@@ -71,6 +71,8 @@ pub(in crate::store) const TABLES: [Table; 14] = [
             "expires_at",
             "fetched_at",
             "ended_at",
+            "push",
+            "push_due",
         ],
         key: &[0, 1],
         through: None,

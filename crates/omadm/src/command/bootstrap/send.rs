@@ -1,0 +1,148 @@
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::{BootstrapBody, NewBootstrap, SecretText};
+
+use crate::command::api::{ApiAddress, HINT};
+use crate::command::{read_text, say};
+use crate::failure::{Explain as _, Failure};
+
+/// How often it is asked how far the bootstrap is.
+const LOOK: Duration = Duration::from_millis(250);
+
+#[derive(Args)]
+pub(crate) struct Send {
+    /// The device's DevID
+    dev_id: String,
+    #[command(flatten)]
+    api: ApiAddress,
+    /// Where the device listens for bootstraps: https://HOST:PORT/bootstrap; or where it is called to fetch: udp://HOST:PORT, sms:+NUMBER, file:NAME, https://HOST:PORT/notification; else where its record says
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// Name of a profile of the server
+    #[arg(long, required_unless_present = "profile_file")]
+    profile: Option<String>,
+    /// A profile (TOML) in place of a name
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    profile_file: Option<PathBuf>,
+    /// direct: send the document itself, over mutual TLS; notification: call the device, which fetches it. By default direct to an https address
+    #[arg(long)]
+    carrier: Option<String>,
+    /// What the device's policy calls this server: the id of its [[source]]. Needed until an account of it says so
+    #[arg(long, requires = "noti_secret_file")]
+    source: Option<String>,
+    /// File with the secret that the policy has for this source; its octets count as they are
+    #[arg(long, value_name = "FILE", requires = "source")]
+    noti_secret_file: Option<PathBuf>,
+    /// File with the data beside that secret
+    #[arg(long, value_name = "FILE", requires = "noti_secret_file")]
+    noti_data_file: Option<PathBuf>,
+    /// Seconds until it expires unless it is completed
+    #[arg(long, value_name = "SECONDS")]
+    expires_in: Option<u64>,
+    /// Wait so many seconds until the device reported it complete; the exit code is 0 then, and only then
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Send {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let api = self.api.connect()?;
+        let octets = |file: &Option<PathBuf>| {
+            let read = file.as_ref().map(|file| {
+                std::fs::read(file).explain(
+                    format!("{} cannot be read", file.display()),
+                    "check the path",
+                )
+            });
+            Ok::<_, Failure>(read.transpose()?.map(|octets| STANDARD.encode(octets)))
+        };
+        let profile_toml = self.profile_file.as_deref().map(read_text).transpose()?;
+        let new = NewBootstrap {
+            device: self.dev_id.clone(),
+            profile: self.profile.clone(),
+            profile_toml,
+            method: Some("server-initiated".to_owned()),
+            expires_in: self.expires_in,
+            to: self.to.clone(),
+            carrier: self.carrier.clone(),
+            source: self.source.clone(),
+            noti_secret: octets(&self.noti_secret_file)?.map(SecretText),
+            noti_data: octets(&self.noti_data_file)?,
+        };
+        let what = format!("no bootstrap was sent to {}", self.dev_id);
+        let begun = api.start_bootstrap(&new).await.explain(what, HINT)?;
+        if !self.json {
+            say(format!("bootstrap:  {}", begun.id))?;
+            if let Some(push) = &begun.push {
+                say(format!("carrier:    {} to {}", push.carrier, push.to))?;
+            }
+        }
+        match self.wait {
+            Some(seconds) => wait(&api, begun, seconds, self.json).await,
+            None if self.json => json(&begun),
+            None => say(format!("state:      {}", begun.state)),
+        }
+    }
+}
+
+/// Tells each state as it comes, until the last.
+async fn wait(
+    api: &ApiClient,
+    mut now: BootstrapBody,
+    seconds: u64,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut told: Option<(String, Option<String>)> = None;
+    loop {
+        let trouble = now.push.as_ref().and_then(|push| push.trouble.clone());
+        let state = (now.state.clone(), trouble);
+        if !as_json && told.as_ref() != Some(&state) {
+            let why = state.1.as_ref().map(|why| format!(" ({why})"));
+            say(format!(
+                "state:      {}{}",
+                state.0,
+                why.unwrap_or_default()
+            ))?;
+        }
+        told = Some(state);
+        if now.ended_at.is_some() || Instant::now() >= until {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+        let what = format!("how far bootstrap {} is cannot be told", now.id);
+        now = api.bootstrap(&now.id).await.explain(what, HINT)?;
+    }
+    if as_json {
+        json(&now)?;
+    }
+    if now.state == "completed" {
+        return Ok(());
+    }
+    let what = format!("{} is not bootstrapped", now.device);
+    let action = now.action.as_deref();
+    Err(match &now.cause_sentence {
+        Some(sentence) => {
+            let trouble = now.push.and_then(|push| push.trouble);
+            let why = trouble.map_or_else(|| sentence.clone(), |more| format!("{sentence} {more}"));
+            Failure::new(what, why, action.unwrap_or_default())
+        }
+        None => Failure::new(
+            what,
+            format!("it is {} after {seconds} s", now.state),
+            "wait longer; `omadm device show` tells how far it is and what came in the way",
+        ),
+    })
+}
+
+fn json(bootstrap: &BootstrapBody) -> Result<(), Failure> {
+    say(serde_json::to_string(bootstrap).explain("the answer cannot be printed", "")?)
+}
