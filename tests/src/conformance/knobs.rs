@@ -345,9 +345,9 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         item: "DM-BOOT-004-C-O",
-        file: "crates/client/src/engine/bootstrap.rs",
-        from: ".bootstrap_from(source, &sources, BootstrapMethod::ClientInitiated)",
-        to: ".bootstrap_from(source, &sources, BootstrapMethod::Factory)",
+        file: "crates/client/src/engine/client_initiated.rs",
+        from: "self.bootstrap_from(source, known, method).await",
+        to: "self.bootstrap_from(source, known, BootstrapMethod::Factory).await",
         package: "omadm-lab",
         target: Some("client_initiated"),
         test: "b_01_b_08_dm_boot_001_c_m_dm_boot_004_c_o_a_client_fetches_its_bootstrap_from_a_known_url",
