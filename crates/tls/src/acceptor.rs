@@ -125,6 +125,13 @@ impl Acceptor {
     /// # Errors
     /// [`AcceptError`] where no TLS connection came about; the alert that says so was sent.
     pub async fn accept(&self, stream: TcpStream) -> Result<Accepted, AcceptError> {
+        #[cfg_attr(
+            not(feature = "psk"),
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "with psk there is a second end"
+            )
+        )]
         let tls = match &self.end {
             End::Rustls(tls) => tls,
             #[cfg(feature = "psk")]

@@ -150,6 +150,13 @@ impl Connector {
         let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
             return Err(ConnectError::InvalidServerName(server_name.to_owned()));
         };
+        #[cfg_attr(
+            not(feature = "psk"),
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "with psk there is a second end"
+            )
+        )]
         let tls = match &self.end {
             End::Rustls(tls) => tls,
             #[cfg(feature = "psk")]
