@@ -5,8 +5,9 @@ use omadm_tests::guide::{Chapter, Session};
 use omadm_tests::house::root;
 
 /// Chapters with a test of their own, which may so run side by side; `every_other_chapter_can_be_followed` is for the rest.
-const OWN: [&str; 3] = [
+const OWN: [&str; 4] = [
     "managing.md",
+    "bootstrap-client-initiated.md",
     "bootstrap-factory.md",
     "bootstrap-smartcard.md",
 ];
@@ -39,6 +40,11 @@ fn the_chapter_on_factory_images_can_be_followed() {
 #[test]
 fn the_chapter_on_smartcards_can_be_followed() {
     assert!(follow("docs/bootstrap-smartcard.md") > 20);
+}
+
+#[test]
+fn the_chapter_on_client_initiated_bootstrap_can_be_followed() {
+    assert!(follow("docs/bootstrap-client-initiated.md") > 30);
 }
 
 #[test]

@@ -32,6 +32,15 @@ pub enum ClientEvent {
         /// When to ask again, where it said so, in seconds.
         retry_after: Option<u32>,
     },
+    /// The bootstrap server holds the device until an operator decides.
+    Held {
+        /// The bootstrap URL.
+        url: String,
+        /// When to ask again, in seconds.
+        retry_after: u32,
+        /// What it says, for people.
+        detail: String,
+    },
     /// A document is here and about to be processed.
     Delivered {
         /// How it came.

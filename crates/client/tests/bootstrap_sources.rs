@@ -326,6 +326,40 @@ async fn retry_after_is_honoured_over_restarts_and_for_each_server_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_an_operator_has_to_approve_knows_it_over_restarts_and_asks_when_it_was_told()
+{
+    let peer = Peer::start().await;
+    let problem = r#"{"cause":"awaiting-approval","detail":"compare 12:34"}"#;
+    peer.does(move |_| {
+        let held = status(202).with("Retry-After", "90");
+        held.body(problem).into()
+    });
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::at(SENT));
+    let start = async || {
+        let client = device(folder.path(), &clock, &[&peer]);
+        client.switch_on().await.unwrap().fetched.unwrap()
+    };
+    let held = NoBootstrap::Held {
+        retry_after: 90,
+        detail: "compare 12:34".to_owned(),
+    };
+    assert_eq!(start().await, Err(held.clone()));
+    clock.set(SENT + 89);
+    assert!(matches!(start().await, Err(NoBootstrap::Later { .. })));
+    let client = device(folder.path(), &clock, &[&peer]);
+    let attempts = client.fetch_attempts().await.unwrap();
+    let detail = "compare 12:34".to_owned();
+    assert_eq!(
+        (&attempts[0].answer, attempts[0].failures),
+        (&FetchAnswer::Held { detail }, 0)
+    );
+    drop(client);
+    clock.set(SENT + 90);
+    assert_eq!(start().await, Err(held));
+    assert_eq!(fetches(&peer), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_dies_while_it_asks_has_asked() {
     let peer = Peer::start().await;
     peer.does(|_| Reply::Silence);

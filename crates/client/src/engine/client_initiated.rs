@@ -26,6 +26,14 @@ pub enum NoBootstrap {
         /// When to ask again, in seconds, where it said so.
         retry_after: Option<u32>,
     },
+    /// The server knows no such device, and holds it until an operator decides (D55: 202).
+    #[error("the bootstrap server holds the device: {detail}")]
+    Held {
+        /// When to ask again, in seconds.
+        retry_after: u32,
+        /// What the server says, for people.
+        detail: String,
+    },
     /// No server was asked: after what came of it the last time, none is to be asked before (D55). [`crate::Client::fetch_attempts`] tells what that was.
     #[error("no bootstrap server is asked before {at}")]
     Later {
@@ -213,7 +221,9 @@ impl Engine {
                         self.tell(&ClientEvent::Refused(refusal));
                     }
                     NoBootstrap::Nothing { retry_after } => wish = retry_after,
-                    NoBootstrap::NoSource | NoBootstrap::Later { .. } => {}
+                    NoBootstrap::NoSource
+                    | NoBootstrap::Later { .. }
+                    | NoBootstrap::Held { .. } => {}
                 }
                 self.notification_failed(server, owed, wish).await
             }

@@ -16,6 +16,8 @@ use crate::observer::ClientEvent;
 const REDIRECTS: u8 = 3;
 /// When a server is asked again that says 202 without saying when, in seconds.
 const UNSAID_SECS: u32 = 1800;
+/// Longest text of a server that is kept, in characters.
+const DETAIL: usize = 512;
 
 /// A document as a server gave it.
 pub(super) struct Document<'a> {
@@ -65,6 +67,7 @@ impl Engine {
                         url,
                     });
                 }
+                202 if is_held(&response) => return Err(self.held(&response, &url)),
                 status @ (204 | 202) => {
                     let unsaid = (status == 202).then_some(UNSAID_SECS);
                     let retry_after = response.retry_after.or(unsaid);
@@ -90,6 +93,25 @@ impl Engine {
             .on(&source.url)
             .because("too many redirects")
             .into())
+    }
+
+    /// The server holds the device until an operator decides, and said so.
+    fn held(&self, response: &Response, url: &ServerUri) -> NotFetched {
+        let detail = told(response, "detail").unwrap_or_default();
+        let detail: String = detail.chars().take(DETAIL).collect();
+        let retry_after = response.retry_after.unwrap_or(UNSAID_SECS);
+        self.tell(&ClientEvent::Held {
+            url: url.to_string(),
+            retry_after,
+            detail: detail.clone(),
+        });
+        NotFetched {
+            problem: NoBootstrap::Held {
+                retry_after,
+                detail,
+            },
+            retry_after: Some(retry_after),
+        }
     }
 
     /// Tells the bootstrap server why its document was refused: a problem document, our own addition. A server that does not know it may
@@ -177,6 +199,19 @@ fn is_document(response: &Response) -> bool {
         .is_none_or(media_type::is_mo)
 }
 
+/// A member of the problem document that a server answered with.
+fn told(response: &Response, name: &str) -> Option<String> {
+    let problem = Json::read(&response.body, JsonLimits::default()).ok()?;
+    let text = problem.member(name).and_then(Json::as_text)?;
+    Some(text.to_owned())
+}
+
+/// Whether the answer says that an operator has to decide.
+fn is_held(response: &Response) -> bool {
+    let cause = told(response, "cause");
+    cause.and_then(|code| Failure::from_code(&code)) == Some(Failure::AwaitingApproval)
+}
+
 fn unreachable(cause: &Cause, url: &ServerUri) -> Refusal {
     let failure = match cause {
         Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
@@ -190,14 +225,7 @@ fn unreachable(cause: &Cause, url: &ServerUri) -> Refusal {
 
 /// An error answer: the cause that our server names in its problem document, else what the status says.
 fn refused(response: &Response, url: &ServerUri) -> Refusal {
-    let problem = Json::read(&response.body, JsonLimits::default()).ok();
-    let member = |name: &str| {
-        problem
-            .as_ref()
-            .and_then(|problem| problem.member(name))
-            .and_then(Json::as_text)
-    };
-    let named = member("cause").and_then(Failure::from_code);
+    let named = told(response, "cause").and_then(|code| Failure::from_code(&code));
     let cause = named.unwrap_or(match response.status {
         401 => Failure::CredentialMissing,
         403 => Failure::CredentialRefused,
@@ -206,7 +234,7 @@ fn refused(response: &Response, url: &ServerUri) -> Refusal {
         _ => Failure::ServerRefused,
     });
     let media_type = response.content_type.as_deref().unwrap_or_default();
-    let detail = match member("detail") {
+    let detail = match told(response, "detail") {
         Some(detail) => format!(": {detail}"),
         None if response.status == 200 => format!(" with {media_type}, which is no DM Bootstrap"),
         None => String::new(),

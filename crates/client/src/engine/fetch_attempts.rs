@@ -34,6 +34,11 @@ pub enum FetchAnswer {
     Nothing,
     /// It wants to be asked at that time.
     Later,
+    /// It holds the device until an operator decides, and wants to be asked at that time.
+    Held {
+        /// What it says, for people.
+        detail: String,
+    },
     /// It could not be had, or was refused.
     Refused(LastRefusal),
 }
@@ -121,7 +126,7 @@ impl FetchAttempts {
         jitter: u8,
     ) -> FetchAttempt {
         let failures = match (&answer, self.of(url)) {
-            (FetchAnswer::Nothing | FetchAnswer::Later, _) => 0,
+            (FetchAnswer::Nothing | FetchAnswer::Later | FetchAnswer::Held { .. }, _) => 0,
             (_, Some(begun)) if begun.answer == FetchAnswer::Awaited => begun.failures,
             (_, before) => before.map_or(0, |one| one.failures).saturating_add(1),
         };
@@ -206,6 +211,13 @@ impl Engine {
             NoBootstrap::Nothing {
                 retry_after: Some(wish),
             } => (FetchAnswer::Later, Some(*wish)),
+            NoBootstrap::Held {
+                retry_after,
+                detail,
+            } => {
+                let detail = detail.clone();
+                (FetchAnswer::Held { detail }, Some(*retry_after))
+            }
             NoBootstrap::Nothing { retry_after: None }
             | NoBootstrap::NoSource
             | NoBootstrap::Later { .. } => (FetchAnswer::Nothing, None),

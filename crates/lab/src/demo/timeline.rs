@@ -89,6 +89,7 @@ fn client_words(event: &ClientEvent) -> String {
             format!("asks for its DM Bootstrap: GET {url} (client-initiated)")
         }
         ClientEvent::NothingThere { url, .. } => format!("{url} has no DM Bootstrap for it now"),
+        ClientEvent::Held { detail, .. } => format!("is held until an operator decides: {detail}"),
         ClientEvent::Delivered { method, octets } => {
             format!("receives a DM Bootstrap: {octets} octets, {method}")
         }

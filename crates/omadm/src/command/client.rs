@@ -480,6 +480,9 @@ pub(super) fn not_fetched(problem: &NoBootstrap) -> Failure {
         NoBootstrap::Nothing { .. } => {
             "assign a profile on the server: omadm device add … --profile NAME"
         }
+        NoBootstrap::Held { .. } => {
+            "tell the server's operator, who sees it with `omadm device pending`; `omadm client status` tells when the device asks again"
+        }
         NoBootstrap::Later { .. } => {
             "`omadm client bootstrap` asks at once; `omadm client status` tells what was answered"
         }

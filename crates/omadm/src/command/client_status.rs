@@ -70,11 +70,14 @@ fn tell(attempt: &FetchAttempt) -> Result<(), Failure> {
         FetchAnswer::Awaited => "it gave no answer before the device was cut off",
         FetchAnswer::Nothing => "it has nothing for this device now",
         FetchAnswer::Later => "it wants to be asked later",
+        FetchAnswer::Held { .. } => "it holds the device until an operator decides",
         FetchAnswer::Refused(refusal) => refusal.sentence.as_str(),
     };
     say(format!("{}  asked at {at}: {answer}", attempt.url))?;
-    if let FetchAnswer::Refused(refusal) = &attempt.answer {
-        details(refusal)?;
+    match &attempt.answer {
+        FetchAnswer::Refused(refusal) => details(refusal)?,
+        FetchAnswer::Held { detail } => say(format!("  it says: {detail}"))?,
+        _ => {}
     }
     let failures = attempt.failures;
     let failed = (failures > 0).then(|| format!(", {failures} failure(s) in a row"));
@@ -128,6 +131,7 @@ fn attempt_json(attempt: &FetchAttempt) -> serde_json::Value {
         FetchAnswer::Awaited => ("awaited", None),
         FetchAnswer::Nothing => ("nothing", None),
         FetchAnswer::Later => ("later", None),
+        FetchAnswer::Held { .. } => ("held", None),
         FetchAnswer::Refused(refusal) => ("refused", Some(refusal)),
     };
     serde_json::json!({

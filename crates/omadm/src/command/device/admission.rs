@@ -99,20 +99,21 @@ pub(super) async fn pending(api: &ApiClient, rejected: bool, json: bool) -> Resu
 }
 
 fn tell(device: &WaitingBody) -> Result<(), Failure> {
-    say(format!("{}  {}", device.id, device.dev_id))?;
+    say(format!("id:       {}", device.id))?;
+    say(format!("device:   {}", device.dev_id))?;
     let vouched = match &device.vouched_by {
         Some(by) => format!("{by} vouches for the DevID"),
         None => "nobody vouches for the DevID: compare the SHA-256 with what the device shows"
             .to_owned(),
     };
-    say(format!("    {vouched}"))?;
-    say(format!("    SHA-256 {}", device.fingerprint))?;
+    say(format!("          {vouched}"))?;
+    say(format!("SHA-256:  {}", device.fingerprint))?;
     say(format!(
-        "    subject {}, issuer {}, until {}",
+        "subject:  {}, issuer {}, until {}",
         device.subject, device.issuer, device.not_after
     ))?;
     say(format!(
-        "    profile {}, {} since {}, seen {}, forgotten {}",
+        "profile:  {}; {} since {}, seen {}, forgotten {}",
         device.profile.as_deref().unwrap_or("-"),
         device.state,
         device.since,
@@ -120,7 +121,7 @@ fn tell(device: &WaitingBody) -> Result<(), Failure> {
         device.expires_at
     ))?;
     match &device.why {
-        Some(why) => say(format!("    why: {why}")),
+        Some(why) => say(format!("why:      {why}")),
         None => Ok(()),
     }
 }
