@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use omadm_lab::conformance::Verdict;
-use omadm_lab::conformance::peer::{Alteration, Followers};
+use omadm_lab::conformance::peer::Alteration;
 use omadm_lab::conformance::report::Report;
 
 /// So many of them, from all over the table.
@@ -22,13 +22,11 @@ pub(crate) fn misjudged(alteration: &Alteration, report: &Report) -> Option<Stri
     if !matches!(altered, Verdict::Failed { .. } | Verdict::Differs { .. }) {
         return Some(format!("{} did not fail: {altered:?}", alteration.check));
     }
-    let Followers::These(followers) = alteration.followers else {
-        return None;
-    };
-    let failed = |id: &&str| verdict(id) != Verdict::Passed && *id != alteration.check;
+    let failed = |id: &&str| verdict(id) != Verdict::Passed;
     let all = report.results.iter().map(|result| result.check.id);
-    let found: BTreeSet<_> = all.filter(failed).collect();
-    let expected: BTreeSet<_> = followers.iter().copied().collect();
+    let others: BTreeSet<_> = all.filter(|id| *id != alteration.check).collect();
+    let found: BTreeSet<_> = others.iter().copied().filter(failed).collect();
+    let expected = alteration.followers.of(&others);
     let others = found.symmetric_difference(&expected);
     let others: Vec<_> = others
         .map(|id| format!("{id} {}: {}", verdict(id).as_str(), verdict(id).detail()))

@@ -24,7 +24,7 @@ pub const CLIENT_ALTERATIONS: &[Alteration] = &[
             "/elsewhere".clone_into(&mut ask.target);
         }
     })
-    .followed_by_any(),
+    .followed_by_all_but(&["sec-version sec-version-today sec-suite noti-wrong-digest"]),
     request("boot-fetch-devid", |ask| {
         if ask.target == "/bootstrap" {
             drop_header(ask, DEV_ID);

@@ -7,6 +7,8 @@ mod proxy;
 mod relay;
 mod server;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::wire::{Answer, Ask};
@@ -31,13 +33,30 @@ pub struct Alteration {
     pub followers: Followers,
 }
 
-/// The checks that fail with another one, since no peer can be wrong in that one place alone.
+/// The checks that fail with another one, since no peer can be wrong in that one place alone. Names stand with blanks between, several in one text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Followers {
     /// These, and all of them.
     These(&'static [&'static str]),
-    /// Any: the kit gets no further with such a peer.
-    Any,
+    /// All but these: the kit gets no further with such a peer.
+    AllBut(&'static [&'static str]),
+}
+
+impl Followers {
+    /// Their names, of all checks of the kit but the altered one.
+    #[must_use]
+    pub fn of<'a>(self, others: &BTreeSet<&'a str>) -> BTreeSet<&'a str>
+    where
+        'static: 'a,
+    {
+        let names = |texts: &'static [&'static str]| -> BTreeSet<&'a str> {
+            texts.iter().flat_map(|text| text.split(' ')).collect()
+        };
+        match self {
+            Self::These(these) => names(these),
+            Self::AllBut(those) => others - &names(those),
+        }
+    }
 }
 
 impl Alteration {
@@ -54,8 +73,8 @@ impl Alteration {
         self
     }
 
-    const fn followed_by_any(mut self) -> Self {
-        self.followers = Followers::Any;
+    const fn followed_by_all_but(mut self, others: &'static [&'static str]) -> Self {
+        self.followers = Followers::AllBut(others);
         self
     }
 }

@@ -8,6 +8,12 @@ use omadm_dm2::package0::ReceivedPackage0;
 use super::{Alteration, AnswerChange, Asked, Change, DatagramChange, OTHER_DEV_ID};
 use crate::conformance::wire::Answer;
 
+/// The checks that need a session in which the server sends what an operator queued.
+const COMMANDS: &str = "cmd-hget cmd-hput cmd-hpost cmd-delete cmd-exec cmd-get cmd-show cmd-cont \
+    cmd-default cmd-sub cmd-unsub uri-query dac-read dac-give cache-validator";
+/// The checks that need a device to be called.
+const NOTIFICATIONS: &str = "noti-form noti-server-id noti-digest noti-replay noti-session";
+
 /// An alteration for each check, by the check's name. Without an answer to either package, or commands in it, the kit gets no further.
 pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("boot-media-type", |asked, answer| {
@@ -53,7 +59,13 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             answer.status = 500;
         }
     })
-    .followed_by_any(),
+    .followed_by_all_but(&[
+        "boot-media-type boot-document boot-account boot-again boot-nobody",
+        "boot-stranger boot-of-another http-method json-package2 nego-unsupported",
+        "nego-repository repo-upload devid-of-another sec-nobody sec-stranger",
+        "sec-https sec-not-below-tls sec-x509-suite sec-x509-suites sec-psk-suites",
+        "sec-psk www-authenticate",
+    ]),
     answer("flow-media-type", |asked, answer| {
         if asked.is_of_type(PACKAGE1) {
             set(answer, "content-type", "text/plain");
@@ -64,7 +76,14 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             answer.status = 500;
         }
     })
-    .followed_by_any(),
+    .followed_by(&[
+        COMMANDS,
+        NOTIFICATIONS,
+        "flow-end flow-status-count flow-no-session flow-newer-session",
+        "flow-without-cookie http-method json-null-alert json-schema-package3",
+        "alert-bootstrap-again alert-generic status-any-code status-members",
+        "result-in-status result-beside-status result-not-modified async-accepted",
+    ]),
     answer("flow-end", |_, answer| {
         replace(
             answer,
@@ -72,7 +91,11 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             "[\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//\"]",
         );
     })
-    .followed_by_any(),
+    .followed_by(&[
+        COMMANDS,
+        NOTIFICATIONS,
+        "flow-no-session alert-bootstrap-again",
+    ]),
     answer("flow-status-count", |asked, answer| {
         if asked.is_of_type(PACKAGE3) && answer.status == 400 && !asked.says("\"sc\":\"200\"") {
             end(answer);
@@ -109,7 +132,18 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("json-package2", |_, answer| {
         replace(answer, "\"CMD\"", "\"Cmd\"");
     })
-    .followed_by_any(),
+    .followed_by(&[
+        COMMANDS,
+        NOTIFICATIONS,
+        "flow-package1 flow-package3 flow-end flow-status-count flow-no-session",
+        "flow-newer-session flow-without-cookie json-commands json-client-uris",
+        "json-server-uris json-mos json-mos-without-moid json-unknown-members",
+        "json-null-alert json-schema json-schema-package3 alert-client-initiated",
+        "alert-server-initiated alert-notification-id alert-bootstrap-complete",
+        "alert-bootstrap-type alert-bootstrap-again alert-both-causes alert-generic",
+        "alert-data status-any-code status-members result-in-status",
+        "result-beside-status result-not-modified async-accepted",
+    ]),
     answer("json-commands", |_, answer| {
         replace(
             answer,
@@ -161,7 +195,14 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("alert-client-initiated", |asked, answer| {
         refuse_if(asked.says("ClientInitiatedMgmt"), answer);
     })
-    .followed_by_any(),
+    .followed_by(&[
+        COMMANDS,
+        "flow-package1 flow-media-type http-busy json-mos json-mos-without-moid",
+        "json-unknown-members json-schema alert-generic alert-data async-accepted",
+        "nego-not-acceptable nego-accept nego-unsupported nego-parameters",
+        "nego-omadm-accept devid-refusal sec-basic-offered sec-basic sec-basic-wrong",
+        "sec-digest-offered sec-digest",
+    ]),
     answer("alert-server-initiated", |asked, answer| {
         refuse_if(asked.says("\"NOTIFICATION-ID\":7"), answer);
     }),
@@ -175,7 +216,14 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
     answer("alert-bootstrap-type", |asked, answer| {
         refuse_if(asked.says("BootstrapType"), answer);
     })
-    .followed_by_any(),
+    .followed_by(&[
+        NOTIFICATIONS,
+        "flow-package3 flow-end flow-status-count flow-no-session flow-newer-session",
+        "flow-without-cookie json-package2 json-commands json-client-uris",
+        "json-server-uris json-null-alert json-schema-package3 alert-bootstrap-again",
+        "alert-generic status-any-code status-members result-in-status",
+        "result-beside-status result-not-modified async-accepted",
+    ]),
     answer("alert-bootstrap-again", |asked, answer| {
         refuse_if(asked.says("BootstrapType") && asked.earlier > 0, answer);
     }),
@@ -205,7 +253,12 @@ pub const SERVER_ALTERATIONS: &[Alteration] = &[
             answer,
         );
     })
-    .followed_by_any(),
+    .followed_by(&[
+        NOTIFICATIONS,
+        "flow-package3 flow-end flow-no-session flow-newer-session",
+        "flow-without-cookie json-null-alert json-schema-package3",
+        "alert-bootstrap-again alert-generic result-beside-status cache-validator",
+    ]),
     answer("result-beside-status", |asked, answer| {
         refuse_if(asked.says("\"MOData\":["), answer);
     }),
