@@ -53,8 +53,47 @@ impl ClientUri {
         tree: &dyn TreeView,
         sight: &dyn Sight,
     ) -> Result<Vec<NodeAddress>, ResolveError> {
-        let mut found = self.resolve_instances(tree, sight)?;
-        let mut many = self.instance == InstanceStep::All;
+        let mut found = Vec::new();
+        if self.instance == InstanceStep::All {
+            let mut seen = false;
+            for miid in tree.instances(&self.moid)? {
+                if sight.sees(&self.moid, &miid) {
+                    seen = true;
+                    let root = NodeAddress::root(self.moid.clone(), miid);
+                    found.extend(self.nodes_of(root, tree, sight)?);
+                }
+            }
+            if !seen {
+                return Err(ResolveError::NoInstance);
+            }
+        } else {
+            found = self.nodes_of(self.resolve_instance(tree, sight)?, tree, sight)?;
+        }
+        let many = self.instance == InstanceStep::All || self.path.contains(&Step::All);
+        debug_assert!(
+            many || found.len() <= 1,
+            "only a wildcard yields several nodes"
+        );
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if let InstanceStep::Miid(miid) = &self.instance {
+            let root = NodeAddress::root(self.moid.clone(), miid.clone());
+            if tree.kind(&root)?.is_none() {
+                return Err(ResolveError::NoInstance);
+            }
+        }
+        Err(ResolveError::NoNode)
+    }
+
+    /// The nodes of one instance. What is asked of an instance is asked at once: it lies together in a store.
+    fn nodes_of(
+        &self,
+        root: NodeAddress,
+        tree: &dyn TreeView,
+        sight: &dyn Sight,
+    ) -> Result<Vec<NodeAddress>, ResolveError> {
+        let mut found = vec![root];
         for (n, step) in self.path.iter().enumerate() {
             // A node stands only where all above it stand, and nothing has no children: to look at the last name is enough.
             let last = n + 1 == self.path.len();
@@ -74,38 +113,24 @@ impl ClientUri {
                     Step::XName(x) => next.extend(self.matching_child(*x, &at, tree, sight)?),
                 }
             }
-            many |= *step == Step::All;
             found = next;
         }
-        debug_assert!(
-            many || found.len() <= 1,
-            "only a wildcard yields several nodes"
-        );
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        if let InstanceStep::Miid(miid) = &self.instance {
-            let root = NodeAddress::root(self.moid.clone(), miid.clone());
-            if tree.kind(&root)?.is_none() {
-                return Err(ResolveError::NoInstance);
-            }
-        }
-        Err(ResolveError::NoNode)
+        Ok(found)
     }
 
-    /// With a MIID and a path the instance may turn out not to be there.
-    fn resolve_instances(
+    /// The one instance. With a MIID and a path it may turn out not to be there.
+    fn resolve_instance(
         &self,
         tree: &dyn TreeView,
         sight: &dyn Sight,
-    ) -> Result<Vec<NodeAddress>, ResolveError> {
+    ) -> Result<NodeAddress, ResolveError> {
         // One instance by its key: what else the device holds does not matter. Where a path follows, its end is looked at.
         if let InstanceStep::Miid(miid) = &self.instance {
             let root = NodeAddress::root(self.moid.clone(), miid.clone());
             let stands = !self.path.is_empty() || tree.kind(&root)?.is_some();
             let seen = stands && sight.sees(&self.moid, miid);
             return if seen {
-                Ok(vec![root])
+                Ok(root)
             } else {
                 Err(ResolveError::NoInstance)
             };
@@ -126,11 +151,10 @@ impl ClientUri {
             }
             roots = fitting;
         }
-        match roots.len() {
-            0 => Err(ResolveError::NoInstance),
-            1 => Ok(roots),
-            _ if self.instance == InstanceStep::All => Ok(roots),
-            _ => Err(ResolveError::SeveralInstances),
+        match (roots.pop(), roots.is_empty()) {
+            (None, _) => Err(ResolveError::NoInstance),
+            (Some(root), true) => Ok(root),
+            (Some(_), false) => Err(ResolveError::SeveralInstances),
         }
     }
 
