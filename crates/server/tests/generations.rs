@@ -451,6 +451,66 @@ async fn what_cannot_be_rotated_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn auth_bootstrap_is_rotated_by_a_further_bootstrap_and_both_fetch_until_the_new_one_arrived()
+{
+    const BOOTSTRAP: &str = "bootstrap";
+    let rig = rig(|_| {}).await;
+    let fetches = async |identity: &omadm_tls::Identity| {
+        let headers = [("OMADM-DevID", DEVICE)];
+        let mut wire = rig.connect(Some(identity)).await;
+        wire.send(Method::GET, "/bootstrap", &headers, "").await
+    };
+    let credential = |document: &support::Answer| {
+        let json = document.json();
+        let node = &json[0]["MOData"]["DMAcc"]["Auth"]["Bootstrap"];
+        trsp(&json!({"Data": node["ClientPubKey"], "Secret": node["ClientSecretKey"]}))
+    };
+    let mut device = Device::new(&rig, DEVICE, "client").await;
+    let first = credential(&device.document);
+    device.bootstrap().await;
+    assert_eq!(device.live(BOOTSTRAP).await, ["current"]);
+    let (status, detail) = refused(device.rotate(BOOTSTRAP).await);
+    assert!(
+        status == 422 && detail.contains("by a bootstrap alone"),
+        "{detail}"
+    );
+
+    let new = NewBootstrap {
+        device: DEVICE.to_owned(),
+        profile: Some("full".to_owned()),
+        ..NewBootstrap::default()
+    };
+    rig.api.start_bootstrap(&new).await.unwrap();
+    assert_eq!(device.live(BOOTSTRAP).await, ["current", "pending"]);
+    // Fetched by the one in use; lost on the way; fetched again by the same, since nothing of it was used.
+    for _again in 0..2 {
+        device.document = fetches(&first).await;
+        assert_eq!(device.document.status, 200);
+    }
+    let second = credential(&device.document);
+    assert_ne!(first.chain(), second.chain());
+    assert_eq!(device.live(BOOTSTRAP).await, ["current", "pending"]);
+    let json = device.document.json();
+    device.boot = trsp(&json[0]["MOData"]["DMAcc"]["Auth"]["Trsp"]);
+    device.bootstrap().await;
+    // The new one counts; the former is what its own document can bring back, until the operator ends that.
+    assert_eq!(device.live(BOOTSTRAP).await, ["boot", "current"]);
+    assert_eq!(fetches(&second).await.status, 200);
+    let revoked = rig.api.revoke_generation(DEVICE, "boot", Some(BOOTSTRAP));
+    assert_eq!(revoked.await.unwrap().revoked.len(), 1);
+    assert_eq!(device.live(BOOTSTRAP).await, ["current"]);
+    let dead = fetches(&first).await;
+    assert_eq!(
+        (dead.status, dead.cause()),
+        (403, "credential-revoked".to_owned())
+    );
+    // Out of escrow, the new one does not bring its own document back; it fetches the next one.
+    assert_eq!(fetches(&second).await.status, 403);
+    rig.api.start_bootstrap(&new).await.unwrap();
+    assert_eq!(fetches(&second).await.status, 200);
+}
+
+#[tokio::test]
 async fn no_secret_of_a_rotation_is_told_by_api_events_or_commands() {
     let rig = rig(|_| {}).await;
     let mut device = Device::new(&rig, DEVICE, "factory").await;
