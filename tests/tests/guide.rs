@@ -5,11 +5,12 @@ use omadm_tests::guide::{Chapter, Session};
 use omadm_tests::house::root;
 
 /// Chapters with a test of their own, which may so run side by side; `every_other_chapter_can_be_followed` is for the rest.
-const OWN: [&str; 4] = [
+const OWN: [&str; 5] = [
     "managing.md",
     "bootstrap-client-initiated.md",
     "bootstrap-factory.md",
     "bootstrap-smartcard.md",
+    "bootstrap-server-initiated.md",
 ];
 
 /// Follows a page and gives the number of its commands.
@@ -45,6 +46,11 @@ fn the_chapter_on_smartcards_can_be_followed() {
 #[test]
 fn the_chapter_on_client_initiated_bootstrap_can_be_followed() {
     assert!(follow("docs/bootstrap-client-initiated.md") > 30);
+}
+
+#[test]
+fn the_chapter_on_server_initiated_bootstrap_can_be_followed() {
+    assert!(follow("docs/bootstrap-server-initiated.md") > 15);
 }
 
 #[test]

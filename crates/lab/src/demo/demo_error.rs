@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use omadm_carrier::CarrierError;
-use omadm_client::{ClientBuildError, DeviceDirError, NoBootstrap};
+use omadm_client::{ClientBuildError, DeviceDirError, ListenError, NoBootstrap};
 use omadm_mo::ddf::DdfError;
 use omadm_mo::{DevId, DevIdError, ServerUriError, TreeError};
 use omadm_server::StartError;
@@ -29,6 +29,9 @@ pub enum DemoError {
     /// No bootstrap.
     #[error("the bootstrap: {0}")]
     Bootstrap(#[from] NoBootstrap),
+    /// The device does not listen.
+    #[error("the device's bootstrap listener: {0}")]
+    Listen(#[from] ListenError),
     /// The carrier of the document.
     #[error("the carrier: {0}")]
     Carrier(#[from] CarrierError),
@@ -110,6 +113,7 @@ impl DemoError {
             | Self::Nodes(_)
             | Self::Device(_)
             | Self::Client(_)
+            | Self::Listen(_)
             | Self::Carrier(_)
             | Self::NoRecord(_)
             | Self::Tree(_)

@@ -1,7 +1,8 @@
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use omadm_client::policy::NetworkPolicy;
+use omadm_client::policy::{ListenAddresses, NetworkPolicy};
 use omadm_client::{Client, DeviceDir};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
@@ -29,7 +30,8 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Makes a device: key made on it, certificate by its request, registered through the operator's API. The second is the server's record of its bootstrap.
+    /// Makes a device: key made on it, certificate by its request, registered through the operator's API. The second is the server's record of its bootstrap,
+    /// where one is there before the server begins.
     pub(super) async fn make(
         self,
         dev_id: DevId,
@@ -37,18 +39,18 @@ impl Place<'_> {
         profile: &str,
         api: &ApiClient,
         timeline: &Timeline,
-    ) -> Result<(DemoDevice, String), DemoError> {
+    ) -> Result<(DemoDevice, Option<String>), DemoError> {
         let dir = DeviceDir::init(&self.folder, &dev_info(dev_id.clone()))?;
+        let waits = method != DemoMethod::Server;
         let new = NewDevice {
             dev_id: dev_id.to_string(),
             csr: Some(std::fs::read_to_string(dir.request_file())?),
-            profile: Some(profile.to_owned()),
-            method: Some(method.method().name().to_owned()),
+            profile: Some(profile.to_owned()).filter(|_| waits),
+            method: Some(method.method().name().to_owned()).filter(|_| waits),
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await?;
         let record = added.bootstrap.map(|record| record.id);
-        let record = record.ok_or_else(|| DemoError::NoRecord(dev_id.clone()))?;
         let certificate = added.certificate.unwrap_or_default();
         std::fs::write(dir.certificate_file(), certificate)?;
         let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
@@ -67,11 +69,17 @@ impl Place<'_> {
                 builder.factory_image(self.folder.join(CARRIER).join("factory.json"))
             }
             DemoMethod::Smartcard => builder.card_file(self.folder.join(CARRIER).join(CARD)),
-            DemoMethod::Client => {
+            DemoMethod::Client | DemoMethod::Server => {
                 let url = format!("https://localhost:{}{BOOTSTRAP_PATH}", self.port);
                 builder.source(ServerUri::parse(&url)?, vec![self.server.clone()])
             }
         };
+        if method == DemoMethod::Server {
+            builder = builder.listen(ListenAddresses {
+                bootstrap: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                ..ListenAddresses::default()
+            });
+        }
         let device = DemoDevice {
             client: builder.build()?,
             dev_id,

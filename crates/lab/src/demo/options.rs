@@ -29,6 +29,8 @@ pub enum DemoMethod {
     Smartcard,
     /// The device fetches.
     Client,
+    /// The server pushes the document to the device.
+    Server,
 }
 
 /// Where a demo keeps its records.
@@ -70,13 +72,14 @@ impl DemoOptions {
 
 impl DemoMethod {
     /// Every method, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Factory, Self::Smartcard, Self::Client];
+    pub const ALL: [Self; 4] = [Self::Factory, Self::Smartcard, Self::Client, Self::Server];
 
     pub(super) const fn method(self) -> BootstrapMethod {
         match self {
             Self::Factory => BootstrapMethod::Factory,
             Self::Smartcard => BootstrapMethod::Smartcard,
             Self::Client => BootstrapMethod::ClientInitiated,
+            Self::Server => BootstrapMethod::ServerInitiated,
         }
     }
 
@@ -90,6 +93,9 @@ impl DemoMethod {
                 "the DM Bootstrap is read from the card in the device when it is switched on (a virtual card in this process; real readers: omadm card)"
             }
             Self::Client => "the device asks the bootstrap server",
+            Self::Server => {
+                "the server pushes the document to the device, which listens, over mutual TLS"
+            }
         }
     }
 }

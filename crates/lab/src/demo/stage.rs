@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use omadm_carrier::{BuildOptions, CardOptions, CarriedDocument, Carrier};
+use omadm_client::BOOTSTRAP_PATH;
 use omadm_mo::DevId;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewBootstrap;
@@ -30,6 +31,10 @@ const DEVICES: [&str; 4] = [
 ];
 /// ICCID of the card.
 const ICCID: &str = "8949017201234567890";
+
+/// How often it is looked whether a pushed document was applied, and for how long.
+const LOOK: Duration = Duration::from_millis(2);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a step is measured against.
 struct Before {
@@ -62,17 +67,25 @@ impl Stage<'_> {
             .make(dev_id, method, profile, self.api, self.timeline)
             .await?;
         self.catch_up().await?;
+        let missing = || DemoError::NoRecord(device.dev_id.clone());
         match method {
             DemoMethod::Factory => {
+                let record = record.ok_or_else(missing)?;
                 self.build(Carrier::Factory, &record, &device).await?;
                 self.operator("takes the document, builds a factory image of it and puts it into the device's storage");
             }
             DemoMethod::Smartcard => {
+                let record = record.ok_or_else(missing)?;
                 self.build(Carrier::Smartcard, &record, &device).await?;
                 self.operator("takes the document, writes it onto a card and puts that into the device's reader");
             }
             DemoMethod::Client => {
                 self.operator("tells the device the bootstrap URL and the server's CA");
+            }
+            DemoMethod::Server => {
+                self.operator(
+                    "tells the device which server it may be bootstrapped by, and has it listen",
+                );
             }
         }
         self.catch_up().await?;
@@ -87,6 +100,7 @@ impl Stage<'_> {
     ) -> Result<DemoRow, DemoError> {
         let before = self.before(device).await?;
         match method {
+            DemoMethod::Server => self.push(device).await?,
             DemoMethod::Factory | DemoMethod::Smartcard => {
                 let _outcome = device.client.switch_on().await?;
             }
@@ -95,6 +109,35 @@ impl Stage<'_> {
             }
         }
         self.settled(DemoStep::Bootstrap, device, before).await
+    }
+
+    /// The server sends the document to where the device listens. Over once both know that the device has it, or the record has ended.
+    async fn push(&self, device: &DemoDevice) -> Result<(), DemoError> {
+        let listening = device.client.listen().await?;
+        let address = listening.bootstrap.map(|address| address.to_string());
+        let to = format!("https://{}{BOOTSTRAP_PATH}", address.unwrap_or_default());
+        self.operator(&format!(
+            "starts a bootstrap of the device, to be pushed to {to}"
+        ));
+        let new = NewBootstrap {
+            device: device.dev_id.to_string(),
+            profile: Some(self.options.profile.name().to_owned()),
+            method: Some(DemoMethod::Server.method().name().to_owned()),
+            to: Some(to),
+            ..NewBootstrap::default()
+        };
+        let record = self.api.start_bootstrap(&new).await?.id;
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let now = self.api.bootstrap(&record).await?;
+            let on_its_way = ["drafted", "queued", "sent"].contains(&now.state.as_str());
+            if now.ended_at.is_some() || (!on_its_way && device.is_owing()?) {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        listening.end().await;
+        Ok(())
     }
 
     /// A further bootstrap of the same account, which an operator starts and the device fetches.

@@ -57,6 +57,8 @@ enum Method {
     Smartcard,
     /// The device asks the bootstrap server
     Client,
+    /// The server pushes the document to the device
+    Server,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,6 +82,7 @@ impl Demo {
             Method::Factory => DemoMethod::Factory,
             Method::Smartcard => DemoMethod::Smartcard,
             Method::Client => DemoMethod::Client,
+            Method::Server => DemoMethod::Server,
         });
         let options = DemoOptions {
             folder: folder.path().to_owned(),
