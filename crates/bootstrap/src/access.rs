@@ -83,28 +83,20 @@ mod tests {
     }
 
     fn account(perm: &[Moid]) -> Account {
+        let provenance = Provenance {
+            method: BootstrapMethod::Factory,
+            format: ProfileFormat::Dm2,
+            kind: BootstrapKind::First,
+            seq: 1,
+            at: None,
+            event_id: EventId::of([1; 16]),
+            payload_hash: PayloadHash::of(b""),
+            source: BootstrapSource::FactoryImage,
+            channel: ChannelSecurity::Local,
+        };
         Account {
-            srv_id: SrvId::parse("a").unwrap(),
-            miid: Miid::counted(2),
             perm: perm.to_vec(),
-            provenance: Provenance {
-                method: BootstrapMethod::Factory,
-                format: ProfileFormat::Dm2,
-                kind: BootstrapKind::First,
-                seq: 1,
-                at: None,
-                event_id: EventId::of([1; 16]),
-                payload_hash: PayloadHash::of(b""),
-                source: BootstrapSource::FactoryImage,
-                channel: ChannelSecurity::Local,
-            },
-            provided: Vec::new(),
-            owed: None,
-            subscriptions: Vec::new(),
-            defaults: Vec::new(),
-            bootstrapped_host: None,
-            cards: Vec::new(),
-            factory: None,
+            ..Account::new(SrvId::parse("a").unwrap(), Miid::counted(2), provenance)
         }
     }
 

@@ -41,6 +41,26 @@ pub struct Account {
     pub factory: Option<FactoryBeneath>,
 }
 
+impl Account {
+    /// One that has come to be so, permits nothing yet, and owes nothing.
+    #[must_use]
+    pub const fn new(srv_id: SrvId, miid: Miid, provenance: Provenance) -> Self {
+        Self {
+            srv_id,
+            miid,
+            perm: Vec::new(),
+            provenance,
+            provided: Vec::new(),
+            owed: None,
+            subscriptions: Vec::new(),
+            defaults: Vec::new(),
+            bootstrapped_host: None,
+            cards: Vec::new(),
+            factory: None,
+        }
+    }
+}
+
 /// An instance that an item of a bootstrap produced: delivered again from the same source, the item replaces it (D75).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProvidedInstance {

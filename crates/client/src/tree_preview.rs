@@ -163,27 +163,16 @@ fn device(
 
 /// An account as if the image had brought it.
 fn account(srv_id: SrvId, miid: &Miid) -> Account {
-    Account {
-        srv_id,
-        miid: miid.clone(),
-        perm: Vec::new(),
-        provenance: Provenance {
-            method: BootstrapMethod::Factory,
-            format: ProfileFormat::Dm2,
-            kind: BootstrapKind::First,
-            seq: 1,
-            at: None,
-            event_id: EventId::of([0; 16]),
-            payload_hash: PayloadHash::of(&[]),
-            source: BootstrapSource::FactoryImage,
-            channel: ChannelSecurity::Local,
-        },
-        provided: Vec::new(),
-        owed: None,
-        subscriptions: Vec::new(),
-        defaults: Vec::new(),
-        bootstrapped_host: None,
-        cards: Vec::new(),
-        factory: None,
-    }
+    let provenance = Provenance {
+        method: BootstrapMethod::Factory,
+        format: ProfileFormat::Dm2,
+        kind: BootstrapKind::First,
+        seq: 1,
+        at: None,
+        event_id: EventId::of([0; 16]),
+        payload_hash: PayloadHash::of(&[]),
+        source: BootstrapSource::FactoryImage,
+        channel: ChannelSecurity::Local,
+    };
+    Account::new(srv_id, miid.clone(), provenance)
 }

@@ -8,48 +8,35 @@ use crate::{BootstrapFailureCause as Cause, BootstrapPolicy, Refusal};
 
 /// Reads an account and gives what is wrong with it its own cause (step 5).
 pub(super) fn read_account(item: &BoundItem) -> Result<DmAcc, Refusal> {
-    let place = |path: &NodePath| format!("{}/{path}", item.moid);
-    let account = DmAcc::from_node(&item.node).map_err(|error| {
-        let missing_uri = error.path.is(&[names::SRV_URI]) && error.fault == ViewFault::Missing;
-        let cause = if missing_uri {
-            Cause::MissingSrvUri
+    let wrong = |cause: Cause, path: &NodePath| {
+        let place = format!("{}/{path}", item.moid);
+        cause.refusal().at(&*item.at).on(place)
+    };
+    let of_srv_uri = |path: &NodePath, cause| {
+        if path.is(&[names::SRV_URI]) {
+            cause
         } else {
             Cause::InvalidAccount
+        }
+    };
+    let account = DmAcc::from_node(&item.node).map_err(|error| {
+        let cause = match error.fault {
+            ViewFault::Missing => of_srv_uri(&error.path, Cause::MissingSrvUri),
+            _ => Cause::InvalidAccount,
         };
-        cause
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
+        wrong(cause, &error.path).because(error.fault)
     })?;
     account.require_https().map_err(|error| {
-        let is_srv_uri = error.path.is(&[names::SRV_URI]);
-        let cause = if is_srv_uri {
-            Cause::InsecureSrvUri
-        } else {
-            Cause::InvalidAccount
-        };
-        cause
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
+        let cause = of_srv_uri(&error.path, Cause::InsecureSrvUri);
+        wrong(cause, &error.path).because(error.fault)
     })?;
-    account.require_perm().map_err(|error| {
-        Cause::MissingPerm
-            .refusal()
-            .at(&*item.at)
-            .on(place(&error.path))
-            .because(error.fault)
-    })?;
+    account
+        .require_perm()
+        .map_err(|error| wrong(Cause::MissingPerm, &error.path).because(error.fault))?;
     if let Err(violations) = dm_acc::ddf().validate(&item.node)
         && let Some(first) = violations.first()
     {
-        return Err(Cause::InvalidAccount
-            .refusal()
-            .at(&*item.at)
-            .on(place(&first.path))
-            .because(first.kind));
+        return Err(wrong(Cause::InvalidAccount, &first.path).because(first.kind));
     }
     Ok(account)
 }

@@ -267,30 +267,24 @@ impl Planner<'_> {
             Some(_) => BootstrapKind::Re,
             None => BootstrapKind::First,
         };
+        let provenance = Provenance {
+            method: delivery.method,
+            format: ProfileFormat::Dm2,
+            kind,
+            seq: old
+                .map_or(0, |account| account.provenance.seq)
+                .saturating_add(1),
+            at: delivery.at,
+            event_id: delivery.event_id.clone(),
+            payload_hash: self.payload_hash,
+            source: delivery.source.clone(),
+            channel: delivery.channel,
+        };
         let mut account = Account {
             bootstrapped_host: Some(read.srv_uri.host().to_owned()),
-            srv_id: read.srv_id,
-            miid,
             perm: read.perm,
-            provenance: Provenance {
-                method: delivery.method,
-                format: ProfileFormat::Dm2,
-                kind,
-                seq: old
-                    .map_or(0, |account| account.provenance.seq)
-                    .saturating_add(1),
-                at: delivery.at,
-                event_id: delivery.event_id.clone(),
-                payload_hash: self.payload_hash,
-                source: delivery.source.clone(),
-                channel: delivery.channel,
-            },
-            provided: Vec::new(),
             owed: Some(OwedCompletion::fresh()),
-            subscriptions: Vec::new(),
-            defaults: Vec::new(),
-            cards: Vec::new(),
-            factory: None,
+            ..Account::new(read.srv_id, miid, provenance)
         };
         if let Some(old) = old {
             account.inherit(old);

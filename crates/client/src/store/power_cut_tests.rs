@@ -75,28 +75,22 @@ fn look(store: &TreeStore) -> Seen {
 }
 
 fn account(seq: u8, kind: BootstrapKind, provided: Vec<ProvidedInstance>) -> Account {
+    let provenance = Provenance {
+        method: BootstrapMethod::ClientInitiated,
+        format: ProfileFormat::Dm2,
+        kind,
+        seq: seq.into(),
+        at: Some(Utc(1_700_000_000_000)),
+        event_id: EventId::of([seq; 16]),
+        payload_hash: PayloadHash::of(&[seq]),
+        source: BootstrapSource::Server("https://boot.example.com:443".into()),
+        channel: ChannelSecurity::MutualTls,
+    };
     Account {
-        srv_id: srv_id(),
-        miid: Miid::counted(1),
         perm: moids().to_vec(),
-        provenance: Provenance {
-            method: BootstrapMethod::ClientInitiated,
-            format: ProfileFormat::Dm2,
-            kind,
-            seq: seq.into(),
-            at: Some(Utc(1_700_000_000_000)),
-            event_id: EventId::of([seq; 16]),
-            payload_hash: PayloadHash::of(&[seq]),
-            source: BootstrapSource::Server("https://boot.example.com:443".into()),
-            channel: ChannelSecurity::MutualTls,
-        },
         provided,
         owed: Some(OwedCompletion::fresh()),
-        subscriptions: Vec::new(),
-        defaults: Vec::new(),
-        bootstrapped_host: None,
-        cards: Vec::new(),
-        factory: None,
+        ..Account::new(srv_id(), Miid::counted(1), provenance)
     }
 }
 

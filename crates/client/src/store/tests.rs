@@ -436,17 +436,9 @@ fn bootstrap(server: &str, kind: BootstrapKind, version: u64) -> TreePlan {
         channel: ChannelSecurity::Local,
     };
     let account = Account {
-        srv_id: srv(server),
-        miid: Miid::counted(1),
         perm: vec![moid(0)],
-        provenance,
-        provided: Vec::new(),
         owed: Some(OwedCompletion::fresh()),
-        subscriptions: Vec::new(),
-        defaults: Vec::new(),
-        bootstrapped_host: None,
-        cards: Vec::new(),
-        factory: None,
+        ..Account::new(srv(server), Miid::counted(1), provenance)
     };
     TreePlan {
         accounts: vec![account],
