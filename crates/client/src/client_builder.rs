@@ -23,8 +23,8 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    AlertRoom, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, Grants, Host,
-    NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
+    AlertRoom, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, FetchedObjects,
+    Grants, Host, NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::SmppListener;
@@ -524,6 +524,7 @@ impl ClientBuilder {
             host,
             https,
             downloads,
+            fetched: FetchedObjects::default(),
             observer: self.observer,
             clock: self.clock,
             desk: NotificationDesk::default(),

@@ -13,10 +13,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
-use omadm_session::client::Cause;
+use omadm_mo::ServerUri;
+use omadm_session::client::{Cause, REDIRECTS, redirected};
 use tokio::time::timeout;
 
 pub use download_error::DownloadError;
@@ -63,6 +64,9 @@ pub struct Downloaded {
 /// What watches a download and may end it; what is there stays for the next time.
 pub(crate) type OnProgress<'a> = dyn FnMut(DownloadProgress) -> ControlFlow<()> + Send + 'a;
 
+/// What is requested where, for a download from a URL: the one it began with, or one that a redirect leads to.
+pub(crate) type Place<'a> = dyn Fn(ServerUri) -> (Target, Call) + Send + Sync + 'a;
+
 /// The client's downloads.
 pub(crate) struct Downloads {
     folder: PathBuf,
@@ -104,18 +108,18 @@ impl Downloads {
     pub(crate) async fn fetch(
         &self,
         https: &Https,
-        target: &Target,
-        call: &Call,
+        place: &Place<'_>,
+        from: &ServerUri,
         progress: &mut OnProgress<'_>,
     ) -> Result<Downloaded, DownloadError> {
         let _alone = self.alone.lock().await;
-        part::make_room(&self.folder, &call.url, KEPT).await?;
-        let mut part = Part::open(&self.folder, &call.url).await?;
+        part::make_room(&self.folder, from, KEPT).await?;
+        let mut part = Part::open(&self.folder, from).await?;
         let (mut tries, mut fruitless, mut restarts) = (0, 0, 0);
         loop {
             tries += 1;
             let before = part.octets();
-            let ended = self.attempt(https, target, call, &mut part, progress).await;
+            let ended = self.attempt(https, place, from, &mut part, progress).await;
             let cause = match ended {
                 Ok(true) => return part.finish(tries).await,
                 Ok(false) => return part.unchanged(),
@@ -146,19 +150,19 @@ impl Downloads {
             if fruitless > FRUITLESS || restarts > RESTARTS {
                 return Err(DownloadError::GivenUp { tries, cause });
             }
-            tracing::info!(url = %call.url, octets = part.octets(), %cause, "a download broke off and is taken up again");
+            tracing::info!(url = %from, octets = part.octets(), %cause, "a download broke off and is taken up again");
             if fruitless > 0 {
                 tokio::time::sleep(PAUSE * 2_u32.pow(fruitless - 1)).await;
             }
         }
     }
 
-    /// One request. False where the file is there already and unchanged.
+    /// One request, and those that redirects ask for (D08). False where the file is there already and unchanged.
     async fn attempt(
         &self,
         https: &Https,
-        target: &Target,
-        call: &Call,
+        place: &Place<'_>,
+        from: &ServerUri,
         part: &mut Part,
         progress: &mut OnProgress<'_>,
     ) -> Result<bool, Ended> {
@@ -168,7 +172,7 @@ impl Downloads {
                 more.insert(name, value);
             }
         };
-        let from = match part.resumable() {
+        let first = match part.resumable() {
             Some((octets, etag)) => {
                 put(RANGE, &format!("bytes={octets}-"));
                 put(IF_RANGE, etag);
@@ -179,13 +183,23 @@ impl Downloads {
         if let Some(etag) = part.finished() {
             put(IF_NONE_MATCH, etag);
         }
-        let begun = https.begin(target, call, &more).await;
-        let (response, _connection) = begun.map_err(|cause| match cause {
-            Cause::Unreachable(_) => Ended::Broken(cause),
-            refused => Ended::Final(DownloadError::Connection(refused)),
-        })?;
+        let (mut url, mut hops) = (from.clone(), 0);
+        let (response, _connection) = loop {
+            let (target, call) = place(url);
+            let begun = https.begin(&target, &call, &more).await;
+            let (response, connection) = begun.map_err(|cause| match cause {
+                Cause::Unreachable(_) => Ended::Broken(cause),
+                refused => Ended::Final(DownloadError::Connection(refused)),
+            })?;
+            let location = response.headers().get(LOCATION);
+            let location = location.and_then(|value| value.to_str().ok());
+            match redirected(&call.url, response.status().as_u16(), location) {
+                Some(next) if hops < REDIRECTS => (url, hops) = (next, hops + 1),
+                _ => break (response, connection),
+            }
+        };
         let (head, mut body) = response.into_parts();
-        let whole = match Answer::read(head.status, &head.headers, from)? {
+        let whole = match Answer::read(head.status, &head.headers, first)? {
             Answer::Unchanged if part.finished().is_some() => return Ok(false),
             Answer::Unchanged => return Err(Ended::Final(DownloadError::Status(304))),
             Answer::Whole(object) => {

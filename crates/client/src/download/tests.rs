@@ -104,10 +104,10 @@ impl Peer {
         }
     }
 
-    fn call(&self) -> Call {
+    fn call(&self, url: ServerUri) -> Call {
         Call {
             method: http::Method::GET,
-            url: self.url.clone(),
+            url,
             content_type: None,
             accept: "*/*".to_owned(),
             dev_id: None,
@@ -138,9 +138,13 @@ impl Peer {
         let https = Https::new(options, MoRegistry::default(), Arc::new(Unobserved));
         // Anew each time: as after a restart.
         let downloads = Downloads::new(folder.join("downloads"), limit, seconds);
-        let call = self.call();
+        let place = |url: ServerUri| {
+            let origin = url.origin();
+            let target = self.target.clone();
+            (Target { origin, ..target }, self.call(url))
+        };
         downloads
-            .fetch(&https, &self.target, &call, &mut progress)
+            .fetch(&https, &place, &self.url, &mut progress)
             .await
     }
 
@@ -386,4 +390,37 @@ async fn only_the_latest_downloads_stay_on_disk() {
     }
     let left = std::fs::read_dir(folder.path().join("downloads")).unwrap();
     assert_eq!(left.count(), 2 * super::KEPT);
+}
+
+#[tokio::test]
+async fn a_download_follows_three_redirects_and_goes_on_behind_them_d08() {
+    let folder = tempfile::tempdir().unwrap();
+    let moved = |status: u16| {
+        let head =
+            format!("HTTP/1.1 {status} Moved\r\nContent-Length: 0\r\nLocation: /fw.bin\r\n\r\n");
+        (head, Vec::new())
+    };
+    let behind = honest("\"e\"", content(0));
+    let peer = Peer::new(move |number, asked| match number % 4 {
+        1 | 3 => moved(307),
+        2 => moved(308),
+        _ => behind(number, asked),
+    });
+    let peer = peer.await;
+    let done = peer.fetch(folder.path()).await.unwrap();
+    assert_eq!(std::fs::read(&done.file).unwrap(), content(0));
+    let asked = peer.asked();
+    assert_eq!(asked.len() % 4, 0);
+    assert!(asked.last().unwrap().from > 0, "it was resumed behind them");
+
+    for (status, requests) in [(307, 4), (301, 1), (302, 1), (303, 1)] {
+        let peer = Peer::new(move |_, _| moved(status)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let refused = peer.fetch(folder.path()).await;
+        assert!(
+            matches!(refused, Err(DownloadError::Status(told)) if told == status),
+            "{refused:?}"
+        );
+        assert_eq!(peer.asked().len(), requests);
+    }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use omadm_bootstrap::{Account, SessionSet};
 use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthTrsp, SecMode};
 use omadm_mo::standard::{DmAcc, dm_acc};
-use omadm_mo::{NodeAddress, Origin, Secret, TreeError, TreeView};
+use omadm_mo::{NodeAddress, Origin, Secret, SrvId, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
@@ -12,6 +12,8 @@ use crate::https::{Credential, Login, Reach, Target, Trust};
 /// Who the client is and whom it believes on the connections of one account's session (D78, D80).
 #[derive(Clone)]
 pub(super) struct AccountTarget {
+    /// Whose account it is.
+    pub(super) server: SrvId,
     /// Origin of `SrvURI`.
     pub(super) home: Origin,
     credential: Option<Arc<Credential>>,
@@ -87,6 +89,7 @@ impl AccountTarget {
             .map(|(origin, keys)| (origin, CertificateDer::from(keys.server_pub_key.clone())));
         let sources = config.sources.iter();
         Ok(Some(Self {
+            server: account.srv_id.clone(),
             vouched: account.bootstrapped_host.clone(),
             sources: sources.map(|one| one.url.host().to_owned()).collect(),
             home,

@@ -1,15 +1,13 @@
-use http::Method;
 use omadm_bootstrap::DeviceView as _;
 use omadm_mo::{ServerUri, SrvId, TreeError};
 
 use super::Engine;
 use super::account_target::AccountTarget;
 use crate::download::{DownloadError, Downloaded, OnProgress};
-use crate::https::Call;
 
 impl Engine {
     /// Brings what lies at a server's URL into a file, as that server's account allows it: the credential at its origin alone (D78), the DevID to its host
-    /// alone (D05).
+    /// alone (D05), wherever a redirect leads.
     pub(crate) async fn download(
         &self,
         server: &SrvId,
@@ -26,14 +24,9 @@ impl Engine {
         });
         let account = account.await?;
         let account = account.ok_or_else(|| DownloadError::NoAccount(server.clone()))?;
-        let call = self.repository_call(&account, Method::GET, url.clone(), None, Vec::new());
-        let call = Call {
-            accept: "*/*".to_owned(),
-            ..call
-        };
-        let target = account.repository(url.origin());
+        let place = |url: ServerUri| self.download_place(&account, url);
         self.downloads
-            .fetch(&self.https, &target, &call, progress)
+            .fetch(&self.https, &place, url, progress)
             .await
     }
 }

@@ -5,15 +5,13 @@ use omadm_bootstrap::{BootstrapFailureCause as Failure, ChannelSecurity, Refusal
 use omadm_dm2::media_type;
 use omadm_mo::ServerUri;
 use omadm_mo::json::{Json, JsonLimits};
-use omadm_session::client::{Cause, Response};
+use omadm_session::client::{Cause, REDIRECTS, Response};
 
 use super::client_initiated::NotFetched;
 use super::{Engine, NoBootstrap, Source, problem_document};
 use crate::https::{Call, Credential, Login, Reach, Target, accept_mo};
 use crate::observer::ClientEvent;
 
-/// D08.
-const REDIRECTS: u8 = 3;
 /// When a server is asked again that says 202 without saying when, in seconds.
 const UNSAID_SECS: u32 = 1800;
 /// Longest text of a server that is kept, in characters.

@@ -16,12 +16,14 @@ mod factory;
 mod factory_reset;
 mod fetch;
 mod fetch_attempts;
+mod fetched;
 mod grants;
 mod host;
 mod notification;
 mod pushed;
 mod refusal;
 mod reports;
+mod repository;
 mod session;
 mod switch_on;
 
@@ -60,6 +62,7 @@ pub(crate) use bootstrap::TlsCredentials;
 pub(crate) use browser::of_command as browser_of;
 pub(crate) use cards::CardDesk;
 pub(crate) use consent::{Consent, of_command as consent_of};
+pub(crate) use fetched::FetchedObjects;
 pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
@@ -118,6 +121,8 @@ pub(crate) struct Engine {
     pub(crate) host: Host,
     pub(crate) https: Https,
     pub(crate) downloads: Downloads,
+    /// What HGETs brought.
+    pub(crate) fetched: FetchedObjects,
     pub(crate) observer: Arc<dyn ClientObserver>,
     pub(crate) clock: Arc<dyn Fn() -> Utc + Send + Sync>,
     pub(crate) desk: NotificationDesk,

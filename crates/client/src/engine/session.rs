@@ -2,20 +2,20 @@ use std::time::Instant;
 
 use http::Method;
 use omadm_bootstrap::{DeviceView as _, SessionSet};
+use omadm_dm2::Alert;
 use omadm_dm2::package0::ServerId;
-use omadm_dm2::{Alert, media_type};
 use omadm_mo::json::Json;
 use omadm_mo::{ServerUri, SrvId, TreeError, TreeVersion};
 use omadm_session::client::{
-    Cause, ClientSession, Effect, Fetched, Input, Opening, Outcome, Request, SessionEvent,
-    SessionReason, UploadMethod,
+    Cause, ClientSession, Effect, Input, Opening, Outcome, Request, SessionEvent, SessionReason,
+    UploadMethod,
 };
 
 use super::account_target::AccountTarget;
 use super::alert_room::fitting;
 use super::executions::ExecAlerts;
 use super::{Engine, entropy};
-use crate::https::{Call, Https, accept_mo};
+use crate::https::Call;
 use crate::observer::ClientEvent;
 use crate::store::OwedNotification;
 
@@ -318,61 +318,6 @@ impl Engine {
         }
     }
 
-    pub(super) async fn get(
-        &self,
-        account: &AccountTarget,
-        from: ServerUri,
-    ) -> Result<Fetched, Cause> {
-        let call = self.repository_call(account, Method::GET, from, None, Vec::new());
-        let response = self
-            .https
-            .call(&account.repository(call.url.origin()), &call)
-            .await?;
-        match response.status {
-            200..300 => Ok(Fetched {
-                content_type: response.content_type,
-                body: response.body,
-            }),
-            status => Err(Cause::Status(status)),
-        }
-    }
-
-    /// Sends MO data; answers the media type it was taken in. A 415 whose `OMADM-Accept` names another type that there is is answered by one more try (D06).
-    pub(super) async fn upload(
-        &self,
-        https: &Https,
-        account: &AccountTarget,
-        method: Method,
-        to: ServerUri,
-        media_type: &'static str,
-        body: Vec<u8>,
-    ) -> Result<&'static str, Cause> {
-        let mut call = self.repository_call(account, method, to, Some(media_type), body);
-        let place = account.repository(call.url.origin());
-        let first = https.call(&place, &call).await?;
-        let (status, taken) = match (first.status, first.omadm_accept.as_deref()) {
-            (415, Some(accept)) => {
-                let others = media_type::MO_READ.into_iter();
-                let other = others
-                    .filter(|one| *one != media_type)
-                    .find(|one| media_type::accepts(accept, one));
-                match other {
-                    Some(other) => {
-                        call.content_type = Some(other);
-                        (https.call(&place, &call).await?.status, other)
-                    }
-                    None if media_type::mo_for(Some(accept)).is_none() => (406, media_type),
-                    None => (415, media_type),
-                }
-            }
-            (status, _) => (status, media_type),
-        };
-        match status {
-            200..300 => Ok(taken),
-            status => Err(Cause::Status(status)),
-        }
-    }
-
     /// SHOW: the browser is started where policy lets it go; how its UI session goes on is its own matter.
     async fn show(&self, account: &AccountTarget, uri: ServerUri) -> Result<(), Cause> {
         let Some(browser) = self.config.browser.clone() else {
@@ -386,30 +331,6 @@ impl Engine {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Cause::Browser(error.to_string())),
             Err(error) => Err(Cause::Browser(error.to_string())),
-        }
-    }
-
-    /// D05: the DevID goes to the host of `SrvURI` alone.
-    pub(super) fn repository_call(
-        &self,
-        account: &AccountTarget,
-        method: Method,
-        url: ServerUri,
-        content_type: Option<&'static str>,
-        body: Vec<u8>,
-    ) -> Call {
-        let at_home = url.origin() == account.home;
-        let dev_id = (url.host() == account.home.host).then(|| self.config.dev_id.clone());
-        let login = account.login.clone().filter(|_| at_home);
-        Call {
-            method,
-            url,
-            content_type,
-            accept: format!("{}, */*;q=0.1", accept_mo()),
-            dev_id,
-            cookie: None,
-            login,
-            body,
         }
     }
 }

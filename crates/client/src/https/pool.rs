@@ -123,15 +123,26 @@ impl Https {
 
     /// Sends a request. A 401 challenge is answered where the call has a password (D70), as [`Self::answer`] says.
     pub(crate) async fn call(&self, target: &Target, call: &Call) -> Result<Response, Cause> {
+        let called = self.call_with(target, call, &HeaderMap::new()).await;
+        called.map(|(response, _)| response)
+    }
+
+    /// The same with these header fields too; the answer's come back beside what is read of them.
+    pub(crate) async fn call_with(
+        &self,
+        target: &Target,
+        call: &Call,
+        more: &HeaderMap,
+    ) -> Result<(Response, HeaderMap), Cause> {
         let mut authorization = self.ahead(call).await?;
         let mut answers = 0;
         loop {
-            let (response, challenges) = self.once(target, call, authorization).await?;
+            let (response, headers) = self.once(target, call, authorization, more).await?;
             authorization = self
-                .answer(call, response.status, challenges, &mut answers)
+                .answer(call, response.status, challenges(&headers), &mut answers)
                 .await?;
             if authorization.is_none() {
-                return Ok(response);
+                return Ok((response, headers));
             }
         }
     }
@@ -141,16 +152,17 @@ impl Https {
         target: &Target,
         call: &Call,
         authorization: Option<HeaderValue>,
-    ) -> Result<(Response, Vec<Challenge>), Cause> {
+        more: &HeaderMap,
+    ) -> Result<(Response, HeaderMap), Cause> {
         let mut state = self.state.lock().await;
-        let request = build(call, authorization)?;
+        let request = build(call, authorization, more)?;
         let (answer, connection) = self
             .exchange(&mut state, target, request, call.method.is_safe())
             .await?;
         state.exchanges += 1;
         let number = state.exchanges;
         drop(state);
-        let challenges = challenges(answer.headers());
+        let headers = answer.headers().clone();
         let response = read(answer);
         self.observer.exchange(&Exchange {
             connection,
@@ -161,7 +173,7 @@ impl Https {
             status: response.status,
             response: self.shown(response.content_type.as_deref(), &response.body),
         });
-        Ok((response, challenges))
+        Ok((response, headers))
     }
 
     /// Sends on the open connection where it serves, else on a fresh one; gives the answer and the connection's number. A peer may close an idle
@@ -246,6 +258,7 @@ impl Https {
 pub(super) fn build(
     call: &Call,
     authorization: Option<HeaderValue>,
+    more: &HeaderMap,
 ) -> Result<Request<Full<Bytes>>, Cause> {
     let mut request = Request::builder()
         .method(call.method.clone())
@@ -263,6 +276,9 @@ pub(super) fn build(
     }
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, authorization);
+    }
+    for (name, value) in more {
+        request = request.header(name, value);
     }
     request
         .body(Full::new(Bytes::from(call.body.clone())))

@@ -41,11 +41,7 @@ impl Https {
         more: &HeaderMap,
     ) -> Result<(Response<Incoming>, Streaming), Cause> {
         let options = self.options();
-        let mut request = build(call, authorization)?;
-        request.headers_mut().extend(
-            more.iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        let request = build(call, authorization, more)?;
         let mut open = Connection::open(target, 0, *options).await?;
         let limit = options.read_timeout;
         match timeout(limit, open.begin(request)).await {

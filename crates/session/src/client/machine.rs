@@ -12,6 +12,7 @@ use super::commands::{self, Answer, Need, Progress, Terms};
 use super::effect::{Cause, Effect, EffectId, Input, Outcome, Request, Response, SessionEvent};
 use super::live::LiveOverlay;
 use super::opening;
+use super::redirect::{REDIRECTS, redirected};
 use super::rights::ServerSight;
 
 /// What a session begins with.
@@ -106,8 +107,6 @@ type PackageRead = Result<Package2, String>;
 
 /// How often a plan is made again because the tree changed under it.
 const REPLANS: u8 = 3;
-/// D08.
-const REDIRECTS: u8 = 3;
 
 impl ClientSession {
     /// Begins a session: the first effect is the Package#1.
@@ -212,18 +211,14 @@ impl ClientSession {
     }
 
     fn answered(&mut self, view: &dyn DeviceView, mut request: Request, response: Response) {
-        if matches!(response.status, 307 | 308) && self.redirects < REDIRECTS {
-            let next = response
-                .location
-                .as_deref()
-                .and_then(|location| request.to.join(location).ok());
-            if let Some(next) = next.filter(|next| next.scheme() == request.to.scheme()) {
-                self.redirects += 1;
-                request.to = next;
-                self.effects.push_back(Effect::Send(request.clone()));
-                self.state = State::Sent(request);
-                return;
-            }
+        let location = response.location.as_deref();
+        let next = redirected(&request.to, response.status, location);
+        if let Some(next) = next.filter(|_| self.redirects < REDIRECTS) {
+            self.redirects += 1;
+            request.to = next;
+            self.effects.push_back(Effect::Send(request.clone()));
+            self.state = State::Sent(request);
+            return;
         }
         if !(200..300).contains(&response.status) {
             let text = String::from_utf8_lossy(&response.body);

@@ -7,6 +7,7 @@ mod effect;
 mod live;
 mod machine;
 mod opening;
+mod redirect;
 mod rights;
 
 pub use background::{
@@ -17,4 +18,5 @@ pub use effect::{
 };
 pub use live::LiveOverlay;
 pub use machine::{ClientSession, Opening, SessionReason};
+pub use redirect::{REDIRECTS, redirected};
 pub use rights::ServerSight;
