@@ -44,9 +44,10 @@ pub(crate) async fn handshake_failed(node: &Node, error: &AcceptError, from: Soc
         AcceptError::PskIdentityUnknown { presented } => {
             (Cause::PskIdentityUnknown, presented.clone(), None)
         }
-        AcceptError::PskKeyWrong { identity } => {
+        AcceptError::PskKeyWrong { identity, nr, .. } => {
             let proof = CredentialProof::Psk {
                 identity: identity.as_str().to_owned(),
+                nr: *nr,
             };
             let holder = match node.store.credential(&proof).await {
                 Ok(credential) => credential.map(|credential| credential.dev_id),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use omadm_bootstrap::Utc;
 use omadm_mo::Secret;
-use omadm_tls::{Psk, PskKeys};
+use omadm_tls::{Psk, PskIdentity, PskKeys};
 
 use crate::model::{CredentialProof, PskRow};
 use crate::node::Node;
@@ -12,6 +12,10 @@ use crate::store::StoreError;
 
 /// How far back each reading goes behind the one before: for clocks of other nodes, and for commits that took their time.
 const OVERLAP_MS: i64 = 60_000;
+
+/// So many keys of one identity count at a time: the one in use, and the one that takes its place. Of two a device has the right one after one failed handshake at
+/// most.
+pub(crate) const MOST_KEYS: usize = 2;
 
 /// The keys, and up to when the store was read.
 #[derive(Default)]
@@ -62,7 +66,13 @@ impl Node {
         let now = self.now();
         for row in self.store.psks(since).await? {
             match self.open_psk(&row) {
-                Ok(psk) => self.psks.keys.put(psk),
+                Ok(psk) => {
+                    let identity = psk.identity().clone();
+                    self.psks.keys.put(psk);
+                    if self.psks.keys.count(&identity) > MOST_KEYS {
+                        self.forget_revoked(&row, &identity).await?;
+                    }
+                }
                 Err(problem) => {
                     tracing::error!(device = %row.dev_id, identity = ?row.identity, problem, "a pre-shared key of the records cannot be used");
                 }
@@ -72,15 +82,31 @@ impl Node {
         Ok(())
     }
 
+    /// A handshake is tried with one key after the other, so what is over makes room for what is newer.
+    async fn forget_revoked(&self, row: &PskRow, identity: &PskIdentity) -> Result<(), StoreError> {
+        let known = self.store.credentials(&row.dev_id).await?;
+        let live = known.iter().filter(|one| one.revoked_at.is_none());
+        let numbers: Vec<u32> = live
+            .filter_map(|one| match &one.proof {
+                CredentialProof::Psk { identity, nr } if *identity == row.identity => Some(*nr),
+                _ => None,
+            })
+            .collect();
+        self.psks.keys.keep(identity, &numbers);
+        Ok(())
+    }
+
     fn open_psk(&self, row: &PskRow) -> Result<Psk, String> {
         let proof = CredentialProof::Psk {
             identity: row.identity.clone(),
+            nr: row.nr,
         };
         let key = self
             .sealing
             .open(&proof.seal_context(&row.dev_id), &row.sealed)
             .map_err(|error| error.to_string())?;
-        Psk::new(row.identity.as_bytes(), key).map_err(|error| error.to_string())
+        let psk = Psk::new(row.identity.as_bytes(), key).map_err(|error| error.to_string())?;
+        Ok(psk.numbered(row.nr))
     }
 
     fn read_until(&self) -> std::sync::MutexGuard<'_, Option<Utc>> {

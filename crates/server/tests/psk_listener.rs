@@ -17,12 +17,14 @@ use omadm_server::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
     Generation,
 };
+use omadm_server::operator::client::ApiError;
+use omadm_server::operator::types::{CredentialAdded, NewCredential, SecretText};
 use omadm_server::{DmServer, StartError};
 use omadm_tls::{
     ConnectError, ConnectedStream, Connector, ConnectorConfig, Psk, PskSuite, ServerTrust,
     TlsProfile, TlsSupport,
 };
-use support::{DEVICE, Rig, open};
+use support::{Answer, CLIENT_INITIATED, DEVICE, PACKAGE1, Rig, open};
 use tokio::net::TcpStream;
 
 const KEY: [u8; 16] = *b"sixteen octets!!";
@@ -52,30 +54,17 @@ async fn register(rig: &Rig, dev_id: &str, identity: &str, key: &[u8]) {
     let device = rig.store().device(&dev_id).await.unwrap().unwrap();
     let proof = CredentialProof::Psk {
         identity: identity.to_owned(),
+        nr: 0,
     };
     let sealed = rig
         .sealing_keys()
         .seal(&proof.seal_context(&dev_id), &Secret::new(key.to_vec()))
         .unwrap();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), rig.now());
-    delta.credentials.push(CredentialChange::Add(Credential {
-        dev_id,
-        proof,
-        scope: CredentialScope::Device,
-        generation: Generation::Current,
-        since: None,
-        escrowed: false,
-        command: None,
-        used_at: None,
-        held_at: None,
-        record: None,
-        added_at: rig.now(),
-        expires_at: None,
-        revoked_at: None,
-        tries_left: None,
-        serial: None,
-        sealed: Some(sealed),
-    }));
+    let scope = CredentialScope::Device;
+    let mut made = Credential::new(dev_id, proof, scope, Generation::Current, rig.now());
+    made.sealed = Some(sealed);
+    delta.credentials.push(CredentialChange::Add(made));
     rig.store().commit(delta).await.unwrap();
 }
 
@@ -181,6 +170,130 @@ async fn wrong_key_and_unknown_identity_are_events_with_their_cause_and_the_devi
         (Some(DEVICE), "meter 7", "psk-key-wrong")
     );
     assert!(!detail.contains("sixteen"), "{detail}");
+}
+
+/// A further key of a device, by the API.
+async fn add_key(
+    rig: &Rig,
+    dev_id: &str,
+    identity: &str,
+    key: &[u8],
+) -> Result<CredentialAdded, ApiError> {
+    let new = NewCredential {
+        psk_identity: Some(identity.to_owned()),
+        psk: Some(SecretText(
+            key.iter().map(|octet| format!("{octet:02x}")).collect(),
+        )),
+        ..NewCredential::default()
+    };
+    rig.api.add_credential(dev_id, &new).await
+}
+
+/// A session by this key, with how many handshakes failed before one succeeded.
+async fn session(rig: &Rig, identity: &str, key: &[u8]) -> (usize, Answer) {
+    let connector = connector(rig, identity, key, &PskSuite::ALL);
+    let mut failed = 0;
+    while meet(rig, &connector).await.is_err() {
+        failed += 1;
+        assert!(failed < 20, "the key opens nothing");
+    }
+    let mut wire = open(addr(rig, TlsProfile::Psk), &connector).await;
+    let answer = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+    (failed, answer)
+}
+
+/// Generation of each key of the device, by the id that the API has for it, and whether it is revoked.
+async fn keys(rig: &Rig) -> Vec<(String, String, bool)> {
+    let all = rig.api.device(DEVICE).await.unwrap().credentials;
+    let psks = all.into_iter().filter(|one| one.proof == "psk");
+    psks.map(|one| (one.id, one.generation, one.revoked_at.is_some()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_device_whose_key_is_replaced_under_its_identity_gets_in_by_either_after_one_retry() {
+    const NEW: [u8; 16] = *b"sixteen newer !!";
+    const THIRD: [u8; 16] = *b"sixteen third !!";
+    const OTHER: &str = "IMEI:490000000000001";
+    let rig = rig().await;
+    let (identity, certificate) = ("meter 7", rig.device(DEVICE).await);
+    rig.device(OTHER).await;
+    register(&rig, DEVICE, identity, &KEY).await;
+    add_key(&rig, DEVICE, identity, &NEW).await.unwrap();
+    for (dev_id, key, told) in [
+        (OTHER, &NEW, "taken by another device"),
+        (DEVICE, &THIRD, "has 2 keys"),
+    ] {
+        let refused = add_key(&rig, dev_id, identity, key).await.err();
+        assert!(
+            matches!(&refused, Some(ApiError::Refused(problem)) if problem.status == 409 && problem.detail.contains(told)),
+            "{refused:?}"
+        );
+    }
+    // Every node reads them at its start.
+    let rig = rig.restarted().await;
+    let (failed, answer) = session(&rig, identity, &KEY).await;
+    assert_eq!((failed, answer.status), (0, 200));
+    let row = |id: &str, generation: &str, revoked| (id.to_owned(), generation.to_owned(), revoked);
+    let (first, second) = ("psk:meter 7", "psk.1:meter 7");
+    let before = [row(first, "current", false), row(second, "pending", false)];
+    assert_eq!(keys(&rig).await, before);
+
+    let (failed, answer) = session(&rig, identity, &NEW).await;
+    assert_eq!((failed, answer.status), (1, 200), "{:?}", answer.json());
+    let after = [row(first, "current", true), row(second, "current", false)];
+    assert_eq!(keys(&rig).await, after);
+    let mut wire = rig.connect(Some(&certificate)).await;
+    let by_certificate = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+    assert_eq!(by_certificate.status, 200, "nothing else is over with it");
+
+    // The former key is told why it opens nothing any more.
+    let (failed, answer) = session(&rig, identity, &KEY).await;
+    assert_eq!((failed, answer.status), (1, 403));
+    assert_eq!(answer.cause(), "credential-revoked");
+    let rotated = rig.events().await.into_iter().find_map(|stored| {
+        let EventKind::SecretRotated { scope, name, .. } = stored.event.kind else {
+            return None;
+        };
+        Some((scope, name))
+    });
+    assert_eq!(rotated, Some(("device".into(), Some(identity.into()))));
+    let tried = support::soon(async {
+        loop {
+            let tried = refused_handshakes(&rig).await;
+            if tried.len() == 2 {
+                break tried;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    for (device, named, cause, detail) in tried.await {
+        assert_eq!(
+            (device.as_deref(), &named[..], &cause[..]),
+            (Some(DEVICE), identity, "psk-key-wrong")
+        );
+        assert!(
+            detail.contains("of the 2") && detail.contains("next"),
+            "{detail}"
+        );
+    }
+
+    // A third one has place again, and the first makes room for it.
+    add_key(&rig, DEVICE, identity, &THIRD).await.unwrap();
+    let (_, answer) = support::soon(async {
+        loop {
+            let connector = connector(&rig, identity, &THIRD, &PskSuite::ALL);
+            if meet(&rig, &connector).await.is_ok() {
+                break session(&rig, identity, &THIRD).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    assert_eq!(answer.status, 200);
+    let live = keys(&rig).await.into_iter().filter(|(_, _, over)| !over);
+    let live: Vec<_> = live.map(|(id, ..)| id).collect();
+    assert_eq!(live, ["psk.2:meter 7"]);
 }
 
 #[tokio::test]

@@ -43,11 +43,16 @@ pub enum AcceptError {
         /// The identity, control characters escaped.
         presented: String,
     },
-    /// The client named an identity that is known, but has another key. The client's fault, or the operator's.
-    #[error("the client's pre-shared key is not the one known for the identity \"{identity}\"")]
+    /// The client named an identity that is known, but has another key than the one that the handshake was tried with.
+    /// The client's fault, or the operator's; nobody's where the identity has several keys and the next handshake succeeds.
+    #[error("the client's pre-shared key is not {which} known for the identity \"{identity}\"{next}", which = if *keys > 1 { format!("key {nr} of the {keys}") } else { "the one".to_owned() }, next = if *keys > 1 { "; its next handshake is tried with the next key" } else { "" })]
     PskKeyWrong {
         /// The identity.
         identity: PskIdentity,
+        /// The number of the key that the handshake was tried with ([`crate::Psk::nr`]).
+        nr: u32,
+        /// How many keys the identity has.
+        keys: usize,
     },
     /// The handshake was not complete in time. The client's or the network's fault.
     #[error("the handshake took longer than {after:?}")]

@@ -30,6 +30,7 @@ pub mod pem;
 mod possession_verifier;
 mod profile;
 mod psk;
+mod psk_keys;
 mod psk_suite;
 mod sealing;
 mod serial_number;
@@ -55,7 +56,8 @@ pub use issued_certificate::{CertificateValidity, IssuedCertificate, Revocation}
 pub use peer_alert::PeerAlert;
 pub use peer_identity::PeerIdentity;
 pub use profile::{ListenerProfile, ProfileUnsupported, TlsProfile, TlsSupport};
-pub use psk::{Psk, PskError, PskIdentity, PskKeys};
+pub use psk::{Psk, PskError, PskIdentity};
+pub use psk_keys::PskKeys;
 pub use psk_suite::PskSuite;
 pub use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 pub use sealing::{Sealed, SealingError, SealingKey};

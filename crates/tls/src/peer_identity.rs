@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct PeerIdentity {
     certificates: Option<PeerCertificates>,
-    psk: Option<Arc<PskIdentity>>,
+    psk: Option<(Arc<PskIdentity>, u32)>,
     verdict: Verdict,
     judged_by: Arc<ClientTrust>,
     judged_at: UnixTime,
@@ -26,13 +26,13 @@ impl PeerIdentity {
         Self::decide(PeerCertificates::new(chain), trust, now)
     }
 
-    /// Somebody who holds the pre-shared key of this identity. There is no chain to judge; the trust is kept for
-    /// [`PeerIdentity::judged`].
+    /// Somebody who holds the pre-shared key of this identity and number. There is no chain to judge; the trust is kept
+    /// for [`PeerIdentity::judged`].
     #[must_use]
-    pub fn of_psk(identity: PskIdentity, trust: Arc<ClientTrust>) -> Self {
+    pub fn of_psk(identity: PskIdentity, nr: u32, trust: Arc<ClientTrust>) -> Self {
         Self {
             certificates: None,
-            psk: Some(Arc::new(identity)),
+            psk: Some((Arc::new(identity), nr)),
             verdict: Verdict::NoCertificate,
             judged_by: trust,
             judged_at: UnixTime::since_unix_epoch(std::time::Duration::ZERO),
@@ -83,7 +83,13 @@ impl PeerIdentity {
     /// The identity of the pre-shared key whose possession was proven; `None` where the connection has none.
     #[must_use]
     pub fn psk_identity(&self) -> Option<&PskIdentity> {
-        self.psk.as_deref()
+        self.psk.as_ref().map(|(identity, _)| &**identity)
+    }
+
+    /// Which of the keys of its identity that is ([`crate::Psk::nr`]); `None` where the connection has none.
+    #[must_use]
+    pub fn psk_nr(&self) -> Option<u32> {
+        self.psk.as_ref().map(|(_, nr)| *nr)
     }
 
     /// What was presented.

@@ -1,6 +1,4 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
 
 use omadm_mo::Secret;
 
@@ -19,6 +17,7 @@ pub struct PskIdentity(String);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Psk {
     identity: PskIdentity,
+    nr: u32,
     key: Secret,
 }
 
@@ -61,7 +60,7 @@ impl PskIdentity {
 }
 
 impl Psk {
-    /// Takes identity and key: 16 to 64 octets (D44: raw).
+    /// Takes identity and key: 16 to 64 octets (D44: raw). It is number 0 of its identity.
     ///
     /// # Errors
     /// [`PskError`] for the first of them that cannot serve.
@@ -70,7 +69,24 @@ impl Psk {
         if !(LEAST_KEY_OCTETS..=MOST_KEY_OCTETS).contains(&key.len()) {
             return Err(PskError::KeyLength(key.len()));
         }
-        Ok(Self { identity, key })
+        Ok(Self {
+            identity,
+            nr: 0,
+            key,
+        })
+    }
+
+    /// The same key under another number.
+    #[must_use]
+    pub const fn numbered(mut self, nr: u32) -> Self {
+        self.nr = nr;
+        self
+    }
+
+    /// What tells it from other keys of its identity; a newer one has a higher number. The peer never learns it.
+    #[must_use]
+    pub const fn nr(&self) -> u32 {
+        self.nr
     }
 
     /// The identity.
@@ -84,67 +100,9 @@ impl Psk {
     pub const fn key(&self) -> &Secret {
         &self.key
     }
-}
 
-/// The keys by which a listener knows its devices: in memory, since a handshake cannot wait for a store (DESIGN §7).
-/// What it says counts from the next handshake on.
-#[derive(Default)]
-pub struct PskKeys(RwLock<HashMap<PskIdentity, Secret>>);
-
-impl PskKeys {
-    /// Takes a key in; one of the same identity goes.
-    pub fn put(&self, psk: Psk) {
-        self.write().insert(psk.identity, psk.key);
-    }
-
-    /// Puts these in the place of all others.
-    pub fn replace(&self, psks: impl IntoIterator<Item = Psk>) {
-        let fresh = psks
-            .into_iter()
-            .map(|psk| (psk.identity, psk.key))
-            .collect();
-        *self.write() = fresh;
-    }
-
-    /// Forgets a key. Connections that are open stay open.
-    pub fn remove(&self, identity: &PskIdentity) {
-        self.write().remove(identity);
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.read().len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.read().is_empty()
-    }
-
-    /// Whether a key of this identity is known.
-    #[must_use]
-    pub fn knows(&self, identity: &PskIdentity) -> bool {
-        self.read().contains_key(identity)
-    }
-
-    /// Writes the key of an identity to the beginning of a buffer; its octets, none where it is unknown or the buffer
-    /// too short.
-    #[cfg(feature = "psk")]
-    pub(crate) fn copy_key(&self, identity: &PskIdentity, to: &mut [u8]) -> Option<usize> {
-        let keys = self.read();
-        let key = keys.get(identity)?.expose();
-        to.get_mut(..key.len())?.copy_from_slice(key);
-        Some(key.len())
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<PskIdentity, Secret>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<PskIdentity, Secret>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn into_parts(self) -> (PskIdentity, Secret) {
+        (self.identity, self.key)
     }
 }
 
@@ -161,17 +119,11 @@ impl fmt::Debug for PskIdentity {
     }
 }
 
-impl fmt::Debug for PskKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PskKeys({})", self.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use omadm_mo::Secret;
 
-    use super::{Psk, PskError, PskIdentity, PskKeys};
+    use super::{Psk, PskError};
 
     fn key(octets: usize) -> Secret {
         Secret::new(vec![7; octets])
@@ -192,19 +144,5 @@ mod tests {
         ] {
             assert_eq!(Psk::new(identity, key(octets)).err(), Some(expected));
         }
-    }
-
-    #[test]
-    fn keys_are_known_by_the_exact_identity_and_replaced_as_a_whole() {
-        let keys = PskKeys::default();
-        let psk = |identity: &[u8]| Psk::new(identity, key(16)).unwrap();
-        keys.put(psk(b"one"));
-        let known = |text: &[u8]| keys.knows(&PskIdentity::new(text).unwrap());
-        assert!(known(b"one") && !known(b"One") && !known(b"one "));
-        keys.replace([psk(b"two")]);
-        assert!(!known(b"one") && known(b"two"));
-        keys.remove(psk(b"two").identity());
-        assert!(keys.is_empty());
-        assert_eq!(format!("{keys:?}"), "PskKeys(0)");
     }
 }

@@ -310,7 +310,9 @@ async fn x_sec_002_wrong_key_and_wrong_identity_look_alike_to_the_client_and_dif
             let options = format!("-psk_identity {identity} -tls1_2 -cipher {theirs}");
             let (refused, said) = bed.s_client_with(&key, &options).await;
             match refused.map(|accepted| accepted.peer) {
-                Err(AcceptError::PskKeyWrong { identity: named }) => {
+                Err(AcceptError::PskKeyWrong {
+                    identity: named, ..
+                }) => {
                     assert_eq!((named.as_str(), identity), (IDENTITY, IDENTITY));
                 }
                 Err(AcceptError::PskIdentityUnknown { presented }) => {
@@ -373,6 +375,41 @@ async fn a_key_counts_from_the_moment_it_is_put_in_until_it_is_taken_out() {
     assert_eq!(accepted.peer.psk_identity(), Some(late.identity()));
     bed.keys.remove(late.identity());
     assert!(meet().await.is_err());
+}
+
+#[tokio::test]
+async fn x_sec_002_of_two_keys_under_one_identity_either_opens_every_suite_after_one_failure_at_most()
+ {
+    let bed = Bed::new();
+    bed.keys.put(psk(IDENTITY, &OTHER_KEY).numbered(1));
+    for (_, theirs) in PSK_COLUMN {
+        let options = format!("-psk_identity {IDENTITY} -tls1_2 -cipher {theirs}");
+        for (nr, key) in [(1, &OTHER_KEY), (0, &KEY)] {
+            let (refused, said) = bed.s_client_with(key, &options).await;
+            assert!(said.contains("SSL alert number 20"), "{said}");
+            let refused = refused.map(|accepted| accepted.peer).unwrap_err();
+            let told = refused.to_string();
+            assert!(
+                matches!(refused, AcceptError::PskKeyWrong { nr: tried, keys: 2, .. } if tried != nr),
+                "{told}"
+            );
+            assert!(told.contains("tried with the next key"), "{told}");
+            for _ in 0..2 {
+                let (accepted, said) = bed.s_client_with(key, &options).await;
+                let peer = accepted.expect(&said).peer;
+                assert_eq!(peer.psk_nr(), Some(nr));
+                assert_eq!(peer.psk_identity().unwrap().as_str(), IDENTITY);
+            }
+        }
+    }
+    // A key that is neither fails with both, as an unknown identity does.
+    let stranger = hex(b"sixteen octets..");
+    let options = format!("-psk {stranger} -psk_identity {IDENTITY} -tls1_2 -cipher PSK");
+    for _ in 0..3 {
+        let (refused, said) = bed.s_client(&bed.psk, &options).await;
+        assert!(matches!(refused, Err(AcceptError::PskKeyWrong { .. })));
+        assert!(said.contains("SSL alert number 20"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -89,10 +89,16 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_one(state: &Path) -> io::Result<Self> {
-        Ok(Self::of(
-            state,
-            vec![Node::start(state, Self::command(state))?],
-        ))
+        Self::start_one_with(state, &[])
+    }
+
+    /// The same, with further arguments.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_one_with(state: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let command = Self::command(state).args(arguments);
+        Ok(Self::of(state, vec![Node::start(state, command)?]))
     }
 
     /// Starts one of one node over a PostgreSQL: a process without the page cache of an embedded store.

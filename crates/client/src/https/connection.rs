@@ -58,23 +58,29 @@ impl Connection {
         network: NetworkPolicy,
     ) -> Result<SendRequest<Full<Bytes>>, Cause> {
         let addresses = resolve(&target.origin, target.reach, network).await?;
-        let stream = TcpStream::connect(addresses.as_slice())
-            .await
-            .map_err(|error| Cause::Unreachable(error.to_string()))?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| Cause::Unreachable(error.to_string()))?;
+        let socket = async || {
+            let stream = TcpStream::connect(addresses.as_slice()).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        };
+        let lost = |error: std::io::Error| Cause::Unreachable(error.to_string());
+        let stream = socket().await.map_err(lost)?;
         if target.origin.scheme == Scheme::Http {
             return start(stream).await;
         }
         let connector = target
             .connector()
             .map_err(|error| Cause::Unreachable(error.to_string()))?;
-        let stream = connector
-            .connect(stream, &target.origin.host)
-            .await
-            .map_err(tls_cause)?;
-        start(stream).await
+        let host = &target.origin.host;
+        let stream = match connector.connect(stream, host).await {
+            // A server that has two keys of the identity tries the other one now (DESIGN §4).
+            Err(ConnectError::PskRefused(_)) => {
+                let stream = socket().await.map_err(lost)?;
+                connector.connect(stream, host).await
+            }
+            other => other,
+        };
+        start(stream.map_err(tls_cause)?).await
     }
 
     /// Whether a request can still be sent: nobody has closed the connection, as far as the operating system knows.

@@ -236,7 +236,7 @@ struct NewOne {
     /// File that holds its password, 16 to 128 octets; without it the server draws one, which is shown once
     #[arg(long, requires = "http_user")]
     password_file: Option<PathBuf>,
-    /// Identity of a pre-shared key of the device, which no other device has
+    /// Identity of a pre-shared key of the device, which no other device has. A further key of an identity that it has already takes the place of the former one when it is first used in a session
     #[arg(long)]
     psk_identity: Option<String>,
     /// File that holds the key, 32 to 128 hexadecimal digits; without it the server draws one, which is shown once

@@ -199,7 +199,7 @@ fn add_issued(
         }
         Made::Psk { identity, key } => {
             let identity = identity.clone();
-            (CredentialProof::Psk { identity }, None, Some(key))
+            (CredentialProof::Psk { identity, nr: 0 }, None, Some(key))
         }
         Made::HttpUser { user, password } => {
             let user = user.clone();
@@ -226,24 +226,19 @@ fn add_issued(
         fingerprint: certificate.map(|made| made.fingerprint.to_string()),
         name: proof.name().map(str::to_owned),
     };
-    delta.credentials.push(CredentialChange::Add(Credential {
-        dev_id: record.dev_id.clone(),
+    let mut made = Credential::new(
+        record.dev_id.clone(),
         proof,
-        scope: issued.scope,
-        generation: Generation::Pending,
-        since: Some(delta.at),
-        escrowed,
-        record: Some(record.id.clone()),
-        command: None,
-        added_at: delta.at,
-        expires_at: certificate.map(|made| utc(made.not_after)),
-        revoked_at: None,
-        used_at: None,
-        held_at: None,
-        tries_left: None,
-        serial: certificate.map(|made| serial_text(&made.serial)),
-        sealed: sealed.transpose()?,
-    }));
+        issued.scope,
+        Generation::Pending,
+        delta.at,
+    );
+    made.escrowed = escrowed;
+    made.record = Some(record.id.clone());
+    made.expires_at = certificate.map(|made| utc(made.not_after));
+    made.serial = certificate.map(|made| serial_text(&made.serial));
+    made.sealed = sealed.transpose()?;
+    delta.credentials.push(CredentialChange::Add(made));
     delta.events.push(event(kind, correlation));
     Ok(())
 }

@@ -96,7 +96,8 @@ impl Book {
         delta.credentials.push(CredentialChange::Add(credential));
     }
 
-    /// Adds what a decision about the secret `used` does to all secrets of this scope and account. Answers whether one that was in use is over with it.
+    /// Adds what a decision about the secret `used` does to all secrets of this scope and account; of what the operator registered, to those of the same
+    /// name. Answers whether one that was in use is over with it.
     pub(crate) fn settle(
         &mut self,
         decision: Decision,
@@ -109,7 +110,11 @@ impl Book {
         let indices: Vec<usize> = (0..)
             .zip(&self.credentials)
             .filter(|(_, one)| {
-                one.scope == scope && one.tries_left.is_none() && self.account_of(one) == account
+                one.scope == scope
+                    && one.tries_left.is_none()
+                    && self.account_of(one) == account
+                    && (scope != CredentialScope::Device
+                        || used.is_some_and(|used| is_same_name(used, &one.proof)))
             })
             .map(|(at, _)| at)
             .collect();
@@ -166,7 +171,9 @@ impl Book {
                 credential.generation = generation;
                 let promoted = CredentialChange::Promote(proof, generation);
                 delta.credentials.push(promoted);
-                if change == Change::Enforce && credential.command.is_some() {
+                if change == Change::Enforce
+                    && (credential.command.is_some() || credential.scope == CredentialScope::Device)
+                {
                     let rotated = EventKind::SecretRotated {
                         scope: credential.scope.name().to_owned(),
                         proof: credential.proof.kind().to_owned(),
@@ -188,6 +195,11 @@ impl Book {
         }
         was_in_use && change != Change::Enforce
     }
+}
+
+/// Whether both are keys of one PSK identity.
+fn is_same_name(one: &CredentialProof, other: &CredentialProof) -> bool {
+    one.kind() == other.kind() && one.name().is_some() && one.name() == other.name()
 }
 
 /// The fingerprint that people compare, where it is a certificate.

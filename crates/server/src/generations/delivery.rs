@@ -54,7 +54,7 @@ fn secret(node: &Node, credential: &Credential) -> Option<NewSecret> {
             let (data, secret) = split(&opened)?;
             NewSecret::Trsp(AuthTrsp { data, secret })
         }
-        CredentialProof::Psk { identity } => NewSecret::Trsp(AuthTrsp {
+        CredentialProof::Psk { identity, .. } => NewSecret::Trsp(AuthTrsp {
             data: identity.clone().into_bytes(),
             secret: opened,
         }),

@@ -140,7 +140,8 @@ pub(crate) async fn rotate_into(
         NewSecret::Noti(noti) => join(&noti.data, &noti.secret),
     };
     credential.sealed = Some(node.sealing.seal(&context, &sealed)?);
-    if let (CredentialProof::Psk { identity }, NewSecret::Trsp(trsp)) = (&credential.proof, &secret)
+    if let (CredentialProof::Psk { identity, .. }, NewSecret::Trsp(trsp)) =
+        (&credential.proof, &secret)
     {
         node.psks.expect(identity, &trsp.secret);
     }
@@ -181,23 +182,9 @@ async fn make(
     basis: Option<&Credential>,
     record: &BootstrapRecord,
 ) -> Result<(NewSecret, Credential, bool), RotateError> {
-    let new = |proof: CredentialProof, scope: CredentialScope| Credential {
-        dev_id: delta.dev_id.clone(),
-        proof,
-        scope,
-        generation: Generation::Pending,
-        since: Some(delta.at),
-        escrowed: false,
-        record: None,
-        command: None,
-        added_at: delta.at,
-        expires_at: None,
-        revoked_at: None,
-        used_at: None,
-        held_at: None,
-        tries_left: None,
-        serial: None,
-        sealed: None,
+    let new = |proof: CredentialProof, scope: CredentialScope| {
+        let dev_id = delta.dev_id.clone();
+        Credential::new(dev_id, proof, scope, Generation::Pending, delta.at)
     };
     if scope == SecretScope::Notification {
         if basis.is_none() && opened(node, record).await?.noti.is_none() {
@@ -225,7 +212,8 @@ async fn make(
                 data: identity.clone().into_bytes(),
                 secret: Secret::new(random::<32>()?.to_vec()),
             };
-            let credential = new(CredentialProof::Psk { identity }, CredentialScope::Session);
+            let proof = CredentialProof::Psk { identity, nr: 0 };
+            let credential = new(proof, CredentialScope::Session);
             Ok((NewSecret::Trsp(trsp), credential, has_parent))
         }
         Some(CredentialProof::HttpUser { .. }) => {

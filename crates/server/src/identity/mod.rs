@@ -38,15 +38,8 @@ struct Admitted {
 impl BootstrapDevice {
     /// Identifies the device, by certificate or PSK, HTTP user, or bootstrap code (D81).
     pub(crate) async fn of(node: &Node, head: &Head) -> Result<Self, Refusal> {
-        let offer = Offer::read(node, head)?;
-        if offer.is_none() && !presented(head) {
-            return Err(challenge(
-                node,
-                head,
-                "the request came without certificate, HTTP credential or bootstrap code",
-            ));
-        }
-        let device = claimed_device(node, head, offer.as_ref()).await?;
+        let missing = "the request came without certificate, HTTP credential or bootstrap code";
+        let (offer, device) = offered(node, head, missing).await?;
         let http = match &offer {
             None => None,
             Some(offer) => Some(match http::check(node, offer).await? {
@@ -87,15 +80,8 @@ impl BootstrapDevice {
 impl SessionDevice {
     /// Identifies the device by certificate or PSK, or HTTP user.
     pub(crate) async fn of(node: &Node, head: &Head) -> Result<Self, Refusal> {
-        let offer = Offer::read(node, head)?;
-        if offer.is_none() && !presented(head) {
-            return Err(challenge(
-                node,
-                head,
-                "the request came without client certificate and without HTTP credential",
-            ));
-        }
-        let device = claimed_device(node, head, offer.as_ref()).await?;
+        let missing = "the request came without client certificate and without HTTP credential";
+        let (offer, device) = offered(node, head, missing).await?;
         let http = match &offer {
             None => None,
             Some(offer) => Some(match http::check(node, offer).await? {
@@ -132,16 +118,22 @@ impl SessionDevice {
     }
 }
 
-/// The device of the claim where an HTTP credential is to be judged: read before it, so that a revocation that comes after is a conflict of the commit.
-async fn claimed_device(
+/// The HTTP credential of a request, with the device of the claim where one is to be judged: read before it, so that a revocation that comes after is a
+/// conflict of the commit. 401 where the request proves itself by nothing.
+async fn offered<'a>(
     node: &Node,
-    head: &Head,
-    offer: Option<&Offer<'_>>,
-) -> Result<Option<Device>, Refusal> {
-    match (&head.claim, offer) {
-        (Claim::DevId(dev_id), Some(_)) => Ok(node.store.device(dev_id).await?),
-        _ => Ok(None),
+    head: &'a Head,
+    missing: &str,
+) -> Result<(Option<Offer<'a>>, Option<Device>), Refusal> {
+    let offer = Offer::read(node, head)?;
+    if offer.is_none() && !presented(head) {
+        return Err(challenge(node, head, missing));
     }
+    let device = match (&head.claim, &offer) {
+        (Claim::DevId(dev_id), Some(_)) => node.store.device(dev_id).await?,
+        _ => None,
+    };
+    Ok((offer, device))
 }
 
 /// A right HTTP credential, with the device as it was read before.
@@ -193,9 +185,9 @@ fn presented(head: &Head) -> bool {
 
 /// What the TLS layer saw the peer prove itself with.
 fn proof(peer: &PeerIdentity) -> Option<CredentialProof> {
-    if let Some(identity) = peer.psk_identity() {
+    if let Some((identity, nr)) = peer.psk_identity().zip(peer.psk_nr()) {
         let identity = identity.as_str().to_owned();
-        return Some(CredentialProof::Psk { identity });
+        return Some(CredentialProof::Psk { identity, nr });
     }
     peer.fingerprint()
         .map(|print| CredentialProof::Certificate(*print.octets()))

@@ -51,6 +51,8 @@ pub struct PskRow {
     pub dev_id: DevId,
     /// Its identity.
     pub identity: String,
+    /// Which key of the identity it is.
+    pub nr: u32,
     /// Its key, sealed as in [`Credential`].
     pub sealed: Vec<u8>,
 }
@@ -80,6 +82,9 @@ pub enum CredentialProof {
     Psk {
         /// 1 to 128 octets of UTF-8 (D44), compared octet by octet (D71).
         identity: String,
+        /// Which key of the identity: 0 for the first, higher for what replaces it. All that the server issues are the first of an identity of their own; a
+        /// device from elsewhere may go on under its identity while its key is replaced, and so have two.
+        nr: u32,
     },
     /// An HTTP password (Basic, Digest), found by its user name, which no other device has.
     HttpUser {
@@ -114,11 +119,23 @@ impl Credential {
         scope: CredentialScope,
         at: Utc,
     ) -> Self {
+        Self::new(dev_id, proof, scope, Generation::Current, at)
+    }
+
+    /// One made known at this time, which stands by itself: of no record and no command, without end, and with no secret that the server needs again.
+    #[must_use]
+    pub const fn new(
+        dev_id: DevId,
+        proof: CredentialProof,
+        scope: CredentialScope,
+        generation: Generation,
+        at: Utc,
+    ) -> Self {
         Self {
             dev_id,
             proof,
             scope,
-            generation: Generation::Current,
+            generation,
             since: Some(at),
             escrowed: false,
             record: None,
@@ -152,7 +169,7 @@ impl CredentialProof {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Psk { identity: name } | Self::HttpUser { user: name } => Some(name),
+            Self::Psk { identity: name, .. } | Self::HttpUser { user: name } => Some(name),
             Self::Certificate(_) | Self::BootstrapCode { .. } | Self::Notification { .. } => None,
         }
     }
@@ -164,13 +181,22 @@ impl CredentialProof {
         match self {
             Self::Certificate(fingerprint) => context.extend(fingerprint),
             Self::BootstrapCode { salt, hash } => context.extend(salt.iter().chain(hash)),
-            Self::Psk { identity: name } | Self::HttpUser { user: name } => {
-                context.extend(name.as_bytes());
-            }
+            Self::Psk { identity, nr } => context.extend(psk_octets(identity, *nr)),
+            Self::HttpUser { user } => context.extend(user.as_bytes()),
             Self::Notification { id } => context.extend(id),
         }
         context
     }
+}
+
+/// Identity and number of a pre-shared key: the identity alone for the first; an identity has no NUL.
+pub(crate) fn psk_octets(identity: &str, nr: u32) -> Vec<u8> {
+    let mut octets = identity.as_bytes().to_vec();
+    if nr > 0 {
+        octets.push(0);
+        octets.extend(nr.to_string().into_bytes());
+    }
+    octets
 }
 
 impl CredentialScope {

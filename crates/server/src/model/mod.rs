@@ -16,6 +16,7 @@ mod waiting_device;
 
 pub use bootstrap_push::{BootstrapPush, PushCarrierKind};
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
+pub(crate) use credential::psk_octets;
 pub use credential::{
     Credential, CredentialProof, CredentialScope, Generation, PskRow, RevokedCertificate,
 };
@@ -27,11 +28,11 @@ pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
 pub use event::{Event, EventKind, EventLag, StoredEvent};
 pub use notify_settings::NotifySettings;
-pub(crate) use object::etag;
 pub use object::{
     INLINE_OCTETS, Object, ObjectContent, ObjectHead, ObjectOwner, PIECE_OCTETS, Piece,
     RepositoryUse, UploadId,
 };
+pub(crate) use object::{etag, etag_of};
 pub use queued_command::{CommandId, CommandState, QueuedCommand};
 pub use session_row::SessionRow;
 pub use trigger::Trigger;

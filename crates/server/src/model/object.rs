@@ -29,7 +29,8 @@ pub struct ObjectHead {
     pub media_type: String,
     /// Its length.
     pub octets: u64,
-    /// SHA-256 of the content, 64 hexadecimal digits: the strong ETag without its quotes. None of an object that an earlier version stored.
+    /// SHA-256 of the content, 64 hexadecimal digits: the strong ETag without its quotes. None where a list tells of an object
+    /// that an earlier version stored: reading the object itself gives it.
     pub etag: Option<String>,
     /// When it was stored.
     pub at: Utc,
@@ -143,12 +144,17 @@ impl Object {
                 owner,
                 media_type: media_type.into(),
                 octets: content.len() as u64,
-                etag: Some(etag(Sha256::new_with_prefix(&content))),
+                etag: Some(etag_of(&content)),
                 at,
             },
             content: ObjectContent::Whole(content),
         }
     }
+}
+
+/// The strong ETag of a content, without its quotes.
+pub(crate) fn etag_of(content: &[u8]) -> String {
+    etag(Sha256::new_with_prefix(content))
 }
 
 /// The strong ETag of a content that was hashed so, without its quotes.

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use omadm_bootstrap::Utc;
-use omadm_mo::DevId;
 use omadm_tls::{CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
@@ -49,10 +48,10 @@ impl Issue<'_> {
                 format!("the HTTP user {user:?} is taken, by this device or another")
             }
             (None, Some(identity)) => {
-                format!("the PSK identity {identity:?} is taken, by this device or another")
+                format!("the PSK identity {identity:?} is taken by another device")
             }
             (Some(user), Some(identity)) => format!(
-                "the HTTP user {user:?} or the PSK identity {identity:?} is taken, by this device or another"
+                "the HTTP user {user:?} is taken, by this device or another, or the PSK identity {identity:?} by another device"
             ),
             (None, None) => return CommitError::CredentialTaken.into(),
         };
@@ -100,10 +99,12 @@ pub(super) async fn add(
             .into_iter()
             .find(|record| !record.state.is_terminal());
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let known = node.store.credentials(&dev_id).await?;
         let added = issue_into(
             &node,
             &mut delta,
             issue,
+            &known,
             open.map(|record| record.id).as_ref(),
             &correlation,
         )?;
@@ -119,7 +120,7 @@ pub(super) async fn add(
 
 /// Revokes a credential: it opens nothing from now on, on open connections too; a certificate of the server's CA is put on its CRL.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/credentials/{id}/revoke", tag = "credentials",
-    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, `code-…`, `psk:…`, `http-user:…` or `notification:…`")),
+    params(("dev_id" = String, Path), ("id" = String, Path, description = "the certificate's SHA-256, `code-…`, `psk:…` (`psk.1:…` for the second key of an identity), `http-user:…` or `notification:…`")),
     responses((status = 204), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn revoke(
     State(node): State<Arc<Node>>,
@@ -169,11 +170,12 @@ pub(super) async fn revoke(
     Err(CommitError::Conflict.into())
 }
 
-/// Adds what is asked for to a delta; the certificate and code come back to be shown once.
+/// Adds what is asked for to a delta, beside what the device is known to have; the certificate and code come back to be shown once.
 pub(super) fn issue_into(
     node: &Node,
     delta: &mut ExchangeDelta,
     issue: Issue<'_>,
+    known: &[Credential],
     record: Option<&RecordId>,
     correlation: &str,
 ) -> Result<CredentialAdded, Refused> {
@@ -211,7 +213,7 @@ pub(super) fn issue_into(
             salt,
             hash: code_hash(&salt, code.expose()),
         };
-        let mut credential = credential(&delta.dev_id, proof, CredentialScope::Bootstrap, delta);
+        let mut credential = credential(proof, CredentialScope::Bootstrap, delta);
         credential.record = record.cloned();
         credential.expires_at = Some(delta.at.plus_secs(CODE_SECS));
         credential.tries_left = Some(CODE_TRIES);
@@ -227,7 +229,7 @@ pub(super) fn issue_into(
     }
     issue
         .named
-        .issue_into(node, delta, &mut added, correlation)?;
+        .issue_into(node, delta, known, &mut added, correlation)?;
     Ok(added)
 }
 
@@ -239,7 +241,7 @@ fn add_certificate(
     correlation: &str,
 ) {
     let proof = CredentialProof::Certificate(*print.octets());
-    let mut credential = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
+    let mut credential = credential(proof, CredentialScope::Device, delta);
     credential.serial = issued.map(|issued| serial_text(&issued.serial));
     credential.expires_at = issued.map(|issued| utc(issued.not_after));
     delta.credentials.push(CredentialChange::Add(credential));
@@ -251,13 +253,10 @@ fn add_certificate(
     delta.events.push(event(kind, correlation));
 }
 
-pub(super) fn credential(
-    dev_id: &DevId,
-    proof: CredentialProof,
-    scope: CredentialScope,
-    delta: &ExchangeDelta,
-) -> Credential {
-    Credential::current(dev_id.clone(), proof, scope, delta.at)
+/// One that an operator made known: it is in use.
+fn credential(proof: CredentialProof, scope: CredentialScope, delta: &ExchangeDelta) -> Credential {
+    let dev_id = delta.dev_id.clone();
+    Credential::current(dev_id, proof, scope, delta.at)
 }
 
 /// What names a credential in the API.
@@ -270,6 +269,11 @@ pub(super) fn name(proof: &CredentialProof) -> String {
         CredentialProof::Notification { id } => {
             format!("notification:{}", digits(id.iter().take(16)))
         }
+        // Nothing else stands before the colon, so that no identity looks like another with a number.
+        CredentialProof::Psk {
+            identity,
+            nr: nr @ 1..,
+        } => format!("psk.{nr}:{identity}"),
         CredentialProof::Psk { .. } | CredentialProof::HttpUser { .. } => {
             format!("{}:{}", proof.kind(), proof.name().unwrap_or_default())
         }

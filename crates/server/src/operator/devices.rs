@@ -130,6 +130,7 @@ pub(super) async fn add(
         &node,
         &mut delta,
         issue,
+        &[],
         bootstrap.as_ref().map(|record| &record.id),
         &correlation,
     )?;

@@ -1,16 +1,19 @@
 //! Credentials that are found by a name: HTTP users and pre-shared keys.
 
+use http::StatusCode;
 use omadm_mo::Secret;
 use zeroize::Zeroizing;
 
 use super::answer::Refused;
-use super::credentials::credential;
 use super::types::{CredentialAdded, SecretText};
 use crate::entropy::{random, token};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
+    Generation,
 };
 use crate::node::{Node, event};
+use crate::problem::Problem;
+use crate::psk_book::MOST_KEYS;
 
 /// Longest name, in octets. For a PSK identity it is what RFC 4279 §5.3 obliges implementations to take.
 const NAME: usize = 128;
@@ -42,11 +45,12 @@ impl Named<'_> {
         self.http_user.is_none() && self.psk_identity.is_none()
     }
 
-    /// Adds them to a delta; what was drawn goes to `added`, to be shown once.
+    /// Adds them to a delta, beside what the device is known to have; what was drawn goes to `added`, to be shown once.
     pub(super) fn issue_into(
         &self,
         node: &Node,
         delta: &mut ExchangeDelta,
+        known: &[Credential],
         added: &mut CredentialAdded,
         correlation: &str,
     ) -> Result<(), Refused> {
@@ -76,6 +80,7 @@ impl Named<'_> {
                 node,
                 delta,
                 CredentialProof::HttpUser { user },
+                Generation::Current,
                 &password,
                 correlation,
             )?;
@@ -98,11 +103,13 @@ impl Named<'_> {
                 );
                 return Err(Refused::bad(detail));
             }
+            let (nr, generation) = place(identity, known)?;
             let identity = identity.to_owned();
             add(
                 node,
                 delta,
-                CredentialProof::Psk { identity },
+                CredentialProof::Psk { identity, nr },
+                generation,
                 &key,
                 correlation,
             )?;
@@ -111,10 +118,37 @@ impl Named<'_> {
     }
 }
 
+/// Where a key stands among those of its identity that the device is known to have: it replaces the one in use when it is first used.
+fn place(identity: &str, known: &[Credential]) -> Result<(u32, Generation), Refused> {
+    let (mut next, mut live) = (0, 0);
+    for one in known {
+        if let CredentialProof::Psk { identity: has, nr } = &one.proof
+            && has == identity
+        {
+            next = next.max(nr.saturating_add(1));
+            live += usize::from(one.revoked_at.is_none());
+        }
+    }
+    if live >= MOST_KEYS {
+        let detail = format!("the PSK identity {identity:?} has {live} keys");
+        let advice = "Wait until the newer one is used in a session, or revoke one.";
+        return Err(Problem::new(StatusCode::CONFLICT, detail)
+            .advising(advice)
+            .into());
+    }
+    let generation = if live == 0 {
+        Generation::Current
+    } else {
+        Generation::Pending
+    };
+    Ok((next, generation))
+}
+
 fn add(
     node: &Node,
     delta: &mut ExchangeDelta,
     proof: CredentialProof,
+    generation: Generation,
     secret: &Secret,
     correlation: &str,
 ) -> Result<(), Refused> {
@@ -123,7 +157,8 @@ fn add(
         fingerprint: None,
         name: proof.name().map(str::to_owned),
     };
-    let mut made = credential(&delta.dev_id, proof, CredentialScope::Device, delta);
+    let dev_id = delta.dev_id.clone();
+    let mut made = Credential::new(dev_id, proof, CredentialScope::Device, generation, delta.at);
     made.seal(node, secret)?;
     delta.credentials.push(CredentialChange::Add(made));
     delta.events.push(event(kind, correlation));

@@ -159,7 +159,9 @@ async fn start_into(
             psk: None,
         },
     };
-    let issued = issue_into(node, delta, issue, Some(&drafted.record.id), correlation)?;
+    // Nothing that is issued here has a name.
+    let record = Some(&drafted.record.id);
+    let issued = issue_into(node, delta, issue, &[], record, correlation)?;
     let triggered = EventKind::DeviceTriggered {
         source: new.source.clone(),
         reference: new.reference.clone(),

@@ -103,7 +103,9 @@ fn is_issued(credential: &Credential) -> bool {
     match credential.scope {
         CredentialScope::Session => true,
         CredentialScope::Bootstrap => credential.generation == Generation::Boot,
-        CredentialScope::Device | CredentialScope::Notification => false,
+        // A further key of a PSK identity, until it takes the place of the former one.
+        CredentialScope::Device => credential.generation == Generation::Pending,
+        CredentialScope::Notification => false,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{
     BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof,
     CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, Object,
     ObjectContent, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse,
-    RevokedCertificate, SessionRow, StoredEvent, UploadId,
+    RevokedCertificate, SessionRow, StoredEvent, UploadId, etag_of, psk_octets,
 };
 
 const CERTIFICATE: &str = "certificate";
@@ -58,15 +58,17 @@ pub(super) fn size(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// `kind` and `proof` of a credential. What has a name is found by kind, a zero octet and the name; a Notification secret likewise by its id.
+/// `kind` and `proof` of a credential. What has a name is found by kind, a zero octet and the name, a further key of a PSK identity by another
+/// zero octet and its number; a Notification secret likewise by its id.
 pub(super) fn proof_columns(proof: &CredentialProof) -> (&'static str, Vec<u8>) {
     let kind = proof.kind();
     let octets = match proof {
         CredentialProof::Certificate(fingerprint) => fingerprint.to_vec(),
         CredentialProof::BootstrapCode { salt, hash } => [&salt[..], &hash[..]].concat(),
-        CredentialProof::Psk { identity: name } | CredentialProof::HttpUser { user: name } => {
-            [kind.as_bytes(), b"\0", name.as_bytes()].concat()
+        CredentialProof::Psk { identity, nr } => {
+            [kind.as_bytes(), b"\0", &psk_octets(identity, *nr)].concat()
         }
+        CredentialProof::HttpUser { user } => [kind.as_bytes(), b"\0", user.as_bytes()].concat(),
         CredentialProof::Notification { id } => [kind.as_bytes(), b"\0", id].concat(),
     };
     (kind, octets)
@@ -129,12 +131,13 @@ pub(super) fn credential(row: &dyn Columns) -> Read<Credential> {
 
 pub(super) fn psk(row: &dyn Columns) -> Read<PskRow> {
     let kind = text(row, 1, owned)?;
-    let Some(CredentialProof::Psk { identity }) = read_proof(&kind, &octets(row, 2)?) else {
+    let Some(CredentialProof::Psk { identity, nr }) = read_proof(&kind, &octets(row, 2)?) else {
         return Err(Unreadable::new(1, &kind));
     };
     Ok(PskRow {
         dev_id: text(row, 0, |dev_id| DevId::parse(dev_id).ok())?,
         identity,
+        nr,
         sealed: octets(row, 3)?,
     })
 }
@@ -211,13 +214,16 @@ pub(super) fn object_head(row: &dyn Columns) -> Read<ObjectHead> {
 }
 
 pub(super) fn object(row: &dyn Columns) -> Read<Object> {
-    Ok(Object {
-        head: object_head(row)?,
-        content: match optional(row, 6, UploadId::parse)? {
-            Some(upload) => ObjectContent::Pieces(upload),
-            None => ObjectContent::Whole(octets(row, 7)?),
-        },
-    })
+    let mut head = object_head(row)?;
+    let content = match optional(row, 6, UploadId::parse)? {
+        Some(upload) => ObjectContent::Pieces(upload),
+        None => ObjectContent::Whole(octets(row, 7)?),
+    };
+    // Earlier versions stored none, and whole objects alone.
+    if let (None, ObjectContent::Whole(content)) = (&head.etag, &content) {
+        head.etag = Some(etag_of(content));
+    }
+    Ok(Object { head, content })
 }
 
 pub(super) fn repository_use(row: &dyn Columns) -> Read<RepositoryUse> {
@@ -275,9 +281,15 @@ fn read_proof(kind: &str, proof: &[u8]) -> Option<CredentialProof> {
                 hash: hash.try_into().ok()?,
             })
         }
-        PSK => Some(CredentialProof::Psk {
-            identity: read_name(kind, proof)?,
-        }),
+        PSK => {
+            let name = read_name(kind, proof)?;
+            let (identity, nr) = match name.split_once('\0') {
+                None => (name.as_str(), 0),
+                Some((identity, nr)) => (identity, nr.parse().ok()?),
+            };
+            let identity = identity.to_owned();
+            Some(CredentialProof::Psk { identity, nr })
+        }
         HTTP_USER => Some(CredentialProof::HttpUser {
             user: read_name(kind, proof)?,
         }),

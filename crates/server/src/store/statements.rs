@@ -8,9 +8,9 @@ use omadm_mo::DevId;
 use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
 use super::{CommitError, waiting};
 use crate::model::{
-    BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, DeferredMark,
-    DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, Piece, SessionChange,
-    UploadId,
+    BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, CredentialProof,
+    DeferredMark, DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, Piece,
+    SessionChange, UploadId,
 };
 
 /// One statement with what it has to change.
@@ -323,7 +323,26 @@ fn credential<'a>(
 fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
     let dev_id = text(credential.dev_id.as_str());
     let (kind, proof) = proof_columns(&credential.proof);
-    if leads_to_its_device(&credential.proof) {
+    if let CredentialProof::Psk { identity, nr: 1.. } = &credential.proof {
+        // Only who has the identity has further keys of it.
+        let first = CredentialProof::Psk {
+            identity: identity.clone(),
+            nr: 0,
+        };
+        let (_, first) = proof_columns(&first);
+        all.push(
+            Statement::new(
+                "INSERT INTO certificates (fingerprint, dev_id) SELECT ?1, dev_id FROM certificates WHERE fingerprint = ?2 AND dev_id = ?3
+                 ON CONFLICT DO NOTHING",
+                vec![
+                    Value::Octets(proof.clone().into()),
+                    Value::Octets(first.into()),
+                    dev_id.clone(),
+                ],
+            )
+            .or(CommitError::CredentialTaken),
+        );
+    } else if leads_to_its_device(&credential.proof) {
         all.push(
             Statement::new(
                 "INSERT INTO certificates (fingerprint, dev_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

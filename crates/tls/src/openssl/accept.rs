@@ -1,7 +1,9 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
 use openssl::ssl::{AlpnError, Ssl, SslContext, SslVerifyMode, SslVersion, select_next_proto};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::TcpStream;
@@ -28,8 +30,22 @@ const DECOY_OCTETS: usize = 32;
 #[derive(Clone)]
 pub(crate) struct OpenSslAcceptor {
     context: SslContext,
-    keys: Option<Arc<PskKeys>>,
+    keys: Option<Keys>,
     max_chain_bytes: usize,
+}
+
+/// The keys, and where a handshake notes which of them it is tried with.
+#[derive(Clone)]
+struct Keys {
+    known: Arc<PskKeys>,
+    tried: Index<Ssl, Tried>,
+}
+
+/// What a handshake is tried with.
+struct Tried {
+    from: Option<IpAddr>,
+    /// None before the client named an identity that is known.
+    nr: Option<u32>,
 }
 
 impl OpenSslAcceptor {
@@ -39,10 +55,18 @@ impl OpenSslAcceptor {
         add_identity(&mut builder, rsa)?;
         add_dh_group(&mut builder)?;
         let known = Arc::clone(&keys);
-        builder.set_psk_server_callback(move |_, identity, buffer| {
+        let tried = Ssl::new_ex_index::<Tried>()?;
+        builder.set_psk_server_callback(move |ssl, identity, buffer| {
+            let from = ssl.ex_data(tried).and_then(|tried| tried.from);
             let found = identity
                 .and_then(|octets| PskIdentity::new(octets).ok())
-                .and_then(|identity| known.copy_key(&identity, buffer));
+                .and_then(|identity| known.offer(&identity, from, buffer));
+            let found = found.map(|(nr, octets)| {
+                if let Some(tried) = ssl.ex_data_mut(tried) {
+                    tried.nr = Some(nr);
+                }
+                octets
+            });
             match (found, buffer.get_mut(..DECOY_OCTETS)) {
                 (Some(octets), _) => Ok(octets),
                 (None, Some(decoy)) => {
@@ -52,6 +76,7 @@ impl OpenSslAcceptor {
                 (None, None) => Ok(0),
             }
         });
+        let keys = Keys { known: keys, tried };
         Self::finish(builder, Some(keys), 0)
     }
 
@@ -73,7 +98,7 @@ impl OpenSslAcceptor {
 
     fn finish(
         mut builder: openssl::ssl::SslContextBuilder,
-        keys: Option<Arc<PskKeys>>,
+        keys: Option<Keys>,
         max_chain_bytes: usize,
     ) -> Result<Self, ErrorStack> {
         builder.set_session_id_context(SESSION_CONTEXT)?;
@@ -93,11 +118,16 @@ impl OpenSslAcceptor {
         trust: &LiveClientTrust,
         limit: Duration,
     ) -> Result<Accepted, AcceptError> {
-        let ssl = Ssl::new(&self.context).map_err(|cause| Failure::of_stack(&cause).protocol());
-        let stream = ssl.and_then(|ssl| {
-            SslStream::new(ssl, socket).map_err(|cause| Failure::of_stack(&cause).protocol())
-        });
-        let mut stream = stream.map_err(AcceptError::Protocol)?;
+        let from = socket.peer_addr().ok().map(|from| from.ip());
+        let setup = || -> Result<SslStream<TcpStream>, ErrorStack> {
+            let mut ssl = Ssl::new(&self.context)?;
+            if let Some(keys) = &self.keys {
+                ssl.set_ex_data(keys.tried, Tried { from, nr: None });
+            }
+            SslStream::new(ssl, socket)
+        };
+        let mut stream =
+            setup().map_err(|cause| AcceptError::Protocol(Failure::of_stack(&cause).protocol()))?;
         let handshake = timeout(limit, std::pin::Pin::new(&mut stream).accept());
         let refusal = match handshake.await {
             Err(_elapsed) => return Err(AcceptError::Timeout { after: limit }),
@@ -126,13 +156,16 @@ impl OpenSslAcceptor {
         trust: &LiveClientTrust,
     ) -> Result<PeerIdentity, AcceptError> {
         let ssl = stream.ssl();
-        if self.keys.is_some() {
+        if let Some(keys) = &self.keys {
             // Always there: the suites of this profile have none without.
             let identity = ssl
                 .psk_identity()
-                .and_then(|octets| PskIdentity::new(octets).ok())
-                .ok_or(AcceptError::Closed)?;
-            return Ok(PeerIdentity::of_psk(identity, trust.current()));
+                .and_then(|octets| PskIdentity::new(octets).ok());
+            let tried = ssl.ex_data(keys.tried);
+            let nr = tried.and_then(|tried| Some((tried.from, tried.nr?)));
+            let (identity, (from, nr)) = identity.zip(nr).ok_or(AcceptError::Closed)?;
+            keys.known.note_proven(&identity, from, nr);
+            return Ok(PeerIdentity::of_psk(identity, nr, trust.current()));
         }
         let unreadable =
             |cause: ErrorStack| AcceptError::Protocol(Failure::of_stack(&cause).protocol());
@@ -162,18 +195,24 @@ impl OpenSslAcceptor {
     }
 
     fn refusal(&self, failure: Failure, stream: &SslStream<TcpStream>) -> AcceptError {
-        let keys = self.keys.as_deref();
-        if let (Some(keys), Some(presented)) = (keys, stream.ssl().psk_identity())
+        let ssl = stream.ssl();
+        if let (Some(keys), Some(presented)) = (&self.keys, ssl.psk_identity())
             && failure.reason() == Some(HandshakeReason::NotDecrypted)
         {
-            return match PskIdentity::new(presented) {
-                Ok(identity) if keys.knows(&identity) => AcceptError::PskKeyWrong { identity },
+            let tried = ssl.ex_data(keys.tried);
+            let tried = tried.and_then(|tried| Some((tried.from, tried.nr?)));
+            return match (PskIdentity::new(presented), tried) {
+                (Ok(identity), Some((from, nr))) => {
+                    keys.known.note_failed(&identity, from, nr);
+                    let keys = keys.known.count(&identity);
+                    AcceptError::PskKeyWrong { identity, nr, keys }
+                }
                 _ => AcceptError::PskIdentityUnknown {
                     presented: printable(&String::from_utf8_lossy(presented)),
                 },
             };
         }
-        if keys.is_some() && failure.reason() == Some(HandshakeReason::Version) {
+        if self.keys.is_some() && failure.reason() == Some(HandshakeReason::Version) {
             // Too old or too new for these suites.
             return AcceptError::Incompatible(rustls::PeerIncompatible::Tls12NotOffered);
         }

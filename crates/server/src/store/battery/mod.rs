@@ -95,6 +95,7 @@ macro_rules! battery {
                 the_newest_result_with_a_validator_is_found_by_its_words
             }
             objects {
+                an_object_of_an_earlier_version_has_its_etag_where_it_is_read
                 an_object_in_pieces_comes_back_and_its_pieces_go_with_it
                 pieces_without_an_object_are_swept_when_they_are_old
                 an_upload_that_is_not_whole_becomes_no_object
@@ -182,23 +183,11 @@ pub(crate) fn record(dev_id: &DevId, number: u32) -> BootstrapRecord {
 }
 
 pub(crate) fn certificate(dev_id: &DevId, octet: u8) -> Credential {
+    let proof = CredentialProof::Certificate([octet; 32]);
+    let scope = CredentialScope::Device;
     Credential {
-        dev_id: dev_id.clone(),
-        proof: CredentialProof::Certificate([octet; 32]),
-        scope: CredentialScope::Device,
-        generation: Generation::Boot,
-        since: Some(START),
         escrowed: true,
-        record: None,
-        command: None,
-        added_at: START,
-        expires_at: None,
-        revoked_at: None,
-        used_at: None,
-        held_at: None,
-        tries_left: None,
-        serial: None,
-        sealed: None,
+        ..Credential::new(dev_id.clone(), proof, scope, Generation::Boot, START)
     }
 }
 
@@ -206,6 +195,7 @@ pub(crate) fn psk(dev_id: &DevId, identity: &str) -> Credential {
     Credential {
         proof: CredentialProof::Psk {
             identity: identity.to_owned(),
+            nr: 0,
         },
         sealed: Some(vec![1, 0, 255]),
         ..certificate(dev_id, 0)

@@ -49,6 +49,21 @@ async fn put(store: &dyn Store, epoch: u64, change: ObjectChange) -> Result<(), 
     store.commit(delta).await.map(drop)
 }
 
+pub(crate) async fn an_object_of_an_earlier_version_has_its_etag_where_it_is_read(
+    back_end: &impl BackEnd,
+) {
+    let store = back_end.open(Settings::default()).await;
+    store.commit(registration(&dev(1))).await.unwrap();
+    let fresh = Object::whole("a", ObjectOwner::Device, "a/b", b"content".to_vec(), START);
+    let mut old = fresh.clone();
+    old.head.etag = None;
+    let change = ObjectChange::Put(old.clone());
+    put(&*store, 1, change).await.unwrap();
+    assert_eq!(store.object(&dev(1), "a").await.unwrap(), Some(fresh));
+    let listed = store.objects(&dev(1), None, 10).await.unwrap();
+    assert_eq!(listed, [old.head]);
+}
+
 pub(crate) async fn an_object_in_pieces_comes_back_and_its_pieces_go_with_it(
     back_end: &impl BackEnd,
 ) {

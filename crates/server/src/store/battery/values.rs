@@ -1,4 +1,5 @@
 use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, Utc};
+use omadm_mo::DevId;
 
 use super::{
     BackEnd, START, Settings, adding, certificate, dev, drafted, exchange, http_user, notification,
@@ -10,6 +11,7 @@ use crate::model::{
     ObjectChange, ObjectOwner, PskRow, PushCarrierKind, RevokedCertificate, SessionChange,
     SessionRow,
 };
+use crate::store::CommitError;
 
 pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl BackEnd) {
     let store = back_end.open(Settings::default()).await;
@@ -203,12 +205,38 @@ pub(crate) async fn psks_are_found_by_when_they_were_added(back_end: &impl BackE
     let row = |name: &str| PskRow {
         dev_id: dev(1),
         identity: name.to_owned(),
+        nr: 0,
         sealed: name.as_bytes().to_vec(),
     };
     let since = async |secs| store.psks(START.plus_secs(secs)).await.unwrap();
     assert_eq!(since(0).await, ["c", "b", "a"].map(row));
     assert_eq!(since(1).await, ["b", "a"].map(row));
     assert_eq!(since(4).await, []);
+    let further = |dev_id: &DevId, nr: u32| {
+        let mut made = psk(dev_id, "a");
+        made.proof = CredentialProof::Psk {
+            identity: "a".to_owned(),
+            nr,
+        };
+        made.sealed = Some(b"a".to_vec());
+        made.added_at = START.plus_secs(5);
+        CredentialChange::Add(made)
+    };
+    store.commit(registration(&dev(2))).await.unwrap();
+    for (dev_id, nr, taken) in [(dev(2), 7, true), (dev(1), 7, false), (dev(1), 7, true)] {
+        let epoch = store.device(&dev_id).await.unwrap().unwrap().epoch;
+        let mut delta = exchange(&dev_id, epoch.0);
+        delta.credentials.push(further(&dev_id, nr));
+        let done = store.commit(delta).await;
+        assert_eq!(matches!(done, Err(CommitError::CredentialTaken)), taken);
+    }
+    let found = since(5).await;
+    assert_eq!(found.iter().map(|row| row.nr).collect::<Vec<_>>(), [7]);
+    let CredentialChange::Add(made) = further(&dev(1), 7) else {
+        unreachable!()
+    };
+    let found = store.credential(&made.proof).await.unwrap().unwrap();
+    assert_eq!((found.dev_id, found.proof), (dev(1), made.proof));
 }
 
 pub(crate) async fn wrong_codes_count_down_to_death(back_end: &impl BackEnd) {
