@@ -13,6 +13,7 @@ pub(crate) mod demo;
 pub(crate) mod device;
 mod device_notify;
 mod object;
+mod repository_limits;
 pub(crate) mod serve;
 pub(crate) mod store;
 

@@ -15,6 +15,7 @@ use omadm_server::store::address::StoreAddress;
 use omadm_server::{DmServer, StartError};
 use omadm_tls::{TlsProfile, pem};
 
+use super::repository_limits::RepositoryLimits;
 use super::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -120,6 +121,8 @@ pub(crate) struct Serve {
     /// Exchanges of a device on one connection, which is then closed so that a balancer may choose another node; 0 for no limit
     #[arg(long, default_value_t = 1000, env = "OMADM_EXCHANGES_PER_CONNECTION")]
     exchanges_per_connection: u32,
+    #[command(flatten)]
+    repository: RepositoryLimits,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -210,6 +213,7 @@ impl Serve {
         config.limits.json_depth = self.json_depth;
         config.limits.exchanges_per_connection =
             Some(self.exchanges_per_connection).filter(|most| *most > 0);
+        self.repository.apply(&mut config.limits);
         config.re_bootstrap = match self.re_bootstrap {
             Again::Refuse => ReBootstrap::Refuse,
             Again::Allow => ReBootstrap::Allow,
