@@ -119,6 +119,9 @@ fn x_noti_001_x_noti_002_x_noti_003_a_device_that_is_called_by_udp_and_https_ope
         assert_eq!(events[queued]["srv_id"], "dm-full.example.com");
         assert_eq!(events[queued]["authenticated"], true);
         assert_eq!(events[sent]["outcome"], outcome);
+        for told in [sent, answered] {
+            assert!(events[told]["duration_ms"].is_u64(), "{:?}", events[told]);
+        }
         let began = events[..answered]
             .iter()
             .rfind(|what| what["event"] == "session-started")

@@ -19,6 +19,7 @@ use crate::crl::CrlInForce;
 use crate::identity::{CodeGates, HttpAuth};
 use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
+use crate::notification_service::Receipts;
 use crate::observer::ExchangeObserver;
 use crate::problem::Problem;
 use crate::profiles::ProfileLibrary;
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     pub(crate) carriers: Carriers,
     /// Places for bootstraps that are being brought to devices.
     pub(crate) pushes: Arc<Semaphore>,
+    pub(crate) receipts: Receipts,
 }
 
 /// What a node is made of.
@@ -90,6 +92,7 @@ impl Node {
         Ok(Self {
             carriers,
             pushes: Arc::new(Semaphore::new(config.push.at_once)),
+            receipts: Receipts::default(),
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),

@@ -424,6 +424,7 @@ impl Running {
         futures_util::future::join_all(self.listeners.into_iter().map(Listener::ended)).await;
         let _joined = self.housekeeping.await;
         self.node.carriers.end().await;
+        self.node.receipts.end().await;
         self.node.store.flush().await
     }
 }

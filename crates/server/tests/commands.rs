@@ -10,7 +10,7 @@ mod support;
 
 use omadm_server::model::EventKind;
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::CommandBody;
+use omadm_server::operator::types::{CommandBody, NotifyAt};
 use serde_json::{Value, json};
 use support::{Answer, CLIENT_INITIATED, DEVICE, PACKAGE1, PACKAGE3, Rig, Wire, soon};
 
@@ -170,15 +170,50 @@ async fn x_flow_001_a_superseded_session_leaves_a_get_to_be_repeated_and_an_exec
     let superseded = &told(&rig, "session-superseded").await[0];
     let unknown = [EXEC.join(" "), GET.join(" ")];
     assert_eq!(superseded["outcome_unknown"], json!(unknown));
-    assert_eq!(told(&rig, "command-held").await[0]["id"], queued[0].id);
+    let held = &told(&rig, "command-held").await[0];
+    assert_eq!(held["id"], queued[0].id);
+    assert!(held["duration_ms"].is_u64(), "{held}");
 
     assert_eq!(begin(&mut wire).await.json(), json!({"CMD": [["END"]]}));
     let released = rig.api.release_command(DEVICE, &queued[0].id).await;
-    assert_eq!(released.unwrap().state, "queued");
+    let released = released.unwrap();
+    assert_eq!(
+        (&released.command.state[..], released.call),
+        ("queued", None)
+    );
     assert_eq!(begin(&mut wire).await.json(), json!({"CMD": [EXEC]}));
     wire.package(DEVICE, PACKAGE3, one).await;
     assert_eq!(stand(&rig, &queued).await, is(&[("answered", 2); 2]));
     assert_eq!(told(&rig, "command-released").await.len(), 1);
+}
+
+async fn release(rig: &Rig, id: &str) -> Result<CommandBody, ApiError> {
+    let released = rig.api.release_command(DEVICE, id).await;
+    released.map(|released| released.command)
+}
+
+#[tokio::test]
+async fn a_released_command_calls_the_device_where_its_record_says_so() {
+    for on_queue in [true, false] {
+        let rig = Rig::new().await;
+        let mut wire = device(&rig).await;
+        let queued = queue(&rig, &[&EXEC]).await;
+        begin(&mut wire).await;
+        begin_anew(&mut wire).await;
+        let at = NotifyAt {
+            addresses: Some(vec!["udp://127.0.0.1:9".to_owned()]),
+            on_queue: Some(on_queue),
+        };
+        rig.api.set_notify(DEVICE, &at).await.unwrap();
+        let released = rig.api.release_command(DEVICE, &queued[0].id).await;
+        let released = released.unwrap();
+        assert_eq!(released.command.state, "queued");
+        // Called, but in vain: no bootstrap brought the device an account that a Notification could name.
+        let outcome = released
+            .call
+            .map(|call| (call.outcome, call.detail.is_some()));
+        assert_eq!(outcome, on_queue.then(|| ("failed".to_owned(), true)));
+    }
 }
 
 #[tokio::test]
@@ -223,8 +258,8 @@ async fn what_waits_may_be_cancelled_and_what_is_sent_or_answered_may_not() {
     assert_eq!(begin(&mut wire).await.json(), json!({"CMD": [EXEC]}));
     for decision in [
         rig.api.cancel_command(DEVICE, &queued[1].id).await,
-        rig.api.release_command(DEVICE, &queued[1].id).await,
-        rig.api.release_command(DEVICE, &queued[0].id).await,
+        release(&rig, &queued[1].id).await,
+        release(&rig, &queued[0].id).await,
     ] {
         assert_eq!(refused(decision).0, 409);
     }

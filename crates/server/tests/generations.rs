@@ -575,7 +575,7 @@ async fn auth_bootstrap_is_rotated_by_a_further_bootstrap_and_both_fetch_until_t
         let mut wire = rig.connect(Some(identity)).await;
         wire.send(Method::GET, "/bootstrap", &headers, "").await
     };
-    let credential = |document: &support::Answer| {
+    let credential = |document: &Answer| {
         let json = document.json();
         let node = &json[0]["MOData"]["DMAcc"]["Auth"]["Bootstrap"];
         trsp(&json!({"Data": node["ClientPubKey"], "Secret": node["ClientSecretKey"]}))

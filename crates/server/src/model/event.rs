@@ -120,9 +120,9 @@ pub enum EventKind {
         /// `operator`, `bootstrap` or `recovery`.
         reason: String,
     },
-    /// A secret that was brought by a command is in use from now on.
+    /// A secret that was brought by a command, or registered by an operator beside the one of its name, is in use from now on.
     SecretRotated {
-        /// `session` or `notification`.
+        /// `session`, `notification`, or `device` for what an operator registered.
         scope: String,
         /// `certificate`, `psk`, `http-user` or `notification`.
         proof: String,
@@ -335,6 +335,9 @@ pub enum EventKind {
         command: String,
         /// Its first parameter.
         uri: Option<String>,
+        /// From the answer in which it was sent until its session was over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
     },
     /// An operator let a held command be sent again.
     CommandReleased {
@@ -416,8 +419,14 @@ pub enum EventKind {
         address: String,
         /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it, else why it did not leave, as a sentence.
         outcome: String,
+        /// Whether the SMSC is to tell what becomes of it: a `notification-receipt` then follows, unless the server's process dies before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        receipt_awaited: bool,
+        /// How long its carrier took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
     },
-    /// The SMSC told what became of it.
+    /// The SMSC told what became of it, or it is certain that the server will not learn it.
     NotificationReceipt {
         /// `sms`.
         carrier: String,
@@ -425,7 +434,7 @@ pub enum EventKind {
         notification_id: u16,
         /// Where to.
         address: String,
-        /// `delivered`, else why the device did not get it, as a sentence.
+        /// `delivered`, else why the device did not get it, or why that is not known, as a sentence.
         outcome: String,
     },
     /// The device opened a session because of it.
@@ -434,6 +443,9 @@ pub enum EventKind {
         notification_id: u16,
         /// The carrier it went by.
         carrier: String,
+        /// From the event that it is about to leave until the device's Package#1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
     },
     /// An object was stored in the device's part of the data repository.
     ObjectStored {

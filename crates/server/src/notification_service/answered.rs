@@ -3,6 +3,7 @@ use omadm_session::server::SessionEvent;
 use super::recent;
 use crate::model::{Device, EventKind, ExchangeDelta};
 use crate::node::{Node, event};
+use crate::session_service::queue::millis;
 use crate::store::StoreError;
 
 /// Adds to a Package#1's delta which Notification it answers. One that this server did not send lately, or that was answered before, is passed over.
@@ -33,16 +34,17 @@ pub(crate) async fn answered(
                     notification_id,
                     carrier,
                     ..
-                } if *notification_id == id => Some(Some(carrier.clone())),
+                } if *notification_id == id => Some(Some((carrier.clone(), stored.at))),
                 EventKind::NotificationAnswered {
                     notification_id, ..
                 } if *notification_id == id => Some(None),
                 _ => None,
             });
-        if let Some(carrier) = last.flatten() {
+        if let Some((carrier, queued)) = last.flatten() {
             let kind = EventKind::NotificationAnswered {
                 notification_id: id,
                 carrier,
+                duration_ms: Some(millis(delta.at, queued)),
             };
             delta.events.push(event(kind, correlation));
         }

@@ -123,6 +123,8 @@ mod tests {
             notification_id: 7,
             address: "udp://127.0.0.1:5683".into(),
             outcome: outcome.into(),
+            receipt_awaited: false,
+            duration_ms: None,
         };
         stored(at, kind)
     }

@@ -5,13 +5,14 @@ mod answered;
 mod called;
 mod credential;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
+use tokio::task::JoinSet;
 
 pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
@@ -30,6 +31,32 @@ const RETRIES: usize = 8;
 const RECENT: u64 = 200;
 /// How long a carrier may take to tell whether a Notification arrived: an SMSC gives one up after a few days. Later words are passed over.
 const ARRIVAL: Duration = Duration::from_secs(3 * 86_400);
+
+/// What is said of a receipt that nobody waits for any more.
+const NOT_KNOWN: &str = "not known: the server ended before the SMSC told";
+/// For the receipts that are given up at the end of the server to be written down.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Receipts that are awaited.
+#[derive(Default)]
+pub(crate) struct Receipts(Mutex<JoinSet<()>>);
+
+impl Receipts {
+    pub(crate) fn spawn(&self, receipt: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while all.try_join_next().is_some() {}
+        all.spawn(receipt);
+    }
+
+    /// Waits until each is written down. The carriers have ended before.
+    pub(crate) async fn end(&self) {
+        let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = async { while all.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
+            tracing::warn!("receipts that will not come any more could not be written down");
+        }
+    }
+}
 
 /// A Notification that is wanted sent.
 #[derive(Default)]
@@ -153,7 +180,9 @@ async fn notify_at(
     };
     record(node, dev_id, queued, correlation).await?;
     let device_certificates = certificates(node, dev_id).await?;
+    let began = Instant::now();
     let outcome = leave(carrier, to, &packages, &device_certificates).await;
+    let took = u64::try_from(began.elapsed().as_millis()).ok();
     let sent = EventKind::NotificationSent {
         carrier: carrier.name().to_owned(),
         notification_id,
@@ -162,6 +191,8 @@ async fn notify_at(
             Ok(delivery) => delivery.name().to_owned(),
             Err(error) => error.to_string(),
         },
+        receipt_awaited: matches!(outcome, Ok(Delivery::Awaited(_))),
+        duration_ms: took,
     };
     record(node, dev_id, sent, correlation).await?;
     let outcome = match outcome {
@@ -172,7 +203,7 @@ async fn notify_at(
                 address,
                 outcome,
             };
-            tokio::spawn(receipt(
+            node.receipts.spawn(receipt(
                 Arc::clone(node),
                 dev_id.clone(),
                 arrival,
@@ -225,7 +256,11 @@ pub(crate) async fn receipt(
     let outcome = match tokio::time::timeout(ARRIVAL, arrival.known()).await {
         Ok(Some(Ok(()))) => "delivered".to_owned(),
         Ok(Some(Err(error))) => error.to_string(),
-        Ok(None) | Err(_) => return,
+        Ok(None) => NOT_KNOWN.to_owned(),
+        Err(_) => format!(
+            "not known: the SMSC told nothing in {} days",
+            ARRIVAL.as_secs() / 86_400
+        ),
     };
     if let Err(error) = record(&node, &dev_id, kind(outcome), &correlation).await {
         tracing::warn!(%error, device = %dev_id, "a receipt was lost: its event could not be stored");

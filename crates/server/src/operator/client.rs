@@ -23,10 +23,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::types::{
-    BootstrapBody, BootstrapPage, CommandBody, CommandPage, CredentialAdded, DeviceAdded,
-    DeviceDetail, DevicePage, EventPage, GenerationAccepted, GenerationRevoked, NewBootstrap,
-    NewCommands, NewCredential, NewDevice, NewNotification, NewRotation, NotificationBody,
-    NotifyAt, ProfileBody, RotationBody,
+    BootstrapBody, BootstrapPage, CommandBody, CommandPage, CommandReleased, CredentialAdded,
+    DeviceAdded, DeviceDetail, DevicePage, EventPage, GenerationAccepted, GenerationRevoked,
+    NewBootstrap, NewCommands, NewCredential, NewDevice, NewNotification, NewRotation,
+    NotificationBody, NotifyAt, ProfileBody, RotationBody,
 };
 use crate::problem::ProblemBody;
 
@@ -277,7 +277,11 @@ impl ApiClient {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn release_command(&self, dev_id: &str, id: &str) -> Result<CommandBody, ApiError> {
+    pub async fn release_command(
+        &self,
+        dev_id: &str,
+        id: &str,
+    ) -> Result<CommandReleased, ApiError> {
         let path = format!("{}/{}/release", commands_of(dev_id), encoded(id));
         self.ask(&path).await
     }

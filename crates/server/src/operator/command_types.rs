@@ -53,6 +53,17 @@ pub struct CommandBody {
     pub ended_at: Option<String>,
 }
 
+/// A held command that is sent again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CommandReleased {
+    /// The command.
+    #[serde(flatten)]
+    pub command: CommandBody,
+    /// How the device was called for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallBody>,
+}
+
 /// Commands of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommandPage {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, unknown};
 use super::notify_at::{call_body, calls};
-use super::types::{CommandBody, CommandPage, NewCommands};
+use super::types::{CommandBody, CommandPage, CommandReleased, NewCommands};
 use crate::entropy::{correlation, random};
 use crate::generations::{Book, take_back};
 use crate::model::{
@@ -150,17 +150,32 @@ pub(super) async fn cancel(
     State(node): State<Arc<Node>>,
     Path((device, id)): Path<(String, String)>,
 ) -> Result<Json<CommandBody>, Refused> {
-    decide(&node, &device, &id, Decision::Cancel).await
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let cancelled = decide(&node, &dev_id, &id, Decision::Cancel, &correlation).await?;
+    Ok(Json(body(&dev_id, &cancelled)))
 }
 
-/// Lets a held EXEC be sent again: the operator knows, or does not mind, that it may have been executed before.
+/// Lets a held EXEC be sent again: the operator knows, or does not mind, that it may have been executed before. Where the device's record says so, it is called.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/commands/{id}/release", tag = "commands", params(("dev_id" = String, Path), ("id" = String, Path)),
-    responses((status = 200, body = CommandBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
+    responses((status = 200, body = CommandReleased), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn release(
     State(node): State<Arc<Node>>,
     Path((device, id)): Path<(String, String)>,
-) -> Result<Json<CommandBody>, Refused> {
-    decide(&node, &device, &id, Decision::Release).await
+) -> Result<Json<CommandReleased>, Refused> {
+    let (dev_id, correlation) = (dev_id(&device)?, correlation());
+    let released = decide(&node, &dev_id, &id, Decision::Release, &correlation).await?;
+    let found = node.store.device(&dev_id).await?;
+    let notify = found.map(|device| device.notify).unwrap_or_default();
+    let called = if calls(&notify, None)? {
+        let to = parse_addresses(&notify.addresses).unwrap_or_default();
+        Some(call(&node, &dev_id, to, &correlation).await)
+    } else {
+        None
+    };
+    Ok(Json(CommandReleased {
+        command: body(&dev_id, &released),
+        call: called.as_ref().map(call_body),
+    }))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -202,20 +217,20 @@ impl Decision {
 
 async fn decide(
     node: &Node,
-    device: &str,
+    dev_id: &DevId,
     id: &str,
     decision: Decision,
-) -> Result<Json<CommandBody>, Refused> {
-    let (dev_id, correlation) = (dev_id(device)?, correlation());
+    correlation: &str,
+) -> Result<QueuedCommand, Refused> {
     for _again in 0..RETRIES {
         let device = node
             .store
-            .device(&dev_id)
+            .device(dev_id)
             .await?
-            .ok_or_else(|| unknown(&dev_id))?;
-        let mut command = find(node, &dev_id, id).await?;
+            .ok_or_else(|| unknown(dev_id))?;
+        let mut command = find(node, dev_id, id).await?;
         let Some(state) = decision.of(&command)? else {
-            return Ok(Json(body(&dev_id, &command)));
+            return Ok(command);
         };
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         command.state = state;
@@ -224,7 +239,7 @@ async fn decide(
             Decision::Cancel => {
                 command.ended_at = Some(delta.at);
                 let book = Book::read(node, &device).await?;
-                take_back(&book, &command, &mut delta, &correlation);
+                take_back(&book, &command, &mut delta, correlation);
                 EventKind::CommandCancelled {
                     id,
                     command: name,
@@ -237,14 +252,14 @@ async fn decide(
                 uri,
             },
         };
-        delta.events.push(event(kind, &correlation));
+        delta.events.push(event(kind, correlation));
         delta
             .commands
             .push(CommandChange::Update(Box::new(command.clone())));
         match node.store.commit(delta).await {
             Ok(_) => {
                 tracing::info!(correlation, device = %dev_id, command = %command.id, state = state.name(), "command decided");
-                return Ok(Json(body(&dev_id, &command)));
+                return Ok(command);
             }
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),

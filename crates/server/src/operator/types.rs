@@ -11,7 +11,7 @@ pub use super::admission_types::{
     NewApproval, NewRejection, NewTrigger, TriggerBody, WaitingBody, WaitingPage,
 };
 pub use super::call_types::{CallBody, NotifyAt};
-pub use super::command_types::{CommandBody, CommandPage, NewCommands};
+pub use super::command_types::{CommandBody, CommandPage, CommandReleased, NewCommands};
 
 /// A device to be registered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -73,7 +73,8 @@ pub struct NewCredential {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub http_password: Option<SecretText>,
-    /// The identity of a pre-shared key, which no other device has: 1 to 128 octets.
+    /// The identity of a pre-shared key, which no other device has: 1 to 128 octets. A key of an identity that the device has already takes the place of the
+    /// former one when it is first used in a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psk_identity: Option<String>,
     /// The key: 16 to 64 octets in hexadecimal. Without it the server draws one.
@@ -179,7 +180,7 @@ pub struct DeviceDetail {
 /// A credential, without anything that opens a door.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CredentialBody {
-    /// Names it in this API: the certificate's SHA-256 in hexadecimal, `code-…`, `psk:…`, `http-user:…` or `notification:…`.
+    /// Names it in this API: the certificate's SHA-256 in hexadecimal, `code-…`, `psk:…` (`psk.1:…` for the second key of an identity), `http-user:…` or `notification:…`.
     pub id: String,
     /// `certificate`, `bootstrap-code`, `psk`, `http-user` or `notification`.
     pub proof: String,

@@ -1,6 +1,7 @@
 //! A Notification to `bs:` and the id of a bootstrap source, upon which the device fetches its document over mutual TLS (D84).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -95,7 +96,9 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
         timestamp: u64::try_from(node.now().0 / 1000).ok(),
         ..Package0::new(ServerId::Bootstrap(source))
     };
+    let began = Instant::now();
     let outcome = leave(node, record, &to, &package, &proofs).await;
+    let took = u64::try_from(began.elapsed().as_millis()).ok();
     let (carrier, address) = (scheme(&push.to).to_owned(), push.to.clone());
     let sent = EventKind::NotificationSent {
         carrier: carrier.clone(),
@@ -105,6 +108,8 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
             Ok(delivery) => delivery.name().to_owned(),
             Err(error) => error.to_string(),
         },
+        receipt_awaited: matches!(outcome, Ok(Delivery::Awaited(_))),
+        duration_ms: took,
     };
     if let Err(error) = note(node, &record.dev_id, sent, correlation).await {
         tracing::warn!(%error, device = %record.dev_id, "that a Notification left could not be stored");
@@ -117,7 +122,7 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
                 address,
                 outcome,
             };
-            tokio::spawn(receipt(
+            node.receipts.spawn(receipt(
                 Arc::clone(node),
                 record.dev_id.clone(),
                 arrival,

@@ -172,6 +172,7 @@ impl Queue {
             session: command.session.clone(),
             command: name(command),
             uri: uri(command),
+            duration_ms: command.sent_at.map(|sent| millis(delta.at, sent)),
         };
         delta.events.push(event(held, correlation));
     }
@@ -184,6 +185,11 @@ impl Queue {
     }
 }
 
+/// From one time to another; clocks may differ.
+pub(crate) fn millis(now: Utc, since: Utc) -> u64 {
+    u64::try_from(now.millis_since(since)).unwrap_or_default()
+}
+
 /// A command's name.
 pub(crate) fn name(command: &QueuedCommand) -> String {
     command.words.first().cloned().unwrap_or_default()
@@ -192,4 +198,84 @@ pub(crate) fn name(command: &QueuedCommand) -> String {
 /// A command's first parameter.
 pub(crate) fn uri(command: &QueuedCommand) -> Option<String> {
     command.words.get(1).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use omadm_bootstrap::{EventId, Utc};
+    use omadm_dm2::StatusCode;
+    use omadm_session::server::CommandOutcome;
+
+    use super::Queue;
+    use crate::model::{CommandChange, CommandId, CommandState, QueuedCommand};
+    use crate::session_service::known::Known;
+
+    const WORDS: [&str; 2] = ["GET", "urn:example:mo:gps:1.0/1/"];
+
+    fn sent() -> QueuedCommand {
+        QueuedCommand {
+            nr: 7,
+            id: CommandId(EventId::of([7; 16])),
+            words: WORDS.map(str::to_owned).to_vec(),
+            state: CommandState::Sent,
+            sends: 1,
+            session: None,
+            status: None,
+            result: None,
+            uris: Vec::new(),
+            cv: None,
+            queued_at: Utc(0),
+            sent_at: Some(Utc(1)),
+            ended_at: None,
+        }
+    }
+
+    /// What becomes of a GET that was answered by 304, where this was kept at that moment.
+    fn after_304(known: Option<Known>) -> QueuedCommand {
+        let mut queue = Queue {
+            open: vec![sent()],
+            changed: BTreeSet::new(),
+            known: known
+                .map(|known| (7, known))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let outcome = CommandOutcome {
+            command: WORDS.map(str::to_owned).to_vec(),
+            id: Some(sent().id.to_string()),
+            status: StatusCode::NOT_MODIFIED,
+            result: None,
+            uris: Vec::new(),
+            cv: None,
+            unchanged: Some("5f2a".to_owned()),
+            duration_ms: 3,
+        };
+        queue.answered(&outcome, Utc(9));
+        let Some(CommandChange::Update(command)) = queue.changes().next() else {
+            unreachable!("nothing became of it");
+        };
+        *command
+    }
+
+    fn known(cv: &str) -> Known {
+        Known {
+            cv: cv.to_owned(),
+            result: Some("kept".to_owned()),
+            whole: true,
+        }
+    }
+
+    #[test]
+    fn a_304_brings_what_was_kept_under_that_validator_and_else_the_command_is_queued_again() {
+        let answered = after_304(Some(known("5f2a")));
+        assert_eq!(answered.state, CommandState::Answered);
+        assert_eq!(answered.result.as_deref(), Some("kept"));
+        for gone in [None, Some(known("5f2b"))] {
+            let again = after_304(gone);
+            assert_eq!((again.state, again.status), (CommandState::Queued, None));
+            assert!(again.ended_at.is_none() && again.result.is_none());
+        }
+    }
 }

@@ -204,10 +204,14 @@ pub(super) async fn release(
     json: bool,
 ) -> Result<(), Failure> {
     let what = format!("command {id} of {dev_id} was not released");
-    tell(
-        &api.release_command(dev_id, id).await.explain(what, HINT)?,
-        json,
-    )
+    let released = api.release_command(dev_id, id).await.explain(what, HINT)?;
+    if json {
+        return say_json(&released);
+    }
+    if let Some(call) = &released.call {
+        say(called(call))?;
+    }
+    tell(&released.command, json)
 }
 
 fn tell(command: &CommandBody, json: bool) -> Result<(), Failure> {

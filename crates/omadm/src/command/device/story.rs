@@ -92,15 +92,29 @@ fn words(what: &Value) -> String {
                 .map(|uri| format!(", stored at {uri}"))
                 .collect();
             format!(
-                "{}: {} after {} ms{stored}",
+                "{}: {}{}{stored}",
                 command(what),
                 number(what, "status"),
-                number(what, "duration_ms")
+                after(what)
             )
         }
         "command-held" => format!(
-            "{}: its outcome is unknown, it waits for you",
-            command(what)
+            "{}: its outcome is unknown{}, it waits for you",
+            command(what),
+            after(what)
+        ),
+        "notification-sent" => format!(
+            "{} to {}: {}{}",
+            number(what, "notification_id"),
+            text(what, "address").unwrap_or_default(),
+            text(what, "outcome").unwrap_or_default(),
+            after(what)
+        ),
+        "notification-answered" => format!(
+            "{} by {}{}",
+            number(what, "notification_id"),
+            text(what, "carrier").unwrap_or_default(),
+            after(what)
         ),
         "command-released" | "command-cancelled" => {
             format!("{}  (command {})", command(what), id(what))
@@ -173,6 +187,12 @@ fn command(what: &Value) -> String {
         Some(uri) => format!("{name} {uri}"),
         None => name,
     }
+}
+
+/// How long it took; nothing where that is not known.
+fn after(what: &Value) -> String {
+    let millis = what.get("duration_ms").and_then(Value::as_u64);
+    millis.map_or_else(String::new, |millis| format!(" after {millis} ms"))
 }
 
 fn id(what: &Value) -> String {

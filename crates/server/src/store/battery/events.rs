@@ -102,6 +102,7 @@ fn every_kind() -> Vec<EventKind> {
             session: some(),
             command: text(),
             uri: some(),
+            duration_ms: Some(u64::MAX),
         },
         EventKind::CommandReleased {
             id: text(),
@@ -170,6 +171,8 @@ fn every_kind() -> Vec<EventKind> {
             notification_id: 0,
             address: text(),
             outcome: text(),
+            receipt_awaited: true,
+            duration_ms: Some(1),
         },
         EventKind::NotificationReceipt {
             carrier: text(),
@@ -180,6 +183,7 @@ fn every_kind() -> Vec<EventKind> {
         EventKind::NotificationAnswered {
             notification_id: 1,
             carrier: text(),
+            duration_ms: None,
         },
         EventKind::ObjectStored {
             path: text(),
