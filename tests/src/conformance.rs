@@ -4,3 +4,4 @@ pub mod found;
 pub mod items;
 pub mod knobs;
 pub mod page;
+pub mod workshop;

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fs;
 
-use omadm_tests::conformance::knobs::{self, KNOBS};
+use omadm_tests::conformance::knobs::KNOBS;
+use omadm_tests::conformance::workshop::Workshop;
 use omadm_tests::conformance::{found, items, page};
 use omadm_tests::house::root;
 
@@ -71,7 +72,7 @@ fn every_knob_has_its_place_and_a_test_of_its_item() -> Checked {
 #[test]
 fn soak_a_turned_knob_fails_its_test() -> Checked {
     let turned = omadm_tests::soak::size(KNOBS.len() * 10) / 10;
-    let workshop = knobs::Workshop::open(root(), env!("CARGO_TARGET_TMPDIR").as_ref())?;
+    let workshop = Workshop::open(root(), env!("CARGO_TARGET_TMPDIR").as_ref())?;
     let mut survived = Vec::new();
     for knob in &KNOBS[..turned] {
         if let Some(output) = workshop.turn(knob)? {

@@ -1,12 +1,5 @@
 //! Knobs: each breaks the implementation at one place, and the test that proves the item must then fail. They are turned in a copy of the workspace.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use super::found;
-
 /// One knob.
 #[derive(Clone, Copy, Debug)]
 pub struct Knob {
@@ -505,74 +498,58 @@ pub const KNOBS: &[Knob] = &[
         target: Some("triggers"),
         test: "b_28_a_trigger_of_each_source_makes_record_and_bootstrap_and_its_event_names_the_source",
     },
+    Knob {
+        item: "B-09",
+        file: "crates/client/src/engine/pushed.rs",
+        from: "const METHOD: BootstrapMethod = BootstrapMethod::ServerInitiated;",
+        to: "const METHOD: BootstrapMethod = BootstrapMethod::ClientInitiated;",
+        package: "omadm-client",
+        target: Some("pushed"),
+        test: "b_09_b_12_dm_boot_005_c_o_what_a_trusted_server_pushes_is_applied_and_reported",
+    },
+    Knob {
+        item: "DM-BOOT-005-C-O",
+        file: "crates/client/src/listener/bootstrap.rs",
+        from: "Ok(plain(StatusCode::ACCEPTED))",
+        to: "Ok(plain(StatusCode::OK))",
+        package: "omadm-client",
+        target: Some("pushed"),
+        test: "b_09_b_12_dm_boot_005_c_o_what_a_trusted_server_pushes_is_applied_and_reported",
+    },
+    Knob {
+        item: "B-12",
+        file: "crates/client/src/engine/pushed.rs",
+        from: "let judged = trust.judge(caller, &names, now);",
+        to: "let judged = trust.judge(caller, &names, now).or(Ok::<(), omadm_tls::ServerDistrust>(()));",
+        package: "omadm-client",
+        target: Some("pushed"),
+        test: "b_12_nothing_is_taken_from_whom_no_source_vouches_for",
+    },
+    Knob {
+        item: "B-10",
+        file: "crates/server/src/push_service/direct.rs",
+        from: "Request::post(url.path_and_query())",
+        to: "Request::put(url.path_and_query())",
+        package: "omadm-server",
+        target: Some("pushed"),
+        test: "b_10_b_11_dm_boot_001_s_m_a_document_is_pushed_over_mutual_tls_and_completed",
+    },
+    Knob {
+        item: "DM-BOOT-001-S-M",
+        file: "crates/server/src/push_service/direct.rs",
+        from: "return Tried::Taken;",
+        to: "return never(Cause::DeviceRefused, \"taken\");",
+        package: "omadm-server",
+        target: Some("pushed"),
+        test: "b_10_b_11_dm_boot_001_s_m_a_document_is_pushed_over_mutual_tls_and_completed",
+    },
+    Knob {
+        item: "B-11",
+        file: "crates/server/src/operator/pushes.rs",
+        from: "if !https {",
+        to: "if false {",
+        package: "omadm-server",
+        target: Some("pushed"),
+        test: "b_11_who_is_not_the_device_gets_no_octet_of_the_document",
+    },
 ];
-
-/// A copy of the workspace with a target folder of its own, kept from run to run so that little is built anew.
-#[derive(Debug)]
-pub struct Workshop {
-    tree: PathBuf,
-    target: PathBuf,
-}
-
-impl Workshop {
-    /// Brings the copy up to date; files that did not change keep their time.
-    ///
-    /// # Errors
-    /// When the workspace cannot be listed or copied.
-    pub fn open(root: &Path, folder: &Path) -> io::Result<Self> {
-        let workshop = Self {
-            tree: folder.join("knobs/tree"),
-            target: folder.join("knobs/target"),
-        };
-        for name in found::listed(root)? {
-            let (from, to) = (root.join(&name), workshop.tree.join(&name));
-            let content = fs::read(&from)?;
-            if fs::read(&to).ok().as_ref() != Some(&content) {
-                if let Some(parent) = to.parent() {
-                    fs::create_dir_all(parent)?;
-                }
-                fs::write(&to, &content)?;
-            }
-        }
-        Ok(workshop)
-    }
-
-    /// Turns a knob and runs its test; none when the test failed as it must, else what the run said.
-    ///
-    /// # Errors
-    /// When the copy cannot be changed or cargo cannot be started.
-    pub fn turn(&self, knob: &Knob) -> io::Result<Option<String>> {
-        let file = self.tree.join(knob.file);
-        let whole = fs::read_to_string(&file)?;
-        fs::write(&file, whole.replacen(knob.from, knob.to, 1))?;
-        let run = self.run(knob);
-        fs::write(&file, whole)?;
-        let output = run?;
-        let failed = format!("test {} ... FAILED", knob.test);
-        Ok((!output.contains(&failed)).then_some(output))
-    }
-
-    fn run(&self, knob: &Knob) -> io::Result<String> {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args([
-                "test",
-                "--offline",
-                "--locked",
-                "--color=never",
-                "--all-features",
-                "-p",
-                knob.package,
-            ])
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_INCREMENTAL", "1")
-            .current_dir(&self.tree);
-        match knob.target {
-            Some(target) => cargo.args(["--test", target]),
-            None => cargo.arg("--lib"),
-        };
-        let output = cargo.args(["--", "--exact", knob.test]).output()?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok(String::from_utf8_lossy(&said).into_owned())
-    }
-}
