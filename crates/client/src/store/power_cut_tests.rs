@@ -15,7 +15,7 @@ use omadm_mo::{
 };
 
 use super::power_cut::{Disk, Fault};
-use super::{QueuedAlert, TreeStore};
+use super::{QueuedAlert, TreeStore, WaitingPush};
 
 /// Everything that an apply changes together.
 #[derive(PartialEq, Debug)]
@@ -375,6 +375,53 @@ fn a_cut_at_any_write_of_the_acknowledgement_leaves_it_owed_or_acked_in_both_pla
     }
     println!("{points} cut points walked");
     assert!(points > 0);
+}
+
+#[test]
+fn a_cut_at_any_write_of_a_waiting_push_leaves_it_as_it_was_or_as_it_is_to_be() {
+    let push = WaitingPush {
+        document: Secret::new(vec![b'x'; 9000]),
+        source: "https://boot.example.com".to_owned(),
+        event_id: EventId::of([9; 16]),
+        at: Utc(1_700_000_000_000),
+    };
+    let empty = Disk::default();
+    drop(open(&empty));
+    let holding = Disk::holding(&empty.survivor());
+    let store = open(&holding);
+    store.set_waiting_push(Some(&push)).unwrap();
+    drop(store);
+    for (base, before, after) in [(&empty, None, Some(&push)), (&holding, Some(&push), None)] {
+        let (mut olds, mut news) = (0, 0);
+        for n in 0.. {
+            let disk = Disk::holding(&base.survivor());
+            let store = open(&disk);
+            disk.arm(
+                n,
+                if n % 2 == 0 {
+                    Fault::Cut
+                } else {
+                    Fault::Tear(n)
+                },
+            );
+            let kept = store.set_waiting_push(after);
+            drop(store);
+            let survived = open(&Disk::holding(&disk.survivor()))
+                .waiting_push()
+                .unwrap();
+            if survived.as_ref() == after {
+                news += 1;
+            } else {
+                assert_eq!(survived.as_ref(), before, "a mixture at operation {n}");
+                assert!(kept.is_err(), "reported as kept and lost at operation {n}");
+                olds += 1;
+            }
+            if !disk.fired() {
+                break;
+            }
+        }
+        assert!(olds > 0 && news > 0);
+    }
 }
 
 #[test]
