@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use omadm_client::Unobserved;
 use omadm_tests::kill::{
     Device, DeviceState, Instants, PATIENCE, Site, Told, Victim, finish, finish_with_card,
-    wanted_site,
+    finish_with_push, wanted_site,
 };
 use omadm_tests::soak;
 
@@ -33,6 +33,7 @@ struct Case {
 enum By {
     Url,
     Image,
+    Push,
     /// A card. Where the device has an account already, it is of this profile, by the same card before it was written anew.
     Card {
         former: &'static str,
@@ -58,6 +59,11 @@ const IMAGE: Case = Case {
     profile: "full",
     again: false,
     by: By::Image,
+};
+const PUSH: Case = Case {
+    profile: "full",
+    again: false,
+    by: By::Push,
 };
 const CARD: Case = Case {
     profile: "full",
@@ -100,6 +106,7 @@ impl Case {
         let finished = async {
             match self.by {
                 By::Card { .. } => finish_with_card(&client).await,
+                By::Push => finish_with_push(&client).await,
                 By::Url | By::Image => finish(&client, former.event_id()).await,
             }
         };
@@ -114,12 +121,17 @@ impl Case {
         let device = match self.by {
             By::Url => site.device(self.profile),
             By::Image => site.device_with_image(self.profile),
+            By::Push => site.device_that_listens(),
             By::Card { former } if self.again => site.device_with_card(former),
             By::Card { .. } => site.device_with_card(self.profile),
         };
         let device = device.unwrap();
         let mut state = device.state().unwrap();
         assert!(state.accounts.is_empty() && state.instances.is_empty());
+        if self.by == By::Push {
+            // Tried again until the device listens.
+            site.push(&device, self.profile).unwrap();
+        }
         if self.again {
             state = self.undisturbed(site, &device, &state);
             if let By::Card { .. } = self.by {
@@ -221,7 +233,7 @@ impl Case {
         let shape = self.shape(site);
         let (device, old) = self.prepare(site);
         let begins = match self.by {
-            By::Card { .. } => PLANNED,
+            By::Card { .. } | By::Push => PLANNED,
             By::Url | By::Image => BEGUN,
         };
         let victim = self.start(&device, &old, begins);
@@ -253,6 +265,11 @@ impl Case {
 #[test]
 fn a_first_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
     assert!(FIRST.walk() >= 13);
+}
+
+#[test]
+fn a_pushed_bootstrap_is_all_or_nothing_at_every_step_of_the_client() {
+    assert!(PUSH.walk() >= 10);
 }
 
 #[test]

@@ -7,9 +7,11 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use omadm_tests::kill::{Case, Instants, Server, Site as _};
+use omadm_client::Unobserved;
+use omadm_tests::kill::{Case, Instants, Server, Site as _, Work};
 use omadm_tests::soak;
 
 const FIRST: Case = Case {
@@ -72,6 +74,52 @@ fn walk(case: Case) -> usize {
         assert!(walked.iter().any(|name| name == needed), "{needed}");
     }
     walked.len()
+}
+
+/// A push by a server that is killed at a step; answers the step's name where it came to it. What the operator got no answer for is asked for again.
+fn push_at(server: &mut Server, shape: &BTreeSet<String>, step: u64) -> Option<String> {
+    let device = server.device_that_listens().unwrap();
+    server.stop().unwrap();
+    let victim = server
+        .victim(env!("CARGO_BIN_EXE_kill_server"), step)
+        .unwrap();
+    let client = server.client(&device, Arc::new(Unobserved)).unwrap();
+    let job = Work::start_listening(&server.runtime, client);
+    let operator = server.push_meanwhile(&device, "full").unwrap();
+    let name = job.until_halt(&victim).unwrap();
+    assert!(victim.kill().unwrap(), "ended by SIGKILL");
+    let answered = server.runtime.block_on(operator).unwrap().is_ok();
+    server.start().unwrap();
+    let known = server.has_bootstrap(&device).unwrap();
+    assert!(known || !answered, "{name:?}: acknowledged and lost");
+    if !known {
+        server.push(&device, "full").unwrap();
+    }
+    job.done().unwrap();
+    let state = device.state().unwrap();
+    server.assert_completed(&device, &state, 1).unwrap();
+    state.assert_whole(shape);
+    name
+}
+
+#[test]
+fn a_push_gets_there_and_completes_once_whichever_step_the_server_dies_at() {
+    let mut server = Server::make().unwrap();
+    let (shape, _) = FIRST.undisturbed(&mut server).unwrap();
+    let mut walked = Vec::new();
+    for step in 1.. {
+        let name = push_at(&mut server, &shape, step);
+        println!("step {step}: {name:?}");
+        let Some(name) = name else { break };
+        walked.push(name);
+    }
+    server.stop().unwrap();
+    println!("{} steps walked: {walked:#?}", walked.len());
+    let commits = walked.iter().filter(|name| *name == "after a commit");
+    assert!(
+        commits.count() >= 4,
+        "drafted, claimed, delivered, completed"
+    );
 }
 
 /// Kills at random instants between the device's start and its end.

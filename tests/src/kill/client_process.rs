@@ -4,9 +4,9 @@ use std::sync::Arc;
 use omadm_bootstrap::EventId;
 
 use super::step::tell;
-use super::{Device, Fault, PATIENCE, Steps, finish, finish_with_card};
+use super::{Device, Fault, PATIENCE, Steps, finish, finish_with_card, finish_with_push};
 
-/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, by its card where it has a reader; tells `at STEP`, `done`.
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, by its card where it has a reader, by a push where it listens; tells `at STEP`, `done`.
 ///
 /// # Errors
 /// Where the arguments are wrong, or the device cannot do its work.
@@ -28,6 +28,8 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
         let finished = async {
             if Device::reader(Path::new(folder)).exists() {
                 finish_with_card(&client).await
+            } else if Device::listens(Path::new(folder)).exists() {
+                finish_with_push(&client).await
             } else {
                 finish(&client, former.as_ref()).await
             }

@@ -1,10 +1,11 @@
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapFailureCause, EventId};
 use omadm_card::CardSettings;
-use omadm_client::policy::NetworkPolicy;
+use omadm_client::policy::{ListenAddresses, NetworkPolicy};
 use omadm_client::reader::CardFiles;
 use omadm_client::{
     Bootstrapped, CardCheck, Client, ClientObserver, DeviceDir, FactoryImage, NoBootstrap,
@@ -64,6 +65,12 @@ impl Device {
     #[must_use]
     pub fn reader(folder: &Path) -> PathBuf {
         folder.join("reader")
+    }
+
+    /// Tells the port on which it takes pushed bootstraps, if it does.
+    #[must_use]
+    pub fn listens(folder: &Path) -> PathBuf {
+        folder.join("listens")
     }
 
     /// Its card.
@@ -132,8 +139,30 @@ impl Device {
         if image.exists() {
             builder = builder.factory_image(image);
         }
+        let listens = Self::listens(folder);
+        if listens.exists() {
+            let port = std::fs::read_to_string(listens)?.parse()?;
+            builder = builder.listen(ListenAddresses {
+                bootstrap: Some((Ipv4Addr::LOCALHOST, port).into()),
+                ..ListenAddresses::default()
+            });
+        }
         Ok(builder.build()?)
     }
+}
+
+/// What a device does that listens: waits for its bootstrap, reports what is owed, and runs a session to its end.
+///
+/// # Errors
+/// Where anything goes wrong.
+pub async fn finish_with_push(client: &Client) -> Result<(), Fault> {
+    let listening = client.listen().await?;
+    while client.accounts()?.is_empty() {
+        tokio::time::sleep(AGAIN).await;
+    }
+    let done = settle(client).await;
+    listening.end().await;
+    done
 }
 
 /// What a device with a card reader does from its start on: looks at the card, then what [`finish`] does, unless no account is left.

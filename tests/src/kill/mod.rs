@@ -17,7 +17,7 @@ mod victim;
 mod work;
 
 pub use client_process::run as run_client;
-pub use device::{Device, finish, finish_with_card};
+pub use device::{Device, finish, finish_with_card, finish_with_push};
 pub use device_state::DeviceState;
 pub use instants::Instants;
 pub use nodes::{First, Nodes};

@@ -241,6 +241,20 @@ impl Site for Nodes {
         self.runtime.block_on(made)
     }
 
+    fn device_that_listens(&mut self) -> Result<Device, Fault> {
+        let ports = self.device_ports()?;
+        let made = self
+            .registry
+            .device(ports, "", BootstrapMethod::ServerInitiated);
+        self.runtime.block_on(made)
+    }
+
+    fn push(&self, device: &Device, profile: &str) -> Result<(), Fault> {
+        let [_, operators] = self.device_ports()?;
+        let pushing = self.registry.pushing(operators, device, profile)?;
+        self.runtime.block_on(pushing)
+    }
+
     fn another_card(&self, device: &Device, profile: &str) -> Result<(), Fault> {
         let [_, operators] = self.device_ports()?;
         let made = self.registry.another_card(operators, device, profile);

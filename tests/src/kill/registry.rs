@@ -1,13 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use omadm_bootstrap::BootstrapMethod;
-use omadm_client::DeviceDir;
+use omadm_client::{BOOTSTRAP_PATH as PUSH_PATH, DeviceDir};
 use omadm_mo::{DevId, Secret};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{NewBootstrap, NewDevice};
 use omadm_server::{BOOTSTRAP_PATH, Running};
 use omadm_tls::CertificateDer;
 
+use super::server::free_port;
 use super::{Device, Fault};
 
 /// Where devices are made known to a server that was started on an empty state directory. They lie in a folder of their own, beside the CA's certificate.
@@ -38,6 +39,7 @@ impl Registry {
         profile: &str,
         method: BootstrapMethod,
     ) -> Result<Device, Fault> {
+        let pushed = method == BootstrapMethod::ServerInitiated;
         self.devices += 1;
         let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
         let folder = self.folder.join(format!("device-{}", self.devices));
@@ -46,13 +48,23 @@ impl Registry {
         let new = NewDevice {
             dev_id: dev_id.to_string(),
             csr: Some(std::fs::read_to_string(dir.request_file())?),
-            profile: Some(profile.to_owned()),
-            method: Some(method.name().to_owned()),
+            profile: (!pushed).then(|| profile.to_owned()),
+            method: (!pushed).then(|| method.name().to_owned()),
             ..NewDevice::default()
         };
         let added = api.add_device(&new).await?;
         let certificate = added.certificate.ok_or("no certificate")?;
         std::fs::write(dir.certificate_file(), certificate)?;
+        let made = Device {
+            folder: folder.clone(),
+            dev_id,
+            url: format!("https://localhost:{devices}{BOOTSTRAP_PATH}"),
+            ca: self.folder.join("ca.pem"),
+        };
+        if pushed {
+            std::fs::write(Device::listens(&folder), free_port()?.to_string())?;
+            return Ok(made);
+        }
         let record = added.bootstrap.ok_or("no bootstrap")?;
         if method == BootstrapMethod::Factory {
             let document = api.bootstrap_document(&record.id).await?;
@@ -62,11 +74,27 @@ impl Registry {
             let document = api.bootstrap_document(&record.id).await?;
             Device::put_card(&folder, &[document.expose()])?;
         }
-        Ok(Device {
-            folder,
-            dev_id,
-            url: format!("https://localhost:{devices}{BOOTSTRAP_PATH}"),
-            ca: self.folder.join("ca.pem"),
+        Ok(made)
+    }
+
+    /// Asks the server to push a bootstrap of this profile to a device that listens.
+    pub(super) fn pushing(
+        &self,
+        operators: u16,
+        device: &Device,
+        profile: &str,
+    ) -> Result<impl Future<Output = Result<(), Fault>> + Send + use<>, Fault> {
+        let api = ApiClient::new("127.0.0.1", operators, &self.ca, &self.token)?;
+        let port = std::fs::read_to_string(Device::listens(&device.folder))?;
+        let new = NewBootstrap {
+            device: device.dev_id.to_string(),
+            profile: Some(profile.to_owned()),
+            to: Some(format!("https://127.0.0.1:{port}{PUSH_PATH}")),
+            ..NewBootstrap::default()
+        };
+        Ok(async move {
+            api.start_bootstrap(&new).await?;
+            Ok(())
         })
     }
 

@@ -1,12 +1,14 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use omadm_bootstrap::BootstrapMethod;
-use omadm_server::config::{ReBootstrap, ServerConfig};
+use omadm_server::config::{PushPolicy, ReBootstrap, ServerConfig};
 use omadm_server::{DmServer, Running};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::completion::assert_completed;
 use super::registry::Registry;
@@ -50,6 +52,7 @@ impl Server {
         let mut config = ServerConfig::new(state);
         config.profiles_dir = Some(crate::process::profiles(""));
         config.re_bootstrap = ReBootstrap::Allow;
+        config.push = pushes();
         (config.device_listen, config.operator_listen) = (devices, operators);
         config
     }
@@ -76,6 +79,30 @@ impl Server {
         let config = Self::config(&self.folder.path().join("server"), self.ports);
         self.running = Some(self.runtime.block_on(DmServer::new(config).start())?);
         Ok(())
+    }
+
+    /// Has an operator ask for a push, who does not wait for the answer here.
+    ///
+    /// # Errors
+    /// Where the device does not listen.
+    pub fn push_meanwhile(
+        &self,
+        device: &Device,
+        profile: &str,
+    ) -> Result<JoinHandle<Result<(), Fault>>, Fault> {
+        let [_, operators] = self.ports;
+        let pushing = self.registry.pushing(operators, device, profile)?;
+        Ok(self.runtime.spawn(pushing))
+    }
+
+    /// Whether the server of this process has a bootstrap of the device.
+    ///
+    /// # Errors
+    /// Where it does not run, or the store cannot be read.
+    pub fn has_bootstrap(&self, device: &Device) -> Result<bool, Fault> {
+        let store = self.running()?.store();
+        let records = self.runtime.block_on(store.bootstraps_of(&device.dev_id))?;
+        Ok(!records.is_empty())
     }
 
     /// Starts it as a process that halts at a step, by the program `kill_server`; returns once it listens.
@@ -127,6 +154,20 @@ impl Site for Server {
         self.runtime.block_on(made)
     }
 
+    fn device_that_listens(&mut self) -> Result<Device, Fault> {
+        let ports = self.ports;
+        let made = self
+            .registry
+            .device(ports, "", BootstrapMethod::ServerInitiated);
+        self.runtime.block_on(made)
+    }
+
+    fn push(&self, device: &Device, profile: &str) -> Result<(), Fault> {
+        let [_, operators] = self.ports;
+        let pushing = self.registry.pushing(operators, device, profile)?;
+        self.runtime.block_on(pushing)
+    }
+
     fn another_card(&self, device: &Device, profile: &str) -> Result<(), Fault> {
         let [_, operators] = self.ports;
         let made = self.registry.another_card(operators, device, profile);
@@ -149,6 +190,15 @@ impl Site for Server {
             self.runtime.block_on(running.shutdown())?;
         }
         Ok(())
+    }
+}
+
+/// Pushes that are tried again soon, and taken up soon where a server died.
+pub(super) fn pushes() -> PushPolicy {
+    PushPolicy {
+        try_within: Duration::from_secs(3),
+        waits: vec![Duration::from_millis(100); 40],
+        ..PushPolicy::default()
     }
 }
 

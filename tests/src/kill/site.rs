@@ -31,6 +31,18 @@ pub trait Site {
     /// Where the server refuses.
     fn device_with_card(&mut self, profile: &str) -> Result<Device, Fault>;
 
+    /// The same without any bootstrap: it listens for one that is pushed.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    fn device_that_listens(&mut self) -> Result<Device, Fault>;
+
+    /// Pushes a bootstrap of this profile to a device that listens, or will.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    fn push(&self, device: &Device, profile: &str) -> Result<(), Fault>;
+
     /// Writes a further bootstrap of this profile onto the card of a device, in place of what is on it.
     ///
     /// # Errors

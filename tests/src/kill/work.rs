@@ -5,7 +5,7 @@ use omadm_bootstrap::EventId;
 use omadm_client::Client;
 use tokio::runtime::Runtime;
 
-use super::{Fault, PATIENCE, Told, Victim, finish};
+use super::{Fault, PATIENCE, Told, Victim, finish, finish_with_push};
 
 /// How long a step may still come after the device is done: the server's last words need no answer of the device.
 const AFTERWARDS: Duration = Duration::from_millis(300);
@@ -26,6 +26,17 @@ impl Work {
             handle.block_on(async {
                 let finished = finish(&client, former.as_ref());
                 tokio::time::timeout(PATIENCE, finished).await?
+            })
+        }))
+    }
+
+    /// Does what [`finish_with_push`] does.
+    #[must_use]
+    pub fn start_listening(runtime: &Runtime, client: Client) -> Self {
+        let handle = runtime.handle().clone();
+        Self(std::thread::spawn(move || {
+            handle.block_on(async {
+                tokio::time::timeout(PATIENCE, finish_with_push(&client)).await?
             })
         }))
     }
