@@ -13,6 +13,7 @@ mod rows;
 mod sql;
 pub mod sqlite;
 mod statements;
+mod uploads;
 mod waiting;
 
 use async_trait::async_trait;
