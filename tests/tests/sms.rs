@@ -2,12 +2,15 @@
 //! (`push.md` §8).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use omadm_tests::capture::Recorder;
 use omadm_tests::house::root;
 use omadm_tests::process::{Device, Ended, PATIENCE, Running, Server, Signal};
+use omadm_tls::{CertificateValidity, DevelopmentCa, UnixTime, pem};
 use serde_json::{Value, json};
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -56,9 +59,20 @@ struct Pair {
 
 impl Pair {
     fn start(faults: &Value, srv_id: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let smsc = Smsc::start(faults);
-        let file = smsc_file(folder.path(), &smsc.port, "secret");
+        let port = smsc.port.clone();
+        Self::over(tempfile::tempdir().unwrap(), smsc, &port, None, srv_id)
+    }
+
+    /// The server reaches the SMSC at this port; with a CA both ends reach it by TLS.
+    fn over(
+        folder: tempfile::TempDir,
+        smsc: Smsc,
+        port: &str,
+        ca: Option<&Path>,
+        srv_id: Option<&str>,
+    ) -> Self {
+        let file = smsc_file(folder.path(), port, "secret", ca);
         let profiles = folder.path().join("profiles");
         copy_profiles(&profiles, srv_id);
         let server = Server::start_with(
@@ -78,10 +92,14 @@ impl Pair {
         assert!(done.stdout.contains("bootstrapped"), "{done:?}");
         std::fs::write(device.file("smsc-password"), "devpw\n").unwrap();
         let policy = format!(
-            "[listen.smpp]\naddress = '127.0.0.1:{}'\nsystem_id = 'dev'\npassword_file = 'smsc-password'\nnumber = '+15551230001'\ntls = false\n",
+            "[listen.smpp]\naddress = '127.0.0.1:{}'\nsystem_id = 'dev'\npassword_file = 'smsc-password'\nnumber = '+15551230001'\n",
             smsc.port
         );
-        std::fs::write(device.file("policy.toml"), policy).unwrap();
+        let way = match ca {
+            None => "tls = false\n".to_owned(),
+            Some(ca) => format!("[trust]\nanchors = ['{}']\n", ca.display()),
+        };
+        std::fs::write(device.file("policy.toml"), policy + &way).unwrap();
         let mut running = device
             .client_at("run", &server)
             .env("OMADM_LOG", "debug")
@@ -143,12 +161,16 @@ impl Pair {
     }
 }
 
-fn smsc_file(folder: &Path, port: &str, password: &str) -> std::path::PathBuf {
+fn smsc_file(folder: &Path, port: &str, password: &str, ca: Option<&Path>) -> PathBuf {
     let file = folder.join("smsc.toml");
     let text = format!(
-        "host = '127.0.0.1'\nport = {port}\nsystem_id = 'omadm'\npassword_file = 'smsc.password'\nsource = '+15550001'\ntls = false\n"
+        "host = '127.0.0.1'\nport = {port}\nsystem_id = 'omadm'\npassword_file = 'smsc.password'\nsource = '+15550001'\n"
     );
-    std::fs::write(&file, text).unwrap();
+    let way = match ca {
+        None => "tls = false\n".to_owned(),
+        Some(ca) => format!("ca_files = ['{}']\n", ca.display()),
+    };
+    std::fs::write(&file, text + &way).unwrap();
     std::fs::write(folder.join("smsc.password"), format!("{password}\n")).unwrap();
     file
 }
@@ -171,6 +193,42 @@ fn copy_profiles(folder: &Path, srv_id: Option<&str>) {
         format!("{text}\n[account.noti]\ntype = 1\n"),
     )
     .unwrap();
+}
+
+/// A CA, and the certificate and key of an SMSC by it: the CA's file, and the SMSC's members.
+fn tls_files(folder: &Path, name: &str) -> (PathBuf, Value) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let (now, hour) = (now.unwrap(), Duration::from_secs(3600));
+    let validity = CertificateValidity {
+        not_before: UnixTime::since_unix_epoch(now - hour),
+        not_after: UnixTime::since_unix_epoch(now + hour),
+    };
+    let authority = DevelopmentCa::create(name, validity).unwrap();
+    let identity = authority.issue_server(&["127.0.0.1"], validity).unwrap();
+    let file = |kind: &str| folder.join(format!("{name}-{kind}.pem"));
+    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
+    std::fs::write(&ca, authority.certificate_pem()).unwrap();
+    std::fs::write(&cert, identity.chain_pem()).unwrap();
+    let secret = pem::encode_private_key(identity.key());
+    std::fs::write(&key, secret.expose()).unwrap();
+    (ca, json!({ "key": key, "cert": cert }))
+}
+
+/// What tshark reads in the capture: a row for each packet with SMPP, and in it these fields.
+fn dissected(capture: &Path, fields: &[&str]) -> Vec<Vec<String>> {
+    let mut tshark = Command::new("tshark");
+    tshark
+        .arg("-r")
+        .arg(capture)
+        .args(["-Y", "smpp", "-T", "fields", "-E", "separator=|"]);
+    for field in fields {
+        tshark.args(["-e", field]);
+    }
+    let read = tshark.output().unwrap();
+    assert!(read.status.success(), "{read:?}");
+    let text = String::from_utf8(read.stdout).unwrap();
+    let cells = |line: &str| line.split('|').map(str::to_owned).collect();
+    text.lines().map(cells).collect()
 }
 
 /// A server's name that makes its Notification too long for one SMS.
@@ -284,7 +342,7 @@ fn an_smsc_that_says_no_is_told_with_what_to_do() {
 
     let folder = tempfile::tempdir().unwrap();
     let smsc = Smsc::start(&json!({}));
-    let file = smsc_file(folder.path(), &smsc.port, "wrong");
+    let file = smsc_file(folder.path(), &smsc.port, "wrong", None);
     let drop = folder.path().join("drop");
     std::fs::create_dir(&drop).unwrap();
     let server = Server::start_with(
@@ -327,4 +385,147 @@ fn without_an_smsc_the_way_to_one_is_told() {
         let refused = refused.run().refused();
         assert!(refused.stderr.contains(told), "{refused:?}");
     }
+}
+
+#[test]
+fn a_device_is_called_over_tls_by_an_smsc_whose_ca_both_ends_know_and_by_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, members) = tls_files(folder.path(), "known");
+    let smsc = Smsc::start(&members);
+    let port = smsc.port.clone();
+    let (strange, _) = tls_files(folder.path(), "strange");
+    let pair = Pair::over(folder, smsc, &port, Some(&ca), None);
+    let called = pair.notify(&["--wait", "30"]).good();
+    assert!(called.stdout.contains("answered:"), "{called:?}");
+    assert_eq!(pair.receipt(), "delivered");
+
+    let beside = tempfile::tempdir().unwrap();
+    let file = smsc_file(beside.path(), &port, "secret", Some(&strange));
+    let arguments = ["--smpp", file.to_str().unwrap()];
+    let server = Server::start_with(&beside.path().join("server"), &arguments).unwrap();
+    let token = server.token.clone().unwrap();
+    let device = Device::init(&beside.path().join("device"), DEVICE);
+    device.register(&server, &token, "full");
+    let _done = device.client_at("bootstrap", &server).run().good();
+    let refused = ["notify", DEVICE, "--to", TO];
+    let refused = server.operator(&token, &refused).run().refused();
+    assert!(refused.stderr.contains("no TLS connection"), "{refused:?}");
+    let _ended = server.end().unwrap().good();
+
+    let (told, device) = pair.end();
+    assert_eq!(told.matches("bind omadm ok").count(), 1, "{told}");
+    assert_eq!(submissions(&told).len(), 1, "{told}");
+    assert!(device.contains("Notification accepted"), "{device}");
+}
+
+#[test]
+fn an_smsc_that_refuses_or_never_answers_is_told_and_nothing_is_sent_twice() {
+    for (faults, why) in [
+        (json!({ "refuse": 0x45 }), "ESME_RSUBMITFAIL"),
+        (json!({ "mute": true }), "it did not say within 30 s"),
+    ] {
+        let pair = Pair::start(&faults, None);
+        let arguments = ["notify", DEVICE, "--to", TO];
+        let asked = pair.server.operator(&pair.token, &arguments);
+        // A silent SMSC is waited for as long as a command may take otherwise.
+        let refused = asked.start().unwrap().wait(2 * PATIENCE).unwrap().refused();
+        assert!(refused.stderr.contains(why), "{refused:?}");
+        let sent = pair.outcomes("notification-sent");
+        assert!(sent.len() == 1 && sent[0].contains(why), "{sent:?}");
+        assert!(pair.outcomes("notification-receipt").is_empty());
+        let (told, device) = pair.end();
+        assert_eq!(submissions(&told).len(), 1, "{told}");
+        assert!(!device.contains("Notification accepted"), "{device}");
+    }
+}
+
+#[test]
+fn tshark_finds_nothing_wrong_with_what_the_server_puts_on_the_wire() {
+    let smsc = Smsc::start(&json!({}));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, smsc.port.parse().unwrap()));
+    let recorder = Recorder::before(address).unwrap();
+    let port = recorder.port().to_string();
+    let pair = Pair::over(
+        tempfile::tempdir().unwrap(),
+        smsc,
+        &port,
+        None,
+        Some(&long_name()),
+    );
+    let called = pair.notify(&["--wait", "30"]).good();
+    assert!(called.stdout.contains("answered:"), "{called:?}");
+    assert_eq!(pair.receipt(), "delivered");
+    let (told, _) = pair.end();
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("smpp.pcap");
+    recorder.write_pcap(&kept, 2775).unwrap();
+    assert_eq!(submissions(&told).len(), 2, "{told}");
+    let column = |field: &str| -> Vec<String> {
+        let rows = dissected(&kept, &[field]).into_iter().flatten();
+        let cells: Vec<_> = rows.collect();
+        let cells = cells.iter().flat_map(|cell| cell.split(','));
+        cells
+            .filter(|cell| !cell.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    for wrong in ["_ws.malformed", "_ws.expert.message"] {
+        assert_eq!(column(wrong), [""; 0], "{wrong}");
+    }
+    let mut commands = column("smpp.command_id");
+    commands.retain(|id| !id.ends_with("15"));
+    commands.sort();
+    let [bind, submit, deliver, unbind] = ["09", "04", "05", "06"];
+    let mut expected = Vec::new();
+    for (id, times) in [(bind, 1), (submit, 2), (deliver, 2), (unbind, 1)] {
+        for answer in ["000000", "800000"] {
+            expected.extend(vec![format!("0x{answer}{id}"); times]);
+        }
+    }
+    expected.sort();
+    assert_eq!(commands, expected);
+    assert!(
+        column("smpp.command_status")
+            .iter()
+            .all(|status| status.trim_start_matches("0x").bytes().all(|b| b == b'0'))
+    );
+    assert_eq!(column("smpp.system_id")[0], "omadm");
+    assert_eq!(column("smpp.interface_version")[0], "52", "3.4");
+    assert!(column("smpp.destination_addr").contains(&"15551230001".to_owned()));
+    assert_eq!(
+        column("wsp.header.content_type"),
+        ["application/vnd.oma.dm.notification"]
+    );
+    assert_eq!(column("gsm_sms_ud.reassembled.length").len(), 1);
+}
+
+#[test]
+fn a_server_that_ends_before_the_smsc_told_says_that_it_is_not_known() {
+    // The SMSC holds every delivery until there are three.
+    let pair = Pair::start(&json!({ "reorder": 3 }), None);
+    let _called = pair.notify(&[]).good();
+    let state = pair.server.state().to_owned();
+    let Pair {
+        server,
+        token,
+        running,
+        smsc,
+        _folder,
+    } = pair;
+    let _ended = server.end().unwrap().good();
+    let server = Server::start(&state).unwrap();
+    let shown = server.operator(&token, &["--json", "show", DEVICE]);
+    let shown: Value = serde_json::from_str(&shown.run().good().stdout).unwrap();
+    let events = shown["events"].as_array().unwrap();
+    let told = |name: &str| {
+        let mut all = events.iter().map(|event| &event["what"]);
+        all.find(|what| what["event"] == name).cloned()
+    };
+    let sent = told("notification-sent").unwrap();
+    assert_eq!(sent["receipt_awaited"], true, "{sent}");
+    let receipt = told("notification-receipt").unwrap();
+    let outcome = receipt["outcome"].as_str().unwrap();
+    assert!(outcome.starts_with("not known"), "{receipt}");
+    let _ended = server.end().unwrap().good();
+    drop((running, smsc));
 }
