@@ -1,7 +1,11 @@
 //! A device's secrets are rotated, and the device is reset: `omadm serve`, `omadm client`, `omadm device rotate`, `show`, `revoke`, each a process of its own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use omadm_tests::process::{Device, PATIENCE, Server, Signal};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use omadm_lab::balancer::Balancer;
+use omadm_tests::process::{Device, Ended, Omadm, PATIENCE, Server, Signal};
 
 const DEVICE: &str = "IMEI:493005100592800";
 
@@ -70,5 +74,123 @@ fn b_32_a_device_whose_secrets_were_rotated_is_reset_and_comes_back_with_the_old
     }
     let revoked = operator(&["revoke", DEVICE, "--generation", "boot"]).good();
     assert!(revoked.stdout.contains("out of escrow:"), "{revoked:?}");
+    server.end().unwrap();
+}
+
+/// What the credentials of the sessions are, and the profile that brings them.
+const WITH_PSK: &str = r#"
+[account]
+srv_id = "dm-psk.example.com"
+srv_uri = "https://{server}/dm/2.0"
+name = "By pre-shared key"
+[account.trsp]
+kind = "psk"
+[account.noti]
+type = 1
+"#;
+const WITH_USER: &str = r#"
+[account]
+srv_id = "dm-http.example.com"
+srv_uri = "https://{server}/dm/2.0"
+name = "By password"
+trust_server_ca = true
+[account.http]
+[account.noti]
+type = 1
+"#;
+
+fn profile(folder: &Path, text: &str) -> String {
+    let profiles = folder.join("profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    std::fs::write(profiles.join("rotated.toml"), text).unwrap();
+    profiles.display().to_string()
+}
+
+/// Rotates the session secret of a bootstrapped device while it runs: one session fetches the new one, the next uses it.
+fn rotate_while_it_runs(operator: &dyn Fn(&[&str]) -> Ended, run: Omadm) -> String {
+    let mut running = run.start().unwrap();
+    let said = running.until("the DM Client runs", PATIENCE).unwrap();
+    let mut lines = said.lines();
+    let address = lines.find_map(|line| line.strip_prefix("notifications: "));
+    let call = ["notify", DEVICE, "--to", address.unwrap(), "--wait", "30"];
+    let show = || operator(&["show", DEVICE, "--all"]).good().stdout;
+    assert_eq!(generations(&show(), "session"), ["current"]);
+    let queued = operator(&["rotate", DEVICE]).good();
+    assert!(queued.stdout.contains("session"), "{queued:?}");
+    let _fetched = operator(&call).good();
+    let _used = operator(&call).good();
+    running.signal(Signal::Term).unwrap();
+    let _ended = running.wait(PATIENCE).unwrap().good();
+    show()
+}
+
+#[test]
+fn b_32_a_pre_shared_key_is_rotated_by_the_server_while_the_device_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let port = runtime.block_on(Balancer::start(vec![nowhere])).unwrap();
+    let public = format!("localhost:{}", port.address().port());
+    let profiles = profile(folder.path(), WITH_PSK);
+    let arguments = [
+        "--device-psk-listen=127.0.0.1:0",
+        "--public-server",
+        &public,
+        "--profiles",
+        &profiles,
+    ];
+    let server = Server::start_one_with(&folder.path().join("server"), &arguments).unwrap();
+    let mut said = server.greeting.lines();
+    let psk = said.find_map(|line| line.strip_prefix("devices, psk:"));
+    let psk = psk.unwrap().trim().strip_prefix("https://").unwrap();
+    port.replace(0, psk.parse().unwrap());
+    let token = server.token.clone().unwrap();
+    let operator = |arguments: &[&str]| server.operator(&token, arguments).run();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    let key = [7; 32];
+    std::fs::write(device.file("psk.key"), key).unwrap();
+    std::fs::write(device.file("psk.hex"), "07".repeat(key.len())).unwrap();
+    let policy = "[listen]\nudp = '127.0.0.1:0'\n[identity]\npsk_identity = 'meter 7'\npsk_key_file = 'psk.key'\n";
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let file = device.file("psk.hex").display().to_string();
+    let add = ["add", DEVICE, "--profile", "rotated"];
+    let by = ["--psk-identity", "meter 7", "--psk-file", &file];
+    let _added = operator(&[&add[..], &by[..]].concat()).good();
+    let url = format!("https://{public}/bootstrap");
+    let client = |command: &str| device.client(command).args(["--url", &url]);
+    // The listener reads new keys in rounds.
+    let until = std::time::Instant::now() + PATIENCE;
+    let mut came = client("bootstrap").run();
+    while came.code != Some(0) && std::time::Instant::now() < until {
+        came = client("bootstrap").run();
+    }
+    assert_eq!(came.good().field("bootstrapped:"), "dm-psk.example.com");
+    let shown = rotate_while_it_runs(&operator, client("run"));
+    assert_eq!(generations(&shown, "session"), ["current"], "{shown}");
+    let rotated = shown
+        .lines()
+        .filter(|line| line.contains("psk:") && line.contains("revoked"));
+    assert_eq!(rotated.count(), 1, "the former one is over: {shown}");
+    server.end().unwrap();
+}
+
+#[test]
+fn b_32_an_http_password_is_rotated_by_the_server_while_the_device_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let profiles = profile(folder.path(), WITH_USER);
+    let arguments = ["--profiles", &profiles, "--re-bootstrap", "same"];
+    let server = Server::start_with(&folder.path().join("server"), &arguments).unwrap();
+    let token = server.token.clone().unwrap();
+    let operator = |arguments: &[&str]| server.operator(&token, arguments).run();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    device.register(&server, &token, "rotated");
+    let policy = "[listen]\nudp = '127.0.0.1:0'\n[identity]\nallow_http_basic = false\n";
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let came = device.client_at("bootstrap", &server).run().good();
+    assert_eq!(came.field("bootstrapped:"), "dm-http.example.com");
+    let shown = rotate_while_it_runs(&operator, device.client_at("run", &server));
+    let expected = ["boot", "current"];
+    assert_eq!(generations(&shown, "session"), expected, "{shown}");
+    assert!(shown.contains("http-user"), "{shown}");
     server.end().unwrap();
 }

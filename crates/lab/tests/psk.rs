@@ -16,7 +16,8 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::config::DeviceListener;
 use omadm_server::model::{CredentialProof, CredentialScope, Generation};
-use omadm_server::operator::types::{NewDevice, SecretText};
+use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::types::{NewCredential, NewDevice, SecretText};
 use omadm_session::client::Outcome;
 use omadm_tls::{Psk, TlsProfile};
 use support::{DEV_ID, Served, one_node_with};
@@ -27,6 +28,16 @@ const KEY: [u8; 16] = *b"sixteen octets!!";
 
 /// A server that devices know by its PSK listener, through a port in front of it; a device with a PSK there.
 async fn served(folder: &Path, profile: &str) -> (Served, Balancer) {
+    let (running, balancer, _) = served_with(folder, profile).await;
+    (running, balancer)
+}
+
+fn hexadecimal(key: &[u8]) -> SecretText {
+    SecretText(key.iter().map(|octet| format!("{octet:02x}")).collect())
+}
+
+/// The same, with its API.
+async fn served_with(folder: &Path, profile: &str) -> (Served, Balancer, ApiClient) {
     let profiles = folder.join("profiles");
     std::fs::create_dir_all(&profiles).unwrap();
     let text = include_str!("../../../profiles/psk/psk.toml");
@@ -44,14 +55,12 @@ async fn served(folder: &Path, profile: &str) -> (Served, Balancer) {
     let new = NewDevice {
         dev_id: DEV_ID.into(),
         psk_identity: Some(IDENTITY.into()),
-        psk: Some(SecretText(
-            KEY.iter().map(|octet| format!("{octet:02x}")).collect(),
-        )),
+        psk: Some(hexadecimal(&KEY)),
         profile: Some(profile.into()),
         ..NewDevice::default()
     };
     api.add_device(&new).await.unwrap();
-    (running, balancer)
+    (running, balancer, api)
 }
 
 fn client(folder: &Path, port: u16, identity: &str, key: [u8; 16]) -> Client {
@@ -127,6 +136,29 @@ async fn a_device_with_a_wrong_psk_is_told_so_and_nothing_is_installed() {
     assert_eq!(refusal.cause, Cause::HandshakeRefused);
     let told = refusal.to_string();
     assert!(told.contains("pre-shared key"), "{told}");
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_key_is_the_other_one_of_its_identity_tries_again_and_is_in() {
+    const NEW: [u8; 16] = *b"sixteen newer !!";
+    let folder = tempfile::tempdir().unwrap();
+    let (running, balancer, api) = served_with(folder.path(), "minimal").await;
+    let port = balancer.address().port();
+    let new = NewCredential {
+        psk_identity: Some(IDENTITY.into()),
+        psk: Some(hexadecimal(&NEW)),
+        ..NewCredential::default()
+    };
+    api.add_credential(DEV_ID, &new).await.unwrap();
+    let with = |name: &str, key| client(&folder.path().join(name), port, IDENTITY, key);
+    let (former, newer) = (with("former", KEY), with("newer", NEW));
+    // From here on the listener knows both.
+    bootstrapped(&newer).await;
+    bootstrapped(&former).await;
+    for client in [&newer, &former, &newer] {
+        client.bootstrap().await.unwrap();
+    }
     running.shutdown().await.unwrap();
 }
 
