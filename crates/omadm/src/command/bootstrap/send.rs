@@ -32,7 +32,7 @@ pub(crate) struct Send {
     /// direct: send the document itself, over mutual TLS; notification: call the device, which fetches it. By default direct to an https address
     #[arg(long)]
     carrier: Option<String>,
-    /// What the device's policy calls this server: the id of its [[source]]. Needed until an account of it says so
+    /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so
     #[arg(long, requires = "noti_secret_file")]
     source: Option<String>,
     /// File with the secret that the policy has for this source; its octets count as they are
