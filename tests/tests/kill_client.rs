@@ -84,8 +84,10 @@ const CARD_EXCHANGED: Case = Case {
 
 /// The step at which the client asks for its document.
 const BEGUN: &str = "Fetching";
-/// The step before it plans and applies the document.
+/// The step before it plans and applies a document that somebody gave it.
 const PLANNED: &str = "Delivered";
+/// The step before it plans and applies what its cards hold.
+const CARDS_PLANNED: &str = "clock";
 /// The step before it clears what is owed.
 const ANSWERED: &str = "AlertsDelivered";
 /// About how long it then takes until the change is durable.
@@ -232,8 +234,12 @@ impl Case {
         let site = site.as_mut();
         let shape = self.shape(site);
         let (device, old) = self.prepare(site);
+        let planned = match self.by {
+            By::Card { .. } => CARDS_PLANNED,
+            By::Url | By::Image | By::Push => PLANNED,
+        };
         let begins = match self.by {
-            By::Card { .. } | By::Push => PLANNED,
+            By::Card { .. } | By::Push => planned,
             By::Url | By::Image => BEGUN,
         };
         let victim = self.start(&device, &old, begins);
@@ -244,7 +250,7 @@ impl Case {
         println!("seed {seed}, a bootstrap takes {span:?}");
         let windows = [
             (begins, span),
-            (PLANNED, CHANGE),
+            (planned, CHANGE),
             (begins, span),
             (ANSWERED, CHANGE),
         ];
