@@ -207,8 +207,12 @@ fn nothing_a_demo_writes_holds_a_secret_it_used() {
     let made = made.next().unwrap().unwrap().path();
     let mut wanted = Wanted::default();
     add_server(&mut wanted, &made.join("server"));
-    add_device(&mut wanted, &made.join("device"), "demo");
-    let key_file = std::fs::read_to_string(made.join("device/device-key.pem")).unwrap();
+    // That of the card has lost its account with it.
+    for number in [0, 2, 3] {
+        let name = format!("device-{number}");
+        add_device(&mut wanted, &made.join(&name), &name);
+    }
+    let key_file = std::fs::read_to_string(made.join("device-2/device-key.pem")).unwrap();
     let token = out
         .lines()
         .find_map(|line| line.strip_prefix("admin token:"))
