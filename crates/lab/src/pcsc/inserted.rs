@@ -13,6 +13,8 @@ const RESET: u8 = 2;
 const GIVE_ATR: u8 = 4;
 /// Between two tries to reach a reader whose service is down.
 const RETRY: Duration = Duration::from_millis(50);
+/// Longer than the service takes from one look at its readers to the next.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A test card in a reader of a [`PrivatePcsc`](super::PrivatePcsc). Dropping it pulls it.
 pub struct InsertedCard {
@@ -36,6 +38,8 @@ struct State {
     stream: Option<TcpStream>,
     pulled: bool,
     powered: bool,
+    /// It is to be out of its reader for a look of the service.
+    out_for_a_look: bool,
     /// What it does wrong, at the command of this number, the next one being 0.
     fault: Option<(usize, CardFault)>,
 }
@@ -51,6 +55,7 @@ impl InsertedCard {
             stream: None,
             pulled: false,
             powered: false,
+            out_for_a_look: false,
             fault,
         };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
@@ -61,7 +66,8 @@ impl InsertedCard {
                 while !lock(&own.0).pulled {
                     // The service ended, or is not there yet: the card stays in its reader.
                     if serve(port, &own).is_err() {
-                        thread::sleep(RETRY);
+                        let out = std::mem::take(&mut lock(&own.0).out_for_a_look);
+                        thread::sleep(if out { LOOK } else { RETRY });
                     }
                     lock(&own.0).stream = None;
                 }
@@ -86,6 +92,16 @@ impl InsertedCard {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Takes it out for so long that the service sees it gone, and puts it in again.
+    pub(super) fn put_in_again(&self) {
+        let mut state = self.state();
+        state.out_for_a_look = true;
+        if let Some(stream) = &state.stream {
+            // It is closed already otherwise.
+            let _closed = stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// Has it do something wrong at a command, the next one being 0.

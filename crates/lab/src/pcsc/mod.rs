@@ -26,7 +26,9 @@ pub const SOCKET_VARIABLE: &str = "PCSCLITE_CSOCK_NAME";
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 const RUNTIME: &str = "/run/pcscd";
 /// How long a service may take to open its readers, and a reader to notice a card.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a card is put in until the service notices it.
+const TRIES: u32 = 4;
 const LOOK: Duration = Duration::from_millis(10);
 const PORTS_TRIED: u32 = 16;
 
@@ -117,11 +119,14 @@ impl PrivatePcsc {
         fault: Option<(usize, CardFault)>,
     ) -> Result<InsertedCard, PrivatePcscError> {
         let card = InsertedCard::connect(self.ports.of(slot), card, fault)?;
-        if card.is_noticed(PATIENCE) {
-            Ok(card)
-        } else {
-            Err(PrivatePcscError::NotNoticed)
+        for _try in 0..TRIES {
+            if card.is_noticed(PATIENCE / TRIES) {
+                return Ok(card);
+            }
+            // Swapped for another between two looks of the service, it is taken for that one and not powered on.
+            card.put_in_again();
         }
+        Err(PrivatePcscError::NotNoticed)
     }
 
     /// Kills the service: its socket is there and nobody answers.
