@@ -1,5 +1,3 @@
-use super::CredentialType;
-
 /// The transport header `x-syncml-hmac`, which carries a MAC credential beside its message (§3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MacHeader {
@@ -54,12 +52,6 @@ impl MacHeader {
                 .filter(|mac| !mac.is_empty())
                 .ok_or(MacHeaderFault::Lacks("mac"))?,
         })
-    }
-
-    /// The type of credential that the header is.
-    #[must_use]
-    pub const fn credential_type() -> CredentialType {
-        CredentialType::Mac
     }
 }
 
