@@ -16,7 +16,7 @@ use crate::clock::{unix_time, utc};
 use crate::exchange::{Answer, Claim, Head, Refusal, of_commit};
 use crate::identity::dev_id_of;
 use crate::model::{
-    CredentialProof, Device, ExchangeDelta, WaitingChange, WaitingId, WaitingState,
+    Credential, CredentialProof, Device, ExchangeDelta, WaitingChange, WaitingId, WaitingState,
 };
 use crate::node::Node;
 use crate::store::CommitError;
@@ -133,11 +133,11 @@ pub(crate) async fn consider(
     // What would be refused once it is registered is not registered.
     let valid = leaf.validity_at(unix_time(head.now)) == ValidityState::Valid;
     let proof = CredentialProof::Certificate(*print.octets());
-    if !valid
-        || !peer.verdict().leaves_it_to_registration()
-        || node.store.credential(&proof).await?.is_some()
-    {
+    if !valid || !peer.verdict().leaves_it_to_registration() {
         return Err(refusal);
+    }
+    if let Some(known) = node.store.credential(&proof).await? {
+        return let_in_meanwhile(&known, claimed).ok_or(refusal);
     }
     let voucher = admission.voucher(head, peer, leaf, claimed)?;
     let entrant = Entrant {
@@ -152,7 +152,11 @@ pub(crate) async fn consider(
             Some(maker) if !maker.approval && is_fresh(node, &device).await? => {
                 enter(node, head, Some(&device), &entrant, ("maker", None)).await
             }
-            _ => Err(refusal),
+            _ => {
+                let known = node.store.credential(&proof).await?;
+                let known = known.and_then(|known| let_in_meanwhile(&known, claimed));
+                known.ok_or(refusal)
+            }
         };
     }
     let id = WaitingId::of(claimed, &entrant.fingerprint);
@@ -195,6 +199,11 @@ pub(crate) async fn consider(
         }
         _ => Err(refusal),
     }
+}
+
+/// The refusal was made from reads before an exchange of the same device that let it in: it is judged once more, by what that one made.
+fn let_in_meanwhile(known: &Credential, claimed: &DevId) -> Option<Considered> {
+    (known.dev_id == *claimed).then_some(Considered::Admitted)
 }
 
 /// Whether a device has a record alone so far, as after a trigger: nothing that it could prove itself by, and no completed bootstrap.
