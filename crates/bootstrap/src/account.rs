@@ -2,8 +2,8 @@ use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountShadow, CardOrigin, CompletionState, DefaultSource, FactoryBeneath, GovernedInstance,
-    OwedCompletion, Provenance, Subscription,
+    AccountShadow, CardOrigin, CompletionState, DefaultSource, Dm1AccountState, FactoryBeneath,
+    GovernedInstance, OwedCompletion, Provenance, Subscription,
 };
 
 /// What the client keeps of a DM Account beside its nodes: protected storage, never part of the tree (`dm20.md` §14.6.1 step 6).
@@ -39,6 +39,9 @@ pub struct Account {
     /// The factory bootstrap whose place a card's took.
     #[serde(default)]
     pub factory: Option<FactoryBeneath>,
+    /// What sessions of DM 1.x leave behind.
+    #[serde(default)]
+    pub dm1: Dm1AccountState,
 }
 
 impl Account {
@@ -57,6 +60,7 @@ impl Account {
             bootstrapped_host: None,
             cards: Vec::new(),
             factory: None,
+            dm1: Dm1AccountState::new(),
         }
     }
 }

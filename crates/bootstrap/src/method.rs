@@ -36,6 +36,10 @@ pub enum CompletionState {
     Pending,
     /// Acknowledged by the server.
     Acked,
+    /// The server cannot take the event; nothing is sent any more (`dm1x.md` §6.3).
+    Unsupported,
+    /// The account fell back to what it was before this bootstrap (`dm1x.md` M25).
+    Reverted,
 }
 
 /// The form of the bootstrap document; the node `Ext/Bootstrap/Profile`.
@@ -119,6 +123,8 @@ impl CompletionState {
         match self {
             Self::Pending => "pending",
             Self::Acked => "acked",
+            Self::Unsupported => "unsupported",
+            Self::Reverted => "reverted",
         }
     }
 }

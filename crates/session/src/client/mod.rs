@@ -3,6 +3,7 @@
 mod background;
 mod commands;
 mod dac_view;
+pub mod dm1;
 mod effect;
 mod live;
 mod machine;
