@@ -1,7 +1,7 @@
-//! Files of carriers.
+//! Files of carriers, and what a file holds.
 
 use omadm_bootstrap::PayloadHash;
-use omadm_carrier::Found;
+use omadm_carrier::{Found, Given};
 use omadm_mo::Secret;
 
 /// A file that is a document is one of these very octets; an address is written as one that is read as the same.
@@ -16,5 +16,21 @@ pub fn carried_file(octets: &[u8]) {
             assert!(matches!(again, Ok(Found::Url(again)) if again == url));
         }
         Ok(_) | Err(_) => {}
+    }
+}
+
+/// Octets spelt in hexadecimal are those octets, whatever they are; what else a file holds is told without a fault.
+pub fn given(octets: &[u8]) {
+    let spelt: String = octets.iter().map(|octet| format!("{octet:02x} ")).collect();
+    let again = Given::of(spelt.as_bytes());
+    if octets.is_empty() {
+        assert!(again == Ok(Given::Json));
+    } else {
+        assert!(again == Ok(Given::Octets(octets.to_vec())));
+    }
+    match Given::of(octets) {
+        Ok(Given::Octets(read)) => assert!(read.len() <= octets.len()),
+        Ok(Given::Base64(read)) => assert!(read.len() < octets.len()),
+        Ok(Given::Json | Given::Xml) | Err(_) => {}
     }
 }

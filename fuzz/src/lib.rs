@@ -16,7 +16,7 @@ mod wire;
 
 pub use bootstrap::{bootstrap_document, bootstrap_profile, sealed_image};
 pub use card::{card_description, card_dialogue, card_directories};
-pub use carrier::carried_file;
+pub use carrier::{carried_file, given};
 pub use dm1::{provisioning, syncml, trigger, wbxml};
 pub use http_auth::http_auth;
 pub use names::{client_uri, ddf, media_type, server_uri};

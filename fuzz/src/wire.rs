@@ -1,6 +1,6 @@
 //! JSON, MO serialization, Packages #0 to #3.
 
-use omadm_dm2::package0::{Authenticated, Clock, ReceivedPackage0, ReplayWindow, given};
+use omadm_dm2::package0::{Authenticated, Clock, ReceivedPackage0, ReplayWindow};
 use omadm_dm2::{Alert, Command, Document, Package1, Package2, Package3};
 use omadm_mo::NodePath;
 use omadm_mo::json::Json;
@@ -109,7 +109,6 @@ pub fn packages(octets: &[u8]) {
 
 /// A Notification that was decoded is encoded so that it decodes to the same; no two of one NOTIFICATION-ID pass the window.
 pub fn package0(octets: &[u8]) {
-    let _given = given(octets);
     let mut window = ReplayWindow::default();
     for part in parts(octets) {
         let Ok(received) = ReceivedPackage0::decode(part) else {

@@ -178,7 +178,11 @@ pub(crate) async fn install(client: &Client, document: Vec<u8>) {
 }
 
 pub(crate) fn octets(hex: &str) -> Vec<u8> {
-    omadm_dm2::package0::given(hex.as_bytes()).unwrap().unwrap()
+    let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits.chunks_exact(2);
+    pairs
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+        .collect()
 }
 
 /// Sends datagrams.

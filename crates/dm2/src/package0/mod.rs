@@ -3,7 +3,6 @@
 mod digest;
 mod error;
 mod explain;
-mod given;
 mod judge;
 mod option;
 mod read;
@@ -15,7 +14,6 @@ use omadm_mo::Secret;
 pub use digest::{AbsentDigest, Authenticated, DigestCheck, DigestRefusal, NotificationKey};
 pub use error::{Package0Error, Package0Problem};
 pub use explain::ExplainedField;
-pub use given::{GivenError, given};
 pub use judge::{Accepted, Addressee, Ignored};
 pub use option::OptionName;
 pub use read::{OptionAt, ReceivedPackage0};

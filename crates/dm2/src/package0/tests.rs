@@ -16,7 +16,11 @@ const DIGEST_WITHOUT_DATA: &str =
     "8c4e4f59d985f3f89a045639745bb431264772d5582aeb9f8ac7df872cde79ec";
 
 fn octets(hex: &str) -> Vec<u8> {
-    given(hex.as_bytes()).unwrap().unwrap()
+    let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits.chunks_exact(2);
+    pairs
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+        .collect()
 }
 
 fn dm1() -> Package0 {

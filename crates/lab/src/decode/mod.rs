@@ -1,10 +1,8 @@
 //! What some octets are that went over the air, the wire or a file: DM messages of both generations, provisioning documents, Notifications, pushes and
 //! the SMS that carry them.
 
-mod given;
 mod kind;
 mod mac;
 
-pub use given::{Given, GivenError};
 pub use kind::{Decoded, NotDecoded, PushedBody, decode, reassemble};
 pub use mac::{MacKeys, MacVerdict};

@@ -4,10 +4,11 @@ mod package0;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use omadm_carrier::Given;
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::Encoding;
 use omadm_dm2::Document;
-use omadm_lab::decode::{Decoded, Given, NotDecoded, decode, reassemble};
+use omadm_lab::decode::{Decoded, NotDecoded, decode, reassemble};
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
 
