@@ -12,11 +12,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use omadm_bootstrap::PayloadHash;
+use omadm_mo::DevId;
 use omadm_server::config::{PushPolicy, ServerConfig};
 use omadm_server::model::{BootstrapChange, BootstrapState, EventKind, ExchangeDelta, RecordId};
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::{BootstrapBody, NewBootstrap, NewDevice};
-use omadm_tls::Fingerprint;
+use omadm_server::operator::types::{BootstrapBody, NewBootstrap, NewDevice, NewTrigger};
+use omadm_tls::{CertificateValidity, DevelopmentCa, Fingerprint, UnixTime};
 use support::listening_device::{ListeningDevice, Reply, problem, status};
 use support::{DEVICE, PACKAGE1, Rig, completion};
 use tokio::io::AsyncReadExt as _;
@@ -403,4 +404,45 @@ async fn two_nodes_make_each_try_once_and_one_takes_up_what_the_other_lost() {
     // Both sweep meanwhile.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(device.came().len(), 2);
+}
+
+#[tokio::test]
+async fn b_28_a_trigger_has_the_document_pushed_to_a_device_that_nobody_knew() {
+    let rig = rig().await;
+    let day = Duration::from_secs(86_400);
+    let validity = CertificateValidity::starting(UnixTime::now(), day);
+    let maker = DevelopmentCa::create("Acme", validity).unwrap();
+    let dev_id = DevId::parse(DEVICE).unwrap();
+    let (_, identity) = maker.issue_for_generated_key(&dev_id, validity).unwrap();
+    let device = ListeningDevice::start(&identity, vec![status(202)]).await;
+    let trigger = NewTrigger {
+        key: "sale-1".to_owned(),
+        source: "point-of-sale".to_owned(),
+        dev_id: DEVICE.to_owned(),
+        profile: "minimal".to_owned(),
+        address: Some(device.url()),
+        method: Some("server-initiated".to_owned()),
+        ..NewTrigger::default()
+    };
+    let (status, told) = refused(rig.api.trigger(&trigger).await);
+    assert_eq!((status, told.contains("no certificate")), (409, true));
+    assert_eq!(rig.api.devices(None).await.unwrap().devices, []);
+
+    let trigger = NewTrigger {
+        certificate: Some(identity.chain_pem()),
+        ..trigger
+    };
+    let taken = rig.api.trigger(&trigger).await.unwrap();
+    let push = taken.bootstrap.push.unwrap();
+    assert_eq!((push.carrier.as_str(), push.to), ("direct", device.url()));
+    let id = taken.bootstrap.id;
+    let there = until(&rig, &id, "delivered", |now| now.state == "delivered").await;
+    let came = device.came();
+    assert_eq!(PayloadHash::of(&came[0].body).to_hex(), there.payload_hash);
+    let repeated = rig.api.trigger(&trigger).await.unwrap();
+    assert_eq!((repeated.repeated, repeated.bootstrap), (true, there));
+    assert_eq!(device.came().len(), 1);
+    // No Notification goes to a listener for documents.
+    let known = rig.api.device(DEVICE).await.unwrap().device.notify;
+    assert_eq!(known.addresses.unwrap_or_default(), Vec::<String>::new());
 }

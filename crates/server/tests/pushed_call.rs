@@ -19,7 +19,7 @@ use omadm_dm2::package0::{
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret};
 use omadm_server::config::{PushPolicy, ServerConfig};
-use omadm_server::operator::types::{BootstrapBody, NewBootstrap, SecretText};
+use omadm_server::operator::types::{BootstrapBody, NewBootstrap, NewTrigger, SecretText};
 use support::{DEVICE, PACKAGE1, Rig, completion, soon};
 use tokio::net::UdpSocket;
 
@@ -200,4 +200,42 @@ async fn a_device_with_an_account_is_called_in_the_name_of_its_bootstrap_server(
     };
     let (server, _) = heard(&ear, &rig, &octets("Secret"), &octets("Data")).await;
     assert_eq!(server.to_string(), "bs:localhost");
+}
+
+#[tokio::test]
+async fn b_28_a_triggered_device_is_called_where_the_trigger_says() {
+    let rig = rig(&[60_000]).await;
+    let (ear, told) = ear().await;
+    let trigger = |key: &str| NewTrigger {
+        key: key.to_owned(),
+        source: "network".to_owned(),
+        dev_id: DEVICE.to_owned(),
+        profile: "full".to_owned(),
+        address: told.to.clone(),
+        ..NewTrigger::default()
+    };
+    let noted = rig.api.trigger(&trigger("noted")).await.unwrap();
+    assert_eq!(noted.bootstrap.method, "client-initiated");
+    assert_eq!(noted.bootstrap.push, None);
+
+    let new = NewTrigger {
+        method: Some("server-initiated".to_owned()),
+        ..trigger("unproved")
+    };
+    assert!(
+        rig.api.trigger(&new).await.is_err(),
+        "nothing proves the Notification"
+    );
+    let new = NewTrigger {
+        bootstrap_source: told.source.clone(),
+        noti_secret: told.noti_secret.clone(),
+        noti_data: told.noti_data.clone(),
+        ..trigger("called")
+    };
+    let taken = rig.api.trigger(&new).await.unwrap();
+    assert_eq!(taken.bootstrap.method, "server-initiated");
+    let (server, _) = heard(&ear, &rig, SECRET, DATA).await;
+    assert_eq!(server.to_string(), "bs:boot");
+    let known = rig.api.device(DEVICE).await.unwrap().device.notify;
+    assert_eq!(known.addresses.unwrap_or_default(), [told.to.unwrap()]);
 }

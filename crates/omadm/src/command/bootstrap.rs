@@ -6,6 +6,8 @@ mod preview;
 mod send;
 mod server_source;
 
+pub(crate) use send::base64_of;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

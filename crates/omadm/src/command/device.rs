@@ -97,7 +97,8 @@ enum DeviceCommand {
     #[command(after_help = "Examples:
   omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
   omadm device trigger IMEI:493005100592805 --profile minimal --key hlr-88213 --source network --address sms:+491701234567
-  omadm device trigger IMEI:493005100592806 --profile minimal --key portal-9 --source self-service --certificate device.crt")]
+  omadm device trigger IMEI:493005100592806 --profile minimal --key portal-9 --source self-service --certificate device.crt
+  omadm device trigger IMEI:493005100592807 --profile full --key hlr-9 --source network --address sms:+491701234568 --push --bootstrap-source boot --noti-secret-file noti.key")]
     Trigger(admission::Trigger),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::types::BootstrapBody;
+use super::types::{BootstrapBody, SecretText};
 
 /// A device without record that waits for an operator, or was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -68,7 +68,7 @@ pub struct NewRejection {
 }
 
 /// Somebody tells the server that a subscriber's device exists (B-28).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTrigger {
     /// The caller's idempotency key: 1 to 128 visible ASCII characters. A repeat starts nothing and is answered with the same record.
@@ -82,12 +82,26 @@ pub struct NewTrigger {
     pub dev_id: String,
     /// The profile of its bootstrap.
     pub profile: String,
-    /// Where the device is reached: what `notify` of a device takes, for example `sms:+491701234567`.
+    /// Where the device is reached: what `notify` of a device takes, for example `sms:+491701234567`. A server-initiated bootstrap goes there, and to an https
+    /// address as the document itself unless `carrier` says notification; without it, to the first address of the device's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The bootstrap method; `client-initiated` where it is not named.
+    /// `client-initiated` (default) or `server-initiated` (where `carrier` or `noti_secret` is told).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// What goes to the address of a server-initiated bootstrap, `direct` or `notification`: as of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// What the device's policy calls this server as a bootstrap source: `source` of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap_source: Option<String>,
+    /// The secret that its policy has for Notifications of that source, in base64. A repeat is not told by it from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub noti_secret: Option<SecretText>,
+    /// The data beside that secret, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noti_data: Option<String>,
     /// A certificate (PEM) that the device has: it is registered by its fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,

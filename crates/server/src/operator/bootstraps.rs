@@ -76,7 +76,7 @@ pub(super) async fn start(
     JsonBody(new): JsonBody<NewBootstrap>,
 ) -> Result<(StatusCode, Json<BootstrapBody>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.device)?, correlation());
-    let method = pushes::method(&new)?;
+    let method = pushes::method((&new).into())?;
     node.store
         .device(&dev_id)
         .await?
@@ -105,7 +105,7 @@ pub(super) async fn start(
         profile,
         method,
         expires_in,
-        push: pushes::wanted(&node, &dev_id, &new, method).await?,
+        push: pushes::wanted(&node, &dev_id, (&new).into(), method).await?,
     };
     for _again in 0..RETRIES {
         let device = node

@@ -11,9 +11,8 @@ use omadm_mo::{DevId, Secret};
 
 use super::answer::Refused;
 use super::bootstraps::method_of;
-use super::devices::unknown;
 use super::notifications::{advice, refused};
-use super::types::{NewBootstrap, PushBody};
+use super::types::{NewBootstrap, NewTrigger, PushBody, SecretText};
 use crate::bootstrap_service::DraftPush;
 use crate::carrier::PushAddress;
 use crate::model::{BootstrapPush, PushCarrierKind};
@@ -25,10 +24,54 @@ use crate::push_service::{Prover, own_source};
 /// Longest address, in octets.
 const ADDRESS_OCTETS: usize = 1024;
 
+/// What is asked for of a push.
+#[derive(Clone, Copy)]
+pub(super) struct Push<'a> {
+    method: Option<&'a str>,
+    to: Option<&'a str>,
+    carrier: Option<&'a str>,
+    source: Option<&'a str>,
+    noti_secret: Option<&'a SecretText>,
+    noti_data: Option<&'a str>,
+    /// A certificate of the device comes with it.
+    has_certificate: bool,
+}
+
+impl<'a> From<&'a NewBootstrap> for Push<'a> {
+    fn from(new: &'a NewBootstrap) -> Self {
+        Self {
+            method: new.method.as_deref(),
+            to: new.to.as_deref(),
+            carrier: new.carrier.as_deref(),
+            source: new.source.as_deref(),
+            noti_secret: new.noti_secret.as_ref(),
+            noti_data: new.noti_data.as_deref(),
+            has_certificate: false,
+        }
+    }
+}
+
+impl<'a> From<&'a NewTrigger> for Push<'a> {
+    /// The address of a trigger alone is noted, and nothing goes there: it asks for a push by its method, or by what only a push has.
+    fn from(new: &'a NewTrigger) -> Self {
+        let named = new.method.as_deref() == Some(BootstrapMethod::ServerInitiated.name());
+        let is_wanted = named || new.carrier.is_some() || new.noti_secret.is_some();
+        Self {
+            method: new.method.as_deref(),
+            to: new.address.as_deref().filter(|_| is_wanted),
+            carrier: new.carrier.as_deref(),
+            source: new.bootstrap_source.as_deref(),
+            noti_secret: new.noti_secret.as_ref(),
+            noti_data: new.noti_data.as_deref(),
+            has_certificate: new.certificate.is_some(),
+        }
+    }
+}
+
 /// The method of a bootstrap: an address means that the server brings it.
-pub(super) fn method(new: &NewBootstrap) -> Result<BootstrapMethod, Refused> {
+pub(super) fn method(new: Push<'_>) -> Result<BootstrapMethod, Refused> {
     let push = new.to.is_some() || new.carrier.is_some() || new.noti_secret.is_some();
-    match new.method.as_deref() {
+    match new.method {
         None if push => Ok(BootstrapMethod::ServerInitiated),
         name => {
             let method = method_of(name)?;
@@ -45,30 +88,29 @@ pub(super) fn method(new: &NewBootstrap) -> Result<BootstrapMethod, Refused> {
 pub(super) async fn wanted(
     node: &Arc<Node>,
     dev_id: &DevId,
-    new: &NewBootstrap,
+    new: Push<'_>,
     method: BootstrapMethod,
 ) -> Result<Option<DraftPush>, Refused> {
     if method != BootstrapMethod::ServerInitiated {
         return Ok(None);
     }
-    let (to, known) = match &new.to {
+    let (to, known) = match new.to {
         Some(to) if to.len() > ADDRESS_OCTETS => {
             return Err(Refused::bad(format!(
                 "to: more than {ADDRESS_OCTETS} octets"
             )));
         }
-        Some(to) => (to.clone(), false),
+        Some(to) => (to.to_owned(), false),
         None => {
             let device = node.store.device(dev_id).await?;
-            let device = device.ok_or_else(|| unknown(dev_id))?;
-            let first = device.notify.addresses.first().cloned();
+            let first = device.and_then(|device| device.notify.addresses.first().cloned());
             let first = first.ok_or_else(|| nowhere(dev_id))?;
             (first, true)
         }
     };
     let address = PushAddress::parse(&to).map_err(|fault| Refused::bad(format!("to: {fault}")))?;
     let https = matches!(address, PushAddress::Https(_));
-    let carrier = match new.carrier.as_deref() {
+    let carrier = match new.carrier {
         Some(name) => PushCarrierKind::from_name(name).ok_or_else(|| {
             Refused::bad(format!(
                 "carrier: {name:?} is neither direct nor notification"
@@ -98,7 +140,7 @@ async fn check_direct(
     node: &Node,
     dev_id: &DevId,
     https: bool,
-    new: &NewBootstrap,
+    new: Push<'_>,
 ) -> Result<(), Refused> {
     if !https {
         return Err(Refused::bad(
@@ -110,7 +152,7 @@ async fn check_direct(
             "source, noti_secret and noti_data are of a Notification: `carrier` says notification",
         ));
     }
-    if certificates(node, dev_id).await?.is_empty() {
+    if !new.has_certificate && certificates(node, dev_id).await?.is_empty() {
         let detail = format!(
             "no certificate of {dev_id} is known, so the device could not be told from others"
         );
@@ -126,7 +168,7 @@ async fn called(
     node: &Arc<Node>,
     dev_id: &DevId,
     address: &PushAddress,
-    new: &NewBootstrap,
+    new: Push<'_>,
 ) -> Result<(Option<String>, Option<Prover>), Refused> {
     node.carriers
         .of(address)
@@ -135,7 +177,7 @@ async fn called(
         let octets = STANDARD.decode(text.trim());
         octets.map_err(|_| Refused::bad(format!("{name}: not base64")))
     };
-    let Some(secret) = &new.noti_secret else {
+    let Some(secret) = new.noti_secret else {
         if new.source.is_some() || new.noti_data.is_some() {
             return Err(Refused::bad(
                 "source and noti_data are the device's own configuration; tell its noti_secret too",
@@ -154,13 +196,13 @@ async fn called(
         })?;
         return Ok((Some(source), None));
     };
-    let source = new.source.as_deref().unwrap_or_default();
+    let source = new.source.unwrap_or_default();
     BootstrapSourceId::parse(source).map_err(|fault| Refused::bad(format!("source: {fault}")))?;
     let secret = octets("noti_secret", &secret.0)?;
     if secret.is_empty() {
         return Err(Refused::bad("noti_secret: empty"));
     }
-    let data = octets("noti_data", new.noti_data.as_deref().unwrap_or_default())?;
+    let data = octets("noti_data", new.noti_data.unwrap_or_default())?;
     let prover = Prover {
         data,
         secret: Secret::new(secret),
@@ -175,7 +217,7 @@ fn unproved(error: NotifyError) -> Refused {
     }
     let status = advice(&error).map_or(StatusCode::CONFLICT, |(status, _)| status);
     Problem::new(status, error.to_string())
-        .advising("Tell what the device's policy has for its source: `--source ID --noti-secret-file FILE`; or push the document itself to an https address.")
+        .advising("Tell what the device's policy has for its source: `--source ID --noti-secret-file FILE`, of a trigger `--bootstrap-source`; or push the document itself to an https address.")
         .into()
 }
 

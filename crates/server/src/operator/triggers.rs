@@ -9,19 +9,22 @@ use http::StatusCode;
 use omadm_bootstrap::{BootstrapMethod, PayloadHash};
 
 use super::answer::{JsonBody, Refused};
-use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime, method_of};
+use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
 use super::credentials::{Issue, issue_into};
 use super::devices::{dev_id, unknown_profile};
 use super::named_credentials::Named;
 use super::notify_at::set_into;
-use super::types::{NewTrigger, NotifyAt, TriggerBody};
+use super::pushes;
+use super::types::{NewTrigger, NotifyAt, SecretText, TriggerBody};
 use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
 use crate::model::{
-    CredentialProof, Device, EventKind, ExchangeDelta, NotifySettings, Trigger, WaitingChange,
+    CredentialProof, Device, EventKind, ExchangeDelta, NotifySettings, PushCarrierKind, Trigger,
+    WaitingChange,
 };
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
+use crate::push_service;
 use crate::store::CommitError;
 
 /// Who may tell of a device.
@@ -33,8 +36,8 @@ const ADDRESSES: usize = 8;
 /// How often a trigger is taken anew after other commits of the device came between.
 const RETRIES: usize = 8;
 
-/// Takes a trigger: the device is registered where it is not, its address noted, its bootstrap started. A repeat under the same key changes nothing and is
-/// answered with the same record.
+/// Takes a trigger: the device is registered where it is not, its address noted, its bootstrap started; a server-initiated one goes to that address. A repeat
+/// under the same key changes nothing and is answered with the same record.
 #[utoipa::path(post, path = "/api/v1/triggers", tag = "triggers", request_body = NewTrigger,
     responses((status = 201, body = TriggerBody), (status = 200, body = TriggerBody, description = "a repeat"),
         (status = 409, body = ProblemBody, description = "the key belongs to another trigger"), (status = "default", body = ProblemBody)))]
@@ -44,27 +47,30 @@ pub(super) async fn take(
 ) -> Result<(StatusCode, Json<TriggerBody>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.dev_id)?, correlation());
     check(&new)?;
-    let method = method_of(new.method.as_deref())?;
-    if method != BootstrapMethod::ClientInitiated {
+    let method = pushes::method((&new).into())?;
+    if !matches!(
+        method,
+        BootstrapMethod::ClientInitiated | BootstrapMethod::ServerInitiated
+    ) {
         return Err(Refused::bad(
-            "method: a trigger starts a client-initiated bootstrap",
+            "method: a trigger starts a client-initiated or a server-initiated bootstrap",
         ));
     }
-    let draft = Draft {
-        profile: node
-            .profiles
-            .get(&new.profile)
-            .ok_or_else(|| unknown_profile(&new.profile))?,
-        method,
-        expires_in: lifetime(&node, method),
-        push: None,
-    };
-    let asked = serde_json::to_vec(&new).map_err(|cause| Refused::bad(cause.to_string()))?;
-    let asked = PayloadHash::of(&asked).to_hex();
+    let profile = node
+        .profiles
+        .get(&new.profile)
+        .ok_or_else(|| unknown_profile(&new.profile))?;
+    let asked = hash(&new)?;
     for _again in 0..RETRIES {
         if let Some(taken) = node.store.trigger(&new.key).await? {
             return repeat(&node, &new, &asked, &taken).await;
         }
+        let draft = Draft {
+            profile: Arc::clone(&profile),
+            method,
+            expires_in: lifetime(&node, method),
+            push: pushes::wanted(&node, &dev_id, (&new).into(), method).await?,
+        };
         let device = node.store.device(&dev_id).await?;
         let expected = device.as_ref().map(|device| device.epoch);
         let mut delta = ExchangeDelta::new(dev_id.clone(), expected, node.now());
@@ -80,6 +86,9 @@ pub(super) async fn take(
         match node.store.commit(delta).await {
             Ok(_) => {
                 tracing::info!(correlation, device = %dev_id, source = new.source, bootstrap = %record.id, "trigger taken");
+                if record.push.is_some() {
+                    push_service::begin(&node, record.id.clone());
+                }
                 let body = TriggerBody {
                     key: new.key,
                     dev_id: dev_id.to_string(),
@@ -94,6 +103,14 @@ pub(super) async fn take(
         }
     }
     Err(CommitError::Conflict.into())
+}
+
+/// SHA-256 of what is asked for. A secret is left out: it lies sealed beside its bootstrap, and nowhere can it be guessed from.
+fn hash(new: &NewTrigger) -> Result<String, Refused> {
+    let mut told = new.clone();
+    told.noti_secret = told.noti_secret.map(|_| SecretText(String::new()));
+    let told = serde_json::to_vec(&told).map_err(|cause| Refused::bad(cause.to_string()))?;
+    Ok(PayloadHash::of(&told).to_hex())
 }
 
 fn check(new: &NewTrigger) -> Result<(), Refused> {
@@ -134,7 +151,10 @@ async fn start_into(
         delta.waiting.push(WaitingChange::Known);
     }
     let told = delta.events.len();
-    if let Some(address) = &new.address {
+    // The addresses of a device are those of Notifications.
+    let push = draft.push.as_ref();
+    let is_listener = push.is_some_and(|push| push.carrier == PushCarrierKind::Direct);
+    if let Some(address) = new.address.as_ref().filter(|_| !is_listener) {
         let set = device.map_or_else(NotifySettings::default, |device| device.notify);
         let mut addresses = vec![address.clone()];
         addresses.extend(set.addresses.iter().filter(|one| *one != address).cloned());

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -55,15 +55,6 @@ pub(crate) struct Send {
 impl Send {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let api = self.api.connect()?;
-        let octets = |file: &Option<PathBuf>| {
-            let read = file.as_ref().map(|file| {
-                std::fs::read(file).explain(
-                    format!("{} cannot be read", file.display()),
-                    "check the path",
-                )
-            });
-            Ok::<_, Failure>(read.transpose()?.map(|octets| STANDARD.encode(octets)))
-        };
         let profile_toml = self.profile_file.as_deref().map(read_text).transpose()?;
         let new = NewBootstrap {
             device: self.dev_id.clone(),
@@ -74,8 +65,8 @@ impl Send {
             to: self.to.clone(),
             carrier: self.carrier.clone(),
             source: self.source.clone(),
-            noti_secret: octets(&self.noti_secret_file)?.map(SecretText),
-            noti_data: octets(&self.noti_data_file)?,
+            noti_secret: base64_of(self.noti_secret_file.as_deref())?.map(SecretText),
+            noti_data: base64_of(self.noti_data_file.as_deref())?,
         };
         let what = format!("no bootstrap was sent to {}", self.dev_id);
         let begun = api.start_bootstrap(&new).await.explain(what, HINT)?;
@@ -91,6 +82,17 @@ impl Send {
             None => say(format!("state:      {}", begun.state)),
         }
     }
+}
+
+/// The octets of a file, in base64.
+pub(crate) fn base64_of(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let read = file.map(|file| {
+        std::fs::read(file).explain(
+            format!("{} cannot be read", file.display()),
+            "check the path",
+        )
+    });
+    Ok(read.transpose()?.map(|octets| STANDARD.encode(octets)))
 }
 
 /// Tells each state as it comes, until the last.

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::{NewApproval, NewRejection, NewTrigger, WaitingBody};
+use omadm_server::operator::types::{
+    NewApproval, NewRejection, NewTrigger, SecretText, WaitingBody,
+};
 
 use super::{HINT, say_json};
+use crate::command::bootstrap::base64_of;
 use crate::command::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -47,6 +50,21 @@ pub(super) struct Trigger {
     /// Where the device is reached: udp://HOST:PORT, https://HOST:PORT/PATH, sms:+NUMBER or file:NAME
     #[arg(long)]
     address: Option<String>,
+    /// Bring the bootstrap to that address, or where its record says: server-initiated
+    #[arg(long)]
+    push: bool,
+    /// direct: push the document itself, over mutual TLS with a certificate of the device; notification: call the device, which fetches it. By default direct to an https address
+    #[arg(long, requires = "push")]
+    carrier: Option<String>,
+    /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so
+    #[arg(long, value_name = "ID", requires_all = ["push", "noti_secret_file"])]
+    bootstrap_source: Option<String>,
+    /// File with the secret that the policy has for this source; its octets count as they are
+    #[arg(long, value_name = "FILE", requires = "bootstrap_source")]
+    noti_secret_file: Option<PathBuf>,
+    /// File with the data beside that secret
+    #[arg(long, value_name = "FILE", requires = "noti_secret_file")]
+    noti_data_file: Option<PathBuf>,
     /// Certificate (PEM) that the device has; it is registered by its fingerprint
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
@@ -177,7 +195,11 @@ impl Trigger {
             dev_id: self.dev_id,
             profile: self.profile,
             address: self.address,
-            method: None,
+            method: self.push.then(|| "server-initiated".to_owned()),
+            carrier: self.carrier,
+            bootstrap_source: self.bootstrap_source,
+            noti_secret: base64_of(self.noti_secret_file.as_deref())?.map(SecretText),
+            noti_data: base64_of(self.noti_data_file.as_deref())?,
             certificate: self.certificate.as_deref().map(read_text).transpose()?,
             code: self.code,
         };
@@ -196,6 +218,15 @@ impl Trigger {
             "bootstrap:   {} from profile {}, {}, {}",
             bootstrap.id, bootstrap.profile, bootstrap.method, bootstrap.state
         ))?;
+        if let Some(push) = &bootstrap.push {
+            say(match push.carrier.as_str() {
+                "direct" => format!("pushed:      the document itself, to {}", push.to),
+                _ => format!(
+                    "pushed:      a Notification to {}, upon which the device fetches it",
+                    push.to
+                ),
+            })?;
+        }
         if let Some(code) = &taken.code {
             say(format!("code:        {code}"))?;
         }
