@@ -22,7 +22,8 @@ pub enum NonceError {
 }
 
 /// What our nonces are made of: poor decoders survive it (M15).
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(super) const ALPHABET: &[u8; 62] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Octets of our nonces: a multiple of three, so that base64 ends without padding.
 const OCTETS: usize = 24;
 

@@ -3,6 +3,7 @@
 mod advance;
 mod caching;
 mod dev_info;
+pub mod dm1;
 mod sending;
 mod state;
 mod step;

@@ -1,0 +1,183 @@
+use std::fmt;
+
+use omadm_bootstrap::EventId;
+use omadm_bootstrap::generation::{GenerationPolicy, Standing};
+use omadm_dm1::credential::{CredentialType, Nonce};
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::syncml::Command;
+use omadm_mo::Secret;
+
+use super::DeviceModel;
+
+/// What the reducer is told of the server itself.
+#[derive(Clone)]
+pub struct ServerFacts {
+    /// What challenge nonces and the tokens of unproven sessions are derived of (M16): the same on every node, at least 16 random octets, kept between starts.
+    pub key: Secret,
+    /// The endpoint as devices reach it: `RespURI` without its token (M02). Scheme and host stay.
+    pub endpoint: String,
+    /// What is read and announced.
+    pub limits: Dm1Limits,
+    /// The alert types that mean the bootstrap event, without prefix (§6.2).
+    pub event_types: Vec<String>,
+    /// Whether other generic alerts and client events are kept (200) or not supported (415, 406).
+    pub keep_alerts: bool,
+    /// What a credential that does not simply count comes to.
+    pub policy: GenerationPolicy,
+}
+
+/// Bounds of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dm1Limits {
+    /// Of a received message; its octets are announced as `MaxMsgSize` (M07).
+    pub markup: MarkupLimits,
+    /// `MaxObjSize`: octets of one object that is put together from chunks.
+    pub max_obj_size: u64,
+    /// Most commands of one package.
+    pub commands: usize,
+    /// Most messages of one package of the client's; then the session is aborted.
+    pub messages: u32,
+}
+
+/// An account of DM 1.x as the store has it.
+#[derive(Clone, Debug)]
+pub struct AccountFacts {
+    /// `AAuthName` of the client's credential.
+    pub user: String,
+    /// The device it belongs to; none where the first proven session tells.
+    pub dev_id: Option<String>,
+    /// The server identifier of the account: the server's name in its own credential.
+    pub server_id: String,
+    /// The type of the client's credential; a weaker one is not evaluated (M19).
+    pub credential: CredentialType,
+    /// What the client proves itself with.
+    pub client_secrets: Vec<KeptSecret>,
+    /// The nonces of the client's credential.
+    pub client_nonces: ClientNonces,
+    /// How the server proves itself; none where the account has no such credential.
+    pub server: Option<ServerSide>,
+    /// Creds that failed lately (M20).
+    pub failures: Failures,
+    /// The peculiarities of the device.
+    pub model: DeviceModel,
+    /// The last bootstrap event that was stored.
+    pub last_event: Option<LastEvent>,
+    /// `LocURI` of the account on the device, where it is known: `./DMAcc/1`.
+    pub account_uri: Option<String>,
+    /// Whether both secrets are to be replaced in the next session (§6.5; after a pushed bootstrap). A recovery replaces them by itself.
+    pub rotate: bool,
+    /// Commands to be answered, in order, those whose status is due included. Those that this message answers are passed over.
+    pub wanted: Vec<WantedCommand1>,
+}
+
+/// The server's own credential.
+#[derive(Clone, Debug)]
+pub struct ServerSide {
+    /// Its type.
+    pub credential: CredentialType,
+    /// `AAuthName`; the server identifier where it is absent (§5.3).
+    pub user: String,
+    /// What the server proves itself with.
+    pub secrets: Vec<KeptSecret>,
+    /// The nonce that the client expects next (M17).
+    pub nonce: Option<Nonce>,
+    /// The nonce of the bootstrap, which a re-bootstrap brings back (§6.5).
+    pub boot_nonce: Option<Nonce>,
+}
+
+/// One secret of one direction. `Debug` does not tell it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptSecret {
+    /// The password.
+    pub secret: Secret,
+    /// Where it stands. `escrowed`: a card, image or URL can bring it back.
+    pub standing: Standing,
+    /// It was in use before a recovery that is not finished (§6.5): kept until what is pending was used, and opens nothing.
+    pub previous: bool,
+}
+
+/// Nonces of the client's credential at the server (M16). Challenge nonces are not kept: they are derived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientNonces {
+    /// Of the bootstrap; accepted once.
+    pub package: Option<Nonce>,
+    /// Given with 212, or with 200; accepted once.
+    pub next: Option<Nonce>,
+    /// How many credentials of the account were accepted. Challenges are bound to it: one that was accepted makes all that were given before void.
+    pub proofs: u64,
+}
+
+/// Creds that failed in the last 15 minutes (M20).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// From the source of this message.
+    pub from_source: u32,
+    /// From all sources.
+    pub from_all: u32,
+}
+
+impl Failures {
+    /// After so many from one source nothing is evaluated for the rest of the window.
+    pub const MOST_FROM_SOURCE: u32 = 10;
+    /// After so many from all sources.
+    pub const MOST_FROM_ALL: u32 = 100;
+    /// Length of the window in milliseconds.
+    pub const WINDOW_MILLIS: i64 = 15 * 60 * 1000;
+
+    /// Whether Creds go unevaluated.
+    #[must_use]
+    pub const fn are_too_many(self) -> bool {
+        self.from_source >= Self::MOST_FROM_SOURCE || self.from_all >= Self::MOST_FROM_ALL
+    }
+}
+
+/// The newest bootstrap event of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastEvent {
+    /// Names it.
+    pub id: EventId,
+    /// Its number.
+    pub seq: u32,
+}
+
+/// A command the server wants answered, translated to LocURIs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedCommand1 {
+    /// Names it over all sessions in which it is sent.
+    pub id: String,
+    /// The command, without `CmdID`s, with one Item (M05): `Get`, `Replace`, `Add`, `Delete`, `Exec`, `Copy`, `Alert`, `Atomic` or `Sequence`.
+    pub command: Command,
+}
+
+impl fmt::Debug for KeptSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptSecret")
+            .field("standing", &self.standing)
+            .field("previous", &self.previous)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerFacts")
+            .field("endpoint", &self.endpoint)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Dm1Limits {
+    /// 512 KiB a message, 1 MiB an object (§1.6), 32 commands a package, 256 messages a package.
+    fn default() -> Self {
+        Self {
+            markup: MarkupLimits {
+                octets: 512 << 10,
+                ..MarkupLimits::MESSAGE
+            },
+            max_obj_size: 1 << 20,
+            commands: 32,
+            messages: 256,
+        }
+    }
+}
