@@ -24,7 +24,7 @@ pub enum MoidError {
 }
 
 impl Moid {
-    /// Longest accepted MOID in octets. Local limit.
+    /// Longest accepted MOID in octets, as it is written. Local limit.
     pub const MAX_LEN: usize = 255;
 
     /// Reads a MOID.
@@ -35,7 +35,12 @@ impl Moid {
         if text.is_empty() {
             return Err(MoidError::Empty);
         }
-        if text.len() > Self::MAX_LEN {
+        let prefix = if text.starts_with("oma:mo:") {
+            "urn:"
+        } else {
+            ""
+        };
+        if prefix.len() + text.len() > Self::MAX_LEN {
             return Err(MoidError::TooLong);
         }
         if let Some(bad) = text.chars().find(|c| !is_pchar(*c)) {
@@ -45,10 +50,7 @@ impl Moid {
         if let Some(scheme) = ["http:", "https:"].into_iter().find(is_text) {
             return Err(MoidError::Scheme(scheme));
         }
-        if text.starts_with("oma:mo:") {
-            return Ok(Self(format!("urn:{text}").into()));
-        }
-        Ok(Self(text.into()))
+        Ok(Self(format!("{prefix}{text}").into()))
     }
 
     /// The URN as it is written on the wire.
@@ -85,6 +87,14 @@ mod tests {
     fn a_missing_urn_prefix_is_added_d67() {
         let moid = Moid::parse("oma:mo:oma-dm-devinfo:1.0").unwrap();
         assert_eq!(moid.as_str(), "urn:oma:mo:oma-dm-devinfo:1.0");
+    }
+
+    #[test]
+    fn a_moid_that_is_read_is_no_longer_than_one_that_is_written_d67() {
+        let longest = Moid::parse(&format!("oma:mo:{}", "a".repeat(244))).unwrap();
+        assert_eq!(Moid::parse(longest.as_str()), Ok(longest));
+        let longer = format!("oma:mo:{}", "a".repeat(245));
+        assert_eq!(Moid::parse(&longer), Err(MoidError::TooLong));
     }
 
     #[test]
