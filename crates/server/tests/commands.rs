@@ -8,6 +8,7 @@
 
 mod support;
 
+use http::Method;
 use omadm_server::model::EventKind;
 use omadm_server::operator::client::ApiError;
 use omadm_server::operator::types::{CommandBody, NotifyAt};
@@ -371,9 +372,7 @@ async fn a_restarted_server_goes_on_with_the_session_and_its_queue() {
     for count in [32, 8] {
         let statuses = vec![r#"{"sc":200}"#; count].join(",");
         let body = format!(r#"{{"Status":[{statuses}]}}"#);
-        let answer = wire
-            .send(http::Method::POST, "/dm/2.0", &headers, body)
-            .await;
+        let answer = wire.send(Method::POST, "/dm/2.0", &headers, body).await;
         assert_eq!(answer.status, 200);
     }
     assert_eq!(stand(&rig, &queued).await, is(&[("answered", 1); 40]));
@@ -381,4 +380,40 @@ async fn a_restarted_server_goes_on_with_the_session_and_its_queue() {
     let events = rig.events().await;
     let sessions = events.iter().filter(|stored| started(&stored.event.kind));
     assert_eq!(sessions.count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_to_be_put_in_the_tree_is_fetched_until_it_was_and_no_event_tells_its_value() {
+    let rig = Rig::new().await;
+    let mut wire = device(&rig).await;
+    let at = "urn:example:mo:gps:1.0/1/Pin";
+    let queued = queue(
+        &rig,
+        &[&["replace", at, "chr", "hush 4711"], &["execute", at]],
+    )
+    .await;
+    assert_eq!(queued[0].command, ["replace", at, "chr"]);
+    let sent = begin(&mut wire).await.json();
+    let url = sent["CMD"][0][1].as_str().unwrap();
+    let path = &url[url.find("/repo/cmd/").unwrap()..];
+    assert_eq!(sent, json!({"CMD": [["HGET", url, at], ["EXEC", at]]}));
+    let headers = [("OMADM-DevID", DEVICE)];
+    let fetched = wire.send(Method::GET, path, &headers, "").await;
+    assert_eq!(
+        fetched.json(),
+        json!([{"ClientURI": at, "MOData": {"Pin": "hush 4711"}}])
+    );
+    // The session is over without an answer: the one is sent again, the other waits for an operator.
+    begin_anew(&mut wire).await;
+    assert_eq!(stand(&rig, &queued).await, is(&[("sent", 2), ("held", 1)]));
+    let one = r#"{"Status":[{"sc":200}]}"#;
+    wire.package(DEVICE, PACKAGE3, one).await;
+    let gone = wire.send(Method::GET, path, &headers, "").await;
+    assert_eq!(gone.status, 404, "the document outlived its command");
+    let raw = "<Get><Item><Target><LocURI>./DevInfo</LocURI></Target></Item></Get>";
+    let commands = vec![words(&["read", at]), words(&["raw", raw])];
+    let (status, detail) = refused(rig.api.queue_commands(DEVICE, commands).await);
+    assert_eq!(status, 422, "{detail}");
+    let told = serde_json::to_string(&kinds(&rig).await).unwrap();
+    assert!(!told.contains("hush") && told.contains(at), "{told}");
 }

@@ -116,6 +116,12 @@ enum DeviceCommand {
     },
     /// Queue a command; the device gets it in its next session, and is called for it where its address is known
     #[command(after_help = "Examples:
+  omadm device send IMEI:493005100592800 get urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
+  omadm device send IMEI:493005100592800 set urn:example:mo:gps:1.0/1/Rate 5 --format int
+  omadm device send IMEI:493005100592800 add urn:example:mo:gps:1.0/1/Map --format bin --value-file map.bin
+  omadm device send IMEI:493005100592800 delete urn:example:mo:gps:1.0/1/Data/3
+  omadm device send IMEI:493005100592800 exec urn:oma:mo:oma-fumo:1.0/1/Update
+  omadm device send IMEI:493005100592800 raw '<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>'
   omadm device send IMEI:493005100592800 GET urn:oma:mo:oma-dm-devinfo:1.2// --wait 60
   omadm device send IMEI:493005100592800 HGET https://repo.example.com/config
   omadm device send IMEI:493005100592800 HPUT https://repo.example.com/backup urn:oma:mo:oma-dm-devinfo:1.2// urn:example:mo:gps:1.0/1/
@@ -123,7 +129,8 @@ enum DeviceCommand {
   omadm device send IMEI:493005100592800 EXEC urn:oma:mo:oma-fumo:1.0//Update
   omadm device send IMEI:493005100592800 SUB https://repo.example.com/changes urn:example:mo:gps:1.0/1/
 
-The commands are those of OMA DM 2.0: HGET, HPUT, HPOST, DELETE, EXEC, GET, SHOW, CONT, DEFAULT, SUB and UNSUB. END is the server's own.
+get, set, add, delete and exec say the same to devices of every generation; raw is one command of DM 1.x, as XML or the file that holds it.
+In capitals stand the commands of OMA DM 2.0: HGET, HPUT, HPOST, DELETE, EXEC, GET, SHOW, CONT, DEFAULT, SUB and UNSUB. END is the server's own.
 With --wait the exit code is 0 where the device answered with success.")]
     Send(commands::Send),
     /// List the commands of a device, newest first

@@ -1,39 +1,51 @@
-//! A rotation on its way: its document, which exists while its command is not answered, and what the answer means.
+//! A rotation on its way: its document, which exists while its command is not answered, like that of any queued command that puts something in the tree; and
+//! what the answer means.
 
 use omadm_bootstrap::EventId;
 use omadm_bootstrap::generation::{Decision, NewSecret};
 use omadm_dm2::StatusCode;
 use omadm_mo::standard::dm_acc::{AuthNoti, AuthTrsp, HttpAuth};
 use omadm_mo::{DevId, Secret};
+use omadm_session::server::queue::{self, NeutralCommand};
 use omadm_session::server::{CommandOutcome, SessionEvent};
 
-use super::rotate::{FOLDER, SHA256_DIGEST};
+use super::rotate::SHA256_DIGEST;
 use super::{Book, split};
 use crate::model::{
     CommandId, Credential, CredentialProof, CredentialScope, Device, EventKind, ExchangeDelta,
     Generation,
 };
 use crate::node::{Node, event};
+use crate::repository::COMMANDS;
 use crate::store::StoreError;
 
-/// The document that lies under this path of the device's repository, made from what is sealed; none where no rotation of the device is on its way there.
+/// The document that lies under this path of the device's repository, made from its queued command or from what is sealed for it; none where none of the device is
+/// on its way there.
 pub(crate) async fn document(
     node: &Node,
     dev_id: &DevId,
     path: &str,
 ) -> Result<Option<Secret>, StoreError> {
-    let id = path.strip_prefix(FOLDER).map(EventId::parse);
+    let id = path.strip_prefix(COMMANDS).map(EventId::parse);
     let Some(id) = id.and_then(Result::ok).map(CommandId) else {
         return Ok(None);
     };
     let Some(command) = node.store.command(dev_id, &id).await? else {
         return Ok(None);
     };
+    if !command.state.is_open() {
+        return Ok(None);
+    }
+    let words: Vec<_> = command.words.iter().map(String::as_str).collect();
+    if let Some(neutral) = NeutralCommand::read(&words) {
+        let neutral = neutral.ok();
+        return Ok(neutral.and_then(|neutral| queue::document(&neutral, &node.registry)));
+    }
     let credentials = node.store.credentials(dev_id).await?;
     let credential = credentials
         .iter()
         .find(|one| one.command.as_ref() == Some(&id) && one.revoked_at.is_none());
-    let Some(credential) = credential.filter(|_| command.state.is_open()) else {
+    let Some(credential) = credential else {
         return Ok(None);
     };
     let Some(secret) = secret(node, credential) else {
@@ -125,6 +137,9 @@ pub(crate) async fn answered(
 /// The rotation that a command fetched, if it looks like one.
 fn command_of(outcome: &CommandOutcome) -> Option<CommandId> {
     let id = outcome.id.as_ref()?;
-    let ours = outcome.command.get(1)?.ends_with(&format!("/{FOLDER}{id}"));
+    let ours = outcome
+        .command
+        .get(1)?
+        .ends_with(&format!("/{COMMANDS}{id}"));
     EventId::parse(id).ok().filter(|_| ours).map(CommandId)
 }

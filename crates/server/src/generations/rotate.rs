@@ -22,8 +22,6 @@ use crate::seal::SealError;
 use crate::state_dir::{StateDirError, serial_text};
 use crate::store::StoreError;
 
-/// Where rotations lie in the data repository, by the id of their command.
-pub(super) const FOLDER: &str = "cmd/";
 /// `Auth/Noti/Type` of what this server makes (D42).
 pub(crate) const SHA256_DIGEST: i64 = 1;
 
@@ -145,7 +143,7 @@ pub(crate) async fn rotate_into(
     {
         node.psks.expect(identity, &trsp.secret);
     }
-    let url = repository::url(node, &format!("{FOLDER}{command}"));
+    let url = repository::command_url(node, &command);
     let words = vec![
         CommandName::HGet.as_str().to_owned(),
         url,

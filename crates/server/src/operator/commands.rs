@@ -9,6 +9,7 @@ use omadm_bootstrap::EventId;
 use omadm_dm2::Command;
 use omadm_mo::DevId;
 use omadm_session::server::MAX_OCTETS;
+use omadm_session::server::queue::{NeutralCommand, told};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
@@ -23,7 +24,7 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::notification_service::{call, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
-use crate::session_service::queue::{name, uri};
+use crate::session_service::queue::{Spoken, name, spoken, uri};
 use crate::store::CommitError;
 
 /// How often a change is made again after other commits of the device came between.
@@ -47,8 +48,10 @@ pub(super) async fn queue(
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let mut queued = Vec::new();
     let notify = new.notify;
-    for words in wanted(new)? {
-        queued.push((CommandId(EventId::of(random()?)), words));
+    for (nr, words) in wanted(new)?.into_iter().enumerate() {
+        let id = CommandId(EventId::of(random()?));
+        expressible(&node, &id, &words, nr)?;
+        queued.push((id, words));
     }
     for _again in 0..RETRIES {
         let device = node
@@ -69,10 +72,16 @@ pub(super) async fn queue(
         let calls = calls(&device.notify, notify)?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         for (id, words) in &queued {
+            let mut parameters = told(words);
+            let command = if parameters.is_empty() {
+                String::new()
+            } else {
+                parameters.remove(0)
+            };
             let kind = EventKind::CommandQueued {
                 id: id.to_string(),
-                command: words.first().cloned().unwrap_or_default(),
-                parameters: words.get(1..).unwrap_or_default().to_vec(),
+                command,
+                parameters,
             };
             delta.events.push(event(kind, &correlation));
             delta.commands.push(CommandChange::Add {
@@ -293,15 +302,12 @@ fn wanted(new: NewCommands) -> Result<Vec<Vec<String>>, Refused> {
         } else {
             String::new()
         };
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let command =
-            Command::read(&words).map_err(|error| Refused::bad(format!("{at}{error}")))?;
-        if command == Command::End {
-            return Err(Refused::bad(format!(
-                "{at}END cannot be queued: the server ends a session by itself when no command is left"
-            )));
-        }
-        let words = command.write();
+        let read_words: Vec<_> = words.iter().map(String::as_str).collect();
+        let words = match NeutralCommand::read(&read_words) {
+            Some(Err(error)) => return Err(Refused::bad(format!("{at}{error}"))),
+            Some(Ok(_)) => words.clone(),
+            None => of_dm2(&read_words, &at)?,
+        };
         let octets: usize = words.iter().map(String::len).sum();
         if octets > MAX_OCTETS {
             return Err(Refused::bad(format!(
@@ -313,12 +319,36 @@ fn wanted(new: NewCommands) -> Result<Vec<Vec<String>>, Refused> {
     Ok(read)
 }
 
+/// A command of DM 2.0, as it is written there.
+fn of_dm2(words: &[&str], at: &str) -> Result<Vec<String>, Refused> {
+    let command = Command::read(words).map_err(|error| Refused::bad(format!("{at}{error}")))?;
+    if command == Command::End {
+        return Err(Refused::bad(format!(
+            "{at}END cannot be queued: the server ends a session by itself when no command is left"
+        )));
+    }
+    Ok(command.write())
+}
+
+/// 422 where the device's generation has no word for the command: it would never leave.
+fn expressible(node: &Node, id: &CommandId, words: &[String], nr: usize) -> Result<(), Refused> {
+    match spoken(node, id, words) {
+        Spoken::As(_) => Ok(()),
+        Spoken::NotExpressible(cause) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            let problem = Problem::new(status, format!("command {}: {cause}", nr + 1));
+            Err(problem.advising(cause.advice()).into())
+        }
+        Spoken::Unreadable => Err(Refused::bad(format!("command {} cannot be read", nr + 1))),
+    }
+}
+
 fn body(dev_id: &DevId, command: &QueuedCommand) -> CommandBody {
     CommandBody {
         id: command.id.to_string(),
         nr: command.nr,
         device: dev_id.to_string(),
-        command: command.words.clone(),
+        command: told(&command.words),
         state: command.state.name().to_owned(),
         sends: command.sends,
         session: command.session.clone(),

@@ -16,12 +16,14 @@ pub(crate) use receive::{NotReceived, Received, Terms, receive};
 pub(crate) use serve::serve;
 
 use crate::exchange::REPOSITORY_PATH;
-use crate::model::{Object, ObjectContent};
+use crate::model::{CommandId, Object, ObjectContent};
 use crate::node::Node;
 use crate::store::{CommitError, StoreError};
 
 /// Longest path below `/repo/`, in octets.
 pub(crate) const PATH_OCTETS: usize = 512;
+/// Where documents of queued commands lie, by their ids.
+pub(crate) const COMMANDS: &str = "cmd/";
 /// How often an object is put in place again after other commits of the device came between.
 pub(crate) const RETRIES: usize = 8;
 /// An upload of which nothing came for so long is given up with its pieces.
@@ -30,6 +32,11 @@ const ORPHANED: Duration = Duration::from_secs(3600);
 /// The URL under which the device reaches what lies under this path.
 pub(crate) fn url(node: &Node, path: &str) -> String {
     format!("https://{}{REPOSITORY_PATH}/{path}", node.public_server)
+}
+
+/// Where the document of a queued command lies, while its device has not answered it.
+pub(crate) fn command_url(node: &Node, id: &CommandId) -> String {
+    url(node, &format!("{COMMANDS}{id}"))
 }
 
 /// The path of an object of this repository, as the device stores it under that URL; none of another server's.

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_bootstrap::Utc;
-use omadm_dm2::{Command, CommandName};
-use omadm_mo::{CacheValidator, DevId};
+use omadm_dm2::Command;
+use omadm_mo::{CacheValidator, DevId, ServerUri};
+use omadm_session::server::queue::{NeutralCommand, NotExpressible, executes, to_dm2};
 use omadm_session::server::{CommandOutcome, MAX_COMMANDS, SentCommand, WantedCommand};
 
 use super::known::{Keeping, Known};
-use crate::model::{CommandChange, CommandState, Device, EventKind, ExchangeDelta, QueuedCommand};
+use crate::model::{
+    CommandChange, CommandId, CommandState, Device, EventKind, ExchangeDelta, QueuedCommand,
+};
 use crate::node::{Node, event};
+use crate::repository;
 use crate::store::StoreError;
 
 /// Commands whose kept results are looked for: those that are being answered, and those that go next.
@@ -50,8 +54,7 @@ impl Queue {
             if queued.state == CommandState::Held {
                 continue;
             }
-            let words: Vec<_> = queued.words.iter().map(String::as_str).collect();
-            let Ok(command) = Command::read(&words) else {
+            let Spoken::As(command) = spoken(node, &queued.id, &queued.words) else {
                 tracing::warn!(device = %dev_id, command = %queued.id, "a queued command is none that this version sends");
                 continue;
             };
@@ -162,7 +165,7 @@ impl Queue {
             return;
         };
         self.changed.insert(command.nr);
-        if command.words.first().map(String::as_str) != Some(CommandName::Exec.as_str()) {
+        if !executes(&command.words) {
             command.state = CommandState::Queued;
             return;
         }
@@ -183,6 +186,29 @@ impl Queue {
             .iter()
             .position(|command| command.id.0.as_str() == id)
     }
+}
+
+/// How DM 2.0 says a queued command.
+pub(crate) enum Spoken {
+    /// So.
+    As(Command),
+    /// It has no word for it.
+    NotExpressible(NotExpressible),
+    /// This version does not read it.
+    Unreadable,
+}
+
+/// The DM 2.0 command for these queued words.
+pub(crate) fn spoken(node: &Node, id: &CommandId, words: &[String]) -> Spoken {
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let Some(neutral) = NeutralCommand::read(&words) else {
+        return Command::read(&words).map_or(Spoken::Unreadable, Spoken::As);
+    };
+    let document_at = ServerUri::parse(&repository::command_url(node, id));
+    let (Ok(neutral), Ok(document_at)) = (neutral, document_at) else {
+        return Spoken::Unreadable;
+    };
+    to_dm2(&neutral, &document_at).map_or_else(Spoken::NotExpressible, Spoken::As)
 }
 
 /// From one time to another; clocks may differ.

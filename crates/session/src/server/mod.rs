@@ -4,6 +4,7 @@ mod advance;
 mod caching;
 mod dev_info;
 pub mod dm1;
+pub mod queue;
 mod sending;
 mod state;
 mod step;

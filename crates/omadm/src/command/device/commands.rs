@@ -1,12 +1,15 @@
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use omadm_mo::{Format, Value};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{CallBody, CommandBody, NewCommands};
+use omadm_session::server::queue::told;
 use serde::Serialize;
 
 use super::{HINT, say_json};
-use crate::command::say;
+use crate::command::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// How often it is asked whether a command was answered.
@@ -16,9 +19,15 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct Send {
     /// Its DevID
     dev_id: String,
-    /// The command's name and its parameters, as they stand in a Package#2
+    /// What is to be done: get, set, add, delete or exec with MOID/instance/path, or a command as it stands in a Package#2
     #[arg(required = true, value_name = "COMMAND")]
     words: Vec<String>,
+    /// Format of the value: chr, int, bool, bin, b64, float, date, time, xml or null
+    #[arg(long, default_value = "chr")]
+    format: String,
+    /// File that holds the value; with --format bin as it is
+    #[arg(long, value_name = "FILE")]
+    value_file: Option<PathBuf>,
     /// Wait so many seconds until the device answered, and print the status and what a GET brought
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
@@ -38,16 +47,19 @@ struct Queued {
 
 impl Send {
     pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
-        let name = self.words.join(" ");
+        let (dev_id, wait) = (self.dev_id.clone(), self.wait);
+        let notify = self.no_notify.then_some(false);
+        let words = self.neutral()?;
+        let name = told(&words).join(" ");
         let new = NewCommands {
-            command: Some(self.words),
-            notify: self.no_notify.then_some(false),
+            command: Some(words),
+            notify,
             ..NewCommands::default()
         };
         let queued = api
-            .queue(&self.dev_id, &new)
+            .queue(&dev_id, &new)
             .await
-            .explain(format!("{name} was not queued for {}", self.dev_id), HINT)?;
+            .explain(format!("{name} was not queued for {dev_id}"), HINT)?;
         let call = queued.call;
         if let Some(call) = call.as_ref().filter(|_| !json) {
             say(called(call))?;
@@ -59,7 +71,7 @@ impl Send {
                 HINT,
             ));
         };
-        let Some(seconds) = self.wait else {
+        let Some(seconds) = wait else {
             return if json {
                 say_json(&Queued {
                     command: queued,
@@ -69,8 +81,57 @@ impl Send {
                 tell(&queued, json)
             };
         };
-        wait_for(api, &self.dev_id, &queued.id, seconds, json).await
+        wait_for(api, &dev_id, &queued.id, seconds, json).await
     }
+
+    /// The words that the server takes.
+    fn neutral(self) -> Result<Vec<String>, Failure> {
+        let mut words = self.words;
+        let given = match &self.value_file {
+            Some(file) => Some(value_of(file, &self.format)?),
+            None => None,
+        };
+        let (name, takes_value) = match words.first().map(String::as_str) {
+            Some("get") => ("read", false),
+            Some("delete") => ("remove", false),
+            Some("set") => ("replace", true),
+            Some("add") => ("add", true),
+            Some("exec") => ("execute", true),
+            Some("raw") => {
+                if let Some(text) = words.get_mut(1)
+                    && !text.trim_start().starts_with('<')
+                {
+                    *text = read_text(Path::new(text))?;
+                }
+                ("raw", false)
+            }
+            _ => return Ok(words),
+        };
+        let value = given.or_else(|| (words.len() > 2).then(|| words.remove(2)));
+        if let Some(first) = words.first_mut() {
+            name.clone_into(first);
+        }
+        match value {
+            Some(value) if takes_value => words.splice(2..2, [self.format, value]).for_each(drop),
+            Some(value) => words.push(value),
+            None if name == "add" => words.push("node".to_owned()),
+            None if name == "replace" && self.format == "null" => words.push(self.format),
+            None => {}
+        }
+        Ok(words)
+    }
+}
+
+/// What a file holds, in the form of its format.
+fn value_of(file: &Path, format: &str) -> Result<String, Failure> {
+    if format == Format::Bin.name() {
+        let octets = std::fs::read(file).explain(
+            format!("{} cannot be read", file.display()),
+            "check the path",
+        )?;
+        return Ok(Value::bin(octets).to_text().to_string());
+    }
+    read_text(file)
 }
 
 /// How the device was called, in a line.
