@@ -17,6 +17,12 @@ impl CmdId {
         Self(number.to_string().into())
     }
 
+    /// Of a peer's command, as it wrote it: to refer to it.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(text.into())
+    }
+
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.into()))

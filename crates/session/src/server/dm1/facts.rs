@@ -7,7 +7,7 @@ use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::Command;
 use omadm_mo::Secret;
 
-use super::DeviceModel;
+use super::{DeviceModel, Dm1Delta, Dm1Event};
 
 /// What the reducer is told of the server itself.
 #[derive(Clone)]
@@ -52,6 +52,8 @@ pub struct AccountFacts {
     pub credential: CredentialType,
     /// What the client proves itself with.
     pub client_secrets: Vec<KeptSecret>,
+    /// The client certificate of the device proves it by itself (`TRANSPORT`, `X509`): a message on it needs no Cred.
+    pub by_certificate: bool,
     /// The nonces of the client's credential.
     pub client_nonces: ClientNonces,
     /// How the server proves itself; none where the account has no such credential.
@@ -147,6 +149,63 @@ pub struct WantedCommand1 {
     pub id: String,
     /// The command, without `CmdID`s, with one Item (M05): `Get`, `Replace`, `Add`, `Delete`, `Exec`, `Copy`, `Alert`, `Atomic` or `Sequence`.
     pub command: Command,
+}
+
+impl AccountFacts {
+    /// Takes over what a message changed: what a store does in one commit. Commands that got their outcome are no longer wanted.
+    pub fn apply(&mut self, delta: &Dm1Delta) {
+        if delta.failed {
+            self.failures.from_source += 1;
+            self.failures.from_all += 1;
+        }
+        if !delta.proven {
+            return;
+        }
+        self.failures.from_source = 0;
+        replace(&mut self.client_nonces, delta.client_nonces.as_ref());
+        replace(&mut self.client_secrets, delta.client_secrets.as_ref());
+        if let Some(server) = &mut self.server {
+            replace(&mut server.secrets, delta.server_secrets.as_ref());
+            server.nonce = delta.server_nonce.clone().or_else(|| server.nonce.take());
+        }
+        self.dev_id = delta.dev_id.clone().or_else(|| self.dev_id.take());
+        let account_uri = delta.account_uri.clone();
+        self.account_uri = account_uri.or_else(|| self.account_uri.take());
+        let last_event = delta.last_event.clone();
+        self.last_event = last_event.or_else(|| self.last_event.take());
+        self.rotate &= !delta.rotated;
+        for event in &delta.events {
+            if let Dm1Event::Outcome(outcome) = event {
+                self.wanted.retain(|wanted| wanted.id != outcome.id);
+            }
+        }
+    }
+
+    /// What an account is like that nobody knows: evaluated like any other, so that neither answer nor time tells (M19).
+    pub(super) fn nobody(name: &str) -> Self {
+        Self {
+            user: name.to_owned(),
+            dev_id: None,
+            server_id: String::new(),
+            credential: CredentialType::Md5,
+            client_secrets: Vec::new(),
+            by_certificate: false,
+            client_nonces: ClientNonces::default(),
+            server: None,
+            failures: Failures::default(),
+            model: DeviceModel::default(),
+            last_event: None,
+            account_uri: None,
+            rotate: false,
+            wanted: Vec::new(),
+        }
+    }
+}
+
+fn replace<T: Clone>(place: &mut T, by: Option<&T>) {
+    if let Some(by) = by {
+        place.clone_from(by);
+    }
 }
 
 impl fmt::Debug for KeptSecret {

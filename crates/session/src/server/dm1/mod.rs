@@ -1,16 +1,27 @@
 //! The server's end of a DM 1.x session (`dm1x.md` §1, §3, §6): a reducer over stored state, like that of DM 2.0.
 //!
-//! The rim reads a message with [`identify`], loads account and session by what that says, calls `advance`, commits state and delta, and answers. Sections
+//! The rim reads a message with [`identify`], loads account and session by what that says, calls [`advance`], commits state and delta, and answers. Sections
 //! named without a file are of `dm1x.md`.
 
+mod advance;
+mod alerts;
+mod answer;
+mod challenge;
 mod device_model;
 mod facts;
-#[expect(dead_code, reason = "read by the reducer, which follows")]
+mod generations;
 mod identified;
-#[expect(dead_code, reason = "written by the reducer, which follows")]
+mod opening;
+mod own_proof;
+mod proof;
+mod received;
+mod rotation;
+mod sending;
 mod state;
 mod step;
+mod turn;
 
+pub use advance::advance;
 pub use device_model::{
     AppAuthNames, DevInfoPattern, DeviceModel, NonceForm, Quirks, RespUriUse, ResyncNonceForm,
     SessionIdForm,
@@ -23,6 +34,6 @@ pub use identified::{Identified, identify};
 pub use state::{Dm1SessionState, Dm1SessionStateError, token_hash};
 pub use step::{
     AbortReason, Aborter, BootstrapReport, Channel, CommandOutcome1, Direction, Dm1Delta, Dm1Event,
-    Dm1Refusal, Dm1Reply, Dm1Step, HeldCause, Irregularity, MessageIn, Outcome, ReceivedAlert,
-    ResultItem,
+    Dm1Refusal, Dm1Reply, Dm1Step, HeldCause, Irregularity, MessageIn, NotSentCause, Outcome,
+    ReceivedAlert, ResultItem,
 };

@@ -30,10 +30,12 @@ pub struct Dm1SessionState {
     pub ended: bool,
     /// Messages are WBXML.
     pub(super) wbxml: bool,
-    /// What the opening message came on; see [`super::Channel::binding`].
-    pub(super) binding: [Option<String>; 2],
-    /// `Meta/Type` of the client's credential.
-    pub(super) credential: String,
+    /// The connection that the opening message came on.
+    pub(super) connection: Option<String>,
+    /// The client certificate that it came under.
+    pub(super) certificate: Option<String>,
+    /// Version of the protocol that the client speaks.
+    pub(super) ver_proto: String,
     /// Each message has to prove itself: the client got 200, not 212.
     pub(super) per_message: bool,
     /// `MsgID` of the client's last message.
@@ -64,6 +66,8 @@ pub struct Dm1SessionState {
     pub(super) sent: Vec<SentCommand1>,
     /// An object of the client's that comes in chunks.
     pub(super) chunk_in: Option<ChunkIn>,
+    /// Our package ended with our last message.
+    pub(super) was_final: bool,
     /// An object of ours that goes in chunks.
     pub(super) chunk_out: Option<ChunkOut>,
     /// How far replacing the secrets is.
@@ -79,8 +83,10 @@ pub(super) struct ServerProof {
     pub(super) challenges: u32,
     /// The nonce of its last challenge, base64.
     pub(super) nonce: Option<String>,
-    /// Which of the secrets our last message was proven with.
-    pub(super) used: Option<u32>,
+    /// Hash of the secret that our last message was proven with.
+    pub(super) used: Option<String>,
+    /// The nonce that it was made with was the client's challenge, not the stored one.
+    pub(super) by_challenge: bool,
     /// Rank of the secret that the next proof is made with, in the order of M21.
     pub(super) rank: u32,
     /// The client said 212: no further proof.
@@ -167,7 +173,7 @@ pub(super) enum Rotation {
     /// None is under way.
     #[default]
     Idle,
-    /// Due, to be sent as an Atomic, or as a Sequence.
+    /// Due.
     Due,
     /// Due as a Sequence: an Atomic was refused (M21).
     DueInSequence,
@@ -211,6 +217,27 @@ impl Dm1SessionState {
         let sent = self.sent.iter().filter_map(|sent| sent.id.as_deref());
         let chunked = self.chunk_out.iter().map(|chunk| chunk.id.as_str());
         sent.chain(chunked)
+    }
+
+    /// Queued commands whose status is due.
+    pub(super) fn open_commands_sent(&self) -> Vec<String> {
+        self.sent
+            .iter()
+            .filter_map(|sent| sent.id.clone())
+            .collect()
+    }
+
+    /// Whether no message of it was answered yet.
+    pub(super) const fn opens(&self) -> bool {
+        self.last_msg_id == 0
+    }
+
+    pub(super) fn last_reply(&self) -> Vec<u8> {
+        STANDARD.decode(&self.last_reply).unwrap_or_default()
+    }
+
+    pub(super) fn keep_reply(&mut self, body: &[u8]) {
+        self.last_reply = STANDARD.encode(body);
     }
 
     /// Whether the messages are WBXML or XML.

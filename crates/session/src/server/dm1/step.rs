@@ -26,9 +26,11 @@ pub struct MessageIn<'a> {
 pub struct Channel<'a> {
     /// TLS: nobody on the way reads along.
     pub encrypted: bool,
-    /// Names the connection among all nodes, for as long as it lasts; and a client certificate that was verified and belongs to the account's device: its
-    /// fingerprint. Either serves a client that ignores `RespURI` (M02).
-    pub binding: [Option<&'a str>; 2],
+    /// Names the connection among all nodes, for as long as it lasts. A client that ignores `RespURI` is served on it (M02).
+    pub connection: Option<&'a str>,
+    /// Fingerprint of a client certificate that was verified and belongs to the account's device. It serves such a client, too; an account whose
+    /// credential is the transport's is proven by it.
+    pub certificate: Option<&'a str>,
 }
 
 /// What one message leads to. The reply leaves only after delta and state are durable.
@@ -80,7 +82,7 @@ impl Dm1Refusal {
 pub struct Dm1Delta {
     /// Names the session that the events belong to.
     pub session: Option<String>,
-    /// The message proved the account: nothing else changes anything of it (M12). Clears the failures of its source.
+    /// The message is proven, by itself or by its session: no other changes anything of the account (M12). Clears the failures of its source.
     pub proven: bool,
     /// A Cred was there and did not match: counted for account and source (M20). All that an unproven message changes.
     pub failed: bool,
@@ -133,8 +135,8 @@ pub enum Dm1Event {
     Started {
         /// The device says it follows a trigger (1200).
         triggered: bool,
-        /// How the client proved itself.
-        credential: CredentialType,
+        /// How the client proved itself; none where its certificate did.
+        credential: Option<CredentialType>,
     },
     /// The older session of the account is over by it (M11).
     Superseded {
@@ -233,8 +235,8 @@ pub enum AbortReason {
     Endless,
     /// Results that are held for commands grew beyond the limit.
     TooLarge,
-    /// A version of DTD or protocol that the server does not speak.
-    Version,
+    /// Our own credential was not accepted (M20).
+    ServerRefused,
 }
 
 /// Something to know about a client.
@@ -250,6 +252,8 @@ pub enum Irregularity {
     UnknownReference,
     /// The encoding changed within the session (M09).
     EncodingChanged,
+    /// Secrets are to be replaced, and nobody said where the account is on the device.
+    NoAccountUri,
 }
 
 /// What became of a queued command.
@@ -277,8 +281,21 @@ pub enum Outcome {
     },
     /// It was sent, and the package ended without its status, or the session did: it may have been carried out.
     Unknown,
-    /// It was not sent, and cannot be: larger than the device takes.
+    /// It was not sent, and cannot be.
+    NotSent(NotSentCause),
+}
+
+/// Why a command cannot be sent to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSentCause {
+    /// It is larger than the messages or objects that the device takes.
     TooLarge,
+    /// The session's serialization cannot hold it.
+    NotWritable,
+    /// It is none that a server sends.
+    NoCommand,
+    /// The device broke the chunks off (1225).
+    ChunksBroken,
 }
 
 /// An item of `Results`.

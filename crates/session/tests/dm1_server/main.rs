@@ -1,0 +1,8 @@
+//! The server's end of a DM 1.x session, decision by decision (`dm1x.md` §1, §3, §6), in XML and in WBXML.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "parts that further tests use")]
+mod bed;
+mod flow;
+mod proof;
