@@ -35,8 +35,11 @@ const octets = ({ udh, message }) => {
 const receipt = (submitter, pdu, id) => {
   const state = wanted.fate || 2;
   const stat = { 2: 'DELIVRD', 3: 'EXPIRED', 5: 'UNDELIV' }[state];
+  // An entity that bound again gets the receipts of what it submitted before.
+  const back = bound.has(submitter) ? submitter : [...bound].find((other) => other.name === submitter.name);
+  if (!back) return;
   tell('receipt', id, stat);
-  submitter.deliver_sm({
+  back.deliver_sm({
     esm_class: 4,
     source_addr: pdu.destination_addr,
     destination_addr: pdu.source_addr,

@@ -500,32 +500,39 @@ fn tshark_finds_nothing_wrong_with_what_the_server_puts_on_the_wire() {
 }
 
 #[test]
-fn a_server_that_ends_before_the_smsc_told_says_that_it_is_not_known() {
+fn receipts_of_what_a_killed_server_sent_are_told_when_it_runs_again() {
     // The SMSC holds every delivery until there are three.
     let pair = Pair::start(&json!({ "reorder": 3 }), None);
     let _called = pair.notify(&[]).good();
-    let state = pair.server.state().to_owned();
+    assert_eq!(pair.outcomes("notification-receipt"), [""; 0]);
     let Pair {
         server,
         token,
         running,
         smsc,
-        _folder,
+        _folder: folder,
     } = pair;
-    let _ended = server.end().unwrap().good();
-    let server = Server::start(&state).unwrap();
-    let shown = server.operator(&token, &["--json", "show", DEVICE]);
-    let shown: Value = serde_json::from_str(&shown.run().good().stdout).unwrap();
-    let events = shown["events"].as_array().unwrap();
-    let told = |name: &str| {
-        let mut all = events.iter().map(|event| &event["what"]);
-        all.find(|what| what["event"] == name).cloned()
+    server.signal(Signal::Kill).unwrap();
+    let state = server.state().to_owned();
+    let _killed = server.end();
+    let file = folder.path().join("smsc.toml");
+    let server = Server::start_with(&state, &["--smpp", file.to_str().unwrap()]).unwrap();
+    let pair = Pair {
+        server,
+        token,
+        running,
+        smsc,
+        _folder: folder,
     };
-    let sent = told("notification-sent").unwrap();
-    assert_eq!(sent["receipt_awaited"], true, "{sent}");
-    let receipt = told("notification-receipt").unwrap();
-    let outcome = receipt["outcome"].as_str().unwrap();
-    assert!(outcome.starts_with("not known"), "{receipt}");
-    let _ended = server.end().unwrap().good();
-    drop((running, smsc));
+    for _more in 0..2 {
+        let _called = pair.notify(&[]).good();
+    }
+    let end = Instant::now() + PATIENCE;
+    while pair.outcomes("notification-receipt").len() < 3 {
+        assert!(Instant::now() < end, "no late receipt came");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let outcomes = pair.outcomes("notification-receipt");
+    assert_eq!(outcomes, ["delivered"; 3]);
+    let _ended = pair.server.end().unwrap().good();
 }

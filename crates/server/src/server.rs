@@ -23,6 +23,7 @@ use crate::device_listeners;
 use crate::housekeeping;
 use crate::listener::{Listener, Traffic};
 use crate::node::{Node, NodeParts};
+use crate::notification_service::late_receipts;
 use crate::observer::ExchangeObserver;
 use crate::operator;
 use crate::profiles::{ProfileLibrary, ProfileLibraryError};
@@ -339,6 +340,9 @@ impl Prepared {
             &node.traffic.operator,
             node.config.operator_listen,
         )?;
+        if let Some(late) = node.carriers.late_receipts() {
+            tokio::spawn(late_receipts(Arc::clone(&node), late));
+        }
         let (device_addr, operator_addr) = (devices.address, operators.address);
         let mut listeners = vec![devices, operators];
         let mut further_device_addrs = Vec::new();

@@ -16,7 +16,7 @@ use omadm_server::admission::{AdmissionPolicy, DevIdPattern, DevIdRule, Hold, Ma
 use omadm_server::config::ServerConfig;
 use omadm_server::model::EventKind;
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::{NewApproval, NewDevice, NewRejection, WaitingBody};
+use omadm_server::operator::types::{NewAllow, NewApproval, NewDevice, NewRejection, WaitingBody};
 use omadm_tls::{CertificateValidity, DevelopmentCa, DeviceKey, Fingerprint, Identity, UnixTime};
 use support::{Answer, CLIENT_INITIATED, DEVICE, PACKAGE1, Rig, soon};
 
@@ -450,4 +450,63 @@ async fn devices_that_come_many_at_a_time_are_let_in_once_each() {
         let known = rig.api.device(&dev_id).await.unwrap();
         assert_eq!(known.bootstraps.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_operator_lets_devices_in_by_name_on_every_node_and_until_the_entry_is_gone() {
+    let rig = rig(AdmissionPolicy::default()).await;
+    let allow = |dev_id: &str, identity: Option<&Identity>| NewAllow {
+        dev_id: dev_id.to_owned(),
+        certificate: identity.map(|identity| print_of(identity).to_hex()),
+        profile: "minimal".to_owned(),
+    };
+    let (listed, other) = (stranger(DEVICE), stranger(DEVICE));
+    let entry = allow(DEVICE, Some(&listed));
+    let added = rig.api.allow(&entry).await.unwrap();
+    assert_eq!(rig.api.allow(&entry).await.unwrap().id, added.id);
+    assert_eq!(rig.api.allow_list(None).await.unwrap().entries.len(), 1);
+    assert_eq!(fetch(&rig, &other, DEVICE).await.status, 403);
+    assert_eq!(fetch(&rig, &listed, OTHER).await.status, 403);
+    assert_eq!(fetch(&rig, &listed, DEVICE).await.status, 200);
+    // A name alone lets nobody in for whom no CA vouches.
+    let all = rig.api.allow(&allow("IMEI:49*", None)).await.unwrap();
+    assert_eq!(fetch(&rig, &stranger(OTHER), OTHER).await.status, 403);
+    for id in [&added.id, &all.id] {
+        rig.api.disallow(id).await.unwrap();
+        let again = rig.api.disallow(id).await.unwrap_err();
+        assert!(again.to_string().contains("no entry"), "{again}");
+    }
+    let rig = rig.restarted().await;
+    assert_eq!(rig.api.allow_list(None).await.unwrap().entries, []);
+    // Who came in stays.
+    assert_eq!(fetch(&rig, &listed, DEVICE).await.status, 200);
+    for (wrong, told) in [
+        (allow("a b", None), "dev_id"),
+        (
+            NewAllow {
+                certificate: Some("12".to_owned()),
+                ..allow(DEVICE, None)
+            },
+            "64 hexadecimal",
+        ),
+        (
+            NewAllow {
+                profile: "none".to_owned(),
+                ..allow(DEVICE, None)
+            },
+            "profile",
+        ),
+    ] {
+        let refused = rig.api.allow(&wrong).await.unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+    let events = |of: fn(&EventKind) -> bool| happened(&rig, of);
+    assert_eq!(
+        events(|kind| matches!(kind, EventKind::DeviceAllowed { .. })).await,
+        3
+    );
+    assert_eq!(
+        events(|kind| matches!(kind, EventKind::DeviceDisallowed { .. })).await,
+        2
+    );
 }

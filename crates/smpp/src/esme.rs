@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::link::Link;
 use crate::receipt::AwaitedReceipts;
-use crate::{Delivered, EsmeConfig, LinkError, MessageFate, Status};
+use crate::{Delivered, EsmeConfig, LateReceipt, LinkError, MessageFate, Status};
 
 /// Submissions that wait to be taken up.
 const WAITING: usize = 256;
@@ -52,7 +52,7 @@ pub struct Outgoing {
 /// What the SMSC took.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The SMSC's name for it.
+    /// The SMSC's name for it, in the form that its receipts have.
     pub message_id: String,
     /// What becomes of it; fails where the link's owner ended, or no receipt came for thousands of later messages.
     pub receipt: oneshot::Receiver<MessageFate>,
@@ -86,6 +86,7 @@ pub(crate) struct Work {
     pub(crate) waiting: VecDeque<Submission>,
     pub(crate) receipts: AwaitedReceipts,
     pub(crate) delivered: mpsc::Sender<Delivered>,
+    pub(crate) late: Option<mpsc::Sender<LateReceipt>>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) state: watch::Sender<LinkState>,
 }
@@ -100,10 +101,11 @@ impl LinkState {
 
 impl Esme {
     /// An entity, and the work of keeping its link, which the caller spawns. What the SMSC delivers goes to `delivered`; while that is full, the SMSC is
-    /// told to try again.
+    /// told to try again. So do receipts that nobody waits for, where somebody wants them.
     pub fn new(
         config: EsmeConfig,
         delivered: mpsc::Sender<Delivered>,
+        late: Option<mpsc::Sender<LateReceipt>>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (submissions, taken) = mpsc::channel(WAITING);
         let (tell, state) = watch::channel(LinkState::Connecting);
@@ -120,6 +122,7 @@ impl Esme {
             waiting: VecDeque::new(),
             receipts: AwaitedReceipts::default(),
             delivered,
+            late,
             stop: stopping,
             state: tell,
         };

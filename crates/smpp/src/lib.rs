@@ -17,5 +17,5 @@ pub use delivered::{Delivered, delivered};
 pub use esme::{Accepted, Esme, LinkState, Outgoing, SubmitError};
 pub use frame::FrameError;
 pub use link_error::LinkError;
-pub use receipt::MessageFate;
+pub use receipt::{LateReceipt, MessageFate};
 pub use status::Status;

@@ -65,6 +65,15 @@ impl MessageFate {
     }
 }
 
+/// What became of a message that nobody of this process waits for: another submitted it, or this one before it was started again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LateReceipt {
+    /// As [`Accepted::message_id`](crate::Accepted) was.
+    pub message_id: String,
+    /// What finally became of it.
+    pub fate: MessageFate,
+}
+
 /// A receipt as it came.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Receipt {

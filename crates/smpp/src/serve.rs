@@ -13,7 +13,7 @@ use crate::delivered::{Content, content};
 use crate::esme::{Submission, Work, pause, wanted};
 use crate::frame::Frame;
 use crate::link::{Link, text};
-use crate::{Accepted, LinkError, LinkState, Status, SubmitError};
+use crate::{Accepted, LateReceipt, LinkError, LinkState, Status, SubmitError};
 
 /// command_ids of answers have this bit.
 const ANSWER: u32 = 0x8000_0000;
@@ -266,8 +266,8 @@ impl Work {
         };
         let known = self.config.message_ids.submitted(&message_id);
         let accepted = Accepted {
-            receipt: self.receipts.wait(known),
-            message_id,
+            receipt: self.receipts.wait(known.clone()),
+            message_id: known,
         };
         let _gone = submission.reply.send(Ok(accepted));
     }
@@ -281,7 +281,16 @@ impl Work {
                     .fate
                     .is_some_and(|fate| self.receipts.tell(&id, fate));
                 tracing::debug!(message_id = id, fate = ?receipt.fate, awaited, "receipt");
-                CommandStatus::EsmeRok
+                match (&self.late, receipt.fate) {
+                    (Some(late), Some(fate)) if !awaited => {
+                        let message_id = id;
+                        match late.try_send(LateReceipt { message_id, fate }) {
+                            Ok(()) => CommandStatus::EsmeRok,
+                            Err(_) => CommandStatus::EsmeRxTAppn,
+                        }
+                    }
+                    _ => CommandStatus::EsmeRok,
+                }
             }
             Content::Receipt(None) => {
                 tracing::debug!("a receipt names no message");

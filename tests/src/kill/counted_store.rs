@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use omadm_bootstrap::Utc;
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
-    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId,
-    WaitingDevice, WaitingId, WaitingWrite,
+    AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
+    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner,
+    Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
+    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::{
     Admissions, Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices,
@@ -122,6 +122,16 @@ impl Admissions for CountedStore {
     }
     async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError> {
         self.store.trigger(key).await
+    }
+    async fn allowed(&self, dev_id: &DevId) -> Result<Vec<AllowEntry>, StoreError> {
+        self.store.allowed(dev_id).await
+    }
+    async fn allow_list(
+        &self,
+        after: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Vec<AllowEntry>, StoreError> {
+        self.store.allow_list(after, limit).await
     }
 }
 
@@ -244,6 +254,15 @@ impl Events for CountedStore {
 
     async fn lag(&self) -> Result<EventLag, StoreError> {
         self.store.lag().await
+    }
+    async fn awaited_receipt(
+        &self,
+        message_id: &str,
+    ) -> Result<Option<AwaitedReceipt>, StoreError> {
+        self.store.awaited_receipt(message_id).await
+    }
+    async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError> {
+        self.store.awaited_receipts(dev_id).await
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn start(
     inbox: Inbox,
 ) -> (Esme, impl Future<Output = ()> + Send + 'static) {
     let (hand_on, mut delivered) = mpsc::channel(DELIVERED);
-    let (esme, link) = Esme::new(listener.esme, hand_on);
+    let (esme, link) = Esme::new(listener.esme, hand_on, None);
     let work = async move {
         let take = async {
             let start = Instant::now();

@@ -312,6 +312,8 @@ fn server_words(event: &EventKind) -> String {
         }
         EventKind::DeviceAdmitted { by, .. } => format!("the device is let in by {by}"),
         EventKind::DeviceRejected { claimed, .. } => format!("an operator rejected {claimed}"),
+        EventKind::DeviceAllowed { pattern, .. } => format!("{pattern} may come in"),
+        EventKind::DeviceDisallowed { .. } => "an entry left the allow-list".to_owned(),
         EventKind::WaitingExpired { claimed, .. } => format!("{claimed} waited too long"),
         EventKind::DeviceTriggered { source, .. } => format!("{source} tells of the device"),
     }

@@ -1,4 +1,5 @@
 mod admission;
+mod allow;
 mod bootstrap;
 mod commands;
 mod generations;
@@ -31,6 +32,7 @@ use crate::failure::{Explain as _, Failure};
   omadm device set IMEI:493005100592800 --notify-at udp://192.0.2.7:5683
   omadm device pending
   omadm device approve 5f0c1d2e3a4b5c6d7e8f901122334455 --profile minimal
+  omadm device allow add 'IMEI:4930*' --profile minimal
   omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
   omadm device list
   omadm device show IMEI:493005100592800
@@ -93,6 +95,16 @@ enum DeviceCommand {
         after_help = "Examples:\n  omadm device reject 5f0c1d2e3a4b5c6d7e8f901122334455 --why 'not one of ours'"
     )]
     Reject(admission::Reject),
+    /// Let devices in by name, on every node
+    ///
+    /// A device without record that asks for its bootstrap is refused unless it stands here, in the file of `omadm serve --admission`, or waits for you.
+    #[command(
+        after_help = "Examples:\n  omadm device allow add IMEI:493005100592800 --profile minimal\n  omadm device allow list\n  omadm device allow remove 5f0c1d2e3a4b5c6d7e8f901122334455"
+    )]
+    Allow {
+        #[command(subcommand)]
+        allow: allow::Allow,
+    },
     /// Tell the server of a device, as a shop, portal, network or voice system does: it is registered and its bootstrap started, once for each key
     #[command(after_help = "Examples:
   omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
@@ -264,6 +276,7 @@ impl Device {
             DeviceCommand::Pending { rejected } => admission::pending(&api, rejected, json).await,
             DeviceCommand::Approve(approve) => approve.run(&api, json).await,
             DeviceCommand::Reject(reject) => reject.run(&api, json).await,
+            DeviceCommand::Allow { allow } => allow.run(&api, json).await,
             DeviceCommand::Trigger(trigger) => trigger.run(&api, json).await,
             DeviceCommand::List => list(&api, json).await,
             DeviceCommand::Show { dev_id, all } => {

@@ -10,13 +10,15 @@ use omadm_tls::{ClientTrust, ClientTrustError, Leaf, PeerIdentity, ValidityState
 
 use super::enter::{Entrant, enter_into};
 use super::hold::hold;
+use super::pattern::DevIdPattern;
 use super::policy::{AdmissionPolicy, Maker};
 use crate::bootstrap_service::{Draft, DraftError};
 use crate::clock::{unix_time, utc};
 use crate::exchange::{Answer, Claim, Head, Refusal, of_commit};
 use crate::identity::dev_id_of;
 use crate::model::{
-    Credential, CredentialProof, Device, ExchangeDelta, WaitingChange, WaitingId, WaitingState,
+    AllowEntry, Credential, CredentialProof, Device, ExchangeDelta, WaitingChange, WaitingId,
+    WaitingState,
 };
 use crate::node::Node;
 use crate::store::CommitError;
@@ -121,7 +123,7 @@ pub(crate) async fn consider(
     let admission = &node.admission;
     let cause = refusal.problem.cause;
     let may_be_let_in = matches!(cause, Some(Cause::DeviceUnknown | Cause::CredentialUnknown));
-    if admission.policy.is_closed() || !may_be_let_in || head.headers.contains_key(AUTHORIZATION) {
+    if !may_be_let_in || head.headers.contains_key(AUTHORIZATION) {
         return Err(refusal);
     }
     let (Claim::DevId(claimed), Some(peer)) = (&head.claim, &head.peer) else {
@@ -134,6 +136,10 @@ pub(crate) async fn consider(
     let valid = leaf.validity_at(unix_time(head.now)) == ValidityState::Valid;
     let proof = CredentialProof::Certificate(*print.octets());
     if !valid || !peer.verdict().leaves_it_to_registration() {
+        return Err(refusal);
+    }
+    let allowed = node.store.allowed(claimed).await?;
+    if admission.policy.is_closed() && allowed.is_empty() {
         return Err(refusal);
     }
     if let Some(known) = node.store.credential(&proof).await? {
@@ -185,6 +191,10 @@ pub(crate) async fn consider(
         let by = ("allow-list", Some(permit.profile.as_str()));
         return enter(node, head, None, &entrant, by).await;
     }
+    if let Some(entry) = permitted(&allowed, claimed, &entrant.fingerprint, voucher.is_some()) {
+        let by = ("allow-list", Some(entry.profile.as_str()));
+        return enter(node, head, None, &entrant, by).await;
+    }
     let profile = maker.and_then(|maker| maker.profile.as_deref());
     if profile.is_some() && maker.is_some_and(|maker| !maker.approval) {
         return enter(node, head, None, &entrant, ("maker", profile)).await;
@@ -199,6 +209,23 @@ pub(crate) async fn consider(
         }
         _ => Err(refusal),
     }
+}
+
+/// The first entry of the store's list that lets a device in: the rule of [`super::AllowList::find`].
+fn permitted<'a>(
+    entries: &'a [AllowEntry],
+    claimed: &DevId,
+    certificate: &[u8; 32],
+    vouched: bool,
+) -> Option<&'a AllowEntry> {
+    entries.iter().find(|entry| {
+        let pattern = DevIdPattern::parse(&entry.pattern);
+        pattern.is_ok_and(|pattern| pattern.matches(claimed))
+            && match &entry.certificate {
+                Some(wanted) => wanted == certificate,
+                None => vouched,
+            }
+    })
 }
 
 /// The refusal was made from reads before an exchange of the same device that let it in: it is judged once more, by what that one made.

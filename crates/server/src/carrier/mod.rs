@@ -9,9 +9,12 @@ mod udp;
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use omadm_smpp::LateReceipt;
 use omadm_tls::{CertificateDer, Fingerprint, Identity};
+use tokio::sync::mpsc;
 
 pub(crate) use address::{AddressError, PushAddress};
 
@@ -44,7 +47,11 @@ pub(crate) enum Delivery {
 }
 
 /// Whether octets that left arrived, once it is known; nothing where the carrier lost track of them.
-pub(crate) struct Arrival(Pin<Box<dyn Future<Output = Arrived> + Send>>);
+pub(crate) struct Arrival {
+    /// The carrier's names for them: by these another process knows them.
+    message_ids: Vec<String>,
+    known: Pin<Box<dyn Future<Output = Arrived> + Send + Sync>>,
+}
 
 /// What is known in the end.
 type Arrived = Option<Result<(), CarrierError>>;
@@ -121,13 +128,23 @@ impl CarrierError {
 }
 
 impl Arrival {
-    fn new(arrival: impl Future<Output = Arrived> + Send + 'static) -> Self {
-        Self(Box::pin(arrival))
+    fn new(
+        message_ids: Vec<String>,
+        known: impl Future<Output = Arrived> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            message_ids,
+            known: Box::pin(known),
+        }
+    }
+
+    pub(crate) fn message_ids(&self) -> &[String] {
+        &self.message_ids
     }
 
     /// Waits until it is known.
     pub(crate) async fn known(self) -> Arrived {
-        self.0.await
+        self.known.await
     }
 }
 
@@ -143,6 +160,7 @@ pub(crate) struct Carriers {
     https: HttpsCarrier,
     sms: Option<SmsCarrier>,
     file: Option<FileCarrier>,
+    late: Mutex<Option<mpsc::Receiver<LateReceipt>>>,
 }
 
 impl Carriers {
@@ -150,10 +168,12 @@ impl Carriers {
     pub(crate) fn start(config: &ServerConfig, identity: &Identity) -> Self {
         let anchors: Vec<CertificateDer<'static>> = config.carrier_anchors.clone();
         let folder: Option<PathBuf> = config.push_dir.clone();
+        let (sms, late) = config.smsc.clone().map(SmsCarrier::start).unzip();
         Self {
             udp: UdpCarrier,
             https: HttpsCarrier::new(identity.clone(), anchors),
-            sms: config.smsc.clone().map(SmsCarrier::start),
+            sms,
+            late: Mutex::new(late),
             file: folder.map(FileCarrier::new),
         }
     }
@@ -170,6 +190,12 @@ impl Carriers {
                 "no folder for pushes is configured: --push-dir names it",
             ))?,
         })
+    }
+
+    /// Receipts of what another process submitted, to the first who asks.
+    pub(crate) fn late_receipts(&self) -> Option<mpsc::Receiver<LateReceipt>> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.take()
     }
 
     /// Unbinds from the SMSC.

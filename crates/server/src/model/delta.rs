@@ -3,7 +3,8 @@ use omadm_mo::DevId;
 
 use super::{
     BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
-    NotifySettings, Object, QueuedCommand, RecordId, SessionRow, Trigger, WaitingChange,
+    NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId, SessionRow, Trigger,
+    WaitingChange,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -31,6 +32,8 @@ pub struct ExchangeDelta {
     pub waiting: Vec<WaitingChange>,
     /// The trigger that it answers. Its record is the device's; another trigger of the same key is `CommitError::Conflict`.
     pub trigger: Option<Trigger>,
+    /// Changes of the receipts that are awaited of its SMS, in order.
+    pub receipts: Vec<ReceiptChange>,
     /// What happened; numbered densely by device inside this commit.
     pub events: Vec<Event>,
 }
@@ -164,6 +167,7 @@ impl ExchangeDelta {
             objects: Vec::new(),
             waiting: Vec::new(),
             trigger: None,
+            receipts: Vec::new(),
             events: Vec::new(),
         }
     }

@@ -56,6 +56,22 @@ pub enum EventKind {
         /// Why, in the operator's words.
         why: Option<String>,
     },
+    /// An operator put a DevID or pattern on the allow-list, or gave its entry another profile.
+    DeviceAllowed {
+        /// Names the entry.
+        id: String,
+        /// The DevID or pattern.
+        pattern: String,
+        /// The certificate's SHA-256; none where a CA has to vouch.
+        fingerprint: Option<String>,
+        /// The profile.
+        profile: String,
+    },
+    /// An operator took an entry off the allow-list.
+    DeviceDisallowed {
+        /// Named the entry.
+        id: String,
+    },
     /// No operator decided in time on a device that waited, or the time of its rejection is over: it is forgotten.
     WaitingExpired {
         /// Named it among those that wait.
@@ -419,14 +435,14 @@ pub enum EventKind {
         address: String,
         /// `sent` where nobody tells whether it arrived, `taken` where the receiver has it, else why it did not leave, as a sentence.
         outcome: String,
-        /// Whether the SMSC is to tell what becomes of it: a `notification-receipt` then follows, unless the server's process dies before.
+        /// Whether the SMSC is to tell what becomes of it: a `notification-receipt` then follows, though the server be started anew before.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         receipt_awaited: bool,
         /// How long its carrier took.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duration_ms: Option<u64>,
     },
-    /// The SMSC told what became of it, or it is certain that the server will not learn it.
+    /// The SMSC told what became of it, or nothing for days.
     NotificationReceipt {
         /// `sms`.
         carrier: String,

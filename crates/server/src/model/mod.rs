@@ -1,5 +1,7 @@
 //! What the DM Server remembers, as values: devices with their credentials, bootstrap records, sessions, events.
 
+mod allow_entry;
+mod awaited_receipt;
 mod bootstrap_push;
 mod bootstrap_record;
 mod credential;
@@ -14,6 +16,8 @@ mod session_row;
 mod trigger;
 mod waiting_device;
 
+pub use allow_entry::AllowEntry;
+pub use awaited_receipt::{AwaitedReceipt, ReceiptChange};
 pub use bootstrap_push::{BootstrapPush, PushCarrierKind};
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
 pub(crate) use credential::psk_octets;

@@ -2,6 +2,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 
+use super::AllowEntry;
+
 /// Names a waiting device: 32 hexadecimal digits, the first half of SHA-256 over the DevID, a zero octet and the certificate's fingerprint. So it
 /// names this credential of this DevID and no other, on every node and however often the device comes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -48,7 +50,7 @@ pub enum WaitingState {
     Rejected,
 }
 
-/// A write to the waiting devices that registers none.
+/// A write to the waiting devices or to the allow-list that registers none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WaitingWrite {
     /// It waits from now on, or came again. A new one is `CommitError::NoPlace` where `most` of its kind (vouched for, or not) wait.
@@ -74,6 +76,10 @@ pub enum WaitingWrite {
         /// Now.
         now: Utc,
     },
+    /// Whom the entry means is let in from now on, by its profile.
+    Allow(AllowEntry),
+    /// The entry of this id is gone; `CommitError::NotWaiting` where there is none.
+    Disallow(EventId),
 }
 
 /// What the registration of a device means for those that wait.
@@ -89,15 +95,7 @@ impl WaitingId {
     /// The id of this credential of this DevID.
     #[must_use]
     pub fn of(claimed: &DevId, fingerprint: &[u8; 32]) -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(claimed.as_str().as_bytes());
-        context.update(&[0]);
-        context.update(fingerprint);
-        let mut half = [0; 16];
-        for (to, from) in half.iter_mut().zip(context.finish().as_ref()) {
-            *to = *from;
-        }
-        Self(EventId::of(half))
+        Self(half_hash(&[claimed.as_str().as_bytes(), &[0], fingerprint]))
     }
 
     /// Reads 32 hexadecimal digits.
@@ -105,6 +103,19 @@ impl WaitingId {
     pub fn parse(text: &str) -> Option<Self> {
         EventId::parse(text).ok().map(Self)
     }
+}
+
+/// The first half of SHA-256 over all of it.
+pub(super) fn half_hash(parts: &[&[u8]]) -> EventId {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    EventId::of(half)
 }
 
 impl std::fmt::Display for WaitingId {

@@ -4,23 +4,26 @@
 mod answered;
 mod called;
 mod credential;
+mod late;
+mod receipts;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
-use tokio::task::JoinSet;
 
 pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::{CredentialError, account_in, find};
+pub(crate) use late::late_receipts;
+pub(crate) use receipts::{Message, Receipts};
 
-use crate::carrier::{Arrival, CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use crate::carrier::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
 use crate::entropy::{NoRandomness, random};
-use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, StoredEvent};
+use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, ReceiptChange, StoredEvent};
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
 use credential::Found;
@@ -29,35 +32,6 @@ use credential::Found;
 const RETRIES: usize = 8;
 /// How many of a device's latest events are looked through for a Notification.
 const RECENT: u64 = 200;
-/// How long a carrier may take to tell whether a Notification arrived: an SMSC gives one up after a few days. Later words are passed over.
-const ARRIVAL: Duration = Duration::from_secs(3 * 86_400);
-
-/// What is said of a receipt that nobody waits for any more.
-const NOT_KNOWN: &str = "not known: the server ended before the SMSC told";
-/// For the receipts that are given up at the end of the server to be written down.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Receipts that are awaited.
-#[derive(Default)]
-pub(crate) struct Receipts(Mutex<JoinSet<()>>);
-
-impl Receipts {
-    pub(crate) fn spawn(&self, receipt: impl Future<Output = ()> + Send + 'static) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while all.try_join_next().is_some() {}
-        all.spawn(receipt);
-    }
-
-    /// Waits until each is written down. The carriers have ended before.
-    pub(crate) async fn end(&self) {
-        let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let ended = async { while all.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
-            tracing::warn!("receipts that will not come any more could not be written down");
-        }
-    }
-}
-
 /// A Notification that is wanted sent.
 #[derive(Default)]
 pub(crate) struct Wanted {
@@ -170,11 +144,17 @@ async fn notify_at(
         let sealed = |noti: &AuthNoti| package.clone().sealed(&noti.secret, &noti.data).encode();
         proofs.iter().map(sealed).collect()
     };
-    let address = to.to_string();
-    let queued = EventKind::NotificationQueued {
-        carrier: carrier.name().to_owned(),
+    let message = Message {
+        dev_id: dev_id.clone(),
+        carrier: carrier_name.to_owned(),
         notification_id,
-        address: address.clone(),
+        address: to.to_string(),
+        correlation: correlation.to_owned(),
+    };
+    let queued = EventKind::NotificationQueued {
+        carrier: carrier_name.to_owned(),
+        notification_id,
+        address: message.address.clone(),
         srv_id: found.srv_id.to_string(),
         authenticated: !proofs.is_empty(),
     };
@@ -183,33 +163,10 @@ async fn notify_at(
     let began = Instant::now();
     let outcome = leave(carrier, to, &packages, &device_certificates).await;
     let took = u64::try_from(began.elapsed().as_millis()).ok();
-    let sent = EventKind::NotificationSent {
-        carrier: carrier.name().to_owned(),
-        notification_id,
-        address: address.clone(),
-        outcome: match &outcome {
-            Ok(delivery) => delivery.name().to_owned(),
-            Err(error) => error.to_string(),
-        },
-        receipt_awaited: matches!(outcome, Ok(Delivery::Awaited(_))),
-        duration_ms: took,
-    };
-    record(node, dev_id, sent, correlation).await?;
+    message.sent(node, &outcome, took).await?;
     let outcome = match outcome {
         Ok(Delivery::Awaited(arrival)) => {
-            let kind = move |outcome| EventKind::NotificationReceipt {
-                carrier: carrier_name.to_owned(),
-                notification_id,
-                address,
-                outcome,
-            };
-            node.receipts.spawn(receipt(
-                Arc::clone(node),
-                dev_id.clone(),
-                arrival,
-                kind,
-                correlation.to_owned(),
-            ));
+            message.wait(node, arrival);
             Ok(Delivery::Sent)
         }
         outcome => outcome,
@@ -243,28 +200,6 @@ async fn leave(
         delivery = carrier.push(&push).await?;
     }
     Ok(delivery)
-}
-
-/// Notes what the carrier says of a Notification's arrival.
-pub(crate) async fn receipt(
-    node: Arc<Node>,
-    dev_id: DevId,
-    arrival: Arrival,
-    kind: impl FnOnce(String) -> EventKind + Send,
-    correlation: String,
-) {
-    let outcome = match tokio::time::timeout(ARRIVAL, arrival.known()).await {
-        Ok(Some(Ok(()))) => "delivered".to_owned(),
-        Ok(Some(Err(error))) => error.to_string(),
-        Ok(None) => NOT_KNOWN.to_owned(),
-        Err(_) => format!(
-            "not known: the SMSC told nothing in {} days",
-            ARRIVAL.as_secs() / 86_400
-        ),
-    };
-    if let Err(error) = record(&node, &dev_id, kind(outcome), &correlation).await {
-        tracing::warn!(%error, device = %dev_id, "a receipt was lost: its event could not be stored");
-    }
 }
 
 /// The latest events of a device, oldest first.
@@ -313,10 +248,22 @@ pub(crate) async fn record(
     kind: EventKind,
     correlation: &str,
 ) -> Result<(), NotifyError> {
+    record_with(node, dev_id, kind, &[], correlation).await
+}
+
+/// Commits one event of a device with what it means for the receipts that are awaited.
+async fn record_with(
+    node: &Node,
+    dev_id: &DevId,
+    kind: EventKind,
+    receipts: &[ReceiptChange],
+    correlation: &str,
+) -> Result<(), NotifyError> {
     for _again in 0..RETRIES {
         let device = node.store.device(dev_id).await?;
         let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        delta.receipts = receipts.to_vec();
         delta.events.push(event(kind.clone(), correlation));
         match node.store.commit(delta).await {
             Ok(_) => {

@@ -49,6 +49,46 @@ pub struct WaitingPage {
     pub next: Option<String>,
 }
 
+/// An entry of the allow-list: who is let in by name on every node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AllowBody {
+    /// Names this DevID or pattern with this certificate: 32 hexadecimal digits.
+    pub id: String,
+    /// A DevID, or a pattern with `*` for any run of characters.
+    pub dev_id: String,
+    /// SHA-256 of the certificate that the device has to prove; none: a maker's CA, or the server's own, has to vouch for the DevID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The profile it gets.
+    pub profile: String,
+    /// When it was added or given another profile.
+    pub changed_at: String,
+}
+
+/// A page of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AllowPage {
+    /// In the order of their ids.
+    pub entries: Vec<AllowBody>,
+    /// The id after which the next page begins; none on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An entry to be added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAllow {
+    /// A DevID, or a pattern with `*` for any run of characters.
+    pub dev_id: String,
+    /// SHA-256 of the certificate that the device has to prove, 64 hexadecimal digits. Without it a maker's CA, or the server's own, has to vouch for the
+    /// DevID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The profile it gets.
+    pub profile: String,
+}
+
 /// A decision for a waiting device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

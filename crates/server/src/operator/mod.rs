@@ -3,6 +3,7 @@
 
 mod admission_types;
 mod admissions;
+mod allow_list;
 mod answer;
 mod auth;
 mod bootstraps;
@@ -94,6 +95,11 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admissions", get(admissions::list))
         .route("/admissions/{id}/approve", post(admissions::approve))
         .route("/admissions/{id}/reject", post(admissions::reject))
+        .route("/allow-list", get(allow_list::list).post(allow_list::add))
+        .route(
+            "/allow-list/{id}",
+            axum::routing::delete(allow_list::remove),
+        )
         .route("/triggers", post(triggers::take))
         .route("/events", get(events::list))
         .route("/profiles", get(profiles::list))

@@ -5,8 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    admissions, bootstraps, commands, credentials, devices, events, generations, notifications,
-    notify_at, objects, profiles, triggers,
+    admissions, allow_list, bootstraps, commands, credentials, devices, events, generations,
+    notifications, notify_at, objects, profiles, triggers,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,9 @@ use super::{
         admissions::list,
         admissions::approve,
         admissions::reject,
+        allow_list::list,
+        allow_list::add,
+        allow_list::remove,
         triggers::take,
         events::list,
         profiles::list,

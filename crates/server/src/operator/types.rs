@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use zeroize::Zeroize as _;
 
 pub use super::admission_types::{
-    NewApproval, NewRejection, NewTrigger, TriggerBody, WaitingBody, WaitingPage,
+    AllowBody, AllowPage, NewAllow, NewApproval, NewRejection, NewTrigger, TriggerBody,
+    WaitingBody, WaitingPage,
 };
 pub use super::call_types::{CallBody, NotifyAt};
 pub use super::command_types::{CommandBody, CommandPage, CommandReleased, NewCommands};

@@ -15,10 +15,10 @@ use super::{Claimed, PushError, Tried};
 use crate::bootstrap_service::open_document;
 use crate::carrier::{CarrierError, Delivery, Push, PushAddress};
 use crate::generations::{join, split};
-use crate::model::{BootstrapRecord, BootstrapState, Device, EventKind, RecordId};
+use crate::model::{BootstrapRecord, BootstrapState, Device, RecordId};
 use crate::node::Node;
 use crate::notification_service::{
-    NotifyError, account_in, certificates, find, fresh_id, receipt, recent, record as note,
+    Message, NotifyError, account_in, certificates, find, fresh_id, recent,
 };
 use crate::seal::SealError;
 
@@ -99,36 +99,19 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
     let began = Instant::now();
     let outcome = leave(node, record, &to, &package, &proofs).await;
     let took = u64::try_from(began.elapsed().as_millis()).ok();
-    let (carrier, address) = (scheme(&push.to).to_owned(), push.to.clone());
-    let sent = EventKind::NotificationSent {
-        carrier: carrier.clone(),
+    let message = Message {
+        dev_id: record.dev_id.clone(),
+        carrier: scheme(&push.to).to_owned(),
         notification_id,
-        address: address.clone(),
-        outcome: match &outcome {
-            Ok(delivery) => delivery.name().to_owned(),
-            Err(error) => error.to_string(),
-        },
-        receipt_awaited: matches!(outcome, Ok(Delivery::Awaited(_))),
-        duration_ms: took,
+        address: push.to.clone(),
+        correlation: correlation.to_owned(),
     };
-    if let Err(error) = note(node, &record.dev_id, sent, correlation).await {
+    if let Err(error) = message.sent(node, &outcome, took).await {
         tracing::warn!(%error, device = %record.dev_id, "that a Notification left could not be stored");
     }
     match outcome {
         Ok(Delivery::Awaited(arrival)) => {
-            let kind = move |outcome| EventKind::NotificationReceipt {
-                carrier,
-                notification_id,
-                address,
-                outcome,
-            };
-            node.receipts.spawn(receipt(
-                Arc::clone(node),
-                record.dev_id.clone(),
-                arrival,
-                kind,
-                correlation.to_owned(),
-            ));
+            message.wait(node, arrival);
             Tried::Called
         }
         Ok(_) => Tried::Called,

@@ -1,6 +1,7 @@
 //! The store: reads in the words of the domain, one write. Back ends lie in folders of their own and pass one battery.
 
 pub mod address;
+mod allow_list;
 #[cfg(test)]
 pub(crate) mod battery;
 pub mod check;
@@ -9,6 +10,7 @@ mod marks;
 pub mod migration;
 pub mod postgres;
 mod reads;
+mod receipts;
 mod rows;
 mod sql;
 pub mod sqlite;
@@ -17,15 +19,15 @@ mod uploads;
 mod waiting;
 
 use async_trait::async_trait;
-use omadm_bootstrap::Utc;
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 
 use self::copy::side::text;
 use crate::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    DeviceEpoch, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow,
-    QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger,
-    UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
+    DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, Object, ObjectHead,
+    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
+    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 
 /// Reads devices and their credentials.
@@ -73,7 +75,7 @@ pub trait Bootstraps {
     async fn due_pushes(&self, now: Utc, limit: usize) -> Result<Vec<BootstrapRecord>, StoreError>;
 }
 
-/// Reads devices that wait for an operator, and triggers.
+/// Reads devices that wait for an operator, the allow-list, and triggers.
 #[async_trait]
 pub trait Admissions {
     /// The waiting device of this id.
@@ -92,6 +94,14 @@ pub trait Admissions {
     ) -> Result<Vec<WaitingDevice>, StoreError>;
     /// The trigger of this idempotency key.
     async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError>;
+    /// The entries of the allow-list that may mean this device: those of its DevID, then every one with a `*`.
+    async fn allowed(&self, dev_id: &DevId) -> Result<Vec<AllowEntry>, StoreError>;
+    /// A page of the allow-list in the order of the ids, after one.
+    async fn allow_list(
+        &self,
+        after: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Vec<AllowEntry>, StoreError>;
 }
 
 /// Reads running sessions.
@@ -165,7 +175,7 @@ pub trait Deployments {
     async fn claim(&self, deployment: Deployment) -> Result<Deployment, StoreError>;
 }
 
-/// Reads the event log.
+/// Reads the event log, and the receipts that are to come into it.
 #[async_trait]
 pub trait Events {
     /// Events after a global position, in order; those without a position yet are not among them.
@@ -181,6 +191,11 @@ pub trait Events {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError>;
+    /// The newest SMS of this name at the SMSC of which a receipt is awaited.
+    async fn awaited_receipt(&self, message_id: &str)
+    -> Result<Option<AwaitedReceipt>, StoreError>;
+    /// All of a device.
+    async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError>;
     /// How far positions are behind.
     async fn lag(&self) -> Result<EventLag, StoreError>;
 }
@@ -196,7 +211,7 @@ pub trait Commit {
     async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError>;
     /// Gives up all uploads of which nothing came since.
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError>;
-    /// Makes durable what becomes of a waiting device. No device has an epoch for it.
+    /// Makes durable what becomes of a waiting device, or of the allow-list. No device has an epoch for it.
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError>;
     /// Hands over a mark that nobody waits for.
     fn defer(&self, mark: DeferredMark);
@@ -283,8 +298,8 @@ pub enum CommitError {
     /// As many devices wait for an operator as may.
     #[error("as many devices wait for an operator as may")]
     NoPlace,
-    /// No device waits under this id any more.
-    #[error("no device waits under this id")]
+    /// No device waits under this id any more, or no entry of the allow-list has it.
+    #[error("nothing is there under this id")]
     NotWaiting,
     /// More deltas wait than the queue holds: the measured capacity (503).
     #[error("the store is at its capacity")]

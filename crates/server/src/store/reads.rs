@@ -3,18 +3,19 @@
 use std::future::Future;
 
 use async_trait::async_trait;
-use omadm_bootstrap::Utc;
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 
 use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{
-    Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, sql, waiting,
+    Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, allow_list,
+    receipts, sql, waiting,
 };
 use crate::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, Device, EventLag, Object, ObjectHead,
-    ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
-    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
+    AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof, Device,
+    EventLag, Object, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse,
+    RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
 };
 
 /// Carries SELECTs out.
@@ -159,6 +160,22 @@ impl<B: Reader> Admissions for B {
         self.one(waiting::TRIGGER, vec![key], waiting::trigger)
             .await
     }
+
+    async fn allowed(&self, dev_id: &DevId) -> Result<Vec<AllowEntry>, StoreError> {
+        self.many(allow_list::ALLOWED, vec![text(dev_id)], allow_list::entry)
+            .await
+    }
+
+    async fn allow_list(
+        &self,
+        after: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Vec<AllowEntry>, StoreError> {
+        let after = after.map(EventId::as_str).unwrap_or_default().to_owned();
+        let values = vec![Value::Text(after.into()), Value::Number(size(limit))];
+        self.many(allow_list::ALLOW_LIST, values, allow_list::entry)
+            .await
+    }
 }
 
 #[async_trait]
@@ -285,6 +302,20 @@ impl<B: Reader> Events for B {
             Value::Number(size(limit)),
         ];
         self.many(sql::EVENTS_OF, values, rows::event).await
+    }
+
+    async fn awaited_receipt(
+        &self,
+        message_id: &str,
+    ) -> Result<Option<AwaitedReceipt>, StoreError> {
+        let id = Value::Text(message_id.to_owned().into());
+        self.one(receipts::AWAITED, vec![id], receipts::receipt)
+            .await
+    }
+
+    async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError> {
+        self.many(receipts::AWAITED_OF, vec![text(dev_id)], receipts::receipt)
+            .await
     }
 
     async fn lag(&self) -> Result<EventLag, StoreError> {

@@ -3,9 +3,9 @@
 use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 
-use super::CommitError;
 use super::rows::{Columns, Unreadable};
 use super::statements::{Statement, Value};
+use super::{CommitError, allow_list};
 use crate::model::{
     ExchangeDelta, RecordId, Trigger, WaitingChange, WaitingDevice, WaitingId, WaitingState,
     WaitingWrite,
@@ -51,6 +51,8 @@ pub(super) fn of_waiting(write: WaitingWrite) -> Vec<Statement<'static>> {
             )
             .or(CommitError::NotWaiting),
         ],
+        WaitingWrite::Allow(entry) => vec![allow_list::allow(entry)],
+        WaitingWrite::Disallow(id) => vec![allow_list::disallow(&id)],
     }
 }
 
@@ -167,7 +169,7 @@ pub(super) fn trigger(row: &dyn Columns) -> Result<Trigger, Unreadable> {
 }
 
 /// 64 hexadecimal digits as 32 octets.
-fn octets_of(digits: &str) -> Option<[u8; 32]> {
+pub(super) fn octets_of(digits: &str) -> Option<[u8; 32]> {
     digits
         .parse::<omadm_tls::Fingerprint>()
         .ok()

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use omadm_bootstrap::Utc;
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 use omadm_server::model::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeferredMark, Deployment, Device,
-    EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand,
-    RecordId, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId,
-    WaitingDevice, WaitingId, WaitingWrite,
+    AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
+    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner,
+    Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
+    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
@@ -174,6 +174,16 @@ impl Admissions for Moody {
     async fn trigger(&self, key: &str) -> Result<Option<Trigger>, StoreError> {
         self.awake().await?.trigger(key).await
     }
+    async fn allowed(&self, dev_id: &DevId) -> Result<Vec<AllowEntry>, StoreError> {
+        self.awake().await?.allowed(dev_id).await
+    }
+    async fn allow_list(
+        &self,
+        after: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Vec<AllowEntry>, StoreError> {
+        self.awake().await?.allow_list(after, limit).await
+    }
 }
 
 #[async_trait]
@@ -284,6 +294,15 @@ impl Events for Moody {
     async fn lag(&self) -> Result<EventLag, StoreError> {
         let lag = self.awake().await?.lag().await?;
         Ok(self.lag.lock().unwrap().unwrap_or(lag))
+    }
+    async fn awaited_receipt(
+        &self,
+        message_id: &str,
+    ) -> Result<Option<AwaitedReceipt>, StoreError> {
+        self.awake().await?.awaited_receipt(message_id).await
+    }
+    async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError> {
+        self.awake().await?.awaited_receipts(dev_id).await
     }
 }
 

@@ -13,7 +13,7 @@ use omadm_dm2::package0;
 use omadm_push::PhoneNumber;
 use omadm_push::sms::{Ports, segment};
 use omadm_push::wsp::{self, ApplicationId, HeaderText, MediaName};
-use omadm_smpp::{Accepted, Esme, LinkState, MessageFate, Outgoing, SubmitError};
+use omadm_smpp::{Accepted, Esme, LateReceipt, LinkState, MessageFate, Outgoing, SubmitError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -31,6 +31,9 @@ const LINK: Duration = Duration::from_secs(5);
 /// Messages from devices that wait to be passed over.
 const DELIVERED: usize = 16;
 
+/// Late receipts that wait to be looked up.
+const LATE: usize = 256;
+
 /// The kept link to the SMSC, and what tells messages apart.
 pub(super) struct SmsCarrier {
     esme: Esme,
@@ -40,23 +43,25 @@ pub(super) struct SmsCarrier {
 }
 
 impl SmsCarrier {
-    /// Begins to bind; the link is kept until [`Self::end`].
-    pub(super) fn start(config: SmscConfig) -> Self {
+    /// Begins to bind; the link is kept until [`Self::end`]. With the receipts of what another process submitted.
+    pub(super) fn start(config: SmscConfig) -> (Self, mpsc::Receiver<LateReceipt>) {
+        let (tell_late, late) = mpsc::channel(LATE);
         let (delivered, mut passed_over) = mpsc::channel(DELIVERED);
-        let (esme, work) = Esme::new(config.esme.clone(), delivered);
+        let (esme, work) = Esme::new(config.esme.clone(), delivered, Some(tell_late));
         tokio::spawn(work);
         tokio::spawn(async move {
             while passed_over.recv().await.is_some() {
                 tracing::debug!("a message from a device was passed over: nothing is expected");
             }
         });
-        Self {
+        let carrier = Self {
             esme,
             references: Mutex::new(References::new(config.reference_bits)),
             config,
             // Without randomness it begins with 0: receivers tell messages apart by their reference, too.
             transaction_id: AtomicU8::new(random::<1>().unwrap_or_default()[0]),
-        }
+        };
+        (carrier, late)
     }
 
     /// Unbinds.
@@ -164,11 +169,13 @@ impl PushCarrier for SmsCarrier {
         let accepted = self.submit(to, parts).await;
         let accepted = accepted.map_err(|fault| self.fault(fault))?;
         let smsc = self.esme.smsc().to_owned();
-        Ok(Delivery::Awaited(Arrival::new(async move {
+        let names = accepted.iter().map(|one| one.message_id.clone()).collect();
+        let arrival = Arrival::new(names, async move {
             arrived(accepted)
                 .await
                 .map(|arrived| arrived.map_err(|fault| CarrierError::Smsc(smsc, fault)))
-        })))
+        });
+        Ok(Delivery::Awaited(arrival))
     }
 }
 

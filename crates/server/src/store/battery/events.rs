@@ -28,6 +28,13 @@ fn every_kind() -> Vec<EventKind> {
             fingerprint: text(),
             why: some(),
         },
+        EventKind::DeviceAllowed {
+            id: text(),
+            pattern: text(),
+            fingerprint: some(),
+            profile: text(),
+        },
+        EventKind::DeviceDisallowed { id: text() },
         EventKind::WaitingExpired {
             waiting: text(),
             claimed: text(),
@@ -255,6 +262,8 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::DeviceHeld { .. }
             | EventKind::DeviceAdmitted { .. }
             | EventKind::DeviceRejected { .. }
+            | EventKind::DeviceAllowed { .. }
+            | EventKind::DeviceDisallowed { .. }
             | EventKind::WaitingExpired { .. }
             | EventKind::DeviceTriggered { .. }
             | EventKind::NotifySet { .. }

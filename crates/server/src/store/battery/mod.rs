@@ -5,6 +5,7 @@ pub(crate) mod deltas;
 pub(crate) mod events;
 pub(crate) mod marks;
 pub(crate) mod objects;
+pub(crate) mod receipts;
 pub(crate) mod upgrade;
 pub(crate) mod values;
 pub(crate) mod waiting;
@@ -109,6 +110,10 @@ macro_rules! battery {
                 a_rejected_device_stays_known_until_its_time_is_over
                 an_approval_takes_all_that_claim_the_device
                 a_trigger_is_taken_once
+                an_allowed_device_is_found_by_its_name_and_by_each_pattern
+            }
+            receipts {
+                an_awaited_receipt_is_found_by_the_smsc_s_name_until_it_is_settled
             }
             events {
                 every_kind_of_event_comes_back
@@ -143,7 +148,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 7;
+pub(crate) const SCHEMA: i64 = 9;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 

@@ -4,7 +4,8 @@ use omadm_mo::DevId;
 
 use super::{BackEnd, SCHEMA, START, Settings, dev, drafted, exchange, record_id, registration};
 use crate::model::{
-    ExchangeDelta, Trigger, WaitingChange, WaitingDevice, WaitingId, WaitingState, WaitingWrite,
+    AllowEntry, ExchangeDelta, Trigger, WaitingChange, WaitingDevice, WaitingId, WaitingState,
+    WaitingWrite,
 };
 use crate::store::{CommitError, Store};
 
@@ -25,6 +26,16 @@ pub(crate) fn waiting(number: usize, octet: u8) -> WaitingDevice {
         expires_at: START.plus_secs(3600),
         state: WaitingState::Waiting,
         why: None,
+    }
+}
+
+/// An entry of the allow-list.
+pub(crate) fn allowed(pattern: &str) -> AllowEntry {
+    AllowEntry {
+        pattern: pattern.into(),
+        certificate: None,
+        profile: "minimal".into(),
+        changed_at: START,
     }
 }
 
@@ -206,4 +217,50 @@ pub(crate) async fn a_trigger_is_taken_once(back_end: &impl BackEnd) {
     let (_, delta) = triggered(2, exchange(&dev(2), 1));
     assert_eq!(store.commit(delta).await, Err(CommitError::Conflict));
     assert_eq!(store.trigger("shop 7/1").await.unwrap(), Some(first));
+}
+
+pub(crate) async fn an_allowed_device_is_found_by_its_name_and_by_each_pattern(
+    back_end: &impl BackEnd,
+) {
+    let store = back_end.open(Settings::default()).await;
+    let listed = AllowEntry {
+        certificate: Some([7; 32]),
+        profile: "ø'".into(),
+        ..allowed("IMEI:1")
+    };
+    let all = [
+        allowed("IMEI:1"),
+        listed,
+        allowed("IMEI:*"),
+        allowed("IMEI:2"),
+    ];
+    for entry in all.clone() {
+        let allow = WaitingWrite::Allow(entry);
+        store.write_waiting(allow).await.unwrap();
+    }
+    let one = DevId::parse("IMEI:1").unwrap();
+    let found = store.allowed(&one).await.unwrap();
+    assert!(found.len() == 3 && all[..2].iter().all(|entry| found[..2].contains(entry)));
+    assert_eq!(found[2], all[2], "names come before patterns");
+    let mut pages = store.allow_list(None, 3).await.unwrap();
+    let rest = store.allow_list(Some(&pages[2].id()), 3).await.unwrap();
+    pages.extend(rest);
+    assert_eq!(pages.len(), 4);
+    // Another profile takes the place of the former.
+    let changed = AllowEntry {
+        profile: "full".into(),
+        changed_at: START.plus_secs(1),
+        ..allowed("IMEI:2")
+    };
+    let allow = WaitingWrite::Allow(changed.clone());
+    store.write_waiting(allow).await.unwrap();
+    let two = DevId::parse("IMEI:2").unwrap();
+    assert_eq!(store.allowed(&two).await.unwrap()[0], changed);
+    drop(store);
+    let store = back_end.open(Settings::default()).await;
+    for again in [Ok(()), Err(CommitError::NotWaiting)] {
+        let gone = WaitingWrite::Disallow(changed.id());
+        assert_eq!(store.write_waiting(gone).await, again);
+    }
+    assert_eq!(store.allowed(&two).await.unwrap(), [allowed("IMEI:*")]);
 }

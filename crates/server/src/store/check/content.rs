@@ -13,7 +13,7 @@ struct Rule {
     found: &'static str,
 }
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     Rule {
         broken: "devices whose events are not numbered without gap up to next_event_seq",
         found: "SELECT d.dev_id AS who FROM devices AS d
@@ -46,7 +46,8 @@ const RULES: [Rule; 17] = [
         broken: "rows whose device is unknown",
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id FROM bootstraps UNION SELECT dev_id FROM bootstrap_ids UNION SELECT dev_id FROM documents
                     UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions UNION SELECT dev_id FROM commands
-                    UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads UNION SELECT dev_id FROM triggers) AS t
+                    UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads UNION SELECT dev_id FROM triggers
+                    UNION SELECT dev_id FROM awaited_receipts) AS t
                 LEFT JOIN devices AS d ON d.dev_id = t.dev_id WHERE d.dev_id IS NULL",
     },
     Rule {
@@ -72,6 +73,10 @@ const RULES: [Rule; 17] = [
     Rule {
         broken: "waiting devices that belong to a device",
         found: "SELECT claimed AS who FROM waiting_devices WHERE dev_id <> ''",
+    },
+    Rule {
+        broken: "entries of the allow-list that belong to a device, or stand in the wrong place",
+        found: "SELECT pattern AS who FROM allow_list WHERE dev_id <> '' OR wild <> (CASE WHEN pattern LIKE '%*%' THEN 1 ELSE 0 END)",
     },
     Rule {
         broken: "objects whose pieces are not all there",

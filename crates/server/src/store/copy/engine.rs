@@ -28,6 +28,8 @@ struct Version {
     waiting: i64,
     /// Who came again, or was rejected, has other times than before.
     sum_of_waiting: i64,
+    allowed: i64,
+    sum_of_allowed: i64,
 }
 
 pub(super) struct Engine<'a> {
@@ -259,6 +261,14 @@ fn versions(
         let version = all.entry(text_of(&row, 0).to_owned()).or_default();
         version.waiting = number(&row, 1);
         version.sum_of_waiting = number(&row, 2);
+    }
+    for row in side.rows(
+        &format!("SELECT dev_id, COUNT(*), CAST(COALESCE(SUM(changed_at), 0) AS BIGINT) FROM allow_list {whose} GROUP BY dev_id"),
+        &range,
+    )? {
+        let version = all.entry(text_of(&row, 0).to_owned()).or_default();
+        version.allowed = number(&row, 1);
+        version.sum_of_allowed = number(&row, 2);
     }
     type Field = fn(&mut Version) -> &mut i64;
     let counted: [(&str, Field); 3] = [

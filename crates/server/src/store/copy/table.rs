@@ -34,7 +34,7 @@ const CHUNK_OF_OBJECTS: usize = 32;
 const CHUNK_OF_PIECES: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 14] = [
+pub(in crate::store) const TABLES: [Table; 16] = [
     Table {
         name: "devices",
         columns: &[
@@ -219,6 +219,36 @@ pub(in crate::store) const TABLES: [Table; 14] = [
     Table {
         name: "triggers",
         columns: &["dev_id", "idempotency_key", "record", "asked", "at"],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    Table {
+        name: "awaited_receipts",
+        columns: &[
+            "dev_id",
+            "message_id",
+            "notification_id",
+            "address",
+            "correlation",
+            "at",
+        ],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    // Nobody's.
+    Table {
+        name: "allow_list",
+        columns: &[
+            "dev_id",
+            "id",
+            "pattern",
+            "wild",
+            "certificate",
+            "profile",
+            "changed_at",
+        ],
         key: &[0, 1],
         through: None,
         chunk: CHUNK,

@@ -8,11 +8,12 @@ use tempfile::TempDir;
 use super::{CopyError, CopyOptions, CopyReport, DifferenceKind, Phase, copy};
 use crate::model::{
     BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, EventKind, Object,
-    ObjectChange, ObjectOwner, SessionChange, SessionRow,
+    ObjectChange, ObjectOwner, ReceiptChange, SessionChange, SessionRow, WaitingWrite,
 };
 use crate::store::address::StoreAddress;
 use crate::store::battery::objects::in_pieces;
-use crate::store::battery::waiting::{hold, trigger, waiting};
+use crate::store::battery::receipts::awaited;
+use crate::store::battery::waiting::{allowed, hold, trigger, waiting};
 use crate::store::battery::{
     SCHEMA, START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
     registration,
@@ -124,7 +125,11 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
         store.commit(delta).await.unwrap();
         let waits = waiting(100 + number, 1);
         hold(store, &waits, 99).await.unwrap();
+        let allow = WaitingWrite::Allow(allowed(dev_id.as_str()));
+        store.write_waiting(allow).await.unwrap();
         let mut delta = exchange(&dev_id, 1);
+        let awaited = awaited(&dev_id, &format!("ø{number}"), 7);
+        delta.receipts.push(ReceiptChange::Await(awaited));
         for command in 0..40 {
             delta.commands.push(CommandChange::Add {
                 id: command_id(command),
@@ -210,6 +215,8 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("uploads", 0),
             ("waiting_devices", 10),
             ("triggers", 10),
+            ("awaited_receipts", 10),
+            ("allow_list", 10),
             ("events", 40),
             ("sequencer", 1),
             ("deployment", 1),
