@@ -146,7 +146,8 @@ fn newest() -> i32 {
     migrations().map(|(version, _)| version).max().unwrap_or(0)
 }
 
-fn migrations() -> impl Iterator<Item = (i32, String)> {
+/// Version and name of each that this program knows.
+pub(super) fn migrations() -> impl Iterator<Item = (i32, String)> {
     let all = embedded::migrations::runner();
     let all: Vec<_> = all
         .get_migrations()
