@@ -33,7 +33,7 @@ pub const GETS: [&str; 4] = [
 pub enum Warmth {
     /// The pages of the instance: it is always the same one.
     Same,
-    /// What earlier GETs of other instances left in the store's page cache.
+    /// What some thousand earlier GETs of other instances left in the store's page cache.
     Other,
     /// What the list of all instances left there, which the Package#1 of the session before brought (`MOS`, `dm20.md` §11.3 REQ-MOS). Nothing of the tree is
     /// in memory then but its end.
@@ -46,6 +46,8 @@ const NODES: usize = 10;
 const BATCH: usize = 10_000;
 /// The instance of [`Warmth::Same`].
 const SAME: usize = 50;
+/// GETs before those of [`Warmth::Other`].
+const WARMING: usize = 3000;
 /// A GET is repeated for so long, and its median taken.
 const REPEAT: usize = 200;
 const REPEAT_SECS: f64 = 3.0;
@@ -143,6 +145,11 @@ impl TreeBed {
     /// # Errors
     /// A sentence: the session did not go as it has to.
     pub fn measure(&self, get: &str, warmth: Warmth) -> Result<Measured, String> {
+        if warmth == Warmth::Other {
+            for turn in 0..WARMING {
+                self.once(get, warmth, REPEAT + turn)?;
+            }
+        }
         let mut all = Vec::new();
         let began = Instant::now();
         while all.len() < REPEAT && (all.is_empty() || began.elapsed().as_secs_f64() < REPEAT_SECS)

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
@@ -7,6 +9,7 @@ use omadm_mo::{
 };
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
+use super::device_write::row_octets;
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
 use super::{facts, node_key, node_value, shadow};
@@ -15,8 +18,11 @@ use super::{facts, node_key, node_value, shadow};
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 pub(super) const FACTS: Definition = TableDefinition::new("facts");
-pub(super) const NODES: Definition = TableDefinition::new("nodes");
-pub(super) const INSTANCES: Definition = TableDefinition::new("instances");
+/// A number for each MOID that ever had an instance, 4 octets, big-endian: keys are short by it.
+pub(super) const MOIDS: Definition = TableDefinition::new("moids");
+pub(super) const NODES: Definition = TableDefinition::new("tree");
+/// The instances of each MOID, with the number of their creation.
+pub(super) const INSTANCES: Definition = TableDefinition::new("listed");
 pub(super) const COUNTED: Definition = TableDefinition::new("counted");
 pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
 pub(super) const SHADOWS: Definition = TableDefinition::new("shadows");
@@ -30,12 +36,17 @@ pub struct DeviceTables<T> {
     pub(super) epoch: u32,
     pub(super) version: TreeVersion,
     pub(super) facts: T,
+    pub(super) moids: T,
     pub(super) nodes: T,
     pub(super) instances: T,
     pub(super) counted: T,
     pub(super) accounts: T,
     pub(super) shadows: T,
     pub(super) alerts: T,
+    /// The number that was looked up last: a command asks for nodes of one MOID again and again.
+    pub(super) last_number: RefCell<Option<(Moid, u32)>>,
+    /// The row that was read last, with its key.
+    pub(super) last_row: RefCell<Option<(Vec<u8>, InstanceRow)>>,
 }
 
 /// The device as it was after one commit; later commits do not show. Keep it for one call: while it lives, the store's file cannot reuse old pages.
@@ -48,12 +59,15 @@ impl Snapshot {
             epoch: 0,
             version: TreeVersion(0),
             facts: table(FACTS)?,
+            moids: table(MOIDS)?,
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
+            last_number: RefCell::default(),
+            last_row: RefCell::default(),
         }
         .at_its_version()
     }
@@ -67,32 +81,87 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         Ok(self)
     }
 
+    /// The number of a MOID; none where it never had an instance.
+    pub(super) fn number(&self, moid: &Moid) -> Result<Option<u32>, TreeError> {
+        if let Some((of_moid, number)) = &*self.last_number.borrow()
+            && of_moid == moid
+        {
+            return Ok(Some(*number));
+        }
+        let stored = self.moids.get(moid.as_str().as_bytes());
+        let Some(stored) = stored.map_err(tree_error)? else {
+            return Ok(None);
+        };
+        let number = stored.value().try_into().ok().map(u32::from_be_bytes);
+        let number = number.ok_or_else(|| damaged(moid))?;
+        *self.last_number.borrow_mut() = Some((moid.clone(), number));
+        Ok(Some(number))
+    }
+
+    /// The MOIDs by their numbers.
+    fn numbered_moids(&self) -> Result<BTreeMap<u32, Moid>, TreeError> {
+        let mut moids = BTreeMap::new();
+        for entry in self.moids.iter().map_err(tree_error)? {
+            let (moid, number) = entry.map_err(tree_error)?;
+            let moid = str::from_utf8(moid.value()).ok();
+            let moid = moid.and_then(|text| Moid::parse(text).ok());
+            let number = number.value().try_into().ok().map(u32::from_be_bytes);
+            let (number, moid) = number.zip(moid).ok_or_else(|| damaged("a MOID"))?;
+            moids.insert(number, moid);
+        }
+        Ok(moids)
+    }
+
     pub(super) fn instance(
         &self,
         moid: &Moid,
         miid: &Miid,
     ) -> Result<Option<InstanceRow>, TreeError> {
-        let key = node_key::of_instance(moid, miid);
+        let Some(number) = self.number(moid)? else {
+            return Ok(None);
+        };
+        let key = node_key::of_instance(number, miid);
+        if let Some((of_key, row)) = &*self.last_row.borrow()
+            && *of_key == key
+        {
+            return Ok(Some(row.clone()));
+        }
         let Some(stored) = self.nodes.get(key.as_slice()).map_err(tree_error)? else {
             return Ok(None);
         };
         let row = InstanceRow::decode(stored.value());
-        row.map(Some)
-            .ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))
+        let row = row.ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))?;
+        *self.last_row.borrow_mut() = Some((key, row.clone()));
+        Ok(Some(row))
     }
 
     /// Every instance, in the order of the keys.
     pub(super) fn stored_instances(&self) -> Result<Vec<(InstanceRow, Moid, Miid)>, TreeError> {
+        let moids = self.numbered_moids()?;
         let mut found = Vec::new();
         for entry in self.instances.iter().map_err(tree_error)? {
             let (key, _) = entry.map_err(tree_error)?;
-            let (moid, miid) =
+            let (number, miid) =
                 node_key::instance(key.value()).ok_or_else(|| damaged("an instance"))?;
+            let moid = moids.get(&number).cloned();
+            let moid = moid.ok_or_else(|| damaged("an instance"))?;
             let row = self.instance(&moid, &miid)?;
             let row = row.ok_or_else(|| damaged(&moid))?;
             found.push((row, moid, miid));
         }
         Ok(found)
+    }
+
+    /// Octets that the tree takes, from every row of it: its nodes' keys and values.
+    pub(super) fn octets_counted(&self) -> Result<u64, TreeError> {
+        let mut octets = 0;
+        for entry in self.nodes.iter().map_err(tree_error)? {
+            let (key, value) = entry.map_err(tree_error)?;
+            if node_key::instance(key.value()).is_none() {
+                octets += row_octets(key.value(), value.value());
+            }
+        }
+        Ok(octets)
     }
 
     /// Every account with its key in the table.
@@ -113,7 +182,10 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         after: Option<&NodeName>,
         most: usize,
     ) -> Result<Vec<(NodeName, NodeKind)>, TreeError> {
-        let prefix = node_key::of_level(at, node_key::depth(&at.path).saturating_add(1));
+        let Some(number) = self.number(&at.moid)? else {
+            return Ok(Vec::new());
+        };
+        let prefix = node_key::of_level(number, at, node_key::depth(&at.path).saturating_add(1));
         let behind = node_key::behind(&prefix);
         let mut first = prefix.clone();
         let lower = match after {
@@ -144,12 +216,44 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         Ok(page)
     }
 
+    /// Puts what lies in a range of keys at or below a node into it; answers whether anything did.
+    fn read_range(
+        &self,
+        number: u32,
+        at: &NodeAddress,
+        keys: (&[u8], &[u8]),
+        into: &mut Option<Node>,
+    ) -> Result<bool, TreeError> {
+        let mut found = false;
+        let (from, behind) = keys;
+        for entry in self
+            .nodes
+            .range::<&[u8]>(from..behind)
+            .map_err(tree_error)?
+        {
+            let (key, stored) = entry.map_err(tree_error)?;
+            let path = node_key::below(number, at, key.value());
+            let below = path.zip(node_value::decode(stored.value()));
+            let (path, below) = below.ok_or_else(|| damaged(at))?;
+            if path.is_root() {
+                *into = Some(below);
+            } else if let Some(node) = into {
+                node.put(&path, below);
+            }
+            found = true;
+        }
+        Ok(found)
+    }
+
     fn stored<R>(
         &self,
         at: &NodeAddress,
         read: impl FnOnce(&[u8]) -> Option<R>,
     ) -> Result<Option<R>, TreeError> {
-        let key = node_key::of_node(at);
+        let Some(number) = self.number(&at.moid)? else {
+            return Ok(None);
+        };
+        let key = node_key::of_node(number, at);
         let Some(stored) = self.nodes.get(key.as_slice()).map_err(tree_error)? else {
             return Ok(None);
         };
@@ -163,7 +267,10 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T
     }
 
     fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
-        let prefix = node_key::of_moid(moid);
+        let Some(number) = self.number(moid)? else {
+            return Ok(Vec::new());
+        };
+        let prefix = node_key::of_moid(number);
         let behind = node_key::behind(&prefix);
         let mut found = Vec::new();
         for entry in self
@@ -209,38 +316,30 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T
         self.children_after(at, None, usize::MAX)
     }
 
-    /// A range for each level; the levels of a whole instance are one.
+    /// A range for each level; a whole instance is one, from its root on.
     fn subtree(&self, at: &NodeAddress) -> Result<Option<Node>, TreeError> {
-        let mut node = match self.stored(at, node_value::decode)? {
-            Some(interior @ Node::Interior(_)) => interior,
-            other => return Ok(other),
+        let Some(number) = self.number(&at.moid)? else {
+            return Ok(None);
         };
-        let above = node_key::depth(&at.path);
-        for depth in above.saturating_add(1)..u32::MAX {
-            let level = node_key::of_level(at, depth);
-            let behind = if at.path.is_root() {
-                node_key::behind(&node_key::of_instance(&at.moid, &at.miid))
-            } else {
-                node_key::behind(&level)
-            };
-            let mut found = false;
-            for entry in self
-                .nodes
-                .range::<&[u8]>(level.as_slice()..behind.as_slice())
-                .map_err(tree_error)?
-            {
-                let (key, stored) = entry.map_err(tree_error)?;
-                let path = node_key::below(at, key.value());
-                let below = path.zip(node_value::decode(stored.value()));
-                let (path, below) = below.ok_or_else(|| damaged(at))?;
-                node.put(&path, below);
-                found = true;
-            }
-            if !found || at.path.is_root() {
+        if at.path.is_root() {
+            let from = node_key::of_node(number, at);
+            let behind = node_key::behind(&node_key::of_instance(number, &at.miid));
+            let mut node = None;
+            self.read_range(number, at, (&from, &behind), &mut node)?;
+            return Ok(node);
+        }
+        let mut node = self.stored(at, node_value::decode)?;
+        if !matches!(node, Some(Node::Interior(_))) {
+            return Ok(node);
+        }
+        for depth in node_key::depth(&at.path).saturating_add(1)..u32::MAX {
+            let level = node_key::of_level(number, at, depth);
+            let behind = node_key::behind(&level);
+            if !self.read_range(number, at, (&level, &behind), &mut node)? {
                 break;
             }
         }
-        Ok(Some(node))
+        Ok(node)
     }
 
     fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {

@@ -1,12 +1,14 @@
+use std::cell::RefCell;
+
 use omadm_bootstrap::{Account, AccountShadow, DeviceView as _, DeviceWrite};
 use omadm_mo::{
     AccessList, Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion,
     TreeView as _, TreeWrite,
 };
-use redb::{ReadableTable as _, Table, WriteTransaction};
+use redb::{ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::device_tables::{
-    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, NODES, SHADOWS,
+    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, MOIDS, NODES, SHADOWS,
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
@@ -37,12 +39,15 @@ impl<'t> WriteTxn<'t> {
             epoch: 0,
             version: TreeVersion(0),
             facts: table(FACTS)?,
+            moids: table(MOIDS)?,
             nodes: table(NODES)?,
             instances: table(INSTANCES)?,
             counted: table(COUNTED)?,
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
+            last_number: RefCell::default(),
+            last_row: RefCell::default(),
         })
     }
 
@@ -64,7 +69,10 @@ impl<'t> WriteTxn<'t> {
             .retain(|name, _| !name.starts_with(facts::CLIENT.as_bytes()))
             .map_err(tree_error)?;
         facts::remove(&mut self.facts, facts::OCTETS)?;
+        self.last_number = RefCell::default();
+        self.last_row = RefCell::default();
         for table in [
+            &mut self.moids,
             &mut self.nodes,
             &mut self.instances,
             &mut self.counted,
@@ -82,14 +90,7 @@ impl<'t> WriteTxn<'t> {
         if facts::read(&self.facts, facts::OCTETS)?.is_some() {
             return facts::read_u64(&self.facts, facts::OCTETS);
         }
-        let mut octets = 0;
-        for entry in self.nodes.iter().map_err(tree_error)? {
-            let (key, value) = entry.map_err(tree_error)?;
-            if node_key::instance(key.value()).is_none() {
-                octets += row_octets(key.value(), value.value());
-            }
-        }
-        Ok(octets)
+        self.octets_counted()
     }
 
     /// Does something to the nodes; it answers the octets that came and those that went.
@@ -121,6 +122,19 @@ impl<'t> WriteTxn<'t> {
         self.put_instance(moid, miid, &row)
     }
 
+    /// The number of a MOID, given where it has none yet. It keeps it for good.
+    pub(super) fn make_number(&mut self, moid: &Moid) -> Result<u32, TreeError> {
+        if let Some(number) = self.number(moid)? {
+            return Ok(number);
+        }
+        let next = self.moids.len().map_err(tree_error)?;
+        let number = u32::try_from(next).map_err(|_| TreeError::NoRoom)?;
+        self.moids
+            .insert(moid.as_str().as_bytes(), number.to_be_bytes().as_slice())
+            .map_err(tree_error)?;
+        Ok(number)
+    }
+
     /// Puts an instance into the list of its MOID's.
     pub(super) fn list(
         &mut self,
@@ -128,7 +142,7 @@ impl<'t> WriteTxn<'t> {
         miid: &Miid,
         row: &InstanceRow,
     ) -> Result<(), TreeError> {
-        let key = node_key::of_instance(moid, miid);
+        let key = node_key::of_instance(self.make_number(moid)?, miid);
         self.instances
             .insert(key.as_slice(), row.born.to_be_bytes().as_slice())
             .map_err(tree_error)?;
@@ -141,7 +155,8 @@ impl<'t> WriteTxn<'t> {
         miid: &Miid,
         row: &InstanceRow,
     ) -> Result<(), TreeError> {
-        let key = node_key::of_instance(moid, miid);
+        let key = node_key::of_instance(self.make_number(moid)?, miid);
+        self.last_row = RefCell::default();
         self.nodes
             .insert(key.as_slice(), row.encode().as_slice())
             .map_err(tree_error)?;
@@ -164,7 +179,17 @@ impl<'t> WriteTxn<'t> {
 
     /// Puts a node with all below it; answers the octets that came and those that went.
     fn store(&mut self, at: &NodeAddress, node: &Node) -> Result<(u64, u64), TreeError> {
-        let key = node_key::of_node(at);
+        let number = self.make_number(&at.moid)?;
+        self.store_numbered(number, at, node)
+    }
+
+    fn store_numbered(
+        &mut self,
+        number: u32,
+        at: &NodeAddress,
+        node: &Node,
+    ) -> Result<(u64, u64), TreeError> {
+        let key = node_key::of_node(number, at);
         let value = node_value::encode(node);
         let former = self
             .nodes
@@ -173,7 +198,7 @@ impl<'t> WriteTxn<'t> {
         let mut went = former.map_or(0, |former| row_octets(&key, former.value()));
         let mut came = row_octets(&key, value.expose());
         for (name, child) in node.children().into_iter().flatten() {
-            let (more, less) = self.store(&at.child(name.clone()), child)?;
+            let (more, less) = self.store_numbered(number, &at.child(name.clone()), child)?;
             came += more;
             went += less;
         }
@@ -197,11 +222,14 @@ impl<'t> WriteTxn<'t> {
 
     /// Takes a node and, level by level, all below it away; answers their octets.
     fn clear_subtree(&mut self, at: &NodeAddress) -> Result<u64, TreeError> {
-        let key = node_key::of_node(at);
+        let Some(number) = self.number(&at.moid)? else {
+            return Ok(0);
+        };
+        let key = node_key::of_node(number, at);
         let former = self.nodes.remove(key.as_slice()).map_err(tree_error)?;
         let mut went = former.map_or(0, |former| row_octets(&key, former.value()));
         for depth in node_key::depth(&at.path).saturating_add(1)..u32::MAX {
-            let level = node_key::of_level(at, depth);
+            let level = node_key::of_level(number, at, depth);
             let mut gone = false;
             let behind = node_key::behind(&level);
             self.nodes
@@ -219,7 +247,8 @@ impl<'t> WriteTxn<'t> {
     }
 }
 
-const fn row_octets(key: &[u8], value: &[u8]) -> u64 {
+/// What a node takes.
+pub(super) const fn row_octets(key: &[u8], value: &[u8]) -> u64 {
     key.len() as u64 + value.len() as u64
 }
 
@@ -235,8 +264,12 @@ impl TreeWrite for WriteTxn<'_> {
     }
 
     fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        let Some(number) = self.number(&at.moid)? else {
+            return Ok(());
+        };
         if at.path.is_root() {
-            let key = node_key::of_instance(&at.moid, &at.miid);
+            let key = node_key::of_instance(number, &at.miid);
+            self.last_row = RefCell::default();
             self.instances.remove(key.as_slice()).map_err(tree_error)?;
             self.nodes.remove(key.as_slice()).map_err(tree_error)?;
         } else if self.instance(&at.moid, &at.miid)?.is_some() {

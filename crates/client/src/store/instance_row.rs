@@ -1,7 +1,7 @@
 //! What stands beside the root of an instance: number of creation and last commit that touched it, 8 octets each, big-endian; SrvID of the creator (none:
 //! empty), ended by 00; the entries of its rights (see `rights_row`; none: empty).
 //!
-//! It lies in the table `nodes`, directly before the root, so that one page tells both who may read a node and what it is.
+//! It lies in the table `tree`, directly before the root, so that one page tells both who may read a node and what it is.
 
 use omadm_mo::{AccessList, SrvId, TreeVersion};
 
@@ -49,7 +49,7 @@ impl InstanceRow {
         })
     }
 
-    /// The row of form 2 in the table `instances`: both numbers and the creator. Rights were kept apart.
+    /// The row of form 2 in the table `instances` of then: both numbers and the creator. Rights were kept apart.
     pub(super) fn decode_form_2(stored: &[u8]) -> Option<Self> {
         let (born, rest) = stored.split_first_chunk()?;
         let (touched, creator) = rest.split_first_chunk()?;

@@ -1,16 +1,21 @@
-//! Where a node lies in the table `nodes`.
+//! Where a node lies in the table `tree`.
 //!
 //! ```text
-//! key      = MOID 00 MIID 00 [ depth name *( 00 name ) ] ; the root: depth 0, no name; the row of the instance: no depth
-//! depth    = number of names, 4 octets, big-endian
+//! key      = number MIID 00 [ depth name *( 00 name ) ] ; the root: depth 0, no name; the row of the instance: no depth
+//! number   = which MOID, see the table `moids`
+//! depth    = number of names
 //! ```
 //!
-//! Neither MOID, MIID nor name holds a control character, so 00 sorts before all their octets. With the depth ahead of the names, the children of a
+//! Both numbers take one octet below 255, and FF with 4 octets, big-endian, from there on. Short keys make a tree of many nodes few pages, and that is what a read
+//! of one of them costs.
+//!
+//! Neither MIID nor name holds a control character, so 00 sorts before all their octets. With the depth ahead of the names, the children of a
 //! node are one contiguous range in the octet order of their names, and nothing else lies in it; each deeper level below a node is one range too.
 
-use omadm_mo::{Miid, Moid, NodeAddress, NodeName, NodePath};
+use omadm_mo::{Miid, NodeAddress, NodeName, NodePath};
 
 const END: u8 = 0;
+const LONG: u8 = u8::MAX;
 
 /// A text without control characters, ended so that no longer text begins with it.
 pub(super) fn terminated(text: &str) -> Vec<u8> {
@@ -19,30 +24,34 @@ pub(super) fn terminated(text: &str) -> Vec<u8> {
     key
 }
 
-/// What every key of a MOID's instances begins with.
-pub(super) fn of_moid(moid: &Moid) -> Vec<u8> {
-    terminated(moid.as_str())
+/// What every key of the instances of a MOID begins with.
+pub(super) fn of_moid(number: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(ROOM);
+    push(&mut key, number);
+    key
 }
 
-/// What every key of an instance begins with; also the key of its own row, and in the table `instances`.
-pub(super) fn of_instance(moid: &Moid, miid: &Miid) -> Vec<u8> {
-    let mut key = of_moid(moid);
+/// What every key of an instance begins with; also the key of its own row, and in the table `listed`.
+pub(super) fn of_instance(number: u32, miid: &Miid) -> Vec<u8> {
+    let mut key = of_moid(number);
     key.extend_from_slice(miid.as_str().as_bytes());
     key.push(END);
     key
 }
 
-/// The instance whose own key this is; none for that of a node, and where it is damaged.
-pub(super) fn instance(key: &[u8]) -> Option<(Moid, Miid)> {
-    let mut parts = key.strip_suffix(&[END])?.split(|octet| *octet == END);
-    let mut text = || str::from_utf8(parts.next()?).ok();
-    let (moid, miid) = (Moid::parse(text()?).ok()?, Miid::parse(text()?).ok()?);
-    parts.next().is_none().then_some((moid, miid))
+/// The instance whose own key this is, with the number of its MOID; none for the key of a node, and where it is damaged.
+pub(super) fn instance(key: &[u8]) -> Option<(u32, Miid)> {
+    let (number, rest) = take(key)?;
+    let text = rest.strip_suffix(&[END])?;
+    if text.contains(&END) {
+        return None;
+    }
+    Some((number, Miid::parse(str::from_utf8(text).ok()?).ok()?))
 }
 
-/// The key of a node.
-pub(super) fn of_node(at: &NodeAddress) -> Vec<u8> {
-    let mut key = of_level(at, depth(&at.path));
+/// The key of a node of an instance whose MOID has this number.
+pub(super) fn of_node(number: u32, at: &NodeAddress) -> Vec<u8> {
+    let mut key = of_level(number, at, depth(&at.path));
     if !at.path.is_root() {
         key.pop();
     }
@@ -50,9 +59,9 @@ pub(super) fn of_node(at: &NodeAddress) -> Vec<u8> {
 }
 
 /// What the keys of all nodes begin with that lie below a node at a depth; the root's depth is 0.
-pub(super) fn of_level(at: &NodeAddress, depth: u32) -> Vec<u8> {
-    let mut key = of_instance(&at.moid, &at.miid);
-    key.extend_from_slice(&depth.to_be_bytes());
+pub(super) fn of_level(number: u32, at: &NodeAddress, depth: u32) -> Vec<u8> {
+    let mut key = of_instance(number, &at.miid);
+    push(&mut key, depth);
     for name in at.path.names() {
         key.extend_from_slice(name.as_str().as_bytes());
         key.push(END);
@@ -60,10 +69,13 @@ pub(super) fn of_level(at: &NodeAddress, depth: u32) -> Vec<u8> {
     key
 }
 
-/// The way from a node down to the one of a key; none where the key is damaged, or of no node below it.
-pub(super) fn below(at: &NodeAddress, key: &[u8]) -> Option<NodePath> {
-    let levels = key.get(of_instance(&at.moid, &at.miid).len()..)?;
-    let mut names = levels.get(size_of::<u32>()..)?.split(|octet| *octet == END);
+/// The way from a node down to the one of a key; none where the key is damaged, or neither of the node nor of one below it.
+pub(super) fn below(number: u32, at: &NodeAddress, key: &[u8]) -> Option<NodePath> {
+    let (_, levels) = take(key.get(of_instance(number, &at.miid).len()..)?)?;
+    if levels.is_empty() {
+        return at.path.is_root().then(NodePath::root);
+    }
+    let mut names = levels.split(|octet| *octet == END);
     for name in at.path.names() {
         names
             .next()
@@ -78,7 +90,7 @@ pub(super) fn depth(path: &NodePath) -> u32 {
     u32::try_from(path.names().len()).unwrap_or(u32::MAX)
 }
 
-/// The first key behind all that begin with a prefix. The prefix is not all 0xFF: it begins with text.
+/// The first key behind all that begin with a prefix. The prefix is not all 0xFF.
 pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     while let Some(last) = key.pop() {
@@ -90,10 +102,37 @@ pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
     key
 }
 
+/// Octets that most keys fit into.
+const ROOM: usize = 48;
+
+/// Writes a number.
+pub(super) fn push(key: &mut Vec<u8>, number: u32) {
+    match u8::try_from(number) {
+        Ok(short) if short < LONG => key.push(short),
+        _ => {
+            key.push(LONG);
+            key.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+}
+
+fn take(key: &[u8]) -> Option<(u32, &[u8])> {
+    match key.split_first()? {
+        (&LONG, rest) => {
+            let (number, rest) = rest.split_first_chunk()?;
+            Some((u32::from_be_bytes(*number), rest))
+        }
+        (short, rest) => Some((u32::from(*short), rest)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{behind, instance, of_instance, of_level, of_node};
+    use super::{behind, below, instance, of_instance, of_level, of_node};
     use omadm_mo::{Miid, Moid, NodeAddress, NodePath};
+
+    /// On both sides of where a number grows longer.
+    const NUMBERS: [u32; 5] = [0, 254, 255, 256, u32::MAX - 1];
 
     fn at(path: &str) -> NodeAddress {
         NodeAddress::root(Moid::parse("urn:x").unwrap(), Miid::counted(1))
@@ -102,42 +141,67 @@ mod tests {
 
     #[test]
     fn the_children_of_a_node_are_one_range_in_the_octet_order_of_their_names() {
-        let level = of_level(&at("a"), 2);
-        let mut names = ["a/b", "a/b!", "a/bb", "a/ü", "a/~"];
-        let keys = names.map(|name| of_node(&at(name)));
-        for key in &keys {
-            assert!(key.starts_with(&level) && *key < behind(&level));
+        for number in NUMBERS {
+            let level = of_level(number, &at("a"), 2);
+            let mut names = ["a/b", "a/b!", "a/bb", "a/ü", "a/~"];
+            let keys = names.map(|name| of_node(number, &at(name)));
+            for (key, name) in keys.iter().zip(names) {
+                assert!(key.starts_with(&level) && *key < behind(&level));
+                let way = below(number, &at("a"), key);
+                assert_eq!(way, NodePath::of(&name[2..]).ok(), "{name}");
+            }
+            for other in ["a", "a!", "a!/b", "ab/c", "a/b/c", "b", ""] {
+                assert!(!of_node(number, &at(other)).starts_with(&level), "{other}");
+            }
+            names.sort_unstable();
+            let mut sorted = keys.clone();
+            sorted.sort();
+            assert_eq!(
+                sorted.to_vec(),
+                names.map(|name| of_node(number, &at(name))).to_vec()
+            );
         }
-        for other in ["a", "a!", "a!/b", "ab/c", "a/b/c", "b", ""] {
-            assert!(!of_node(&at(other)).starts_with(&level), "{other}");
+    }
+
+    #[test]
+    fn a_node_of_any_depth_lies_behind_all_above_it_and_is_found_again() {
+        let deep = |names: usize| at(&vec!["a"; names].join("/"));
+        let keys: Vec<_> = (0..300).map(|names| of_node(7, &deep(names))).collect();
+        assert!(keys.is_sorted());
+        for (names, key) in keys.iter().enumerate() {
+            assert_eq!(below(7, &at(""), key), Some(deep(names).path));
         }
-        names.sort_unstable();
-        let mut sorted = keys.clone();
-        sorted.sort();
-        assert_eq!(
-            sorted.to_vec(),
-            names.map(|name| of_node(&at(name))).to_vec()
-        );
     }
 
     #[test]
     fn the_key_of_an_instance_tells_which_it_is() {
-        let (moid, miid) = (Moid::parse("urn:x").unwrap(), Miid::parse("m").unwrap());
-        let key = of_instance(&moid, &miid);
-        assert_eq!(instance(&key), Some((moid, miid)));
-        assert_eq!(instance(b"urn:x\0m"), None);
-        for node in ["", "a", "a/b"] {
-            assert_eq!(instance(&of_node(&at(node))), None);
+        let miid = Miid::parse("1").unwrap();
+        for number in NUMBERS {
+            let key = of_instance(number, &miid);
+            assert_eq!(instance(&key), Some((number, miid.clone())));
+            for node in ["", "a", "a/b"] {
+                assert_eq!(instance(&of_node(number, &at(node))), None);
+            }
         }
-        assert_eq!(instance(b"urn:x\0m\0more\0"), None);
+        for damaged in [
+            &b""[..],
+            b"\x01",
+            b"\x01m",
+            b"\x01\0",
+            b"\xff\0\0m\0",
+            b"\x01m\0more\0",
+        ] {
+            assert_eq!(instance(damaged), None);
+        }
     }
 
     #[test]
     fn instances_do_not_reach_into_each_other() {
-        let one = of_level(&at(""), 1);
+        let one = of_level(3, &at(""), 1);
         let eleven = NodeAddress::root(Moid::parse("urn:x").unwrap(), Miid::counted(11))
             .with_path(NodePath::of("a").unwrap());
-        assert!(!of_node(&eleven).starts_with(&one));
+        assert!(!of_node(3, &eleven).starts_with(&one));
+        assert!(!of_node(4, &at("a")).starts_with(&one));
         assert_eq!(behind(&[1, 0xFF, 0xFF]), [2]);
     }
 }

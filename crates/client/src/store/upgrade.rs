@@ -1,64 +1,118 @@
 //! From the form of file of an older build to this one's, in one transaction: a power cut leaves the one or the other.
 
 use omadm_mo::standard::dm_acc;
-use omadm_mo::{AccessList, TreeError};
-use redb::{Database, ReadableTable as _, WriteTransaction};
+use omadm_mo::{AccessList, Miid, Moid, TreeError};
+use redb::{Database, ReadableTable as _, TableDefinition, WriteTransaction};
 
-use super::device_tables::{Definition, INSTANCES};
-use super::device_write::WriteTxn;
+use super::device_tables::Definition;
+use super::device_write::{WriteTxn, row_octets};
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
 use super::{facts, node_key, open, rights_row};
 
 /// Rights on instances in form 2, by the keys of the instances.
-const RIGHTS: Definition = redb::TableDefinition::new("rights");
+const RIGHTS: Definition = TableDefinition::new("rights");
+/// What `tree` is now: keys began with the MOID itself, ended by 00, and a depth took 4 octets.
+const NODES: Definition = TableDefinition::new("nodes");
+/// What `listed` is now, with keys like those of `nodes`.
+const INSTANCES: Definition = TableDefinition::new("instances");
 
 /// Form 1 had no rights: the creator of an instance had all of them, and nobody else any (`dm20.md` §13). Form 2 kept them in a table of their own, and what else
-/// is known of an instance in `instances`; form 3 has both beside the root. The former credentials of accounts (D82) came with form 2.
+/// is known of an instance in `instances`; form 3 had both beside the root. Up to form 3 every key began with a MOID, where a number is since. The former
+/// credentials of accounts (D82) came with form 2.
 pub(super) fn from_form(form: u32, database: &Database) -> Result<(), TreeError> {
     let transaction = database.begin_write().map_err(tree_error)?;
-    let instances = instances(form, &transaction)?;
-    transaction.delete_table(RIGHTS).map_err(tree_error)?;
     {
         let mut tables = WriteTxn::of(&transaction)?;
-        for (key, row) in instances {
-            let (moid, miid) = node_key::instance(&key).ok_or_else(|| damaged("an instance"))?;
-            tables.list(&moid, &miid, &row)?;
-            tables.put_instance(&moid, &miid, &row)?;
-        }
-        facts::write(
-            &mut tables.facts,
-            facts::FORMAT,
-            &open::FORMAT.to_be_bytes(),
-        )?;
+        move_instances(form, &transaction, &mut tables)?;
+        let octets = move_nodes(&transaction, &mut tables)?;
+        facts::write(&mut tables.facts, facts::OCTETS, &octets.to_be_bytes())?;
+        let form = open::FORMAT.to_be_bytes();
+        facts::write(&mut tables.facts, facts::FORMAT, &form)?;
+    }
+    for former in [RIGHTS, NODES, INSTANCES] {
+        transaction.delete_table(former).map_err(tree_error)?;
     }
     transaction.commit().map_err(tree_error)
 }
 
-/// The instances of an older form with their keys.
-fn instances(
+/// The list of the instances, and their rows as far as they did not lie among the nodes.
+fn move_instances(
     form: u32,
     transaction: &WriteTransaction,
-) -> Result<Vec<(Vec<u8>, InstanceRow)>, TreeError> {
+    tables: &mut WriteTxn<'_>,
+) -> Result<(), TreeError> {
     let open = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
     let (stored, rights) = (open(INSTANCES)?, open(RIGHTS)?);
-    let mut found = Vec::new();
     for entry in stored.iter().map_err(tree_error)? {
         let (key, row) = entry.map_err(tree_error)?;
-        let key = key.value().to_vec();
-        let row = InstanceRow::decode_form_2(row.value());
-        let mut row = row.ok_or_else(|| damaged("an instance"))?;
+        let wrong = || damaged("an instance");
+        let (moid, rest) = split(key.value()).ok_or_else(wrong)?;
+        if form == 3 {
+            let number = tables.make_number(&moid)?;
+            let short = renumbered(number, rest).ok_or_else(wrong)?;
+            let listed = tables.instances.insert(short.as_slice(), row.value());
+            listed.map_err(tree_error)?;
+            continue;
+        }
+        let miid = rest
+            .strip_suffix(&[0])
+            .and_then(|text| str::from_utf8(text).ok());
+        let miid = miid
+            .and_then(|text| Miid::parse(text).ok())
+            .ok_or_else(wrong)?;
+        let mut row = InstanceRow::decode_form_2(row.value()).ok_or_else(wrong)?;
         if form == 1 {
-            let (moid, _) = node_key::instance(&key).ok_or_else(|| damaged("an instance"))?;
             let creator = row.creator.as_ref().filter(|_| moid != dm_acc::moid());
             row.access = creator.map_or_else(AccessList::none, AccessList::of_creator);
-        } else if let Some(stored) = rights.get(key.as_slice()).map_err(tree_error)? {
+        } else if let Some(stored) = rights.get(key.value()).map_err(tree_error)? {
             let access = rights_row::decode(stored.value());
             row.access = access.ok_or_else(|| damaged("rights on an instance"))?;
         }
-        found.push((key, row));
+        tables.list(&moid, &miid, &row)?;
+        tables.put_instance(&moid, &miid, &row)?;
     }
-    Ok(found)
+    Ok(())
+}
+
+/// The nodes; answers their octets with their new keys.
+fn move_nodes(transaction: &WriteTransaction, tables: &mut WriteTxn<'_>) -> Result<u64, TreeError> {
+    let stored = transaction.open_table(NODES).map_err(tree_error)?;
+    let mut octets = 0;
+    for entry in stored.iter().map_err(tree_error)? {
+        let (key, value) = entry.map_err(tree_error)?;
+        let (moid, rest) = split(key.value()).ok_or_else(|| damaged("a node"))?;
+        let number = tables.make_number(&moid)?;
+        let short = renumbered(number, rest).ok_or_else(|| damaged(&moid))?;
+        if node_key::instance(&short).is_none() {
+            octets += row_octets(&short, value.value());
+        }
+        let moved = tables.nodes.insert(short.as_slice(), value.value());
+        moved.map_err(tree_error)?;
+    }
+    Ok(octets)
+}
+
+/// MOID and rest of a former key.
+fn split(key: &[u8]) -> Option<(Moid, &[u8])> {
+    let end = key.iter().position(|octet| *octet == 0)?;
+    let (moid, rest) = key.split_at_checked(end)?;
+    let moid = Moid::parse(str::from_utf8(moid).ok()?).ok()?;
+    Some((moid, rest.get(1..)?))
+}
+
+/// A former key without its MOID, as a key of now.
+fn renumbered(number: u32, rest: &[u8]) -> Option<Vec<u8>> {
+    let end = rest.iter().position(|octet| *octet == 0)?;
+    let (miid, levels) = rest.split_at_checked(end.checked_add(1)?)?;
+    let mut key = node_key::of_moid(number);
+    key.extend_from_slice(miid);
+    if !levels.is_empty() {
+        let (depth, names) = levels.split_first_chunk()?;
+        node_key::push(&mut key, u32::from_be_bytes(*depth));
+        key.extend_from_slice(names);
+    }
+    Some(key)
 }
 
 #[cfg(test)]
@@ -66,13 +120,17 @@ mod tests {
     use omadm_bootstrap::DeviceView as _;
     use omadm_bootstrap::plan::{PlanStep, TreePlan};
     use omadm_mo::standard::{dev_info, dm_acc};
-    use omadm_mo::{AccessList, Miid, Moid, Node, Rights, SrvId, TreeVersion, TreeView as _};
+    use omadm_mo::{
+        AccessList, Miid, Moid, Node, NodeAddress, NodePath, Rights, SrvId, TreeVersion,
+        TreeView as _, Value,
+    };
+    use redb::ReadableTable as _;
 
-    use super::super::device_tables::{INSTANCES, NODES, SHADOWS};
+    use super::super::device_tables::{INSTANCES as LISTED, MOIDS, NODES as TREE, SHADOWS};
     use super::super::device_write::WriteTxn;
     use super::super::power_cut::{Disk, Fault};
     use super::super::{TreeStore, facts, node_key, open, rights_row};
-    use super::RIGHTS;
+    use super::{INSTANCES, NODES, RIGHTS};
 
     fn gps() -> Moid {
         Moid::parse("urn:example:mo:gps:1.0").unwrap()
@@ -87,7 +145,8 @@ mod tests {
         TreeStore::with_backend(move || disk.clone(), 7).unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// A store as form 1 was, without rights and shadows, or as form 2 was, with rights in a table of their own.
+    /// A store as this build writes it, with the tables and keys of a former form: 1 without rights and shadows, 2 with rights in a table of their own, 3 with MOIDs
+    /// in the keys.
     fn of_form(form: u32) -> Vec<u8> {
         let disk = Disk::default();
         let store = open_on(&disk);
@@ -100,7 +159,7 @@ mod tests {
             plan.steps.push(PlanStep::Add {
                 moid,
                 miid: Miid::counted(1),
-                root: Node::empty(),
+                root: content(),
                 creator,
             });
         }
@@ -110,33 +169,69 @@ mod tests {
         let transaction = database.begin_write().unwrap();
         let mut tables = WriteTxn::of(&transaction).unwrap();
         facts::write(&mut tables.facts, facts::FORMAT, &form.to_be_bytes()).unwrap();
+        facts::remove(&mut tables.facts, facts::OCTETS).unwrap();
         let instances = tables.stored_instances().unwrap();
-        drop(tables);
         {
             let mut nodes = transaction.open_table(NODES).unwrap();
             let mut stored = transaction.open_table(INSTANCES).unwrap();
             let mut rights = transaction.open_table(RIGHTS).unwrap();
-            for (row, moid, miid) in instances {
-                let key = node_key::of_instance(&moid, &miid);
-                nodes.remove(key.as_slice()).unwrap().unwrap();
+            for (row, moid, miid) in &instances {
+                let short = node_key::of_instance(tables.number(moid).unwrap().unwrap(), miid);
+                let long = [moid.as_str().as_bytes(), b"\x001\0"].concat();
+                let behind = node_key::behind(&short);
+                for entry in tables
+                    .nodes
+                    .range(short.as_slice()..behind.as_slice())
+                    .unwrap()
+                {
+                    let (key, value) = entry.unwrap();
+                    let mut old = long.clone();
+                    match key.value()[short.len()..].split_first() {
+                        None if form < 3 => continue,
+                        None => {}
+                        Some((depth, names)) => {
+                            old.extend_from_slice(&u32::from(*depth).to_be_bytes());
+                            old.extend_from_slice(names);
+                        }
+                    }
+                    nodes.insert(old.as_slice(), value.value()).unwrap();
+                }
                 let mut old = row.born.to_be_bytes().to_vec();
-                old.extend_from_slice(&row.touched.0.to_be_bytes());
-                let creator = row.creator.as_ref().map_or("", SrvId::as_str);
-                old.extend_from_slice(creator.as_bytes());
-                stored.insert(key.as_slice(), old.as_slice()).unwrap();
-                if moid == gps() {
+                if form < 3 {
+                    old.extend_from_slice(&row.touched.0.to_be_bytes());
+                    let creator = row.creator.as_ref().map_or("", SrvId::as_str);
+                    old.extend_from_slice(creator.as_bytes());
+                }
+                stored.insert(long.as_slice(), old.as_slice()).unwrap();
+                if form == 2 && *moid == gps() {
                     let access = rights_row::encode(&AccessList::of_creator(&srv()));
-                    rights.insert(key.as_slice(), access.as_slice()).unwrap();
+                    rights.insert(long.as_slice(), access.as_slice()).unwrap();
                 }
             }
         }
-        if form == 1 {
+        drop(tables);
+        for of_now in [MOIDS, TREE, LISTED] {
+            assert!(transaction.delete_table(of_now).unwrap());
+        }
+        if form != 2 {
             assert!(transaction.delete_table(RIGHTS).unwrap());
+        }
+        if form == 1 {
             assert!(transaction.delete_table(SHADOWS).unwrap());
         }
         transaction.commit().unwrap();
         drop(database);
         disk.survivor()
+    }
+
+    /// A leaf, and one a level deeper.
+    fn content() -> Node {
+        let mut root = Node::empty();
+        for (path, value) in [("A", "one"), ("B/C", "two")] {
+            let leaf = Node::from(Value::chr(value));
+            root.put(&NodePath::of(path).unwrap(), leaf);
+        }
+        root
     }
 
     fn check(store: &TreeStore, context: u64) {
@@ -147,7 +242,15 @@ mod tests {
         assert_eq!(rights(&dm_acc::moid()), AccessList::none());
         assert_eq!(rights(&dev_info::moid()), AccessList::none());
         assert_eq!(view.version(), TreeVersion(1));
-        assert_eq!(view.governed().unwrap().len(), 3);
+        let governed = view.governed().unwrap();
+        assert_eq!(governed.len(), 3);
+        for one in governed {
+            let root = NodeAddress::root(one.moid.clone(), one.miid.clone());
+            assert_eq!(view.instances(&one.moid).unwrap(), [one.miid]);
+            assert!(view.subtree(&root).unwrap() == Some(content()), "{context}");
+        }
+        let fresh = facts::read_u64(&view.facts, facts::OCTETS).unwrap();
+        assert_eq!(fresh, view.octets_counted().unwrap(), "{context}");
     }
 
     #[test]
@@ -160,6 +263,11 @@ mod tests {
         opened_twice(2);
     }
 
+    #[test]
+    fn a_store_with_moids_in_its_keys_is_read_as_it_was() {
+        opened_twice(3);
+    }
+
     fn opened_twice(form: u32) {
         let disk = Disk::holding(&of_form(form));
         check(&open_on(&disk), 0);
@@ -169,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_cut_at_any_write_of_the_upgrade_leaves_a_store_that_can_be_upgraded() {
-        for form in [1, 2] {
+        for form in [1, 2, 3] {
             let before = of_form(form);
             let mut points = 0;
             for n in 0.. {

@@ -110,6 +110,16 @@ impl ClientUri {
         names.collect::<Option<Vec<_>>>().map(NodePath::from_iter)
     }
 
+    /// The node that it names by MIID and names alone, whether one stands there or not; none where the tree has to be looked at.
+    #[must_use]
+    pub fn exact(&self) -> Option<NodeAddress> {
+        let InstanceStep::Miid(miid) = &self.instance else {
+            return None;
+        };
+        let root = NodeAddress::root(self.moid.clone(), miid.clone());
+        Some(root.with_path(self.plain_path()?))
+    }
+
     /// Whether it has an x-name or a wildcard, which never create a node (D73).
     #[must_use]
     pub fn is_pattern(&self) -> bool {

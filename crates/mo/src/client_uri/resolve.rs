@@ -263,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn a_uri_of_miid_and_names_alone_is_of_the_node_that_it_resolves_to() {
+        let exact = |uri: &str| ClientUri::parse(uri).unwrap().exact();
+        for uri in [
+            "urn:oma:mo:moid:1.0/left/",
+            "urn:oma:mo:moid:1.0/right/Data/1/Date",
+        ] {
+            let resolved = ClientUri::parse(uri).unwrap().resolve(&tree(), &Everything);
+            assert_eq!(resolved, Ok(vec![exact(uri).unwrap()]));
+        }
+        for uri in [
+            "urn:oma:mo:moid:1.0//ID",
+            "urn:oma:mo:moid:1.0/*/ID",
+            "urn:oma:mo:moid:1.0/left/Data/*",
+            "urn:oma:mo:moid:1.0/(x)/ID?nv=(x)/ID:GPS",
+        ] {
+            assert_eq!(exact(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
     fn x_uri_001_published_examples_1_to_10_of_section_7_4() {
         resolves("urn:oma:mo:moid:1.0/left/", Ok(&["left/"]));
         resolves("urn:oma:mo:moid:1.0//", Err(ResolveError::SeveralInstances));

@@ -1,4 +1,5 @@
 use omadm_dm2::{Status, StatusCode, media_type};
+use omadm_mo::client_uri::Sight as _;
 use omadm_mo::ddf::AccessTypes;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::{readable, write_item};
@@ -50,6 +51,15 @@ pub(super) fn items(sight: &ServerSight<'_>, uris: &[ClientUri]) -> Result<Vec<J
     let mut items = Vec::new();
     let (mut unchanged, mut valueless) = (false, false);
     for uri in uris {
+        if let Some(at) = uri.exact()
+            && uri.cv.is_none()
+        {
+            match exact(sight, &at)? {
+                Shown::Item(item) => items.push(item),
+                Shown::NoValue => valueless = true,
+            }
+            continue;
+        }
         let nodes = resolve(sight, uri)?;
         if is_unchanged(sight, uri, &nodes)? {
             unchanged = true;
@@ -81,6 +91,21 @@ pub(super) fn items(sight: &ServerSight<'_>, uris: &[ClientUri]) -> Result<Vec<J
         (true, false, true) => Err(StatusCode::NOT_MODIFIED),
         (true, false, false) => Ok(items),
     }
+}
+
+/// One node by its address. Whether it stands shows when it is read; only where it is not, that is asked for: what is not there is 404 before anything else.
+fn exact(sight: &ServerSight<'_>, at: &NodeAddress) -> Result<Shown, StatusCode> {
+    if !sight.permits(&at.moid) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    if !sight.sees(&at.moid, &at.miid) {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    item(sight, at).map_err(|code| match sight.view.kind(at) {
+        Ok(None) => StatusCode::NOT_FOUND,
+        Ok(Some(_)) => code,
+        Err(error) => tree_status(&error),
+    })
 }
 
 enum Shown {
