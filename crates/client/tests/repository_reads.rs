@@ -1,4 +1,4 @@
-//! HGET from repositories that move objects, and from those that say what did not change (D08, RFC 9110 §13).
+//! Repositories that move objects, for HGET, HPUT and HPOST, and those that say what did not change (D08, RFC 9110 §13).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -123,7 +123,7 @@ async fn an_hget_follows_three_redirects_and_tells_nobody_else_who_the_device_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redirect_of_an_hget_or_a_download_leads_where_policy_forbids() {
+async fn no_redirect_of_a_transfer_leads_where_policy_forbids() {
     let peer = Peer::start().await;
     let device = Device::of(&peer).await;
     let client = device.client(&peer);
@@ -136,6 +136,14 @@ async fn no_redirect_of_an_hget_or_a_download_leads_where_policy_forbids() {
             status(307).with("Location", &location).into()
         });
         assert_eq!(statuses(&client, &peer).await, [403], "{to}");
+        for method in ["HPUT", "HPOST"] {
+            let list = json!([[method, peer.url("x"), format!("{GPS}/left/")]]);
+            let location = to.clone();
+            peer.says(list, move |_| {
+                status(308).with("Location", &location).into()
+            });
+            assert_eq!(statuses(&client, &peer).await, [403], "{method} {to}");
+        }
         let url = omadm_mo::ServerUri::parse(&peer.url("fw.bin")).unwrap();
         let server = support::managed::srv();
         let refused = client.download(&server, &url, |_| std::ops::ControlFlow::Continue(()));
@@ -143,4 +151,71 @@ async fn no_redirect_of_an_hget_or_a_download_leads_where_policy_forbids() {
         assert_eq!(refused.status().get(), 403, "{to}: {refused}");
     }
     assert_eq!(victim.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_follows_three_redirects_with_its_method_and_body_d08() {
+    let peer = Peer::start().await;
+    let mut device = Device::of(&peer).await;
+    device.network = NetworkPolicy {
+        allow_loopback: true,
+        ..NetworkPolicy::default()
+    };
+    let client = device.client(&peer);
+    let other = peer.beside().await;
+    let elsewhere = format!("https://localhost:{}/there", other.port);
+    // The type that the last one takes is asked for there, not where the upload began.
+    other.does(|asked| match asked.header("Content-Type") {
+        Some("application/json") => status(201).into(),
+        _ => status(415).with("OMADM-Accept", "application/json").into(),
+    });
+    for method in ["HPUT", "HPOST"] {
+        let list = json!([[method, peer.url("1"), format!("{GPS}/left/")]]);
+        let last = elsewhere.clone();
+        peer.forget();
+        other.forget();
+        peer.says(list, move |asked| match asked.path.as_str() {
+            "/1" => status(307).with("Location", "/2").into(),
+            "/2" => status(308).with("Location", "/3").into(),
+            _ => status(307).with("Location", &last).into(),
+        });
+        assert_eq!(statuses(&client, &peer).await, [200]);
+        let home = peer.repository();
+        assert_eq!(home.len(), 3);
+        assert!(home.iter().all(|one| one.header("omadm-devid").is_some()));
+        let asked = other.asked();
+        assert_eq!(asked.len(), 2);
+        for one in home.iter().chain(&asked) {
+            assert_eq!(one.method, method[1..]);
+            assert_eq!(one.body, home[0].body);
+        }
+        assert!(asked.iter().all(|one| one.header("omadm-devid").is_none()));
+
+        // The fourth is not followed.
+        let list = json!([[method, peer.url("0"), format!("{GPS}/left/")]]);
+        peer.forget();
+        peer.says(list, |asked| {
+            let next = asked.path[1..].parse::<u32>().unwrap() + 1;
+            status(308).with("Location", &format!("/{next}")).into()
+        });
+        assert_eq!(statuses(&client, &peer).await.len(), 1);
+        assert_eq!(peer.repository().len(), 4);
+    }
+    other.forget();
+    let plain = elsewhere.replace("https:", "http:");
+    for (code, to) in [
+        (301, &elsewhere),
+        (302, &elsewhere),
+        (303, &elsewhere),
+        (307, &plain),
+    ] {
+        let list = json!([["HPUT", peer.url("x"), format!("{GPS}/left/")]]);
+        peer.forget();
+        let to = to.clone();
+        peer.says(list, move |_| status(code).with("Location", &to).into());
+        let told = statuses(&client, &peer).await;
+        assert!(told[0] >= 300, "{code}: {told:?}");
+        assert_eq!(peer.repository().len(), 1);
+    }
+    assert!(other.asked().is_empty());
 }

@@ -216,6 +216,35 @@ async fn x_nego_001_a_415_with_a_usable_type_is_retried_once_in_it_d06() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_follows_redirects_where_policy_permits_d08() {
+    let peer = Peer::start().await;
+    let device = Device::of(&peer).await;
+    subscribed(&peer, &device, &format!("{GPS}/left/")).await;
+    let client = device.client(&peer);
+    let victim = peer.beside().await;
+    let moved = |asked: &Asked| match asked.path.as_str() {
+        "/moved" => status(200).into(),
+        _ => status(307).with("Location", "/moved").into(),
+    };
+    change(&client, &peer, &[6], moved).await;
+    client.settle().await.unwrap();
+    let mut moved = peer.repository();
+    moved.retain(|one| one.path == "/moved");
+    assert_eq!((reports(&peer).len(), moved.len()), (1, 1));
+    assert_eq!((moved[0].method.as_str(), rate(&moved[0])), ("PUT", 6));
+    assert!(failures(&device).is_empty());
+    let away = format!("https://localhost:{}/x", victim.port);
+    change(&client, &peer, &[7], move |_| {
+        status(308).with("Location", &away).into()
+    })
+    .await;
+    client.settle().await.unwrap();
+    let last = failures(&device).pop();
+    assert_eq!(last.map(|(cause, _)| cause), Some(Cause::Forbidden));
+    assert_eq!(victim.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn x_nego_001_a_415_without_usable_type_ends_the_report_with_an_event() {
     let peer = Peer::start().await;
     let device = Device::of(&peer).await;

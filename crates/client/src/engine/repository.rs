@@ -61,6 +61,7 @@ impl Engine {
     }
 
     /// Sends MO data; answers the media type it was taken in. A 415 whose `OMADM-Accept` names another type that there is is answered by one more try (D06).
+    /// Redirects are followed as [`Self::get`] follows them.
     pub(super) async fn upload(
         &self,
         https: &Https,
@@ -71,28 +72,34 @@ impl Engine {
         body: Vec<u8>,
     ) -> Result<&'static str, Cause> {
         let mut call = self.repository_call(account, method, to, Some(media_type), body);
-        let place = account.repository(call.url.origin());
-        let first = https.call(&place, &call).await?;
-        let (status, taken) = match (first.status, first.omadm_accept.as_deref()) {
-            (415, Some(accept)) => {
-                let others = media_type::MO_READ.into_iter();
-                let other = others
-                    .filter(|one| *one != media_type)
-                    .find(|one| media_type::accepts(accept, one));
-                match other {
-                    Some(other) => {
-                        call.content_type = Some(other);
-                        (https.call(&place, &call).await?.status, other)
-                    }
-                    None if media_type::mo_for(Some(accept)).is_none() => (406, media_type),
-                    None => (415, media_type),
+        let (mut taken, mut hops) = (media_type, 0);
+        loop {
+            let place = account.repository(call.url.origin());
+            let answer = https.call(&place, &call).await?;
+            let next = redirected(&call.url, answer.status, answer.location.as_deref());
+            match (answer.status, answer.omadm_accept.as_deref(), next) {
+                (200..300, ..) => return Ok(taken),
+                (_, _, Some(next)) if hops < REDIRECTS => {
+                    hops += 1;
+                    let (method, kind) = (call.method, call.content_type);
+                    call = self.repository_call(account, method, next, kind, call.body);
                 }
+                (415, Some(accept), _) if taken == media_type => {
+                    let others = media_type::MO_READ.into_iter();
+                    let other = others
+                        .filter(|one| *one != media_type)
+                        .find(|one| media_type::accepts(accept, one));
+                    taken = match other {
+                        Some(other) => other,
+                        None if media_type::mo_for(Some(accept)).is_none() => {
+                            return Err(Cause::Status(406));
+                        }
+                        None => return Err(Cause::Status(415)),
+                    };
+                    call.content_type = Some(taken);
+                }
+                (status, ..) => return Err(Cause::Status(status)),
             }
-            (status, _) => (status, media_type),
-        };
-        match status {
-            200..300 => Ok(taken),
-            status => Err(Cause::Status(status)),
         }
     }
 
