@@ -30,6 +30,7 @@ pub mod sessions;
 mod stand;
 mod stored;
 pub mod tree;
+pub mod wbxml;
 mod wire;
 
 pub use bed::{Bed, Setup};

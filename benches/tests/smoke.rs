@@ -1,6 +1,9 @@
 //! Every arm at size 10: what they do is counted, not how long they take.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
+use omadm_benches::wbxml::{COMMANDS_OF_1_KB, Direction, WbxmlBed};
 use omadm_benches::{Arm, Bed, Plan, Report, Round, Setup, run, write_csv};
 
 #[test]
@@ -117,4 +120,16 @@ fn the_idle_daemon_of_a_client_is_measured_in_a_process_of_its_own() {
     let daemon = omadm_benches::idle_client::measure(program, &folder.path().join("it")).unwrap();
     // Of this unoptimized build: the bound of DESIGN §9 is that of the bench.
     assert!((100..64 << 10).contains(&daemon), "{daemon} KiB");
+}
+
+#[test]
+fn both_converters_make_the_same_document_of_a_message_and_are_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bed = WbxmlBed::new(folder.path(), COMMANDS_OF_1_KB).unwrap();
+    let (xml, wbxml) = bed.octets();
+    assert!((900..1200).contains(&xml) && wbxml < xml, "{xml} {wbxml}");
+    for direction in [Direction::Encode, Direction::Decode] {
+        let turn = bed.turn(direction, 20).unwrap();
+        assert!(turn.ours > Duration::ZERO && turn.theirs > Duration::ZERO);
+    }
 }
