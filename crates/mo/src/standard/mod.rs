@@ -1,8 +1,11 @@
-//! The management objects of DM 2.0 itself (`dm20.md` §12), and the register of every MO type that an end knows.
+//! The management objects of DM 2.0 itself (`dm20.md` §12) and of DM 1.x (`dm1x.md` §4.6), and the register of every MO type that an end knows.
 
 pub mod dac;
+pub mod dev_detail;
 pub mod dev_info;
+pub mod dev_info1;
 pub mod dm_acc;
+pub mod dm_acc1;
 pub mod session_info;
 
 mod registry;
@@ -10,8 +13,11 @@ mod registry;
 mod tables;
 mod view;
 
+pub use dev_detail::DevDetail;
 pub use dev_info::DevInfo;
+pub use dev_info1::DevInfo1;
 pub use dm_acc::{DmAcc, DmAccError};
+pub use dm_acc1::DmAcc1;
 pub use registry::{MoRegistry, RegistryError};
 pub use view::{ViewError, ViewFault};
 
@@ -23,7 +29,7 @@ use crate::ddf::Ddf;
 /// Where OMA publishes its DDFs (§12).
 const DDF_BASE: &str = "http://www.openmobilealliance.org/tech/omna/dm_mo/";
 
-/// One of the four objects of §12, built in.
+/// One of the objects of §12 or of DM 1.x, built in.
 struct Standard {
     moid: &'static str,
     root_name: &'static str,
@@ -38,6 +44,9 @@ const STANDARD: [Standard; 4] = [
     dac::STANDARD,
     session_info::STANDARD,
 ];
+
+/// In the order of `dm1x.md` §4.6.
+const STANDARD_1: [Standard; 3] = [dm_acc1::STANDARD, dev_info1::STANDARD, dev_detail::STANDARD];
 
 impl Standard {
     #[expect(clippy::expect_used, reason = "a constant, read by the tests")]
@@ -59,3 +68,7 @@ impl Standard {
 /// The four built-in DDFs, read once.
 static REGISTRY: LazyLock<MoRegistry> =
     LazyLock::new(|| MoRegistry::of(STANDARD.iter().map(|mo| (mo.moid(), mo.ddf()))));
+
+/// The three DDFs of DM 1.x, read once.
+static REGISTRY_1: LazyLock<MoRegistry> =
+    LazyLock::new(|| MoRegistry::of(STANDARD_1.iter().map(|mo| (mo.moid(), mo.ddf()))));

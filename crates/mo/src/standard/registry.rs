@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{REGISTRY, STANDARD};
+use super::{REGISTRY, REGISTRY_1, STANDARD, STANDARD_1};
 use crate::ddf::Ddf;
 use crate::{Moid, NodeName};
 
@@ -22,6 +22,15 @@ impl MoRegistry {
     #[must_use]
     pub fn standard() -> Self {
         REGISTRY.clone()
+    }
+
+    /// These types and the three objects of DM 1.x (`dm1x.md` §4.6), for whoever serves DM 1.x servers. DM 2.0 servers are served without them.
+    #[must_use]
+    pub fn with_dm1(mut self) -> Self {
+        let objects = REGISTRY_1.0.iter();
+        self.0
+            .extend(objects.map(|(moid, ddf)| (moid.clone(), Arc::clone(ddf))));
+        self
     }
 
     pub(super) fn of(entries: impl Iterator<Item = (Moid, Ddf)>) -> Self {
@@ -49,12 +58,13 @@ impl MoRegistry {
         self.0.iter().map(|(moid, ddf)| (moid, ddf.as_ref()))
     }
 
-    /// The name of the single member that wraps a whole instance in an MO serialization (D33 a): fixed for the objects of §12, else the name of the DDF's root.
+    /// The name of the single member that wraps a whole instance in an MO serialization (D33 a): fixed for the objects of §12 and of DM 1.x, else the name of the DDF's root.
     /// None where the root is unnamed or the type unknown; the MIID then serves as name.
     #[must_use]
     pub fn root_name(&self, moid: &Moid) -> Option<&str> {
         let fixed = STANDARD
             .iter()
+            .chain(&STANDARD_1)
             .find(|mo| mo.moid == moid.as_str())
             .map(|mo| mo.root_name);
         fixed.or_else(|| self.get(moid)?.root().name().map(NodeName::as_str))

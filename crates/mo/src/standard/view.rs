@@ -47,6 +47,12 @@ pub enum ViewFault {
     /// `SecMode` is not exactly one octet long (D41).
     #[error("has {0} octets and has to have exactly one")]
     SecModeLength(usize),
+    /// None of the values that the standard lists for it.
+    #[error("has none of the values that it may have")]
+    NotListed,
+    /// No number of its range.
+    #[error("is not a number, or beyond its range")]
+    NotANumber,
 }
 
 /// Reads leaves below one interior node and says which one is wrong.
@@ -144,6 +150,11 @@ impl<'a> Reader<'a> {
         Ok(self.leaf(name, Format::Int)?.and_then(Value::as_int))
     }
 
+    pub(super) fn bool(&self, name: &str) -> Result<bool, ViewError> {
+        let found = self.leaf(name, Format::Bool)?;
+        self.required(name, found.map(|value| matches!(value, Value::Bool(true))))
+    }
+
     pub(super) fn int(&self, name: &str) -> Result<i64, ViewError> {
         self.required(name, self.optional_int(name)?)
     }
@@ -161,6 +172,15 @@ pub(super) fn put(into: &mut Node, names: &[&str], node: impl Into<Node>) {
         .filter_map(|name| NodeName::parse(name).ok())
         .collect();
     into.put(&path, node.into());
+}
+
+/// Names whose octet order is the order of the items.
+pub(super) fn numbered<T>(items: &[T]) -> impl Iterator<Item = (String, &T)> {
+    let width = items.len().to_string().len();
+    items
+        .iter()
+        .enumerate()
+        .map(move |(n, item)| (format!("{:0width$}", n + 1), item))
 }
 
 impl fmt::Display for ViewError {

@@ -7,6 +7,8 @@ mod write;
 
 pub mod names;
 
+pub(super) use read::bootstrap_type as read_bootstrap_type;
+
 use std::fmt;
 use std::sync::LazyLock;
 

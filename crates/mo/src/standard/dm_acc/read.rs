@@ -134,7 +134,7 @@ fn trust(node: &Reader<'_>) -> Read<Vec<Vec<u8>>> {
         .collect()
 }
 
-fn bootstrap_type(node: &Reader<'_>) -> Read<BootstrapType> {
+pub(in crate::standard) fn bootstrap_type(node: &Reader<'_>) -> Read<BootstrapType> {
     let text = |name| node.optional_text(name).map(|text| text.map(str::to_owned));
     Ok(BootstrapType {
         method: text(METHOD)?,

@@ -5,7 +5,7 @@ use super::names::{
     TIME, TRSP, TRUST, TYPE, UN_REG_URI, USER,
 };
 use super::{BootstrapType, DmAcc};
-use crate::standard::view::put;
+use crate::standard::view::{numbered, put};
 use crate::{Node, Secret, Value};
 
 pub(super) fn account(account: &DmAcc) -> Node {
@@ -105,13 +105,4 @@ fn octets(octets: &[u8]) -> Value {
 
 fn secret(secret: &Secret) -> Value {
     Value::bin(secret.expose())
-}
-
-/// Names whose octet order is the order of the items.
-fn numbered<T>(items: &[T]) -> impl Iterator<Item = (String, &T)> {
-    let width = items.len().to_string().len();
-    items
-        .iter()
-        .enumerate()
-        .map(move |(n, item)| (format!("{:0width$}", n + 1), item))
 }

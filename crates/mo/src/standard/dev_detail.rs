@@ -1,0 +1,188 @@
+//! Device Detail of DM 1.x (`dm1x.md` §4.6), made from the facts of DM 2.0's Device Info.
+
+use std::sync::LazyLock;
+
+use super::view::{Reader, ViewError, ViewFault, put};
+use super::{DevInfo, Standard};
+use crate::ddf::Ddf;
+use crate::{Moid, Node, UriLimits, Value};
+
+pub(super) const STANDARD: Standard = Standard {
+    moid: "urn:oma:mo:oma-dm-devdetail:1.0",
+    root_name: "DevDetail",
+    file: "dm_devdetail-v1_0.ddf",
+    xml: include_str!("ddf/dm_devdetail-v1_0.ddf"),
+};
+
+/// Interior node: the limits of URIs.
+pub const URI: &str = "URI";
+/// Leaf below [`URI`]: most segments.
+pub const MAX_DEPTH: &str = "MaxDepth";
+/// Leaf below [`URI`]: most octets.
+pub const MAX_TOT_LEN: &str = "MaxTotLen";
+/// Leaf below [`URI`]: most octets of a segment.
+pub const MAX_SEG_LEN: &str = "MaxSegLen";
+/// Leaf: the kind of device.
+pub const DEV_TYP: &str = "DevTyp";
+/// Leaf: the original equipment manufacturer.
+pub const OEM: &str = "OEM";
+/// Leaf: the firmware version.
+pub const FW_V: &str = "FwV";
+/// Leaf: the software version.
+pub const SW_V: &str = "SwV";
+/// Leaf: the hardware version.
+pub const HW_V: &str = "HwV";
+/// Leaf: whether large objects are taken.
+pub const LRG_OBJ: &str = "LrgObj";
+
+/// The required leaves of Device Detail.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DevDetail {
+    /// `URI/MaxDepth`, `URI/MaxTotLen`, `URI/MaxSegLen`.
+    pub uri: UriLimits,
+    /// `DevTyp`, for example `smartphone`.
+    pub dev_typ: String,
+    /// `OEM`, may be empty.
+    pub oem: String,
+    /// `FwV`
+    pub fw_v: String,
+    /// `SwV`
+    pub sw_v: String,
+    /// `HwV`, may be empty.
+    pub hw_v: String,
+    /// `LrgObj`
+    pub lrg_obj: bool,
+}
+
+/// The MOID.
+#[must_use]
+pub fn moid() -> Moid {
+    STANDARD.moid()
+}
+
+static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
+
+/// The built-in DDF.
+#[must_use]
+pub fn ddf() -> &'static Ddf {
+    &DDF
+}
+
+impl DevDetail {
+    /// What a DM 1.x server is told of a device of ours: [`UriLimits::OURS`], large objects.
+    #[must_use]
+    pub fn of(device: &DevInfo) -> Self {
+        Self {
+            uri: UriLimits::OURS,
+            dev_typ: device.dev_type.clone(),
+            oem: device.oem.clone(),
+            fw_v: device.fw_v.clone(),
+            sw_v: device.sw_v.clone(),
+            hw_v: device.hw_v.clone(),
+            lrg_obj: true,
+        }
+    }
+
+    /// Reads an instance.
+    ///
+    /// # Errors
+    /// [`ViewError`] with the first node that is missing or wrong.
+    pub fn from_node(root: &Node) -> Result<Self, ViewError> {
+        let leaves = Reader::root(root)?;
+        let text = |name| leaves.text(name).map(str::to_owned);
+        let uri = leaves.interior(URI)?;
+        let uri = uri.ok_or_else(|| leaves.fault(URI, ViewFault::Missing))?;
+        let number = |name| {
+            let number = uri.text(name)?.parse();
+            number.map_err(|_| uri.fault(name, ViewFault::NotANumber))
+        };
+        Ok(Self {
+            uri: UriLimits {
+                max_depth: number(MAX_DEPTH)?,
+                max_tot_len: number(MAX_TOT_LEN)?,
+                max_seg_len: number(MAX_SEG_LEN)?,
+            },
+            dev_typ: text(DEV_TYP)?,
+            oem: text(OEM)?,
+            fw_v: text(FW_V)?,
+            sw_v: text(SW_V)?,
+            hw_v: text(HW_V)?,
+            lrg_obj: leaves.bool(LRG_OBJ)?,
+        })
+    }
+
+    /// The instance.
+    #[must_use]
+    pub fn to_node(&self) -> Node {
+        let mut root = Node::empty();
+        for (name, number) in [
+            (MAX_DEPTH, self.uri.max_depth),
+            (MAX_TOT_LEN, self.uri.max_tot_len),
+            (MAX_SEG_LEN, self.uri.max_seg_len),
+        ] {
+            put(&mut root, &[URI, name], Value::chr(number.to_string()));
+        }
+        for (name, text) in [
+            (DEV_TYP, &self.dev_typ),
+            (OEM, &self.oem),
+            (FW_V, &self.fw_v),
+            (SW_V, &self.sw_v),
+            (HW_V, &self.hw_v),
+        ] {
+            put(&mut root, &[name], Value::chr(text));
+        }
+        put(&mut root, &[LRG_OBJ], Value::Bool(self.lrg_obj));
+        root
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{DevDetail, ddf};
+    use crate::standard::{DevInfo, DevInfo1, ViewFault, dev_info1};
+    use crate::{DevId, NodePath, UriLimits, Value};
+
+    fn device(text: &str) -> DevInfo {
+        let text = || text.to_owned();
+        DevInfo {
+            dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
+            man: text(),
+            mod_: text(),
+            dm_v: "2.0".into(),
+            lang: text(),
+            dev_type: text(),
+            oem: text(),
+            fw_v: text(),
+            sw_v: text(),
+            hw_v: text(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_fits_the_ddf_and_is_read_again(text in ".{0,40}", depth: u16) {
+            let uri = UriLimits { max_depth: depth, ..UriLimits::OURS };
+            let detail = DevDetail { uri, ..DevDetail::of(&device(&text)) };
+            let node = detail.to_node();
+            prop_assert_eq!(ddf().validate(&node), Ok(()));
+            prop_assert_eq!(DevDetail::from_node(&node), Ok(detail));
+            let info = DevInfo1::of(&device(&text));
+            let node = info.to_node();
+            prop_assert_eq!(dev_info1::ddf().validate(&node), Ok(()));
+            prop_assert_eq!(DevInfo1::from_node(&node), Ok(info));
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_named() {
+        let mut node = DevDetail::of(&device("x")).to_node();
+        let depth = NodePath::of("URI/MaxDepth").unwrap();
+        node.put(&depth, Value::chr("65536").into());
+        assert_eq!(
+            DevDetail::from_node(&node),
+            Err(ViewFault::NotANumber.at(depth))
+        );
+    }
+}

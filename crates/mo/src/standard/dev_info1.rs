@@ -1,0 +1,102 @@
+//! Device Info of DM 1.x (`dm1x.md` §4.6), made from the same facts as that of DM 2.0.
+
+use std::sync::LazyLock;
+
+use super::view::{Reader, ViewError, put};
+use super::{DevInfo, Standard};
+use crate::ddf::Ddf;
+use crate::{DevId, Moid, Node, Value};
+
+pub(super) const STANDARD: Standard = Standard {
+    moid: "urn:oma:mo:oma-dm-devinfo:1.0",
+    root_name: "DevInfo",
+    file: "dm_devinfo-v1_0.ddf",
+    xml: include_str!("ddf/dm_devinfo-v1_0.ddf"),
+};
+
+/// Leaf: the device identifier.
+pub const DEV_ID: &str = "DevId";
+/// Leaf: the manufacturer.
+pub const MAN: &str = "Man";
+/// Leaf: the model.
+pub const MOD: &str = "Mod";
+/// Leaf: the version of the DM client.
+pub const DM_V: &str = "DmV";
+/// Leaf: the language.
+pub const LANG: &str = "Lang";
+
+/// The required leaves of Device Info. `Bearer` and `Ext` are read from the tree where somebody needs them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DevInfo1 {
+    /// `DevId`, for example `IMEI:493005100592800`.
+    pub dev_id: DevId,
+    /// `Man`
+    pub man: String,
+    /// `Mod`
+    pub mod_: String,
+    /// `DmV`; `1.2` for this protocol.
+    pub dm_v: String,
+    /// `Lang`, for example `en`.
+    pub lang: String,
+}
+
+/// The MOID.
+#[must_use]
+pub fn moid() -> Moid {
+    STANDARD.moid()
+}
+
+static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
+
+/// The built-in DDF.
+#[must_use]
+pub fn ddf() -> &'static Ddf {
+    &DDF
+}
+
+impl DevInfo1 {
+    /// What a DM 1.x server is told of a device.
+    #[must_use]
+    pub fn of(device: &DevInfo) -> Self {
+        Self {
+            dev_id: device.dev_id.clone(),
+            man: device.man.clone(),
+            mod_: device.mod_.clone(),
+            dm_v: "1.2".into(),
+            lang: device.lang.clone(),
+        }
+    }
+
+    /// Reads an instance.
+    ///
+    /// # Errors
+    /// [`ViewError`] with the first node that is missing or wrong.
+    pub fn from_node(root: &Node) -> Result<Self, ViewError> {
+        let leaves = Reader::root(root)?;
+        let text = |name| leaves.text(name).map(str::to_owned);
+        let dev_id = DevId::parse(leaves.text(DEV_ID)?);
+        Ok(Self {
+            dev_id: dev_id.map_err(|error| leaves.fault(DEV_ID, error))?,
+            man: text(MAN)?,
+            mod_: text(MOD)?,
+            dm_v: text(DM_V)?,
+            lang: text(LANG)?,
+        })
+    }
+
+    /// The instance.
+    #[must_use]
+    pub fn to_node(&self) -> Node {
+        let mut root = Node::empty();
+        for (name, text) in [
+            (DEV_ID, self.dev_id.as_str()),
+            (MAN, &self.man),
+            (MOD, &self.mod_),
+            (DM_V, &self.dm_v),
+            (LANG, &self.lang),
+        ] {
+            put(&mut root, &[name], Value::chr(text));
+        }
+        root
+    }
+}
