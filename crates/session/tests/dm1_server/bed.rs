@@ -526,3 +526,24 @@ pub(crate) fn replace(uri: &str, data: &str) -> Command {
 pub(crate) fn event(id: u8, seq: u32, kind: &str) -> String {
     format!("v=1&id={id:032x}&seq={seq}&method=smartcard&profile=cp&kind={kind}&sec=card")
 }
+
+/// A session that is proven on a fresh challenge. `more` adds to each package 1.
+pub(crate) fn proven(
+    bed: &mut Bed,
+    session: &str,
+    password: &str,
+    more: impl Fn(Say) -> Say,
+) -> Answer {
+    let challenged = bed.say(&more(Say::package1(session, 1)), None);
+    assert_eq!(challenged.code(), 407);
+    let second = more(Say::package1(session, 2)).md5(password, &challenged.next_nonce());
+    bed.say(&second, Some(&challenged.token()))
+}
+
+/// A session whose package 1 is proven on the package's nonce; the answer to it.
+pub(crate) fn opened(bed: &mut Bed) -> Answer {
+    let package1 = Say::package1("A5", 1).md5("client boot", &nonce("client package nonce"));
+    let answer = bed.say(&package1, None);
+    assert!(matches!(answer.code(), 200 | 212), "{}", answer.code());
+    answer
+}

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "parts that further tests use")]
 mod bed;
 mod flow;
+mod hostile;
 mod proof;
+mod recovery;
+mod sizes;

@@ -80,8 +80,7 @@ const fn freshness(proven: Proven) -> Freshness {
     }
 }
 
-/// Carries out what the use of the secret at `used` does to all of its direction. What a recovery replaces stays until its successor is in use; what was on its
-/// way when the device was reset is gone.
+/// Carries out what the use of the secret at `used` does to all of its direction. What a recovery replaces stays until its successor is in use.
 pub(super) fn settle(secrets: &mut Vec<KeptSecret>, decision: Decision, used: usize) {
     let standings: Vec<_> = secrets.iter().map(|kept| kept.standing).collect();
     let mut dropped = Vec::new();
@@ -102,25 +101,21 @@ pub(super) fn settle(secrets: &mut Vec<KeptSecret>, decision: Decision, used: us
             Change::Kill => dropped.push(at),
         }
     }
-    match decision {
-        Decision::Promote => {
-            let previous = |(at, kept): (usize, &KeptSecret)| kept.previous.then_some(at);
-            dropped.extend(secrets.iter().enumerate().filter_map(previous));
-        }
-        Decision::Recover => {
-            let coming = |(at, kept): (usize, &KeptSecret)| {
-                let is_it = kept.standing.generation == Generation::Pending;
-                (is_it && !kept.standing.escrowed).then_some(at)
-            };
-            dropped.extend(secrets.iter().enumerate().filter_map(coming));
-        }
-        Decision::Accept | Decision::Refuse(_) | Decision::Hold(_) => {}
+    if decision == Decision::Promote {
+        let previous = |(at, kept): (usize, &KeptSecret)| kept.previous.then_some(at);
+        dropped.extend(secrets.iter().enumerate().filter_map(previous));
     }
     let mut at = 0;
     secrets.retain(|_| {
         at += 1;
         !dropped.contains(&(at - 1))
     });
+}
+
+/// What was on its way to a device that was reset since is not on it.
+pub(super) fn forget_coming(secrets: &mut Vec<KeptSecret>) {
+    secrets
+        .retain(|kept| kept.standing.generation != Generation::Pending || kept.standing.escrowed);
 }
 
 fn was_in_use(kept: &KeptSecret) -> bool {

@@ -266,6 +266,7 @@ impl<'a> Opening<'a> {
         if let Some((found, decision)) = proven {
             turn.opened(found, decision, credential == Some(CredentialType::Basic));
         }
+        turn.choose_generation();
         if !has_session_alert(&self.message) {
             turn.irregular(Irregularity::NoSessionAlert);
         }

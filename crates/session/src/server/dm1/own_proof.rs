@@ -42,6 +42,17 @@ impl MacProof {
 }
 
 impl Turn<'_> {
+    /// Which of our secrets a session begins with: the one of the generation that the client proved itself with, and what the client is known to have
+    /// stored (M21). Within the session nothing of that changes: a new secret takes effect in later ones.
+    pub(super) fn choose_generation(&mut self) {
+        let is_there = |kept: &KeptSecret| {
+            let standing = kept.standing;
+            standing.generation == Generation::Pending && !standing.coming && !standing.escrowed
+        };
+        let is_stored = self.server_secrets.iter().any(is_there);
+        self.state.server.from_pending |= is_stored && !self.state.server.from_boot;
+    }
+
     /// Reads the status of our last header: what is accepted counts from now on.
     pub(super) fn our_proof(&mut self, read: &Message) -> Accepted {
         let status = status_of_header(read, self.state.msg_id).filter(|_| !self.state.opens());

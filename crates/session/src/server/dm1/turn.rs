@@ -8,7 +8,7 @@ use omadm_mo::Secret;
 
 use super::advance::aborted;
 use super::answer::{Answer, Frame, chal};
-use super::generations::settle;
+use super::generations::{forget_coming, settle};
 use super::opening::Opening;
 use super::own_proof::Accepted;
 use super::proof::{Match, NonceKind};
@@ -108,11 +108,16 @@ impl<'a> Turn<'a> {
                     .push(Dm1Event::Recovered(Direction::Client));
                 self.state.server.from_boot = true;
                 self.state.rotation = Rotation::Due;
+                forget_coming(&mut self.server_secrets);
+                self.delta.server_secrets = Some(self.server_secrets.clone());
             }
             Decision::Accept | Decision::Refuse(_) | Decision::Hold(_) => {}
         }
         if matches!(decision, Decision::Promote | Decision::Recover) {
             settle(&mut self.client_secrets, decision, found.secret);
+            if decision == Decision::Recover {
+                forget_coming(&mut self.client_secrets);
+            }
             self.delta.client_secrets = Some(self.client_secrets.clone());
         }
         if !is_basic {
