@@ -1,6 +1,6 @@
 //! The names of tests and the items they begin with: an item's id in small letters, `_` for `-`, and `_` behind it.
 
-pub use omadm_lab::conformance::item::{BOOTSTRAP, Item, PROTOCOL, STATIC, all};
+pub use omadm_lab::conformance::item::{BOOTSTRAP, DM1X, Item, PROTOCOL, STATIC, all};
 
 /// The ids a test's name begins with, in its order.
 pub fn of(name: &str) -> Vec<&'static str> {
@@ -24,7 +24,8 @@ pub fn is_mistaken(name: &str) -> bool {
     let numbered = name
         .strip_prefix("b_")
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let looks = numbered || name.starts_with("dm_boot_") || name.starts_with("x_");
+    let begins = ["dm_boot_", "dm_hlr_", "b1_c_", "b1_s_", "x_"];
+    let looks = numbered || begins.iter().any(|begin| name.starts_with(begin));
     looks && of(name).is_empty()
 }
 
@@ -41,6 +42,7 @@ mod tests {
             "b_34_none",
             "b_1_none",
             "dm_boot_009_c_o_none",
+            "b1_s_09_none",
             "x_uri_9_none",
         ] {
             assert!(is_mistaken(name), "{name}");

@@ -16,7 +16,7 @@ pub const COMMAND: &str = "OMADM_BLESS=1 cargo test -p omadm-tests --test confor
 pub fn write(tests: &[Found]) -> String {
     let mut page = format!(
         "# Conformance\n\n\
-        Every obligation of the bootstrap chapter and every item of the static conformance tables, with the tests that hold it. \
+        Every obligation of the bootstrap chapter, every item of the static conformance tables and every item of DM 1.x, with the tests that hold it. \
         A test names its item: `b_23_…` is B-23. \"not yet\" means that no test proves the item; it may be built in part.\n\n\
         A *knob* is a change of one place of the implementation after which the named test must fail. `./test --soak soak_a_turned_knob_fails_its_test` turns \
         every knob in a copy of the workspace; an ordinary run turns the first and checks that the others still have their place. \
@@ -29,6 +29,7 @@ pub fn write(tests: &[Found]) -> String {
         ("Bootstrap", items::BOOTSTRAP),
         ("Static conformance of bootstrap", items::STATIC),
         ("Static conformance of the protocol", items::PROTOCOL),
+        ("DM 1.x", items::DM1X),
     ] {
         let _ = write!(
             page,

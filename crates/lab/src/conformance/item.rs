@@ -1,4 +1,5 @@
-//! The one list of items: obligations of the bootstrap chapter (B), its static conformance items (DM-BOOT), and those drawn from the protocol's own sentences (X).
+//! The one list of items: obligations of the bootstrap chapter (B), its static conformance items (DM-BOOT), those drawn from the
+//! protocol's own sentences (X), and those of DM 1.x (DM-HLR, B1).
 
 /// One item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -329,8 +330,103 @@ pub const PROTOCOL: &[Item] = &[
     ),
 ];
 
+/// Bootstrap of DM 1.x (`dm1x.md` §8; ids of our own) and the three requirements on its event (§6.1). The kit does not drive DM 1.x.
+pub const DM1X: &[Item] = &[
+    item("DM-HLR-1", "both", "1.3", "Report the bootstrap event."),
+    item(
+        "DM-HLR-2",
+        "both",
+        "1.3",
+        "Acknowledge that the bootstrap succeeded.",
+    ),
+    item(
+        "DM-HLR-3",
+        "both",
+        "1.3",
+        "Learn from the device how it was bootstrapped.",
+    ),
+    item(
+        "B1-C-01",
+        "client",
+        "M with CP",
+        "Make an account of a w7 characteristic.",
+    ),
+    item(
+        "B1-C-02",
+        "client",
+        "M",
+        "Check the MAC by network id and by PIN; by both is optional.",
+    ),
+    item(
+        "B1-C-03",
+        "client",
+        "M with DM profile",
+        "Take a DM message in WBXML with TNDS for the Inbox.",
+    ),
+    item("B1-C-04", "client", "M", "Answer no bootstrap."),
+    item(
+        "B1-C-05",
+        "client",
+        "S",
+        "Open a session after a bootstrap.",
+    ),
+    item(
+        "B1-C-06",
+        "client with a card",
+        "M",
+        "Find, read and process what a card holds.",
+    ),
+    item(
+        "B1-C-07",
+        "client with a card",
+        "S",
+        "Remove accounts that are no longer on the card.",
+    ),
+    item(
+        "B1-C-08",
+        "client",
+        "M with CP",
+        "Give the provisioning server Get, Replace and Delete.",
+    ),
+    item(
+        "B1-C-09",
+        "client",
+        "1.3",
+        "Send the event until it is acknowledged.",
+    ),
+    item(
+        "B1-C-10",
+        "client",
+        "1.3",
+        "Show the type of the bootstrap on the tree.",
+    ),
+    item(
+        "B1-S-01",
+        "server",
+        "M",
+        "Build messages of both profiles with their MAC.",
+    ),
+    item("B1-S-02", "server", "M", "Await no status of a bootstrap."),
+    item(
+        "B1-S-03",
+        "server",
+        "1.3",
+        "Take and acknowledge the event; 415 where it is none.",
+    ),
+    item(
+        "B1-S-04",
+        "server",
+        "1.3",
+        "Get over a bootstrap that brought former secrets back.",
+    ),
+];
+
 /// Every item.
 pub fn all() -> impl Iterator<Item = &'static Item> {
+    of_dm2().chain(DM1X)
+}
+
+fn of_dm2() -> impl Iterator<Item = &'static Item> {
     BOOTSTRAP.iter().chain(STATIC).chain(PROTOCOL)
 }
 
@@ -364,9 +460,9 @@ impl Side {
     }
 }
 
-/// The items that bind this end.
+/// The items of DM 2.0 that bind this end.
 pub fn of_side(side: Side) -> impl Iterator<Item = &'static Item> {
-    all().filter(move |item| side.is_bound_by(item))
+    of_dm2().filter(move |item| side.is_bound_by(item))
 }
 
 /// The item of this id.
@@ -396,10 +492,11 @@ mod tests {
     #[test]
     fn every_item_is_listed_once() {
         assert_eq!((BOOTSTRAP.len(), STATIC.len(), PROTOCOL.len()), (33, 6, 20));
+        assert_eq!(DM1X.len(), 17);
         let mut ids: Vec<_> = all().map(|item| item.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), 59);
+        assert_eq!(ids.len(), 59 + 17);
     }
 
     #[test]
