@@ -3,7 +3,7 @@
 use omadm_bootstrap::generation::Generation::{Boot, Current, Pending};
 use omadm_dm1::credential::UserHash;
 use omadm_dm1::syncml::{Command, Group};
-use omadm_session::server::dm1::{Direction, Dm1Event, HeldCause};
+use omadm_session::server::dm1::{AppAuthNames, Direction, Dm1Event, HeldCause, Irregularity};
 
 use crate::bed::{
     Answer, Bed, DEVICE, ENCODINGS, SERVER, Say, event, kept, nonce, opened, proven, secret,
@@ -13,6 +13,7 @@ use crate::bed::{
 fn replaced(encoding: omadm_dm1::syncml::Encoding, client: bool, server: bool) -> Bed {
     let mut bed = Bed::new(encoding);
     bed.account.client_nonces.package = None;
+    named(&mut bed);
     if client {
         bed.account.client_secrets = vec![
             kept("client boot", Boot, true),
@@ -28,6 +29,14 @@ fn replaced(encoding: omadm_dm1::syncml::Encoding, client: bool, server: bool) -
         ];
     }
     bed
+}
+
+/// Says which node is whose credential.
+fn named(bed: &mut Bed) {
+    bed.account.model.quirks.app_auth = Some(AppAuthNames {
+        client: "1".to_owned(),
+        server: "2".to_owned(),
+    });
 }
 
 /// Whether the answer's Cred is of this secret and nonce.
@@ -289,6 +298,7 @@ fn m21_a_pending_secret_that_was_never_confirmed_is_sent_again_and_the_old_one_s
         let mut bed = Bed::new(encoding);
         bed.account.account_uri = Some("./DMAcc/1".to_owned());
         bed.account.rotate = true;
+        named(&mut bed);
         let answer = opened(&mut bed);
         let sent = new_secrets(&answer).unwrap();
         assert!(!bed.account.rotate && bed.delta.rotated);
@@ -314,6 +324,7 @@ fn m21_a_refused_atomic_becomes_a_sequence_and_a_refused_secret_is_dropped() {
         let mut bed = Bed::new(encoding);
         bed.account.account_uri = Some("./DMAcc/1".to_owned());
         bed.account.rotate = true;
+        named(&mut bed);
         let answer = opened(&mut bed);
         let sent = new_secrets(&answer).unwrap();
         let [Command::Atomic(_)] = answer.commands()[..] else {
@@ -349,6 +360,7 @@ fn m21_a_model_without_atomic_gets_a_sequence_at_once() {
     bed.account.account_uri = Some("./DMAcc/1".to_owned());
     bed.account.rotate = true;
     bed.account.model.quirks.atomic = false;
+    named(&mut bed);
     let answer = opened(&mut bed);
     assert!(matches!(answer.commands()[..], [Command::Sequence(_)]));
 }
@@ -367,4 +379,63 @@ fn m06_a_rotation_that_the_client_challenged_goes_once_more_with_the_same_secret
     assert_eq!(new_secrets(&again).unwrap(), sent);
     assert!(shows(&again, "server boot", "c"));
     assert_eq!(again.codes(), [200, 200, 200], "the event's among them");
+}
+
+#[test]
+fn a_device_is_asked_which_node_is_whose_credential_before_its_secrets_are_replaced() {
+    for encoding in ENCODINGS {
+        let levels = [("7", "SRVCRED"), ("8", "CLCRED")];
+        for (told, expected) in [(&levels[..], true), (&levels[..1], false), (&[], false)] {
+            let mut bed = Bed::new(encoding);
+            bed.account.account_uri = Some("./DMAcc/1".to_owned());
+            bed.account.rotate = true;
+            let answer = opened(&mut bed);
+            let [ask @ Command::Get(get)] = answer.commands()[..] else {
+                panic!("{:?}", answer.commands());
+            };
+            let uri = &get.items[0].target.as_ref().unwrap().uri;
+            assert_eq!(uri, "./DMAcc/1/AppAuth?list=StructData");
+            assert!(bed.account.rotate, "nothing was sent yet");
+            let mut say = Say::new("A5", 2)
+                .header(&answer, 212, None)
+                .of(&answer, ask, 200);
+            for (name, level) in told {
+                let uri = format!("./DMAcc/1/AppAuth/{name}/AAuthLevel");
+                say = say.results(&answer, ask, &uri, (*level).into());
+            }
+            let answer = bed.say(&say, Some(&answer.token()));
+            let replaced = answer
+                .commands()
+                .into_iter()
+                .find_map(|command| match command {
+                    Command::Atomic(group) => Some(group.members.clone()),
+                    _ => None,
+                });
+            assert_eq!(replaced.is_some(), expected, "{told:?}");
+            match replaced.as_deref() {
+                Some([Command::Replace(client), Command::Replace(_)]) => {
+                    let uri = &client.items[0].target.as_ref().unwrap().uri;
+                    assert_eq!(uri, "./DMAcc/1/AppAuth/8/AAuthSecret");
+                }
+                Some(other) => panic!("{other:?}"),
+                None => {
+                    let unknown = Dm1Event::Irregular(Irregularity::UnknownAccount);
+                    assert!(bed.has(&unknown) && bed.has(&Dm1Event::Ended));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn b1_s_04_a_recovery_that_broke_off_before_its_rotation_goes_on_in_the_next_session() {
+    let mut bed = replaced(ENCODINGS[0], true, true);
+    bed.account.model.quirks.app_auth = None;
+    let answer = proven(&mut bed, "A5", "client boot", |say| {
+        say.event(&event(1, 1, "reset"))
+    });
+    assert!(new_secrets(&answer).is_none() && !answer.commands().is_empty());
+    named(&mut bed);
+    let answer = proven(&mut bed, "B6", "client boot", |say| say);
+    assert!(new_secrets(&answer).is_some());
 }

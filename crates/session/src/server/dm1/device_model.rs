@@ -54,8 +54,9 @@ pub struct Quirks {
     pub recovery_without_event: bool,
     /// Whether it takes objects in chunks, whatever `DevDetail/LrgObj` says (§1.6).
     pub large_objects: bool,
-    /// Names of the nodes below `AppAuth`.
-    pub app_auth: AppAuthNames,
+    /// Names of the nodes below `AppAuth`; where they are not known the device is asked before its secrets are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_auth: Option<AppAuthNames>,
     /// The node above the accounts.
     pub accounts: String,
 }
@@ -172,10 +173,7 @@ impl Default for Quirks {
             session_id: SessionIdForm::Hexadecimal,
             recovery_without_event: false,
             large_objects: false,
-            app_auth: AppAuthNames {
-                client: "1".to_owned(),
-                server: "2".to_owned(),
-            },
+            app_auth: None,
             accounts: "./DMAcc".to_owned(),
         }
     }

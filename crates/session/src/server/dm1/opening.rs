@@ -250,6 +250,7 @@ impl<'a> Opening<'a> {
             was_final: true,
             chunk_out: None,
             rotation: Default::default(),
+            app_auth: self.account.model.quirks.app_auth.clone(),
             account_uri: self.account.account_uri.clone(),
         };
         let mut turn = Turn::new(&self, state);
@@ -267,6 +268,7 @@ impl<'a> Opening<'a> {
             turn.opened(found, decision, credential == Some(CredentialType::Basic));
         }
         turn.choose_generation();
+        turn.take_rotation_up();
         if !has_session_alert(&self.message) {
             turn.irregular(Irregularity::NoSessionAlert);
         }

@@ -4,31 +4,52 @@ use omadm_bootstrap::generation::{Generation, Standing};
 use omadm_dm1::credential::new_password;
 use omadm_dm1::syncml::{Command, Data, Group, Item, NodeCommand, StatusCode};
 
-use super::KeptSecret;
 use super::state::{Rotation, SentCommand1};
 use super::step::{Direction, Dm1Event, Irregularity};
 use super::turn::Turn;
+use super::{AppAuthNames, KeptSecret};
 
 /// Both directions, in the order in which they stand in the command.
 const DIRECTIONS: [Direction; 2] = [Direction::Client, Direction::Server];
 
 impl Turn<'_> {
+    /// A replacement that an earlier session began and did not finish is taken up again: one of a recovery, and one whose arrival is not known.
+    pub(super) fn take_rotation_up(&mut self) {
+        let mut all = self.client_secrets.iter().chain(&self.server_secrets);
+        if all.any(|kept| kept.previous || is_coming(kept)) && !self.state.server.from_pending {
+            self.state.rotation = Rotation::Due;
+        }
+    }
+
     /// The command that replaces the secrets, where that is due. Secrets that are on their way already are sent again: there is one of each direction at most.
+    /// Where it is not known which node is whose, the device is asked first.
     pub(super) fn rotation_command(&mut self) -> Option<(Command, SentCommand1)> {
-        if self.account.rotate && self.state.rotation == Rotation::Idle && !self.delta.rotated {
+        if self.account.rotate && self.state.rotation == Rotation::Idle {
             self.state.rotation = Rotation::Due;
         }
         let in_sequence = match self.state.rotation {
             Rotation::Due => !self.account.model.quirks.atomic,
             Rotation::DueInSequence => true,
-            Rotation::Idle | Rotation::SentAtomic | Rotation::SentSequence => return None,
+            Rotation::Idle
+            | Rotation::Asked
+            | Rotation::SentAtomic
+            | Rotation::SentSequence
+            | Rotation::Done => return None,
         };
         let Some(account) = self.state.account_uri.clone() else {
-            self.state.rotation = Rotation::Idle;
-            self.irregular(Irregularity::NoAccountUri);
+            self.state.rotation = Rotation::Done;
+            self.irregular(Irregularity::UnknownAccount);
             return None;
         };
-        let names = &self.account.model.quirks.app_auth;
+        let Some(names) = self.state.app_auth.clone() else {
+            self.state.rotation = Rotation::Asked;
+            let command = Command::Get(NodeCommand {
+                items: vec![Item::at(format!("{account}/AppAuth?list=StructData"))],
+                ..NodeCommand::default()
+            });
+            let sent = SentCommand1::new(None, &command, self.now);
+            return Some((command, sent));
+        };
         let members: Vec<_> = DIRECTIONS
             .into_iter()
             .filter_map(|direction| {
@@ -76,7 +97,16 @@ impl Turn<'_> {
             return;
         };
         let sent = self.state.sent.remove(at);
-        let was = std::mem::take(&mut self.state.rotation);
+        let was = std::mem::replace(&mut self.state.rotation, Rotation::Done);
+        if was == Rotation::Asked {
+            self.state.app_auth = self.named(&sent);
+            if self.state.app_auth.is_some() {
+                self.state.rotation = Rotation::Due;
+            } else {
+                self.irregular(Irregularity::UnknownAccount);
+            }
+            return;
+        }
         let unsupported = [
             StatusCode::NOT_SUPPORTED,
             StatusCode::COMMAND_FAILED,
@@ -108,13 +138,35 @@ impl Turn<'_> {
     /// It goes once more: the client carried nothing out (M06).
     pub(super) fn rotation_again(&mut self) {
         self.state.rotation = match self.state.rotation {
-            Rotation::SentAtomic => Rotation::Due,
+            Rotation::SentAtomic | Rotation::Asked => Rotation::Due,
             Rotation::SentSequence => Rotation::DueInSequence,
             other => other,
         };
     }
 
-    fn arrived(&mut self, direction: Direction) {
+    /// The nodes below `AppAuth` by their levels, as the device told them.
+    fn named(&self, sent: &SentCommand1) -> Option<AppAuthNames> {
+        let of = |level: &str| {
+            let mut items = sent.results.iter();
+            items.find_map(|item| {
+                let item = item.item();
+                let parent = item.uri.strip_suffix("/AAuthLevel")?;
+                let name = parent.rsplit('/').next()?;
+                (item.data.text()?.trim() == level).then(|| name.to_owned())
+            })
+        };
+        let server = of("SRVCRED");
+        if self.account.server.is_some() && server.is_none() {
+            return None;
+        }
+        Some(AppAuthNames {
+            client: of("CLCRED")?,
+            server: server.unwrap_or_default(),
+        })
+    }
+
+    /// What was on its way in this direction is on the device.
+    pub(super) fn arrived(&mut self, direction: Direction) {
         for kept in self
             .secrets(direction)
             .iter_mut()

@@ -5,6 +5,7 @@ use omadm_dm1::syncml::{Data, Encoding};
 use omadm_mo::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::AppAuthNames;
 use super::step::ResultItem;
 
 /// A running session of DM 1.x as the store keeps it: everything a node needs to answer the next message. Only a proven session has one (M12).
@@ -72,6 +73,8 @@ pub struct Dm1SessionState {
     pub(super) chunk_out: Option<ChunkOut>,
     /// How far replacing the secrets is.
     pub(super) rotation: Rotation,
+    /// Names of the nodes below `AppAuth`, as the device told them.
+    pub(super) app_auth: Option<AppAuthNames>,
     /// `LocURI` of the account on the device.
     pub(super) account_uri: Option<String>,
 }
@@ -175,12 +178,16 @@ pub(super) enum Rotation {
     Idle,
     /// Due.
     Due,
+    /// The device was asked where its credentials lie.
+    Asked,
     /// Due as a Sequence: an Atomic was refused (M21).
     DueInSequence,
     /// Sent as an Atomic.
     SentAtomic,
     /// Sent as a Sequence.
     SentSequence,
+    /// Over in this session.
+    Done,
 }
 
 /// A stored session that cannot be read: another version wrote it. The device opens a new one.

@@ -252,8 +252,8 @@ pub enum Irregularity {
     UnknownReference,
     /// The encoding changed within the session (M09).
     EncodingChanged,
-    /// Secrets are to be replaced, and nobody said where the account is on the device.
-    NoAccountUri,
+    /// Secrets are to be replaced, and nobody said where they lie on the device.
+    UnknownAccount,
 }
 
 /// What became of a queued command.

@@ -101,6 +101,8 @@ impl<'a> Turn<'a> {
                     .events
                     .push(Dm1Event::Promoted(Direction::Client));
                 self.state.server.from_pending = true;
+                // Both went in one command.
+                self.arrived(Direction::Server);
             }
             Decision::Recover => {
                 self.delta
