@@ -13,10 +13,11 @@ use tokio::sync::watch;
 use crate::download::{DownloadError, DownloadProgress, Downloaded};
 use crate::engine::{
     Bootstrapped, Engine, FactoryReset, FetchAttempt, LastRefusal, MissingMo, NoBootstrap,
-    Notified, SessionReport, SwitchedOn,
+    Notified, SessionReport, SwitchedOn, forbidden_fact,
 };
 use crate::listener::{self, ListenError, Listening, SmppListener};
 use crate::policy::ListenAddresses;
+use omadm_session::client::AddressRule;
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
 pub struct Client {
@@ -256,6 +257,16 @@ impl Client {
     pub fn last_refusal(&self) -> Result<Option<LastRefusal>, TreeError> {
         let fact = self.engine.host.store().fact(LastRefusal::FACT)?;
         Ok(fact.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    /// Which rule of policy kept the last session with a server from its address; none where the last one got further.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn forbidden_address(&self, server: &SrvId) -> Result<Option<AddressRule>, TreeError> {
+        let fact = self.engine.host.store().fact(&forbidden_fact(server))?;
+        let name = fact.and_then(|name| String::from_utf8(name).ok());
+        Ok(name.and_then(|name| AddressRule::from_name(&name)))
     }
 
     /// What came of asking each bootstrap server since the last bootstrap that was applied, and when the device asks it again by itself (D55).

@@ -6,7 +6,7 @@ mod support;
 use omadm_client::MissingMo;
 use omadm_client::policy::NetworkPolicy;
 use omadm_mo::Moid;
-use omadm_session::client::{Cause, Outcome};
+use omadm_session::client::{AddressRule, Cause, Outcome};
 use serde_json::{Value, json};
 use support::managed::{CLOCK, Device, GPS, PUMP, gps, srv, statuses};
 use support::peer::{Peer, document, status};
@@ -158,7 +158,8 @@ async fn a_redirect_leads_to_no_forbidden_address() {
         let location = url.clone();
         peer.does(move |_| status(307).with("Location", &location).into());
         let report = client.session(&srv()).await.unwrap();
-        assert_eq!(report.outcome, Outcome::Lost(Cause::Forbidden), "{url}");
+        let forbidden = matches!(report.outcome, Outcome::Lost(Cause::Forbidden(_)));
+        assert!(forbidden, "{url}: {:?}", report.outcome);
     }
     // A repository is not followed anywhere.
     let location = format!("https://localhost:{}/x", victim.port);
@@ -173,7 +174,7 @@ async fn a_redirect_leads_to_no_forbidden_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_moves_its_srv_uri_is_judged_at_its_new_place() {
     let peer = Peer::start().await;
-    let device = Device::of(&peer).await;
+    let mut device = Device::of(&peer).await;
     let client = device.client(&peer);
     let moved = format!("https://localhost:{}/dm", peer.port);
     let value = json!([{"MOData": {"SrvURI": moved}}]);
@@ -183,7 +184,23 @@ async fn a_server_that_moves_its_srv_uri_is_judged_at_its_new_place() {
     });
     assert_eq!(statuses(&client, &peer).await, [200]);
     let report = client.session(&srv()).await.unwrap();
-    assert_eq!(report.outcome, Outcome::Lost(Cause::Forbidden));
+    assert_eq!(
+        report.outcome,
+        Outcome::Lost(Cause::Forbidden(AddressRule::Loopback))
+    );
+    // Whoever asks why is told which key of the policy it was, until a session gets through.
+    let why = client.forbidden_address(&srv()).unwrap();
+    assert_eq!(why.and_then(AddressRule::key), Some("allow_loopback"));
+    drop(client);
+    device.network = NetworkPolicy {
+        allow_loopback: true,
+        ..NetworkPolicy::default()
+    };
+    let client = device.client(&peer);
+    peer.says(json!([["END"]]), |_| status(404).into());
+    let report = client.session(&srv()).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    assert_eq!(client.forbidden_address(&srv()).unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use omadm_client::policy::NetworkPolicy;
 use omadm_client::{Client, ClientEvent};
-use omadm_session::client::Cause;
+use omadm_session::client::{AddressRule, Cause};
 use serde_json::json;
 use support::managed::{Device, GPS, PUMP, gps, srv, statuses};
 use support::peer::{Asked, Peer, Reply, document, status};
@@ -240,7 +240,10 @@ async fn a_report_follows_redirects_where_policy_permits_d08() {
     .await;
     client.settle().await.unwrap();
     let last = failures(&device).pop();
-    assert_eq!(last.map(|(cause, _)| cause), Some(Cause::Forbidden));
+    assert_eq!(
+        last.map(|(cause, _)| cause),
+        Some(Cause::Forbidden(AddressRule::Loopback))
+    );
     assert_eq!(victim.connections(), 0);
 }
 
@@ -301,7 +304,10 @@ async fn a_report_goes_to_no_address_that_policy_forbids_by_then() {
     change(&client, &peer, &[6], |_| status(200).into()).await;
     client.settle().await.unwrap();
     assert!(reports(&peer).is_empty());
-    assert_eq!(failures(&device), [(Cause::Forbidden, true)]);
+    assert_eq!(
+        failures(&device),
+        [(Cause::Forbidden(AddressRule::Loopback), true)]
+    );
     assert_eq!(client.accounts().unwrap()[0].srv_id, srv());
 }
 

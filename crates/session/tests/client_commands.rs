@@ -80,7 +80,12 @@ fn x_cmd_001_exec_answers_as_the_object_does_d24() {
         (Err(Cause::ManagedObject(Refused::NotAllowed)), 405),
         (Err(Cause::ManagedObject(Refused::BadValue)), 400),
         (Err(Cause::ManagedObject(Refused::Device)), 500),
-        (Err(Cause::Forbidden), 403),
+        (
+            Err(Cause::Forbidden(
+                omadm_session::client::AddressRule::Private,
+            )),
+            403,
+        ),
     ] {
         bench.exec = exec.clone();
         assert_eq!(

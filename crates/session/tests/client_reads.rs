@@ -251,7 +251,10 @@ fn the_repositorys_answer_becomes_the_status_d24() {
         (Cause::Unreachable("x".to_owned()), 502),
         (Cause::ServerNotTrusted("x".to_owned()), 502),
         (Cause::HandshakeRefused("x".to_owned()), 502),
-        (Cause::Forbidden, 403),
+        (
+            Cause::Forbidden(omadm_session::client::AddressRule::Private),
+            403,
+        ),
     ] {
         bench.pair.end.repository.fail(REPO, cause.clone());
         assert_eq!(

@@ -217,7 +217,9 @@ fn an_answer_nobody_waits_for_is_passed_over() {
     for wrong in [
         Input::ReadLiveDone(EffectId(id.0 + 1), Ok(Vec::new())),
         Input::UploadDone(EffectId(99), Ok(())),
-        Input::SendFailed(Cause::Forbidden),
+        Input::SendFailed(Cause::Forbidden(
+            omadm_session::client::AddressRule::Private,
+        )),
         Input::Response(answer(200, "").unwrap()),
     ] {
         session.handle_input(view, wrong);

@@ -50,7 +50,7 @@ impl ResultCode {
             DownloadError::Connection(cause) | DownloadError::GivenUp { cause, .. } => {
                 match cause {
                     Cause::Status(status) => Self::of_status(*status),
-                    Cause::Forbidden => Self::BAD_URL,
+                    Cause::Forbidden(_) => Self::BAD_URL,
                     Cause::ServerNotTrusted(_) | Cause::HandshakeRefused(_) => {
                         Self::AUTHENTICATION_FAILURE
                     }
@@ -131,7 +131,12 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let (file, why) = (PathBuf::from("f"), || "x".to_owned());
         for (error, code) in [
-            (DownloadError::Connection(Cause::Forbidden), 411),
+            (
+                DownloadError::Connection(Cause::Forbidden(
+                    omadm_session::client::AddressRule::Private,
+                )),
+                411,
+            ),
             (
                 DownloadError::Connection(Cause::ServerNotTrusted(why())),
                 406,

@@ -60,7 +60,9 @@ impl DownloadError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Status(401 | 403) | Self::Connection(Cause::Forbidden) => StatusCode::FORBIDDEN,
+            Self::Status(401 | 403) | Self::Connection(Cause::Forbidden(_)) => {
+                StatusCode::FORBIDDEN
+            }
             Self::Status(404 | 410) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::TOO_LARGE,
             Self::NoRoom { .. } => StatusCode::NO_ROOM,

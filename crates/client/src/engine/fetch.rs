@@ -215,7 +215,7 @@ fn unreachable(cause: &Cause, url: &ServerUri) -> Refusal {
         Cause::ServerNotTrusted(_) => Failure::ServerNotTrusted,
         Cause::HandshakeRefused(_) => Failure::HandshakeRefused,
         Cause::TooLarge(_) => Failure::DocumentTooBig,
-        Cause::Forbidden => Failure::ChannelNotSecure,
+        Cause::Forbidden(_) => Failure::ChannelNotSecure,
         _ => Failure::ServerUnreachable,
     };
     failure.refusal().on(url).because(cause)

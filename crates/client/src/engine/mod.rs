@@ -55,6 +55,7 @@ pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
 pub use refusal::LastRefusal;
 pub use reports::MissingMo;
 pub use session::SessionReport;
+pub(crate) use session::forbidden_fact;
 pub use switch_on::SwitchedOn;
 
 pub(crate) use alert_room::AlertRoom;

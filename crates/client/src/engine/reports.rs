@@ -160,7 +160,7 @@ impl Engine {
         let attempts = subscription.attempts.saturating_add(1);
         let failed = |cause: &Cause| match cause {
             // The server takes no type that there is (§3.2), or policy forbids the place: another try would not mend it.
-            Cause::Status(406 | 415) | Cause::Forbidden => true,
+            Cause::Status(406 | 415) | Cause::Forbidden(_) => true,
             _ => attempts > RETRIES,
         };
         let mut again = None;

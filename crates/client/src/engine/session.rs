@@ -258,6 +258,7 @@ impl Engine {
                 })
                 .await?;
         };
+        self.note_address(server, &outcome).await?;
         if let Some(notified) = notified {
             let id = ServerId::Account(server.clone());
             self.notification_failed(id, notified, retry_after).await?;
@@ -300,6 +301,23 @@ impl Engine {
         Ok((report, shadow))
     }
 
+    /// Keeps, for whoever asks why, which rule of policy kept the last session from its server.
+    async fn note_address(&self, server: &SrvId, outcome: &Outcome) -> Result<(), TreeError> {
+        let rule = match outcome {
+            Outcome::Lost(Cause::Forbidden(rule)) => Some(rule.name().as_bytes()),
+            _ => None,
+        };
+        let name = forbidden_fact(server);
+        self.host
+            .run(move |host| {
+                if host.store.fact(&name)?.as_deref() == rule {
+                    return Ok(());
+                }
+                host.store.set_fact(&name, rule)
+            })
+            .await
+    }
+
     async fn send(&self, account: &AccountTarget, request: Request) -> Input {
         let origin = request.to.origin();
         let call = Call {
@@ -333,6 +351,11 @@ impl Engine {
             Err(error) => Err(Cause::Browser(error.to_string())),
         }
     }
+}
+
+/// Where the rule lies that kept the last session with a server from its address.
+pub(crate) fn forbidden_fact(server: &SrvId) -> String {
+    format!("forbidden-address.{}", server.as_str())
 }
 
 /// Whether somebody on the network is waited for, who may take as long as a timeout allows.

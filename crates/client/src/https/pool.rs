@@ -111,7 +111,7 @@ impl Https {
             resolve(&target.origin, target.reach, self.options.network),
         );
         match found.await {
-            Ok(Err(Cause::Forbidden)) => Err(Cause::Forbidden),
+            Ok(Err(cause @ Cause::Forbidden(_))) => Err(cause),
             _ => Ok(()),
         }
     }

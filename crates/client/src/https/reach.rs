@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use omadm_mo::{Origin, Scheme};
-use omadm_session::client::Cause;
+use omadm_session::client::{AddressRule, Cause};
 
 use crate::policy::NetworkPolicy;
 
@@ -36,7 +36,7 @@ pub(crate) async fn resolve(
     network: NetworkPolicy,
 ) -> Result<Vec<SocketAddr>, Cause> {
     if origin.scheme == Scheme::Http && !network.allow_plain_http {
-        return Err(Cause::Forbidden);
+        return Err(Cause::Forbidden(AddressRule::PlainHttp));
     }
     let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await;
     let found: Vec<SocketAddr> = found
@@ -45,12 +45,13 @@ pub(crate) async fn resolve(
     if found.is_empty() {
         return Err(Cause::Unreachable("the host has no address".to_owned()));
     }
-    let allowed = found
+    let (allowed, forbidden): (Vec<_>, Vec<_>) = found
         .into_iter()
-        .filter(|address| allows(place(address.ip()), reach, network));
-    let allowed: Vec<_> = allowed.collect();
+        .partition(|address| allows(place(address.ip()), reach, network));
     if allowed.is_empty() {
-        return Err(Cause::Forbidden);
+        let rules = forbidden.iter().map(|address| rule(place(address.ip())));
+        let rule = rules.min_by_key(|rule| rule.key().is_none());
+        return Err(Cause::Forbidden(rule.unwrap_or(AddressRule::NoHost)));
     }
     Ok(allowed)
 }
@@ -63,6 +64,15 @@ fn allows(place: Place, reach: Reach, network: NetworkPolicy) -> bool {
         Place::Private => network.allow_private || reach == Reach::Private,
         Place::LinkLocal => network.allow_private,
         Place::Loopback => network.allow_loopback,
+    }
+}
+
+/// What forbids a place that is forbidden.
+const fn rule(place: Place) -> AddressRule {
+    match place {
+        Place::Private | Place::LinkLocal => AddressRule::Private,
+        Place::Loopback => AddressRule::Loopback,
+        Place::Public | Place::Nowhere => AddressRule::NoHost,
     }
 }
 
@@ -193,7 +203,8 @@ mod tests {
             "http://93.184.216.34/",
         ] {
             let found = resolve(&origin(hidden), Reach::Public, closed).await;
-            assert_eq!(found, Err(Cause::Forbidden), "{hidden}");
+            let forbidden = matches!(found, Err(Cause::Forbidden(_)));
+            assert!(forbidden, "{hidden}: {found:?}");
         }
         let public = resolve(&origin("https://93.184.216.34/"), Reach::Public, closed).await;
         assert_eq!(public.unwrap().len(), 1);

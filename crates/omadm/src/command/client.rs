@@ -11,7 +11,7 @@ use omadm_client::{
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri, SrvId};
-use omadm_session::client::Outcome;
+use omadm_session::client::{Cause, Outcome, SessionEvent};
 use omadm_tls::{CertificateValidity, UnixTime, pem};
 
 use super::{client_status, client_switch, client_tree, read_text, say};
@@ -505,11 +505,16 @@ pub(super) async fn settle(client: &DmClient, json: bool) -> Result<(), Failure>
             )?;
         }
         if report.still_owed {
-            let why = format!("{:?}", report.outcome);
+            let again = "`omadm client run` tries again by its schedule";
+            let (why, todo) = match &report.outcome {
+                Outcome::Lost(cause @ Cause::Forbidden(rule)) => (cause.to_string(), rule.action()),
+                Outcome::Lost(cause) => (cause.to_string(), again.to_owned()),
+                other => (format!("{other:?}"), again.to_owned()),
+            };
             return Err(Failure::new(
                 format!("BootstrapComplete is still owed to {}", report.server),
                 why,
-                "`omadm client run` tries again by its schedule",
+                todo,
             ));
         }
     }
@@ -563,6 +568,20 @@ impl ClientObserver for Logged {
                 reason = item.reason.sentence(),
                 "item skipped"
             ),
+            ClientEvent::Session(SessionEvent::Ended(Outcome::Lost(cause))) => match cause {
+                Cause::Forbidden(rule) => {
+                    tracing::warn!(%cause, todo = rule.action(), "no session");
+                }
+                _ => tracing::warn!(%cause, "no session, or it broke off"),
+            },
+            ClientEvent::ReportFailed {
+                server,
+                client,
+                cause: cause @ Cause::Forbidden(rule),
+                ..
+            } => {
+                tracing::warn!(%server, client, %cause, todo = rule.action(), "report not sent");
+            }
             other => tracing::info!(?other, "client"),
         }
     }

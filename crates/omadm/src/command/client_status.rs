@@ -2,6 +2,7 @@
 
 use omadm_bootstrap::Account;
 use omadm_client::{Client, FetchAnswer, FetchAttempt, LastRefusal};
+use omadm_session::client::AddressRule;
 
 use super::client::Device;
 use super::say;
@@ -44,6 +45,12 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
         });
         let owed = owed.unwrap_or_else(|| "acknowledged".to_owned());
         say(format!("  BootstrapComplete {owed}"))?;
+        if let Some(rule) = forbidden(&client, account)? {
+            say(format!(
+                "  no session: the device's policy forbids the server's address: {rule}"
+            ))?;
+            say(format!("  do: {}", rule.action()))?;
+        }
     }
     if seeks && attempts.is_empty() {
         say("no bootstrap server was asked yet")?;
@@ -109,11 +116,17 @@ fn is_among(refusal: &LastRefusal, attempts: &[FetchAttempt]) -> bool {
     })
 }
 
+fn forbidden(client: &Client, account: &Account) -> Result<Option<AddressRule>, Failure> {
+    let rule = client.forbidden_address(&account.srv_id);
+    rule.explain("the state of the device cannot be read", "")
+}
+
 fn account_json(client: &Client, account: &Account) -> Result<serde_json::Value, Failure> {
     let queued = client.queued_alerts(&account.srv_id);
     let queued = queued.explain("the alerts cannot be read", "")?.len();
     let provenance = &account.provenance;
     let owed = account.owed.as_ref();
+    let forbidden = forbidden(client, account)?;
     Ok(serde_json::json!({
         "server": account.srv_id.as_str(),
         "method": provenance.method.name(),
@@ -123,6 +136,9 @@ fn account_json(client: &Client, account: &Account) -> Result<serde_json::Value,
         "attempts": owed.map(|owed| owed.attempts),
         "next": owed.and_then(|owed| owed.not_before).map(|at| at.to_string()),
         "queued_alerts": queued,
+        "forbidden_address": forbidden.map(|rule| serde_json::json!({
+            "why": rule.to_string(), "policy_key": rule.key().map(|key| format!("network.{key}")), "do": rule.action(),
+        })),
     }))
 }
 

@@ -6,6 +6,8 @@ use omadm_mo::{
     ExecOutcome, ManagedObjectError, Node, NodeAddress, ServerUri, SrvId, TreeError, TreeVersion,
 };
 
+use super::address_rule::AddressRule;
+
 /// Ties an effect to its answer. Each is answered once, in any order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EffectId(pub u64);
@@ -107,8 +109,8 @@ pub enum Cause {
     #[error("the answer is larger than {0} octets")]
     TooLarge(usize),
     /// The device's policy forbids the address.
-    #[error("the device's policy forbids this address")]
-    Forbidden,
+    #[error("the device's policy forbids this address: {0}")]
+    Forbidden(AddressRule),
     /// The server did not end the session in the time that the device's policy gives it.
     #[error("the session did not end within {0:?}")]
     SessionTooLong(Duration),

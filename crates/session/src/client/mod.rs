@@ -1,5 +1,6 @@
 //! The client's end of a DM session: a machine that reads a tree snapshot and asks for effects.
 
+mod address_rule;
 mod background;
 mod commands;
 mod dac_view;
@@ -11,6 +12,7 @@ mod opening;
 mod redirect;
 mod rights;
 
+pub use address_rule::AddressRule;
 pub use background::{
     ChangeReport, EXEC_COMPLETE, change_report, exec_alert, exec_failed, plan_missing,
 };

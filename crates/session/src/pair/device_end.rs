@@ -8,7 +8,7 @@ use omadm_mo::{
     ManagedObject, Miid, Moid, Node, NodeAddress, Secret, ServerUri, TreeVersion, TreeView as _,
 };
 
-use crate::client::{Cause, Effect, Fetched, Input, UploadMethod};
+use crate::client::{AddressRule, Cause, Effect, Fetched, Input, UploadMethod};
 
 /// The device: its tree in memory, its rules, its managed objects and the data repository it reaches.
 pub struct DeviceEnd {
@@ -89,7 +89,7 @@ impl DeviceEnd {
 
     fn permit(&self, to: &ServerUri) -> Result<(), Cause> {
         if self.forbidden.contains(to.as_str()) {
-            Err(Cause::Forbidden)
+            Err(Cause::Forbidden(AddressRule::Private))
         } else {
             Ok(())
         }

@@ -158,7 +158,7 @@ pub(super) fn resume(
             _,
             Answer::Live(Err(cause))
             | Answer::Executed(Err(cause))
-            | Answer::Permitted(Err(cause @ Cause::Forbidden)),
+            | Answer::Permitted(Err(cause @ Cause::Forbidden(_))),
             _,
         ) => done(local_status(&cause)),
         // SHOW has no other status for it (D18).
@@ -278,7 +278,7 @@ fn local_status(cause: &Cause) -> StatusCode {
     match cause {
         Cause::Tree(error) => tree_status(error),
         Cause::Stale => StatusCode::CONFLICT,
-        Cause::Forbidden => StatusCode::FORBIDDEN,
+        Cause::Forbidden(_) => StatusCode::FORBIDDEN,
         Cause::ManagedObject(refused) => refusal_status(*refused),
         _ => StatusCode::FAILED,
     }
@@ -300,7 +300,7 @@ fn repository_status(cause: &Cause) -> StatusCode {
     match cause {
         Cause::Status(http) => StatusCode::of_repository(*http),
         Cause::TooLarge(_) => StatusCode::TOO_LARGE,
-        Cause::Forbidden => StatusCode::FORBIDDEN,
+        Cause::Forbidden(_) => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_GATEWAY,
     }
 }
