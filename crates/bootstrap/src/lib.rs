@@ -22,6 +22,7 @@ mod method;
 mod package;
 mod policy;
 mod provenance;
+mod push_security;
 mod sealed_image;
 mod shadow;
 mod subscription;
@@ -43,6 +44,10 @@ pub use omadm_mo::Fault;
 pub use package::{BootstrapPackage, PayloadHash, PayloadHashError};
 pub use policy::{BootstrapPolicy, MethodPolicy};
 pub use provenance::{BootstrapSource, ChannelSecurity, Provenance};
+pub use push_security::{
+    AwaitedPin, MAX_DOCUMENT, PinJudged, PushFault, PushJudged, PushKeys, PushProof,
+    PushedBootstrap, push_key,
+};
 pub use sealed_image::{SealedImage, SealedImageError};
 pub use shadow::{AccountShadow, SessionSet, ShadowCause};
 pub use subscription::{DefaultSource, Subscription};

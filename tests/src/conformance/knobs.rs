@@ -552,4 +552,13 @@ pub const KNOBS: &[Knob] = &[
         target: Some("pushed"),
         test: "b_11_who_is_not_the_device_gets_no_octet_of_the_document",
     },
+    Knob {
+        item: "B1-C-02",
+        file: "crates/bootstrap/src/push_security.rs",
+        from: "(Sec::NetwPin, _) => PushJudged::Dropped(PushFault::WrongMac),",
+        to: "(Sec::NetwPin, _) => PushJudged::Proved(PushProof::NetworkId),",
+        package: "omadm-bootstrap",
+        target: None,
+        test: "push_security::tests::b1_c_02_a_wrong_mac_or_none_drops_the_push_unread",
+    },
 ];

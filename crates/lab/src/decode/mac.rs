@@ -1,5 +1,6 @@
+use omadm_bootstrap::push_key;
 use omadm_dm1::bootstrap_mac::{
-    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, joined_key, user_pin_mac_code,
+    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, user_pin_mac_code,
 };
 use omadm_mo::Secret;
 use omadm_push::wsp::{Mac, Sec, Security};
@@ -90,8 +91,14 @@ impl MacKeys {
             return MacVerdict::NotChecked { pin, imsi };
         }
         let is_by = |form| {
-            self.key(security.sec, profile, form)
-                .is_some_and(|key| Mac::new(bootstrap_mac(key.expose(), document)) == *mac)
+            push_key(
+                security.sec,
+                profile,
+                self.imsi.as_ref(),
+                self.pin.as_ref(),
+                form,
+            )
+            .is_some_and(|key| Mac::new(bootstrap_mac(key.expose(), document)) == *mac)
         };
         if is_by(ImsiKey::SemiOctet) {
             MacVerdict::Valid
@@ -106,14 +113,5 @@ impl MacKeys {
     #[must_use]
     pub fn typed_code(&self, document: &[u8]) -> Option<Secret> {
         user_pin_mac_code(self.pin.as_ref()?, document)
-    }
-
-    fn key(&self, sec: Sec, profile: BootstrapProfileKind, form: ImsiKey) -> Option<Secret> {
-        let imsi = || self.imsi.as_ref().map(|imsi| imsi.key(form));
-        match sec {
-            Sec::NetwPin => imsi().map(Secret::new),
-            Sec::UserPin | Sec::UserPinMac => self.pin.clone(),
-            Sec::UserNetwPin => Some(joined_key(profile, &imsi()?, self.pin.as_ref()?)),
-        }
     }
 }
