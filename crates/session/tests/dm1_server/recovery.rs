@@ -70,7 +70,7 @@ fn new_secrets(answer: &Answer) -> Option<(String, String)> {
 }
 
 #[test]
-fn b1_s_03_an_event_is_stored_once_and_acknowledged_as_often_as_it_comes() {
+fn dm_hlr_1_dm_hlr_2_an_event_is_stored_once_and_acknowledged_as_often_as_it_comes() {
     for encoding in ENCODINGS {
         let mut bed = Bed::new(encoding);
         let told = event(1, 2, "re");
