@@ -29,6 +29,8 @@ pub struct ServerConfig {
     pub device_listen: SocketAddr,
     /// Device listeners beside that one, for devices that need other TLS (dm20.md §16.2). What they serve is the same.
     pub further_device_listeners: Vec<DeviceListener>,
+    /// Device listeners without TLS, for DM 1.x devices that have none: they serve sessions of DM 1.x alone, and each message proves itself by MD5 or MAC.
+    pub plain_device_listeners: Vec<SocketAddr>,
     /// Where the operator listener listens. Port 0 takes a free one.
     pub operator_listen: SocketAddr,
     /// Lets the operator listener speak HTTP without TLS, which shows the token to everybody on the way: on loopback only.
@@ -223,6 +225,7 @@ impl ServerConfig {
             public_server: None,
             device_listen: loopback,
             further_device_listeners: Vec::new(),
+            plain_device_listeners: Vec::new(),
             operator_listen: loopback,
             operator_plain: false,
             profiles_dir: None,

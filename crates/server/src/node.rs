@@ -16,6 +16,7 @@ use crate::carrier::Carriers;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::crl::CrlInForce;
+use crate::dm1_service::Dm1Node;
 use crate::identity::{CodeGates, HttpAuth};
 use crate::listener::NodeTraffic;
 use crate::model::{DeferredMark, Event, EventKind};
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     /// Places for bootstraps that are being brought to devices.
     pub(crate) pushes: Arc<Semaphore>,
     pub(crate) receipts: Receipts,
+    pub(crate) dm1: Dm1Node,
 }
 
 /// What a node is made of.
@@ -93,6 +95,7 @@ impl Node {
             carriers,
             pushes: Arc::new(Semaphore::new(config.push.at_once)),
             receipts: Receipts::default(),
+            dm1: Dm1Node::new(),
             trust: Arc::new(LiveClientTrust::new(state.client_trust(&[])?)),
             registry: profiles.registry().clone(),
             capacity: Capacity::new(config.limits.beginnings),

@@ -46,6 +46,8 @@ pub struct Running {
     pub device_addr: SocketAddr,
     /// Where devices come in that need other TLS: the further device listeners, in the order of the settings.
     pub further_device_addrs: Vec<(TlsProfile, SocketAddr)>,
+    /// Where devices of DM 1.x come in without TLS, in the order of the settings.
+    pub plain_device_addrs: Vec<SocketAddr>,
     /// Where operators come in.
     pub operator_addr: SocketAddr,
     /// SHA-256 of the development CA's certificate.
@@ -67,6 +69,7 @@ struct Prepared {
     admission: Admission,
     devices: TcpListener,
     further: Vec<(DeviceListener, TcpListener)>,
+    plain: Vec<(SocketAddr, TcpListener)>,
     operators: TcpListener,
     outside: Outside,
 }
@@ -228,6 +231,10 @@ impl DmServer {
         for listener in &config.further_device_listeners {
             further.push((*listener, bind(listener.listen).await?));
         }
+        let mut plain = Vec::new();
+        for &listen in &config.plain_device_listeners {
+            plain.push((listen, bind(listen).await?));
+        }
         let operators = bind(config.operator_listen).await?;
         let outside = deployment::open_outside(store, &config.store, &config.state_dir).await?;
         deployment::allow_first_start(&outside, &config.state_dir).await?;
@@ -241,6 +248,7 @@ impl DmServer {
             admission,
             devices,
             further,
+            plain,
             operators,
             outside,
         };
@@ -269,6 +277,7 @@ impl Prepared {
             admission,
             devices,
             further,
+            plain: without_tls,
             operators,
             outside,
         } = self;
@@ -360,10 +369,28 @@ impl Prepared {
             further_device_addrs.push((profile, listener.address));
             listeners.push(listener);
         }
+        let mut plain_device_addrs = Vec::new();
+        for (listen, socket) in without_tls {
+            let listener = start(
+                "device",
+                socket,
+                None,
+                device::plain_router(Arc::clone(&node)),
+                &node.traffic.device,
+                listen,
+            )?;
+            tracing::warn!(
+                devices = %listener.address,
+                "a device listener has no TLS: sessions of DM 1.x alone, each message proven by MD5 or MAC; everybody on the way reads along"
+            );
+            plain_device_addrs.push(listener.address);
+            listeners.push(listener);
+        }
         tracing::info!(devices = %device_addr, operators = %operator_addr, ca = %node.state.ca_fingerprint(), "DM Server runs");
         Ok(Running {
             device_addr,
             further_device_addrs,
+            plain_device_addrs,
             operator_addr,
             ca_fingerprint: node.state.ca_fingerprint(),
             first_start: None,

@@ -2,6 +2,7 @@ mod admission;
 mod allow;
 mod bootstrap;
 mod commands;
+mod dm1;
 mod generations;
 mod set;
 mod story;
@@ -206,6 +207,11 @@ With --wait the exit code is 0 where the device answered with success.")]
 --generation boot is for a card, image or URL that others may have: what was replaced can never come back, and what is still in use leaves escrow, so that
 it ends with the next rotation.")]
     Revoke(generations::Revoke),
+    /// Accounts of devices that speak DM 1.2 or 1.3: add, show, rotate, revoke
+    #[command(
+        after_help = "Examples:\n  omadm device dm1 add IMEI:493005100592800\n  omadm device dm1 show IMEI:493005100592800\n  omadm device dm1 rotate IMEI:493005100592800\n  omadm device dm1 revoke IMEI:493005100592800 --boot"
+    )]
+    Dm1(dm1::Dm1),
     /// Let a device come back with secrets that were replaced, though it reports no bootstrap that brought them back
     #[command(after_help = "Examples:\n  omadm device accept IMEI:493005100592800")]
     Accept {
@@ -306,6 +312,7 @@ impl Device {
             DeviceCommand::Object(objects) => objects.run(&api, json).await,
             DeviceCommand::Rotate(rotate) => rotate.run(&api, json).await,
             DeviceCommand::Revoke(revoke) => revoke.run(&api, json).await,
+            DeviceCommand::Dm1(dm1) => dm1.run(&api, json).await,
             DeviceCommand::Accept { dev_id } => generations::accept(&api, &dev_id, json).await,
         }
     }

@@ -55,6 +55,9 @@ pub(crate) struct Serve {
     /// Where devices come in that know only the older X.509 suites of DM 2.0 (static RSA, DHE, CBC), which are weaker: the log says by what. Needs a build with the feature `psk` (OpenSSL); nothing listens by default
     #[arg(long, value_name = "ADDR", env = "OMADM_DEVICE_LEGACY_LISTEN")]
     device_legacy_listen: Option<SocketAddr>,
+    /// Where DM 1.x devices without TLS come in: sessions of DM 1.x alone, each message proven by MD5 or MAC, and everybody on the way reads along; nothing listens by default
+    #[arg(long, value_name = "ADDR", env = "OMADM_DEVICE_PLAIN_LISTEN")]
+    device_plain_listen: Option<SocketAddr>,
     /// Where operators come in
     #[arg(long, default_value = "127.0.0.1:8444", env = "OMADM_OPERATORS")]
     operators: SocketAddr,
@@ -181,6 +184,9 @@ impl Serve {
             let listener = listen.map(|listen| DeviceListener { profile, listen });
             config.further_device_listeners.extend(listener);
         }
+        config
+            .plain_device_listeners
+            .extend(self.device_plain_listen);
         config.operator_listen = self.operators;
         config.names.extend(self.names);
         config.public_server = self.public_server;
@@ -252,6 +258,9 @@ impl Serve {
         for (profile, address) in &running.further_device_addrs {
             let label = format!("devices, {profile}:");
             say(format!("{label:<17}https://{address}"))?;
+        }
+        for address in &running.plain_device_addrs {
+            say(format!("devices, plain:  http://{address}"))?;
         }
         say(format!(
             "operators:       https://{}/api/v1",

@@ -240,7 +240,9 @@ async fn is_fresh(node: &Node, device: &Device) -> Result<bool, Refusal> {
         credential.record.is_none()
             && !matches!(
                 credential.proof,
-                CredentialProof::BootstrapCode { .. } | CredentialProof::Notification { .. }
+                CredentialProof::BootstrapCode { .. }
+                    | CredentialProof::Notification { .. }
+                    | CredentialProof::Dm1Account { .. }
             )
     });
     Ok(device.bootstrapped.is_none() && !own)

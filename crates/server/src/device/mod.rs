@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
@@ -18,8 +18,9 @@ use tracing::{debug, info};
 
 use crate::admission::{Considered, consider};
 use crate::bootstrap_service::{self, Fetched};
+use crate::dm1_service;
 use crate::exchange::{
-    Answer, BOOTSTRAP_PATH, Head, REPOSITORY_PATH, Refusal, SESSION_PATH, of_commit,
+    Answer, BOOTSTRAP_PATH, DM1_PATH, Head, REPOSITORY_PATH, Refusal, SESSION_PATH, of_commit,
 };
 use crate::identity::{BootstrapDevice, SessionDevice};
 use crate::node::Node;
@@ -29,6 +30,7 @@ use crate::session_service;
 #[derive(Clone, Copy)]
 enum Room {
     Session,
+    Dm1,
     Bootstrap,
     Repository,
     Nowhere,
@@ -36,15 +38,9 @@ enum Room {
 
 /// The router of the device listener.
 pub(crate) fn router(node: Arc<Node>) -> Router {
-    let room = |room| {
-        any(
-            move |State(node): State<Arc<Node>>, request: Request<Body>| {
-                exchange(node, request, room)
-            },
-        )
-    };
     Router::new()
         .route(SESSION_PATH, room(Room::Session))
+        .route(DM1_PATH, room(Room::Dm1))
         .route(BOOTSTRAP_PATH, room(Room::Bootstrap))
         .route(
             &format!("{BOOTSTRAP_PATH}/{{*rest}}"),
@@ -58,11 +54,24 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
+/// The router of a listener without TLS: sessions of DM 1.x, and nothing else.
+pub(crate) fn plain_router(node: Arc<Node>) -> Router {
+    Router::new()
+        .route(DM1_PATH, room(Room::Dm1))
+        .fallback(room(Room::Nowhere))
+        .with_state(node)
+}
+
+fn room(room: Room) -> MethodRouter<Arc<Node>> {
+    any(move |State(node): State<Arc<Node>>, request: Request<Body>| exchange(node, request, room))
+}
+
 async fn exchange(node: Arc<Node>, request: Request<Body>, room: Room) -> Response {
     let (head, body) = Head::read(&node, request);
     let mut request_body = Bytes::new();
     let outcome = match room {
         Room::Session => session(&node, &head, body, &mut request_body).await,
+        Room::Dm1 => dm1_service::exchange(&node, &head, body, &mut request_body).await,
         Room::Bootstrap => bootstrap(&node, &head, body).await,
         Room::Repository => repository::exchange(&node, &head, body, &mut request_body).await,
         Room::Nowhere => Err(Refusal::plain(

@@ -14,6 +14,8 @@ pub(crate) use refusal::{Refusal, of_commit};
 
 /// The path of DM sessions.
 pub const SESSION_PATH: &str = "/dm/2.0";
+/// The path of DM 1.x sessions.
+pub const DM1_PATH: &str = "/dm/1.x";
 /// The path of client-initiated bootstrap; anything may follow it.
 pub const BOOTSTRAP_PATH: &str = "/bootstrap";
 /// The path of the data repository.

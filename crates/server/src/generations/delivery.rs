@@ -79,7 +79,7 @@ fn secret(node: &Node, credential: &Credential) -> Option<NewSecret> {
             let kind = SHA256_DIGEST;
             NewSecret::Noti(AuthNoti { kind, data, secret })
         }
-        CredentialProof::BootstrapCode { .. } => return None,
+        CredentialProof::BootstrapCode { .. } | CredentialProof::Dm1Account { .. } => return None,
     })
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn revoke(
     let mut done = Revoked::default();
     let wanted = |one: &&Credential| {
         let of_scope = match scope {
-            None => one.scope != CredentialScope::Device,
+            None => !matches!(one.scope, CredentialScope::Device | CredentialScope::Dm1),
             Some(scope) => one.scope.name() == scope.name(),
         };
         of_scope && one.revoked_at.is_none() && one.tries_left.is_none()

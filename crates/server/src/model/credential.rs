@@ -96,6 +96,12 @@ pub enum CredentialProof {
         /// 16 random octets that tell it from the others.
         id: [u8; 16],
     },
+    /// The account of a device that speaks DM 1.x, found by the name of its client's credential, which no other device has. Its row stands for both
+    /// directions: what is sealed in it holds every secret and nonce of both.
+    Dm1Account {
+        /// `AAuthName` of the client's credential: 1 to 128 octets without control characters.
+        user: String,
+    },
 }
 
 /// What a credential opens.
@@ -109,6 +115,8 @@ pub enum CredentialScope {
     Device,
     /// No door of the server's: its own proof in Notifications.
     Notification,
+    /// Sessions of DM 1.x, and nothing of DM 2.0.
+    Dm1,
 }
 
 impl Credential {
@@ -162,14 +170,17 @@ impl CredentialProof {
             Self::Psk { .. } => "psk",
             Self::HttpUser { .. } => "http-user",
             Self::Notification { .. } => "notification",
+            Self::Dm1Account { .. } => "dm1-account",
         }
     }
 
-    /// The name it is found by: PSK identity, HTTP user. None for the kinds that have none.
+    /// The name it is found by: PSK identity, HTTP user, account name. None for the kinds that have none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Psk { identity: name, .. } | Self::HttpUser { user: name } => Some(name),
+            Self::Psk { identity: name, .. }
+            | Self::HttpUser { user: name }
+            | Self::Dm1Account { user: name } => Some(name),
             Self::Certificate(_) | Self::BootstrapCode { .. } | Self::Notification { .. } => None,
         }
     }
@@ -182,7 +193,7 @@ impl CredentialProof {
             Self::Certificate(fingerprint) => context.extend(fingerprint),
             Self::BootstrapCode { salt, hash } => context.extend(salt.iter().chain(hash)),
             Self::Psk { identity, nr } => context.extend(psk_octets(identity, *nr)),
-            Self::HttpUser { user } => context.extend(user.as_bytes()),
+            Self::HttpUser { user } | Self::Dm1Account { user } => context.extend(user.as_bytes()),
             Self::Notification { id } => context.extend(id),
         }
         context
@@ -201,11 +212,12 @@ pub(crate) fn psk_octets(identity: &str, nr: u32) -> Vec<u8> {
 
 impl CredentialScope {
     /// Every scope there is.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Bootstrap,
         Self::Session,
         Self::Device,
         Self::Notification,
+        Self::Dm1,
     ];
 
     /// The stable name in store and API.
@@ -216,6 +228,7 @@ impl CredentialScope {
             Self::Session => "session",
             Self::Device => "device",
             Self::Notification => "notification",
+            Self::Dm1 => "dm1",
         }
     }
 

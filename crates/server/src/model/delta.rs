@@ -66,6 +66,8 @@ pub enum CredentialChange {
     EndEscrow(CredentialProof),
     /// It opens nothing any more.
     Revoke(CredentialProof),
+    /// What is sealed in it from now on.
+    Reseal(CredentialProof, Vec<u8>),
     /// A wrong bootstrap code was tried: one try less for every code of the device.
     WrongCode,
 }

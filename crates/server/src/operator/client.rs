@@ -1,6 +1,7 @@
 //! A client of `/api/v1`, for `omadm device …` and for tests.
 
 mod admissions;
+mod dm1;
 mod objects;
 
 use bytes::Bytes;

@@ -9,13 +9,14 @@ use omadm_bootstrap::EventId;
 use omadm_dm2::Command;
 use omadm_mo::DevId;
 use omadm_session::server::MAX_OCTETS;
-use omadm_session::server::queue::{NeutralCommand, told};
+use omadm_session::server::queue::{DeviceLayout, NeutralCommand, told};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, unknown};
 use super::notify_at::{call_body, calls};
 use super::types::{CommandBody, CommandPage, CommandReleased, NewCommands};
+use crate::dm1_service;
 use crate::entropy::{correlation, random};
 use crate::generations::{Book, take_back};
 use crate::model::{
@@ -24,7 +25,7 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::notification_service::{call, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
-use crate::session_service::queue::{Spoken, name, spoken, uri};
+use crate::session_service::queue::{Spoken, name, spoken, spoken1, uri};
 use crate::store::CommitError;
 
 /// How often a change is made again after other commits of the device came between.
@@ -47,10 +48,11 @@ pub(super) async fn queue(
 ) -> Result<(StatusCode, Json<CommandPage>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let mut queued = Vec::new();
+    let layout = dm1_layout(&node, &dev_id).await?;
     let notify = new.notify;
     for (nr, words) in wanted(new)?.into_iter().enumerate() {
         let id = CommandId(EventId::of(random()?));
-        expressible(&node, &id, &words, nr)?;
+        expressible(&node, layout.as_ref(), &id, &words, nr)?;
         queued.push((id, words));
     }
     for _again in 0..RETRIES {
@@ -330,10 +332,31 @@ fn of_dm2(words: &[&str], at: &str) -> Result<Vec<String>, Refused> {
     Ok(command.write())
 }
 
+/// Where a device that has an account of DM 1.x keeps its objects; none for one that speaks DM 2.0.
+async fn dm1_layout(node: &Node, dev_id: &DevId) -> Result<Option<DeviceLayout>, Refused> {
+    let credentials = node.store.credentials(dev_id).await?;
+    let Some(row) = dm1_service::account_row(&credentials) else {
+        return Ok(None);
+    };
+    let account = dm1_service::Account::open(node, row)?;
+    let model = account.device_model();
+    Ok(Some(dm1_service::layout(&node.registry, &model)))
+}
+
 /// 422 where the device's generation has no word for the command: it would never leave.
-fn expressible(node: &Node, id: &CommandId, words: &[String], nr: usize) -> Result<(), Refused> {
-    match spoken(node, id, words) {
-        Spoken::As(_) => Ok(()),
+fn expressible(
+    node: &Node,
+    dm1: Option<&DeviceLayout>,
+    id: &CommandId,
+    words: &[String],
+    nr: usize,
+) -> Result<(), Refused> {
+    let said = match dm1 {
+        Some(layout) => spoken1(words, layout).map(drop),
+        None => spoken(node, id, words).map(drop),
+    };
+    match said {
+        Spoken::As(()) => Ok(()),
         Spoken::NotExpressible(cause) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             let problem = Problem::new(status, format!("command {}: {cause}", nr + 1));

@@ -274,7 +274,9 @@ pub(super) fn name(proof: &CredentialProof) -> String {
             identity,
             nr: nr @ 1..,
         } => format!("psk.{nr}:{identity}"),
-        CredentialProof::Psk { .. } | CredentialProof::HttpUser { .. } => {
+        CredentialProof::Psk { .. }
+        | CredentialProof::HttpUser { .. }
+        | CredentialProof::Dm1Account { .. } => {
             format!("{}:{}", proof.kind(), proof.name().unwrap_or_default())
         }
     }

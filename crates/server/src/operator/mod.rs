@@ -13,6 +13,8 @@ mod command_types;
 mod commands;
 mod credentials;
 mod devices;
+mod dm1;
+mod dm1_types;
 mod events;
 mod generations;
 mod metrics;
@@ -73,6 +75,9 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             "/devices/{dev_id}/commands/{id}/release",
             post(commands::release),
         )
+        .route("/devices/{dev_id}/dm1", get(dm1::show).post(dm1::add))
+        .route("/devices/{dev_id}/dm1/rotate", post(dm1::rotate))
+        .route("/devices/{dev_id}/dm1/revoke", post(dm1::revoke))
         .route("/devices/{dev_id}/rotations", post(generations::rotate))
         .route(
             "/devices/{dev_id}/generations/boot/accept",

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    admissions, allow_list, bootstraps, commands, credentials, devices, events, generations,
+    admissions, allow_list, bootstraps, commands, credentials, devices, dm1, events, generations,
     notifications, notify_at, objects, profiles, triggers,
 };
 
@@ -18,6 +18,10 @@ use super::{
         devices::show,
         credentials::add,
         credentials::revoke,
+        dm1::add,
+        dm1::show,
+        dm1::rotate,
+        dm1::revoke,
         generations::rotate,
         generations::revoke,
         generations::accept,

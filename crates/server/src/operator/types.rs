@@ -13,6 +13,9 @@ pub use super::admission_types::{
 };
 pub use super::call_types::{CallBody, NotifyAt};
 pub use super::command_types::{CommandBody, CommandPage, CommandReleased, NewCommands};
+pub use super::dm1_types::{
+    Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
+};
 
 /// A device to be registered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -105,7 +105,7 @@ fn is_issued(credential: &Credential) -> bool {
         CredentialScope::Bootstrap => credential.generation == Generation::Boot,
         // A further key of a PSK identity, until it takes the place of the former one.
         CredentialScope::Device => credential.generation == Generation::Pending,
-        CredentialScope::Notification => false,
+        CredentialScope::Notification | CredentialScope::Dm1 => false,
     }
 }
 

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_bootstrap::Utc;
+use omadm_dm1::syncml::Command as Command1;
 use omadm_dm2::Command;
 use omadm_mo::{CacheValidator, DevId, ServerUri};
-use omadm_session::server::queue::{NeutralCommand, NotExpressible, executes, to_dm2};
+use omadm_session::server::dm1::WantedCommand1;
+use omadm_session::server::queue::{
+    DeviceLayout, NeutralCommand, NotExpressible, executes, to_dm1, to_dm2,
+};
 use omadm_session::server::{CommandOutcome, MAX_COMMANDS, SentCommand, WantedCommand};
 
 use super::known::{Keeping, Known};
@@ -20,7 +24,7 @@ use crate::store::StoreError;
 const LOOKED_FOR: usize = 2 * MAX_COMMANDS;
 
 /// A device's open commands, and what becomes of them in one exchange.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     open: Vec<QueuedCommand>,
     changed: BTreeSet<u64>,
     /// What is known of what these commands read, by their numbers.
@@ -29,7 +33,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Reads what is open; where the device's row says that nothing is, without asking the store.
-    pub(super) async fn load(node: &Node, device: &Device) -> Result<Self, StoreError> {
+    pub(crate) async fn load(node: &Node, device: &Device) -> Result<Self, StoreError> {
         let open = if device.open_commands > 0 {
             node.store.open_commands(&device.dev_id).await?
         } else {
@@ -43,7 +47,7 @@ impl Queue {
     }
 
     /// What the session is to send, with the validators of what is kept (§10).
-    pub(super) async fn wanted(
+    pub(crate) async fn wanted(
         &mut self,
         node: &Node,
         dev_id: &DevId,
@@ -75,14 +79,14 @@ impl Queue {
     }
 
     /// No session runs that could still tell the outcome of what was sent.
-    pub(super) fn lose_all(&mut self, delta: &mut ExchangeDelta, correlation: &str) {
+    pub(crate) fn lose_all(&mut self, delta: &mut ExchangeDelta, correlation: &str) {
         for at in 0..self.open.len() {
             self.lose(at, delta, correlation);
         }
     }
 
     /// The outcomes of these commands of a session that is over are unknown.
-    pub(super) fn lose_these(
+    pub(crate) fn lose_these(
         &mut self,
         sent: &[SentCommand],
         delta: &mut ExchangeDelta,
@@ -95,14 +99,66 @@ impl Queue {
         }
     }
 
+    /// What a session of DM 1.x is to send.
+    pub(crate) fn wanted1(&self, layout: &DeviceLayout) -> Vec<WantedCommand1> {
+        let ready = self.open.iter();
+        let ready = ready.filter(|queued| queued.state != CommandState::Held);
+        let wanted = ready.filter_map(|queued| match spoken1(&queued.words, layout) {
+            Spoken::As(command) => Some(WantedCommand1 {
+                id: queued.id.to_string(),
+                command,
+            }),
+            Spoken::NotExpressible(_) | Spoken::Unreadable => {
+                tracing::warn!(command = %queued.id, "a queued command is none of DM 1.x");
+                None
+            }
+        });
+        wanted.collect()
+    }
+
+    /// The outcome of this command is unknown.
+    pub(crate) fn lose_by(&mut self, id: &str, delta: &mut ExchangeDelta, correlation: &str) {
+        if let Some(at) = self.place_of(id) {
+            self.lose(at, delta, correlation);
+        }
+    }
+
+    /// This command was answered with this status and result; its name and place.
+    pub(crate) fn answered_by(
+        &mut self,
+        id: &str,
+        status: u16,
+        result: Option<String>,
+        now: Utc,
+    ) -> Option<(String, Option<String>)> {
+        let at = self.place_of(id)?;
+        let command = self.open.get_mut(at)?;
+        self.changed.insert(command.nr);
+        command.state = CommandState::Answered;
+        command.status = Some(status);
+        command.result = result;
+        command.ended_at = Some(now);
+        Some((name(command), uri(command)))
+    }
+
     /// The command stands in the answer to the device.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         &mut self,
         sent: &SentCommand,
         session: Option<&String>,
         now: Utc,
     ) -> Option<EventKind> {
-        let at = self.place(sent.id.as_ref())?;
+        self.sent_by(sent.id.as_ref()?, session, now)
+    }
+
+    /// The command of this id stands in the answer to the device.
+    pub(crate) fn sent_by(
+        &mut self,
+        id: &str,
+        session: Option<&String>,
+        now: Utc,
+    ) -> Option<EventKind> {
+        let at = self.place_of(id)?;
         let command = self.open.get_mut(at)?;
         self.changed.insert(command.nr);
         command.state = CommandState::Sent;
@@ -119,7 +175,7 @@ impl Queue {
     }
 
     /// Its status came.
-    pub(super) fn answered(&mut self, outcome: &CommandOutcome, now: Utc) {
+    pub(crate) fn answered(&mut self, outcome: &CommandOutcome, now: Utc) {
         let Some(at) = self.place(outcome.id.as_ref()) else {
             return;
         };
@@ -145,12 +201,12 @@ impl Queue {
     }
 
     /// Whether nothing became of any command.
-    pub(super) fn is_unchanged(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.changed.is_empty()
     }
 
     /// What became of the commands, each once.
-    pub(super) fn changes(self) -> impl Iterator<Item = CommandChange> {
+    pub(crate) fn changes(self) -> impl Iterator<Item = CommandChange> {
         let Self { open, changed, .. } = self;
         let changed = open
             .into_iter()
@@ -181,25 +237,38 @@ impl Queue {
     }
 
     fn place(&self, id: Option<&String>) -> Option<usize> {
-        let id = id?;
+        self.place_of(id?)
+    }
+
+    fn place_of(&self, id: &str) -> Option<usize> {
         self.open
             .iter()
             .position(|command| command.id.0.as_str() == id)
     }
 }
 
-/// How DM 2.0 says a queued command.
-pub(crate) enum Spoken {
+/// How a generation says a queued command.
+pub(crate) enum Spoken<C> {
     /// So.
-    As(Command),
+    As(C),
     /// It has no word for it.
     NotExpressible(NotExpressible),
     /// This version does not read it.
     Unreadable,
 }
 
+impl<C> Spoken<C> {
+    pub(crate) fn map<D>(self, with: impl FnOnce(C) -> D) -> Spoken<D> {
+        match self {
+            Self::As(command) => Spoken::As(with(command)),
+            Self::NotExpressible(cause) => Spoken::NotExpressible(cause),
+            Self::Unreadable => Spoken::Unreadable,
+        }
+    }
+}
+
 /// The DM 2.0 command for these queued words.
-pub(crate) fn spoken(node: &Node, id: &CommandId, words: &[String]) -> Spoken {
+pub(crate) fn spoken(node: &Node, id: &CommandId, words: &[String]) -> Spoken<Command> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let Some(neutral) = NeutralCommand::read(&words) else {
         return Command::read(&words).map_or(Spoken::Unreadable, Spoken::As);
@@ -209,6 +278,21 @@ pub(crate) fn spoken(node: &Node, id: &CommandId, words: &[String]) -> Spoken {
         return Spoken::Unreadable;
     };
     to_dm2(&neutral, &document_at).map_or_else(Spoken::NotExpressible, Spoken::As)
+}
+
+/// The DM 1.x command for these queued words.
+pub(crate) fn spoken1(words: &[String], layout: &DeviceLayout) -> Spoken<Command1> {
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match NeutralCommand::read(&words) {
+        Some(Ok(neutral)) => {
+            to_dm1(&neutral, layout).map_or_else(Spoken::NotExpressible, Spoken::As)
+        }
+        Some(Err(_)) => Spoken::Unreadable,
+        None => match Command::read(&words) {
+            Ok(command) => Spoken::NotExpressible(NotExpressible::Dm2InDm1(command.name())),
+            Err(_) => Spoken::Unreadable,
+        },
+    }
 }
 
 /// From one time to another; clocks may differ.

@@ -6,6 +6,7 @@ use omadm_session::server::SessionState;
 
 use super::NO_PACKAGE;
 use super::queue::Queue;
+use crate::dm1_service::stored_session;
 use crate::entropy::correlation;
 use crate::model::{EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
@@ -44,13 +45,22 @@ async fn end(node: &Node, dev_id: &DevId) -> Result<bool, StoreError> {
     let correlation = correlation();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), now);
     delta.session = SessionChange::End;
-    let aborted = EventKind::SessionAborted {
-        reason: NO_PACKAGE.to_owned(),
-        session: SessionState::from_text(&session.state)
-            .ok()
-            .map(|state| state.id),
-    };
-    delta.events.push(event(aborted, &correlation));
+    let of_dm1 = stored_session(node, dev_id, &session.state);
+    // One of DM 1.x that ended was kept for repeats alone.
+    if of_dm1.as_ref().is_none_or(|state| !state.ended) {
+        let of_dm2 = SessionState::from_text(&session.state).ok();
+        let aborted = EventKind::SessionAborted {
+            reason: if of_dm1.is_some() {
+                "no message came for an hour".to_owned()
+            } else {
+                NO_PACKAGE.to_owned()
+            },
+            session: of_dm2
+                .map(|state| state.id)
+                .or_else(|| of_dm1.map(|state| state.id)),
+        };
+        delta.events.push(event(aborted, &correlation));
+    }
     let mut queue = Queue::load(node, &device).await?;
     queue.lose_all(&mut delta, &correlation);
     delta.commands.extend(queue.changes());

@@ -16,6 +16,7 @@ const CERTIFICATE: &str = "certificate";
 const PSK: &str = "psk";
 const HTTP_USER: &str = "http-user";
 const NOTIFICATION: &str = "notification";
+const DM1_ACCOUNT: &str = "dm1-account";
 /// `kind` of a bootstrap code's row.
 pub(super) const BOOTSTRAP_CODE: &str = "bootstrap-code";
 
@@ -68,7 +69,9 @@ pub(super) fn proof_columns(proof: &CredentialProof) -> (&'static str, Vec<u8>) 
         CredentialProof::Psk { identity, nr } => {
             [kind.as_bytes(), b"\0", &psk_octets(identity, *nr)].concat()
         }
-        CredentialProof::HttpUser { user } => [kind.as_bytes(), b"\0", user.as_bytes()].concat(),
+        CredentialProof::HttpUser { user } | CredentialProof::Dm1Account { user } => {
+            [kind.as_bytes(), b"\0", user.as_bytes()].concat()
+        }
         CredentialProof::Notification { id } => [kind.as_bytes(), b"\0", id].concat(),
     };
     (kind, octets)
@@ -291,6 +294,9 @@ fn read_proof(kind: &str, proof: &[u8]) -> Option<CredentialProof> {
             Some(CredentialProof::Psk { identity, nr })
         }
         HTTP_USER => Some(CredentialProof::HttpUser {
+            user: read_name(kind, proof)?,
+        }),
+        DM1_ACCOUNT => Some(CredentialProof::Dm1Account {
             user: read_name(kind, proof)?,
         }),
         NOTIFICATION => {

@@ -312,6 +312,11 @@ fn credential<'a>(
             vec![dev_id, Value::Octets(proof_columns(proof).1.into()), Value::Number(delta.at.0)],
         )
         .or(unknown),
+        CredentialChange::Reseal(proof, sealed) => Statement::new(
+            "UPDATE credentials SET sealed = ?3 WHERE dev_id = ?1 AND proof = ?2",
+            vec![dev_id, Value::Octets(proof_columns(proof).1.into()), Value::Octets(sealed.into())],
+        )
+        .or(unknown),
         CredentialChange::WrongCode => Statement::new(
             "UPDATE credentials SET tries_left = tries_left - 1 WHERE dev_id = ?1 AND kind = ?2 AND tries_left > 0",
             vec![dev_id, text(BOOTSTRAP_CODE)],

@@ -97,13 +97,13 @@ const RULES: [Rule; 18] = [
                 WHERE c.proof IS NULL",
     },
     Rule {
-        broken: "credentials that no certificate, PSK identity or HTTP user leads to",
+        broken: "credentials that no certificate, PSK identity, HTTP user or account name leads to",
         found: "SELECT c.dev_id AS who FROM credentials AS c LEFT JOIN certificates AS t ON t.fingerprint = c.proof AND t.dev_id = c.dev_id
                 WHERE c.kind NOT IN ('bootstrap-code', 'notification') AND t.fingerprint IS NULL",
     },
     Rule {
-        broken: "PSKs, HTTP passwords and Notification secrets without their secret",
-        found: "SELECT dev_id AS who FROM credentials WHERE kind IN ('psk', 'http-user', 'notification') AND sealed IS NULL",
+        broken: "PSKs, HTTP passwords, Notification secrets and DM 1.x accounts without their secret",
+        found: "SELECT dev_id AS who FROM credentials WHERE kind IN ('psk', 'http-user', 'notification', 'dm1-account') AND sealed IS NULL",
     },
 ];
 

@@ -105,11 +105,11 @@ async fn each_contradiction_is_found_alone() {
         ),
         (
             "DELETE FROM certificates WHERE dev_id LIKE '%1'",
-            "no certificate, PSK identity or HTTP user leads to",
+            "no certificate, PSK identity, HTTP user or account name leads to",
         ),
         (
             "DELETE FROM certificates WHERE fingerprint = x'70736b006e616d65'",
-            "no certificate, PSK identity or HTTP user leads to",
+            "no certificate, PSK identity, HTTP user or account name leads to",
         ),
         (
             "UPDATE credentials SET sealed = NULL WHERE kind = 'http-user'",

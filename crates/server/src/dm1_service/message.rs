@@ -1,0 +1,236 @@
+//! One message: account and session are loaded by what it names, the reducer decides, and what it decides is durable before the answer leaves.
+
+use ::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_dm1::credential::CredentialType;
+use omadm_mo::{DevId, Secret};
+use omadm_session::server::dm1::{
+    AccountFacts, Channel, Dm1Reply, Dm1SessionState, Dm1Step, Identified, MessageIn, RespUriUse,
+    ServerFacts, advance,
+};
+use omadm_tls::Verdict;
+
+use super::account::Account;
+use super::{account_row, layout, story};
+use crate::entropy::random;
+use crate::exchange::{Head, Refusal, of_commit};
+use crate::model::{
+    Credential, CredentialChange, CredentialProof, Device, DeviceChange, ExchangeDelta,
+    SessionChange, SessionRow,
+};
+use crate::node::Node;
+use crate::session_service::queue::Queue;
+use crate::store::{CommitError, StoreError};
+
+/// What the text of a stored session of DM 1.x begins with; base64 of what is sealed follows.
+const SESSION_PREFIX: &str = "dm1:";
+
+/// A message as it came.
+pub(super) struct Incoming<'a> {
+    pub(super) server: &'a ServerFacts,
+    pub(super) identified: &'a Identified,
+    pub(super) body: &'a [u8],
+    pub(super) mac: Option<&'a str>,
+    pub(super) token: Option<&'a str>,
+}
+
+/// What became of a message.
+pub(super) enum Advanced {
+    /// What it led to is durable, and this is the answer.
+    Answer(Dm1Reply),
+    /// The device moved on in between; nothing was kept.
+    Conflict,
+}
+
+/// The account that a message names, with the device's row.
+struct Known {
+    row: Credential,
+    user: String,
+    device: Device,
+    account: Account,
+}
+
+pub(super) async fn advance_once(
+    node: &Node,
+    head: &Head,
+    incoming: &Incoming<'_>,
+) -> Result<Advanced, Refusal> {
+    let name = incoming.identified.account();
+    let known = known(node, name).await?;
+    let connection = format!("{}/{}", node.dm1.instance, head.connection);
+    let certificate = match &known {
+        Some(known) => own_certificate(node, head, &known.device.dev_id).await?,
+        None => None,
+    };
+    let message = MessageIn {
+        body: incoming.body,
+        identified: incoming.identified,
+        mac: incoming.mac,
+        token: incoming.token,
+        channel: Channel {
+            encrypted: head.peer.is_some(),
+            connection: Some(&connection),
+            certificate: certificate.as_deref(),
+        },
+    };
+    let entropy = random()
+        .map_err(|error| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let step = |state, account: Option<&AccountFacts>| {
+        advance(head.now, &entropy, incoming.server, state, account, message)
+    };
+    let Some(Known {
+        row,
+        user,
+        device,
+        mut account,
+    }) = known
+    else {
+        let step = step(None, None);
+        tracing::info!(
+            correlation = head.correlation,
+            "a DM 1.x message of an unknown account was challenged"
+        );
+        return Ok(Advanced::Answer(step.reply));
+    };
+    let dev_id = &device.dev_id;
+    let failures = node.dm1.failed.of(&user, head.from, head.now);
+    let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), head.now);
+    let mut queue = Queue::load(node, &device).await?;
+    let before = match node.store.session(dev_id).await? {
+        Some(row) if row.expires_at > head.now => stored_session(node, dev_id, &row.state),
+        _ => None,
+    };
+    if before.is_none() {
+        queue.lose_all(&mut delta, &head.correlation);
+    }
+    let layout = layout(&node.registry, &account.device_model());
+    let mut facts = account.facts(&user, dev_id, failures, queue.wanted1(&layout));
+    if head.peer.is_none() {
+        in_clear(&mut facts);
+    }
+    let Dm1Step {
+        state,
+        delta: said,
+        reply,
+    } = step(before.clone(), Some(&facts));
+    if said.failed {
+        node.dm1.failed.count(&user, head.from, head.now);
+    }
+    if !said.proven {
+        story::unproven(node, head, dev_id, &user, &said);
+        // A repeated message is answered from the store, a stranger's changes nothing (M03, M12).
+        return Ok(Advanced::Answer(reply));
+    }
+    node.dm1.failed.clear(&user, head.from);
+    if state == before && said.events.is_empty() && queue.is_unchanged() {
+        return Ok(Advanced::Answer(reply));
+    }
+    if account.take(&said) {
+        let sealed = account.seal(node, &row.proof, dev_id).map_err(|error| {
+            Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        })?;
+        let reseal = CredentialChange::Reseal(row.proof.clone(), sealed);
+        delta.credentials.push(reseal);
+    }
+    if row
+        .used_at
+        .is_none_or(|at| head.now.millis_since(at) >= 3_600_000)
+    {
+        let used = CredentialChange::Used(row.proof.clone());
+        delta.credentials.push(used);
+    }
+    if let Some(leaves) = &said.dev_info {
+        let json = serde_json::json!(leaves).to_string();
+        delta.device.push(DeviceChange::DevInfo(json));
+    }
+    story::tell(&said, &user, &mut queue, &mut delta, &head.correlation);
+    delta.commands.extend(queue.changes());
+    delta.device.push(DeviceChange::Seen);
+    delta.session = match &state {
+        Some(state) => SessionChange::Set(SessionRow {
+            state: session_text(node, dev_id, state)?,
+            expires_at: state.deadline(),
+        }),
+        None => SessionChange::End,
+    };
+    match node.store.commit(delta).await {
+        Ok(_) => Ok(Advanced::Answer(reply)),
+        Err(CommitError::Conflict) => Ok(Advanced::Conflict),
+        Err(error) => Err(of_commit(node, error)),
+    }
+}
+
+/// Without TLS each message proves itself, by MD5 or MAC: what a passive listener reads opens nothing for him.
+fn in_clear(facts: &mut AccountFacts) {
+    facts.credential = facts.credential.max(CredentialType::Md5);
+    facts.model.quirks.resp_uri = RespUriUse::IgnoresAndReconnects;
+}
+
+/// The account of this name; where a client gives none, that of the device (M19).
+async fn known(node: &Node, name: &str) -> Result<Option<Known>, Refusal> {
+    let proof = CredentialProof::Dm1Account {
+        user: name.to_owned(),
+    };
+    let row = match node.store.credential(&proof).await? {
+        Some(row) if row.revoked_at.is_none() => Some(row),
+        Some(_) => None,
+        None => match DevId::parse(name) {
+            Ok(dev_id) => account_row(&node.store.credentials(&dev_id).await?).cloned(),
+            Err(_) => None,
+        },
+    };
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let Some(device) = node.store.device(&row.dev_id).await? else {
+        return Ok(None);
+    };
+    let account = Account::open(node, &row).map_err(|error| {
+        tracing::error!(device = %row.dev_id, %error, "a DM 1.x account cannot be used");
+        Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    })?;
+    Ok(Some(Known {
+        user: row.proof.name().unwrap_or_default().to_owned(),
+        row,
+        device,
+        account,
+    }))
+}
+
+/// The fingerprint of the client certificate, where it is trusted and this device's.
+async fn own_certificate(
+    node: &Node,
+    head: &Head,
+    dev_id: &DevId,
+) -> Result<Option<String>, StoreError> {
+    let peer = head.peer.as_ref();
+    let trusted = peer.filter(|peer| matches!(peer.verdict(), Verdict::Trusted { .. }));
+    let Some(print) = trusted.and_then(omadm_tls::PeerIdentity::fingerprint) else {
+        return Ok(None);
+    };
+    let proof = CredentialProof::Certificate(*print.octets());
+    let held = node.store.credential(&proof).await?;
+    let own = held.is_some_and(|held| held.dev_id == *dev_id && held.revoked_at.is_none());
+    Ok(own.then(|| print.to_string()))
+}
+
+fn session_context(dev_id: &DevId) -> Vec<u8> {
+    format!("session/dm1/{dev_id}").into_bytes()
+}
+
+fn session_text(node: &Node, dev_id: &DevId, state: &Dm1SessionState) -> Result<String, Refusal> {
+    let sealed = node
+        .sealing
+        .seal(&session_context(dev_id), &state.to_text());
+    let sealed = sealed
+        .map_err(|error| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(format!("{SESSION_PREFIX}{}", STANDARD.encode(sealed)))
+}
+
+/// A session of DM 1.x from the text of its row; none for one of DM 2.0, of another version, or that cannot be opened.
+pub(crate) fn stored_session(node: &Node, dev_id: &DevId, text: &str) -> Option<Dm1SessionState> {
+    let sealed = STANDARD.decode(text.strip_prefix(SESSION_PREFIX)?).ok()?;
+    let opened: Secret = node.sealing.open(&session_context(dev_id), &sealed).ok()?;
+    Dm1SessionState::from_text(opened.expose()).ok()
+}

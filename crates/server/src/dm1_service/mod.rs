@@ -1,0 +1,51 @@
+//! The DM 1.x service: one message in, one durable delta, one answer out (`dm1x.md` §1.9, §1.10). The session itself is the core's
+//! (`omadm_session::server::dm1`).
+
+mod account;
+mod failures;
+mod http;
+mod message;
+pub(crate) mod models;
+mod story;
+
+pub(crate) use account::{Account, AccountError, provisioned};
+use failures::FailedCreds;
+pub(crate) use http::exchange;
+pub(crate) use message::stored_session;
+
+use omadm_mo::standard::MoRegistry;
+use omadm_session::server::dm1::DeviceModel;
+use omadm_session::server::queue::{DeviceLayout, Root};
+
+use crate::entropy::correlation;
+use crate::model::{Credential, CredentialProof};
+
+/// What a node knows beside the store.
+pub(crate) struct Dm1Node {
+    /// Tells the connections of this node from those of others.
+    instance: String,
+    failed: FailedCreds,
+}
+
+impl Dm1Node {
+    pub(crate) fn new() -> Self {
+        Self {
+            instance: format!("{}{}", correlation(), correlation()),
+            failed: FailedCreds::default(),
+        }
+    }
+}
+
+/// The account that opens sessions of DM 1.x for this device, among its credentials.
+pub(crate) fn account_row(credentials: &[Credential]) -> Option<&Credential> {
+    let is_it = |one: &&Credential| {
+        one.revoked_at.is_none() && matches!(one.proof, CredentialProof::Dm1Account { .. })
+    };
+    credentials.iter().find(is_it)
+}
+
+/// Where devices of this model keep their objects.
+pub(crate) fn layout(registry: &MoRegistry, model: &DeviceModel) -> DeviceLayout {
+    let accounts = Root::Instances(model.quirks.accounts.clone());
+    DeviceLayout::of(registry).with("urn:oma:mo:oma-dm-dmacc:1.0", accounts)
+}

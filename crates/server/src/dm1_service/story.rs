@@ -1,0 +1,276 @@
+//! What a message means for the device's story and its queue.
+
+use ::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_dm1::syncml::Data;
+use omadm_mo::DevId;
+use omadm_session::server::dm1::{
+    AbortReason, Aborter, BootstrapReport, CommandOutcome1, Direction, Dm1Delta, Dm1Event,
+    HeldCause, NotSentCause, Outcome, ReceivedAlert, ResultItem,
+};
+use serde_json::json;
+
+use crate::exchange::Head;
+use crate::model::{DeviceChange, EventKind, ExchangeDelta};
+use crate::node::{Node, event};
+use crate::session_service::queue::Queue;
+
+/// How proofs of these accounts are called in events.
+const PROOF: &str = "dm1-account";
+/// Longest data of an alert that an event keeps whole, in octets.
+const ALERT_DATA_OCTETS: usize = 4096;
+
+/// What a message tells that proves nothing: an operator learns of what he may have to decide, and of nothing that anybody could fill the log with.
+pub(super) fn unproven(node: &Node, head: &Head, dev_id: &DevId, user: &str, said: &Dm1Delta) {
+    for what in &said.events {
+        let detail = match what {
+            Dm1Event::RecoveryHeld { cause } => format!(
+                "the secret that {user} was provisioned with was proven, and does not count: {}",
+                held(*cause)
+            ),
+            Dm1Event::OtherDevice { claimed } => {
+                format!("the account {user} was proven by another device, {claimed:?}")
+            }
+            Dm1Event::TwoHolders => {
+                format!("two hold the account {user}: a secret that a recovery replaced was used")
+            }
+            Dm1Event::AttemptsExhausted => {
+                format!("too many wrong credentials for {user}: none is looked at for a while")
+            }
+            other => {
+                tracing::debug!(correlation = head.correlation, device = %dev_id, event = ?other, "DM 1.x");
+                continue;
+            }
+        };
+        tracing::warn!(correlation = head.correlation, device = %dev_id, "{detail}");
+        let refused = EventKind::RequestRefused {
+            path: head.path.clone(),
+            status: StatusCode::UNAUTHORIZED.as_u16(),
+            cause: None,
+            claimed: Some(dev_id.to_string()),
+            fingerprint: None,
+            subject: None,
+            detail,
+        };
+        node.refused_stranger(Some(dev_id.clone()), refused, &head.correlation);
+    }
+}
+
+/// Adds what a proven message tells: events, what became of commands, a bootstrap.
+pub(super) fn tell(
+    said: &Dm1Delta,
+    user: &str,
+    queue: &mut Queue,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) {
+    let recovered = said.events.iter().filter_map(|what| match what {
+        Dm1Event::Recovered(direction) => Some(scope(*direction).to_owned()),
+        _ => None,
+    });
+    let recovered: Vec<_> = recovered.collect();
+    if said.bootstrap.is_some() || !recovered.is_empty() {
+        bootstrapped(said.bootstrap.as_ref(), recovered, delta, correlation);
+    }
+    for what in &said.events {
+        let kind = kind_of(what, said.session.as_ref(), user, queue, delta, correlation);
+        if let Some(kind) = kind {
+            tracing::info!(correlation, device = %delta.dev_id, event = serde_json::to_string(&kind).unwrap_or_default(), "session");
+            delta.events.push(event(kind, correlation));
+        }
+    }
+}
+
+fn kind_of(
+    what: &Dm1Event,
+    session: Option<&String>,
+    user: &str,
+    queue: &mut Queue,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Option<EventKind> {
+    let id = || session.cloned().unwrap_or_default();
+    Some(match what {
+        Dm1Event::Started { triggered, .. } => EventKind::SessionStarted {
+            causes: vec![format!("dm1:{}", if *triggered { 1200 } else { 1201 })],
+            session: session.cloned(),
+        },
+        Dm1Event::Superseded { session } => EventKind::SessionSuperseded {
+            session: Some(session.clone()),
+            outcome_unknown: Vec::new(),
+        },
+        Dm1Event::Promoted(direction) => EventKind::SecretRotated {
+            scope: scope(*direction).to_owned(),
+            proof: PROOF.to_owned(),
+            fingerprint: None,
+            name: Some(user.to_owned()),
+        },
+        Dm1Event::Rotating => EventKind::RotationQueued {
+            id: id(),
+            scope: "dm1".to_owned(),
+            proof: PROOF.to_owned(),
+            fingerprint: None,
+            name: Some(user.to_owned()),
+            reason: "session".to_owned(),
+        },
+        Dm1Event::RotationRefused { direction, code } => EventKind::RotationFailed {
+            id: id(),
+            scope: scope(*direction).to_owned(),
+            status: code.0,
+        },
+        Dm1Event::RecoveryHeld { .. } | Dm1Event::TwoHolders => EventKind::CredentialHeld {
+            fingerprint: None,
+            name: Some(user.to_owned()),
+        },
+        Dm1Event::Sent { id } => queue.sent_by(id, session, delta.at)?,
+        Dm1Event::Outcome(outcome) => outcome_of(outcome, session, queue, delta, correlation)?,
+        Dm1Event::Alert(alert) => received(alert, session),
+        Dm1Event::Aborted { by } => EventKind::SessionAborted {
+            reason: aborted(*by).to_owned(),
+            session: session.cloned(),
+        },
+        Dm1Event::ServerRefused => EventKind::SessionAborted {
+            reason: "the device accepted no credential of the server".to_owned(),
+            session: session.cloned(),
+        },
+        Dm1Event::Ended => EventKind::SessionEnded {
+            session: session.cloned(),
+        },
+        // Told with the bootstrap, or of no concern to an operator.
+        Dm1Event::Recovered(_)
+        | Dm1Event::Challenged { .. }
+        | Dm1Event::AttemptsExhausted
+        | Dm1Event::OtherDevice { .. }
+        | Dm1Event::ServerChallenged
+        | Dm1Event::BootstrapSeen { .. }
+        | Dm1Event::Irregular(_) => {
+            tracing::debug!(correlation, device = %delta.dev_id, event = ?what, "DM 1.x");
+            return None;
+        }
+    })
+}
+
+fn bootstrapped(
+    report: Option<&BootstrapReport>,
+    recovered: Vec<String>,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) {
+    let data = report.map(|report| &report.data);
+    let method = data.map(|data| data.method.name().to_owned());
+    let event_id = data.map(|data| data.id.to_string());
+    if let Some(data) = data {
+        let completed = EventKind::BootstrapCompleted {
+            bootstrap: None,
+            method: method.clone(),
+            kind: Some(data.kind.node_value().to_owned()),
+            event_id: event_id.clone(),
+        };
+        delta.events.push(event(completed, correlation));
+        delta.device.push(DeviceChange::Bootstrapped(data.method));
+    }
+    if data.is_none_or(|data| data.seq > 1) || !recovered.is_empty() {
+        let again = EventKind::Rebootstrapped {
+            bootstrap: None,
+            method,
+            event_id,
+            recovered,
+        };
+        delta.events.push(event(again, correlation));
+    }
+}
+
+fn outcome_of(
+    outcome: &CommandOutcome1,
+    session: Option<&String>,
+    queue: &mut Queue,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Option<EventKind> {
+    let (status, result) = match &outcome.outcome {
+        Outcome::Unknown => {
+            queue.lose_by(&outcome.id, delta, correlation);
+            return None;
+        }
+        Outcome::NotSent(NotSentCause::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE.as_u16(), None),
+        Outcome::NotSent(
+            NotSentCause::NotWritable | NotSentCause::NoCommand | NotSentCause::ChunksBroken,
+        ) => (StatusCode::BAD_REQUEST.as_u16(), None),
+        Outcome::Answered { code, results, .. } => (code.0, results_of(results)),
+    };
+    let (command, uri) = queue.answered_by(&outcome.id, status, result, delta.at)?;
+    Some(EventKind::CommandAnswered {
+        command,
+        uri,
+        status,
+        duration_ms: outcome.duration_ms,
+        id: Some(outcome.id.clone()),
+        session: session.cloned(),
+        uris: Vec::new(),
+    })
+}
+
+/// What a `Get` brought, as JSON: LocURI, format, type and data of each item; octets that are no text in base64.
+fn results_of(items: &[ResultItem]) -> Option<String> {
+    let all: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let (name, data) = match item.data.text() {
+                Some(text) => ("Data", text.to_owned()),
+                None => ("DataBase64", STANDARD.encode(item.data.octets())),
+            };
+            json!({"LocURI": item.uri, "Format": item.format, "Type": item.r#type, name: data})
+        })
+        .collect();
+    (!all.is_empty()).then(|| serde_json::Value::from(all).to_string())
+}
+
+fn received(alert: &ReceivedAlert, session: Option<&String>) -> EventKind {
+    let text = alert.data.as_ref().and_then(Data::text);
+    let whole = |text: &&str| text.len() <= ALERT_DATA_OCTETS;
+    let kept = text.map(|text| {
+        let end = text.floor_char_boundary(ALERT_DATA_OCTETS);
+        text.get(..end).unwrap_or_default()
+    });
+    EventKind::AlertReceived {
+        alert_type: alert.r#type.clone(),
+        source: alert.source.clone(),
+        session: session.cloned(),
+        target: None,
+        mark: alert.mark.clone(),
+        data_type: Some(alert.format.clone()),
+        data: kept.map(serde_json::Value::from),
+        data_octets: text.filter(|text| !whole(text)).map(str::len),
+    }
+}
+
+const fn scope(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Client => "dm1-client",
+        Direction::Server => "dm1-server",
+    }
+}
+
+const fn held(cause: HeldCause) -> &'static str {
+    match cause {
+        HeldCause::Revoked => "it was revoked",
+        HeldCause::WithoutEvent => "no bootstrap event came with it",
+        HeldCause::Replayable => "it came in clear, where anybody can repeat it",
+    }
+}
+
+const fn aborted(by: Aborter) -> &'static str {
+    match by {
+        Aborter::Client => "the device aborted it",
+        Aborter::Server(AbortReason::Unreadable) => "a message could not be read",
+        Aborter::Server(AbortReason::Repeated) => {
+            "a message number came again with another message"
+        }
+        Aborter::Server(AbortReason::Endless) => "a package of the device did not end",
+        Aborter::Server(AbortReason::TooLarge) => "the results of commands grew beyond the limit",
+        Aborter::Server(AbortReason::ServerRefused) => {
+            "the device accepted no credential of the server"
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Sessions of DM 1.x over the wire, by a client made of hand-written messages: XML and WBXML, TLS and none, every message to a server that was started anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use omadm_dm1::credential::{Nonce, UserHash};
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::syncml::{Command, Encoding, Message, Status};
+use omadm_mo::Secret;
+use omadm_server::operator::client::ApiError;
+use omadm_server::operator::types::{Dm1AccountAdded, Dm1Revocation, NewDm1Account};
+use support::{Answer, DEVICE, Rig};
+use tokio::net::TcpStream;
+
+const SW_V: &str = "urn:oma:mo:oma-dm-devdetail:1.0//SwV";
+const NAME: &str = "urn:oma:mo:oma-dm-dmacc:1.0/1/Name";
+
+/// A DM 1.2 client without a tree.
+struct Client {
+    encoding: Encoding,
+    user: String,
+    hash: UserHash,
+    server: UserHash,
+    session: u32,
+    msg_id: u32,
+    path: String,
+    /// Of the next Cred; none for a message without.
+    nonce: Option<Nonce>,
+    /// The last message as it was sent.
+    sent: Vec<u8>,
+}
+
+/// The device's Package 1.
+const PACKAGE1: &str = "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Replace><CmdID>2</CmdID>\
+    <Item><Source><LocURI>./DevInfo/DevId</LocURI></Source><Data>IMEI:493005100592800</Data></Item>\
+    <Item><Source><LocURI>./DevInfo/Man</LocURI></Source><Data>Acme</Data></Item>\
+    <Item><Source><LocURI>./DevInfo/Mod</LocURI></Source><Data>M1</Data></Item>\
+    <Item><Source><LocURI>./DevInfo/DmV</LocURI></Source><Data>1.2</Data></Item>\
+    <Item><Source><LocURI>./DevInfo/Lang</LocURI></Source><Data>en</Data></Item></Replace>";
+
+impl Client {
+    fn new(added: &Dm1AccountAdded, encoding: Encoding) -> Self {
+        let hash = |user: &str, secret: &str| UserHash::new(user, &Secret::from(secret.to_owned()));
+        let server_secret = added.server_secret.as_ref().unwrap();
+        Self {
+            encoding,
+            user: added.account.user.clone(),
+            hash: hash(&added.account.user, &added.client_secret),
+            server: hash(&added.account.server_id, server_secret),
+            session: 0xA0,
+            msg_id: 0,
+            path: "/dm/1.x".to_owned(),
+            nonce: None,
+            sent: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) {
+        self.session += 1;
+        self.msg_id = 0;
+        "/dm/1.x".clone_into(&mut self.path);
+    }
+
+    fn message(&mut self, commands: &str) -> Vec<u8> {
+        self.msg_id += 1;
+        let cred = self.nonce.take().map_or_else(String::new, |nonce| {
+            format!(
+                "<Cred><Meta><Type xmlns='syncml:metinf'>syncml:auth-md5</Type><Format xmlns='syncml:metinf'>b64</Format></Meta><Data>{}</Data></Cred>",
+                self.hash.md5(&nonce)
+            )
+        });
+        let xml = format!(
+            "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{:X}</SessionID><MsgID>{}</MsgID>\
+             <Target><LocURI>https://dm.example.com/dm</LocURI></Target><Source><LocURI>{DEVICE}</LocURI><LocName>{}</LocName></Source>{cred}</SyncHdr>\
+             <SyncBody>{commands}<Final/></SyncBody></SyncML>",
+            self.session, self.msg_id, self.user
+        );
+        let limits = MarkupLimits::MESSAGE;
+        let message = Message::decode(xml.as_bytes(), Encoding::Xml, limits).unwrap();
+        self.sent = message.encode(self.encoding).unwrap();
+        self.sent.clone()
+    }
+
+    /// Takes note of where the next message goes, and of the nonce of its Cred.
+    fn receive(&mut self, answer: &Answer) -> Message {
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, 200, "{text}");
+        assert_eq!(answer.header("content-type"), self.encoding.media_type());
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(
+            answer.header("content-length"),
+            answer.body.len().to_string()
+        );
+        let limits = MarkupLimits::MESSAGE;
+        let message = Message::decode(&answer.body, self.encoding, limits).unwrap();
+        if let Some(uri) = &message.header.resp_uri {
+            uri[uri.find("/dm/1.x").unwrap()..].clone_into(&mut self.path);
+        }
+        let nonce = statuses(&message).find_map(|status| {
+            let nonce = status.chal.as_ref()?.meta.next_nonce.as_ref()?;
+            Some(Nonce::of_base64(nonce).unwrap())
+        });
+        self.nonce = nonce;
+        message
+    }
+
+    /// Sends over TLS to a server that knows nothing but what is stored.
+    async fn tell(&mut self, rig: Rig, commands: &str) -> (Rig, Message) {
+        let rig = rig.restarted().await;
+        let body = self.message(commands);
+        let answer = self.post(&rig, body).await;
+        (rig, self.receive(&answer))
+    }
+
+    async fn post(&self, rig: &Rig, body: Vec<u8>) -> Answer {
+        let content_type = format!("{}; charset=utf-8", self.encoding.media_type());
+        let headers = [("Content-Type", content_type.as_str())];
+        let mut wire = rig.connect(None).await;
+        wire.send(Method::POST, &self.path, &headers, body).await
+    }
+}
+
+fn statuses(message: &Message) -> impl Iterator<Item = &Status> {
+    message.commands.iter().filter_map(|command| match command {
+        Command::Status(status) => Some(status),
+        _ => None,
+    })
+}
+
+/// The code of the header and those of the commands.
+fn codes(message: &Message) -> Vec<u16> {
+    statuses(message)
+        .map(|status| status.code.unwrap().0)
+        .collect()
+}
+
+/// Names and `CmdID`s of the server's commands.
+fn commands(message: &Message) -> Vec<(&str, &str)> {
+    let own = message.commands.iter();
+    let own = own.filter(|command| !matches!(command, Command::Status(_)));
+    own.map(|command| (command.name(), command.cmd_id().unwrap().as_str()))
+        .collect()
+}
+
+fn status(msg_ref: u32, cmd_ref: &str, cmd: &str, code: u16, cmd_id: u32) -> String {
+    format!(
+        "<Status><CmdID>{cmd_id}</CmdID><MsgRef>{msg_ref}</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>{cmd}</Cmd><Data>{code}</Data></Status>"
+    )
+}
+
+async fn account(rig: &Rig) -> Dm1AccountAdded {
+    rig.device(DEVICE).await;
+    let new = NewDm1Account {
+        user: Some("meter-7".to_owned()),
+        server_id: Some("com.example.dm".to_owned()),
+        ..NewDm1Account::default()
+    };
+    rig.api.add_dm1(DEVICE, &new).await.unwrap()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn refused(refused: Result<impl Sized, ApiError>) -> u16 {
+    match refused.err() {
+        Some(ApiError::Refused(problem)) => problem.status,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_goes_on_in_servers_that_know_nothing_but_what_is_stored_in_xml_and_in_wbxml() {
+    for encoding in [Encoding::Xml, Encoding::Wbxml] {
+        let rig = Rig::one_node(|_| {}, |server| server).await;
+        let added = account(&rig).await;
+        assert_eq!(
+            refused(rig.api.add_dm1(DEVICE, &NewDm1Account::default()).await),
+            409
+        );
+        let wanted = vec![
+            words(&["read", SW_V]),
+            words(&["replace", NAME, "chr", "hush"]),
+        ];
+        let queued = rig
+            .api
+            .queue_commands(DEVICE, wanted)
+            .await
+            .unwrap()
+            .commands;
+        for of_dm2 in [words(&["GET", SW_V]), words(&["read", "urn:x:y:1.0/1/"])] {
+            assert_eq!(
+                refused(rig.api.queue_commands(DEVICE, vec![of_dm2]).await),
+                422
+            );
+        }
+
+        let mut client = Client::new(&added, encoding);
+        client.begin();
+        let (rig, challenged) = client.tell(rig, PACKAGE1).await;
+        assert_eq!(codes(&challenged), [407, 407, 407]);
+        assert!(commands(&challenged).is_empty() && challenged.header.cred.is_none());
+        let nobody = rig.api.device(DEVICE).await.unwrap();
+        assert_eq!(
+            nobody.device.dev_info, None,
+            "nothing is stored before the proof"
+        );
+
+        let (rig, opened) = client.tell(rig, PACKAGE1).await;
+        assert_eq!(codes(&opened), [212, 200, 200]);
+        let cred = opened.header.cred.as_ref().unwrap();
+        let nonce = Nonce::of_base64(added.server_nonce.as_ref().unwrap()).unwrap();
+        assert!(client.server.md5_matches(&nonce, cred.data.text().unwrap()));
+        let sent = commands(&opened);
+        assert_eq!(
+            sent.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            ["Get", "Replace"]
+        );
+        let next_session = client.nonce.take();
+
+        let msg = opened.header.msg_id;
+        let done = [
+            status(msg, "0", "SyncHdr", 212, 1),
+            status(msg, sent[0].1, "Get", 200, 2),
+            format!(
+                "<Results><CmdID>3</CmdID><MsgRef>{msg}</MsgRef><CmdRef>{}</CmdRef><Item><Source><LocURI>./DevDetail/SwV</LocURI></Source><Data>7.1</Data></Item></Results>",
+                sent[0].1
+            ),
+            status(msg, sent[1].1, "Replace", 405, 4),
+        ];
+        let path = client.path.clone();
+        let (rig, last) = client.tell(rig, &done.concat()).await;
+        assert!(commands(&last).is_empty(), "{:?}", commands(&last));
+        client.path = path;
+        let again = client.post(&rig, client.sent.clone()).await;
+        let repeated = Message::decode(&again.body, encoding, MarkupLimits::MESSAGE);
+        assert_eq!(
+            repeated.unwrap(),
+            last,
+            "a repeated message has the same answer"
+        );
+
+        let got = rig.api.command(DEVICE, &queued[0].id).await.unwrap();
+        assert_eq!((got.state.as_str(), got.status), ("answered", Some(200)));
+        assert_eq!(got.result.unwrap()[0]["Data"], "7.1");
+        let replaced = rig.api.command(DEVICE, &queued[1].id).await.unwrap();
+        assert_eq!(replaced.status, Some(405));
+        let detail = rig.api.device(DEVICE).await.unwrap();
+        let info = serde_json::to_string(&detail.device.dev_info).unwrap();
+        assert!(info.contains("Acme"), "{info}");
+        let told = serde_json::to_string(&detail).unwrap();
+        for secret in [
+            "hush",
+            &added.client_secret,
+            added.server_secret.as_ref().unwrap(),
+        ] {
+            assert!(!told.contains(secret), "{told}");
+        }
+        assert!(
+            told.contains("command-answered") && told.contains("session-ended"),
+            "{told}"
+        );
+
+        // The nonce that came with 212 opens the next session without a round more, and opens it once.
+        client.begin();
+        client.nonce = next_session.clone();
+        let (rig, opened) = client.tell(rig, PACKAGE1).await;
+        assert_eq!(codes(&opened)[0], 212);
+        client.begin();
+        client.nonce = next_session;
+        let (rig, stale) = client.tell(rig, PACKAGE1).await;
+        assert_eq!(codes(&stale), [401, 401, 401]);
+
+        let revoked = rig
+            .api
+            .revoke_dm1(DEVICE, &Dm1Revocation { boot: true })
+            .await
+            .unwrap();
+        assert!(!revoked.client[0].escrowed);
+        rig.api
+            .revoke_dm1(DEVICE, &Dm1Revocation { boot: false })
+            .await
+            .unwrap();
+        let (_rig, unknown) = client.tell(rig, PACKAGE1).await;
+        assert_eq!(
+            codes(&unknown),
+            [401, 401, 401],
+            "a revoked account is as unknown"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_message_gets_an_http_status_and_never_401() {
+    let rig = Rig::one_node(|_| {}, |server| server).await;
+    let mut wire = rig.connect(None).await;
+    let xml = Encoding::Xml.media_type();
+    for (headers, body, expected) in [
+        (vec![("Content-Type", xml)], "<SyncML/>".to_owned(), 400),
+        (vec![("Content-Type", xml)], "nonsense".to_owned(), 400),
+        (
+            vec![("Content-Type", "application/json")],
+            "{}".to_owned(),
+            415,
+        ),
+        (
+            vec![("Content-Type", xml), ("Content-Encoding", "gzip")],
+            "<SyncML/>".to_owned(),
+            415,
+        ),
+        (vec![("Content-Type", xml)], " ".repeat(600 << 10), 413),
+    ] {
+        let answer = wire.send(Method::POST, "/dm/1.x", &headers, body).await;
+        assert_eq!(answer.status, expected, "{headers:?}");
+    }
+    let get = wire.send(Method::GET, "/dm/1.x", &[], "").await;
+    assert_eq!(get.status, 405);
+}
+
+#[tokio::test]
+async fn without_tls_each_message_proves_itself_and_nothing_else_is_served() {
+    let rig = Rig::one_node(
+        |config| {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            config.plain_device_listeners.push(any);
+        },
+        |server| server,
+    )
+    .await;
+    let added = account(&rig).await;
+    let queued = vec![words(&["read", SW_V])];
+    rig.api.queue_commands(DEVICE, queued).await.unwrap();
+    let address = rig.server().plain_device_addrs[0];
+    let mut client = Client::new(&added, Encoding::Xml);
+    client.begin();
+    client.nonce = Some(Nonce::of_base64(&added.client_nonce).unwrap());
+    let body = client.message(PACKAGE1);
+    let opened = plain(address, Method::POST, &client.path, body).await;
+    let opened = client.receive(&opened);
+    let uri = opened.header.resp_uri.as_ref().unwrap();
+    assert!(
+        uri.starts_with(&format!("http://{address}/dm/1.x?")),
+        "{uri}"
+    );
+    assert_eq!(codes(&opened), [200, 200, 200], "for this message only");
+    assert_eq!(commands(&opened)[0].0, "Get");
+
+    // Who read the token on the way has no credential for it.
+    let (proof, msg) = (client.nonce.take(), opened.header.msg_id);
+    let body = client.message(&status(msg, "0", "SyncHdr", 212, 1));
+    let stolen = plain(address, Method::POST, &client.path, body).await;
+    let path = client.path.clone();
+    assert_eq!(codes(&client.receive(&stolen))[0], 407);
+    client.path = path;
+
+    (client.nonce, client.msg_id) = (proof, client.msg_id - 1);
+    let done = [
+        status(msg, "0", "SyncHdr", 212, 1),
+        status(msg, commands(&opened)[0].1, "Get", 404, 2),
+    ];
+    let body = client.message(&done.concat());
+    let last = plain(address, Method::POST, &client.path, body).await;
+    assert_eq!(codes(&client.receive(&last))[0], 200);
+    let answered = rig.api.commands(DEVICE, None).await.unwrap();
+    assert_eq!(answered.commands[0].status, Some(404));
+
+    for path in ["/dm/2.0", "/bootstrap", "/repo/x", "/"] {
+        let answer = plain(address, Method::GET, path, Vec::new()).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+async fn plain(address: SocketAddr, method: Method, path: &str, body: Vec<u8>) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Host", address.to_string())
+        .header("Content-Type", Encoding::Xml.media_type())
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.collect().await.unwrap().to_bytes(),
+    }
+}
