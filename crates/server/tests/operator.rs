@@ -465,3 +465,61 @@ async fn no_query_and_no_path_of_a_request_is_a_fault_of_the_server() {
         );
     }
 }
+
+/// Bodies of every operation that takes one, of the members that its schema names: values of the right type that mean nothing, of another type, too long, and
+/// octets that are no JSON.
+#[tokio::test]
+async fn no_body_of_a_request_is_a_fault_of_the_server() {
+    let rig = Rig::new().await;
+    let device = NewDevice {
+        dev_id: DEVICE.to_owned(),
+        ..NewDevice::default()
+    };
+    rig.api.add_device(&device).await.unwrap();
+    let auth = bearer(&rig);
+    let json = ("Content-Type", "application/json");
+    let headers = [("Authorization", auth.as_str()), json];
+    let openapi = "/api/v1/openapi.json";
+    let (_, document) = raw(&rig, Method::GET, openapi, &headers, "").await;
+    let text =
+        "(IMEI:|urn:|https://|-----BEGIN |\\\\u0000|\\\\n|ü|[0-9]{1,30}|[a-zA-Z~/.:*-]{1,8}|){0,4}";
+    let value = format!(
+        "(\"{text}\"|\"{text}\"|\"{text}\"|null|true|-?[1-9][0-9]{{0,24}}|1e9|\\[\"{text}\"\\]|\\{{\"{text}\":\"{text}\"\\}}|\\[\\[\\[\\]\\]\\])"
+    );
+    let value = string_regex(&value).unwrap();
+    let mut runner = TestRunner::deterministic();
+    let mut one = || value.new_tree(&mut runner).unwrap().current();
+    let mut taken = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let at = path.replace("{dev_id}", DEVICE).replace(['{', '}'], "");
+        for (method, operation) in methods.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let Some(name) = schema["$ref"].as_str() else {
+                continue;
+            };
+            let name = name.rsplit('/').next().unwrap();
+            let members = &document["components"]["schemas"][name]["properties"];
+            let members: Vec<_> = members.as_object().unwrap().keys().collect();
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            for turn in 0..8 {
+                let some = members.iter().enumerate();
+                let some = some.filter(|(n, _)| turn == 0 || (turn + n) % 3 != 0);
+                let some = some.map(|(_, member)| format!("\"{member}\":{}", one()));
+                let mut body = format!("{{{}}}", some.collect::<Vec<_>>().join(","));
+                match turn {
+                    6 => body = r#"{"dev_id":"IMEI:490154203237518"}"#.to_owned(),
+                    7 => body.truncate(body.len() / 2),
+                    _ => {}
+                }
+                let (status, _) = raw(&rig, method.clone(), &at, &headers, &body).await;
+                assert!(
+                    (200..500).contains(&status),
+                    "{method} {at} {body}: {status}"
+                );
+                taken += usize::from(status < 300);
+            }
+        }
+    }
+    // Some of it means something: what lies behind the parsing is reached.
+    assert!(taken > 0);
+}
