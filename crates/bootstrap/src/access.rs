@@ -1,4 +1,4 @@
-use omadm_mo::standard::{dac, dev_info, dm_acc, session_info};
+use omadm_mo::standard::{dac, dev_info, dm_acc, dm_acc1, session_info};
 use omadm_mo::{AccessList, Miid, Moid, Rights, SrvId, TreeError};
 
 use crate::{Account, DeviceView};
@@ -26,7 +26,7 @@ impl Account {
     }
 
     /// The rights that follow from D49 alone and cannot be passed on: Read on Device Info and Session Info, Read and Write on the own DM Account, nothing on
-    /// another one. None where what was given on the instance decides.
+    /// another one, be it of DM 1.x. None where what was given on the instance decides.
     #[must_use]
     pub fn standing_rights(&self, moid: &Moid, miid: &Miid) -> Option<Rights> {
         if *moid == dm_acc::moid() {
@@ -36,6 +36,9 @@ impl Account {
             } else {
                 Rights::NONE
             });
+        }
+        if *moid == dm_acc1::moid() {
+            return Some(Rights::NONE);
         }
         (*moid == dev_info::moid() || *moid == session_info::moid()).then_some(Rights::READ)
     }

@@ -1,4 +1,7 @@
-use omadm_mo::{AccessList, Miid, Moid, SrvId, TreeError, TreeView, TreeWrite};
+use omadm_mo::{
+    AccessList, Miid, Moid, NodeAddress, NodePath, NodeProperties, SrvId, TreeError, TreeView,
+    TreeWrite,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -110,6 +113,35 @@ pub trait DeviceView: TreeView {
     /// [`TreeError`] where the storage fails.
     fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError>;
 
+    /// What is kept of a node beside its value for DM 1.x servers (`dm1x.md` §4.2); the default where nothing is, or no such node.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn properties(&self, at: &NodeAddress) -> Result<NodeProperties, TreeError>;
+
+    /// The nodes with properties among this one and those below it, each with its path from the instance's root, parents first.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn properties_within(
+        &self,
+        at: &NodeAddress,
+    ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError>;
+
+    /// Every node with properties.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError>;
+
+    /// Whether any node has properties.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    fn has_properties(&self) -> Result<bool, TreeError> {
+        Ok(!self.all_properties()?.is_empty())
+    }
+
     /// The account of a server.
     ///
     /// # Errors
@@ -167,9 +199,25 @@ pub trait DeviceWrite: TreeWrite + DeviceView {
         srv_id: &SrvId,
         shadow: Option<&AccountShadow>,
     ) -> Result<(), TreeError>;
+
+    /// Keeps the properties of a node, or nothing where they are empty. They stay when a node is put in its place and go when it is removed.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails; nothing of the transaction may then be committed.
+    fn set_properties(
+        &mut self,
+        at: &NodeAddress,
+        properties: &NodeProperties,
+    ) -> Result<(), TreeError>;
 }
 
 impl Account {
+    /// Whether the server speaks DM 1.x: the account's instance is one of [`omadm_mo::standard::dm_acc1`].
+    #[must_use]
+    pub fn is_dm1(&self) -> bool {
+        self.provenance.format != crate::ProfileFormat::Dm2
+    }
+
     /// Whether the completion is owed or was acknowledged.
     #[must_use]
     pub const fn state(&self) -> CompletionState {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use omadm_mo::{
     AccessList, CacheValidator, MemoryTree, Miid, Moid, Node, NodeAddress, NodeKind, NodeName,
-    SrvId, TreeError, TreeVersion, TreeView, TreeWrite, Value,
+    NodePath, NodeProperties, SrvId, TreeError, TreeVersion, TreeView, TreeWrite, Value,
 };
 
 use crate::plan::{ApplyError, TreePlan, apply};
@@ -16,6 +16,7 @@ pub struct MemoryDevice {
     creators: BTreeMap<(Moid, Miid), SrvId>,
     access: BTreeMap<(Moid, Miid), AccessList>,
     shadows: BTreeMap<SrvId, AccountShadow>,
+    properties: BTreeMap<NodeAddress, NodeProperties>,
 }
 
 impl MemoryDevice {
@@ -28,6 +29,7 @@ impl MemoryDevice {
             creators: BTreeMap::new(),
             access: BTreeMap::new(),
             shadows: BTreeMap::new(),
+            properties: BTreeMap::new(),
         }
     }
 
@@ -91,6 +93,24 @@ impl DeviceView for MemoryDevice {
     fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
         Ok(self.shadows.get(srv_id).cloned())
     }
+    fn properties(&self, at: &NodeAddress) -> Result<NodeProperties, TreeError> {
+        Ok(self.properties.get(at).cloned().unwrap_or_default())
+    }
+    fn properties_within(
+        &self,
+        at: &NodeAddress,
+    ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
+        // A node sorts before all below it, and they before whatever else comes after it.
+        let from_here = self.properties.range(at..);
+        let within = from_here.take_while(|(other, _)| is_within(other, at));
+        Ok(within
+            .map(|(other, properties)| (other.path.clone(), properties.clone()))
+            .collect())
+    }
+    fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
+        let all = self.properties.iter();
+        Ok(all.map(|(at, kept)| (at.clone(), kept.clone())).collect())
+    }
     fn governed(&self) -> Result<Vec<GovernedInstance>, TreeError> {
         let mut all = Vec::new();
         for (moid, miid) in self.tree.all_instances() {
@@ -120,6 +140,7 @@ impl TreeWrite for MemoryDevice {
             self.creators.remove(&key);
             self.access.remove(&key);
         }
+        self.properties.retain(|other, _| !is_within(other, at));
         self.tree.remove(at)
     }
     fn count_miids(&mut self, moid: &Moid, highest: u64) -> Result<(), TreeError> {
@@ -183,4 +204,21 @@ impl DeviceWrite for MemoryDevice {
         };
         Ok(())
     }
+    fn set_properties(
+        &mut self,
+        at: &NodeAddress,
+        properties: &NodeProperties,
+    ) -> Result<(), TreeError> {
+        if properties.is_empty() {
+            self.properties.remove(at);
+        } else {
+            self.properties.insert(at.clone(), properties.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a node is another one or lies below it.
+pub(crate) fn is_within(node: &NodeAddress, other: &NodeAddress) -> bool {
+    node.moid == other.moid && node.miid == other.miid && node.path.is_within(&other.path)
 }

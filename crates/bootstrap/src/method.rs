@@ -48,6 +48,10 @@ pub enum CompletionState {
 pub enum ProfileFormat {
     /// MO serialization of DM 2.0.
     Dm2,
+    /// Client Provisioning document of DM 1.x (`dm1x.md` §5.3).
+    Cp,
+    /// DM message of DM 1.x (`dm1x.md` §5.2).
+    Dm,
 }
 
 impl BootstrapMethod {
@@ -135,6 +139,8 @@ impl ProfileFormat {
     pub const fn node_value(self) -> &'static str {
         match self {
             Self::Dm2 => "dm2",
+            Self::Cp => "cp",
+            Self::Dm => "dm",
         }
     }
 }

@@ -1,6 +1,7 @@
-use omadm_mo::standard::dm_acc;
+use omadm_mo::standard::{dm_acc, dm_acc1};
 use omadm_mo::{AccessList, NodeAddress, TreeError, TreeVersion};
 
+use super::node_changes::NodeChanges;
 use super::{PlanStep, TreePlan};
 use crate::DeviceWrite;
 
@@ -32,6 +33,7 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
             found,
         });
     }
+    let changes = NodeChanges::of(plan, device)?;
     for step in &plan.steps {
         match step {
             PlanStep::Add {
@@ -43,14 +45,32 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
                 if let Ok(counted) = miid.as_str().parse() {
                     device.count_miids(moid, counted)?;
                 }
-                device.put(&NodeAddress::root(moid.clone(), miid.clone()), root)?;
+                let at = NodeAddress::root(moid.clone(), miid.clone());
+                changes.put(device, &at, root)?;
+                device.put(&at, root)?;
                 device.set_creator(moid, miid, creator.as_ref())?;
-                let given = creator.as_ref().filter(|_| *moid != dm_acc::moid());
+                let is_account = *moid == dm_acc::moid() || *moid == dm_acc1::moid();
+                let given = creator.as_ref().filter(|_| !is_account);
                 let access = given.map_or_else(AccessList::none, AccessList::of_creator);
                 device.set_access(moid, miid, &access)?;
             }
-            PlanStep::Replace { at, node } => device.put(at, node)?,
-            PlanStep::Remove { at } => device.remove(at)?,
+            PlanStep::Replace { at, node } => {
+                changes.put(device, at, node)?;
+                device.put(at, node)?;
+            }
+            PlanStep::Remove { at } => {
+                changes.remove(device, at)?;
+                device.remove(at)?;
+            }
+            PlanStep::Rename { at, name } => changes.rename(device, at, name)?,
+        }
+    }
+    for change in &plan.properties {
+        let mut properties = device.properties(&change.at)?;
+        properties.acl.clone_from(&change.acl);
+        properties.title.clone_from(&change.title);
+        if device.kind(&change.at)?.is_some() {
+            device.set_properties(&change.at, &properties)?;
         }
     }
     for change in &plan.rights {
@@ -64,6 +84,7 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
     }
     for srv_id in &plan.removed_accounts {
         device.remove_account(srv_id)?;
+        changes.forget_server(device, srv_id)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::{
 
 /// What is to be done with a delivered document.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a document")]
 pub enum BootstrapPlan {
     /// Apply this.
     Apply(Planned),

@@ -6,6 +6,7 @@ mod apply;
 mod bootstrap;
 mod delivery;
 mod document;
+mod node_changes;
 mod placement;
 mod planned_device;
 mod preview;
@@ -19,10 +20,11 @@ pub use bootstrap::{BootstrapPlan, Planned, plan_bootstrap};
 pub use delivery::{CredentialCheck, Delivery};
 pub use document::{SkippedItem, SkippedReason};
 pub use placement::{Placement, PlacementError, merge_permanent, new_miid};
+pub use planned_device::PlannedDevice;
 pub use preview::{Preview, PreviewAction, PreviewLine, preview};
 pub use shadow::plan_shadows;
 pub use switch_on::{
     AccountFate, AccountFinding, EntryFinding, EntryOutcome, ReaderFinding, ReaderState, SwitchOn,
     SwitchOnDecision, SwitchOnOccasion, plan_switch_on,
 };
-pub use tree_plan::{PlanStep, RightsChange, ShadowChange, TreePlan};
+pub use tree_plan::{PlanStep, PropertiesChange, RightsChange, ShadowChange, TreePlan};

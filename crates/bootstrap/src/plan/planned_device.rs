@@ -1,17 +1,18 @@
 use std::collections::BTreeMap;
 
 use omadm_mo::{
-    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
-    TreeError, TreeVersion, TreeView, TreeWrite, Value,
+    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, NodePath,
+    NodeProperties, SrvId, TreeError, TreeVersion, TreeView, TreeWrite, Value,
 };
 
 use super::{ApplyError, TreePlan, apply};
+use crate::memory_device::is_within;
 use crate::{Account, AccountShadow, DeviceView, DeviceWrite, GovernedInstance};
 
-/// A device as it would be after plans that are not carried out: so that several documents are planned one upon the other and applied as one. Its version stays
+/// A device as it would be after plans that are not carried out, so that several are planned one upon the other and applied as one; a clone is a savepoint. Its version stays
 /// that of the device; plans for it are plans for the device, once those before them are part of them.
 #[derive(Clone)]
-pub(super) struct PlannedDevice<'a> {
+pub struct PlannedDevice<'a> {
     base: &'a dyn DeviceView,
     /// Instances that a plan touched; none is gone.
     touched: BTreeMap<(Moid, Miid), Option<Node>>,
@@ -22,11 +23,16 @@ pub(super) struct PlannedDevice<'a> {
     counted: BTreeMap<Moid, u64>,
     accounts: Vec<Account>,
     shadows: BTreeMap<SrvId, Option<AccountShadow>>,
+    /// Those that are empty were taken away.
+    properties: BTreeMap<NodeAddress, NodeProperties>,
 }
 
 impl<'a> PlannedDevice<'a> {
     /// The device as it is.
-    pub(super) fn over(base: &'a dyn DeviceView) -> Result<Self, TreeError> {
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails.
+    pub fn over(base: &'a dyn DeviceView) -> Result<Self, TreeError> {
         Ok(Self {
             base,
             touched: BTreeMap::new(),
@@ -36,11 +42,15 @@ impl<'a> PlannedDevice<'a> {
             counted: BTreeMap::new(),
             accounts: base.accounts()?,
             shadows: BTreeMap::new(),
+            properties: BTreeMap::new(),
         })
     }
 
     /// Carries a plan out here.
-    pub(super) fn apply(&mut self, plan: &TreePlan) -> Result<(), TreeError> {
+    ///
+    /// # Errors
+    /// [`TreeError`] where the storage fails, and for a plan of another version.
+    pub fn apply(&mut self, plan: &TreePlan) -> Result<(), TreeError> {
         apply(plan, self).map_err(|error| match error {
             ApplyError::Tree(error) => error,
             stale @ ApplyError::Stale { .. } => TreeError::Storage(stale.to_string().into()),
@@ -169,6 +179,33 @@ impl DeviceView for PlannedDevice<'_> {
         Ok(all)
     }
 
+    fn properties(&self, at: &NodeAddress) -> Result<NodeProperties, TreeError> {
+        match self.properties.get(at) {
+            Some(properties) => Ok(properties.clone()),
+            None => self.base.properties(at),
+        }
+    }
+
+    fn properties_within(
+        &self,
+        at: &NodeAddress,
+    ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
+        let mut all: BTreeMap<_, _> = self.base.properties_within(at)?.into_iter().collect();
+        let here = self.properties.range(at..);
+        let within = here.take_while(|(other, _)| is_within(other, at));
+        all.extend(within.map(|(other, kept)| (other.path.clone(), kept.clone())));
+        all.retain(|_, kept| !kept.is_empty());
+        Ok(all.into_iter().collect())
+    }
+
+    fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
+        let mut all: BTreeMap<_, _> = self.base.all_properties()?.into_iter().collect();
+        let here = self.properties.iter();
+        all.extend(here.map(|(at, kept)| (at.clone(), kept.clone())));
+        all.retain(|_, kept| !kept.is_empty());
+        Ok(all.into_iter().collect())
+    }
+
     fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
         match self.shadows.get(srv_id) {
             Some(shadow) => Ok(shadow.clone()),
@@ -198,6 +235,9 @@ impl TreeWrite for PlannedDevice<'_> {
     }
 
     fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        for (path, _) in self.properties_within(at)? {
+            self.set_properties(&at.with_path(path), &NodeProperties::default())?;
+        }
         let key = (at.moid.clone(), at.miid.clone());
         if at.path.is_root() {
             self.born.retain(|born| *born != key);
@@ -273,6 +313,15 @@ impl DeviceWrite for PlannedDevice<'_> {
         shadow: Option<&AccountShadow>,
     ) -> Result<(), TreeError> {
         self.shadows.insert(srv_id.clone(), shadow.cloned());
+        Ok(())
+    }
+
+    fn set_properties(
+        &mut self,
+        at: &NodeAddress,
+        properties: &NodeProperties,
+    ) -> Result<(), TreeError> {
+        self.properties.insert(at.clone(), properties.clone());
         Ok(())
     }
 }

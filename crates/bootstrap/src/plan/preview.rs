@@ -34,6 +34,8 @@ pub enum PreviewAction {
     Replace,
     /// It goes.
     Remove,
+    /// It gets another name.
+    Rename,
 }
 
 /// Compares a plan with the tree it was made for.
@@ -51,11 +53,20 @@ pub fn preview(plan: &TreePlan, view: &dyn DeviceView) -> Result<Preview, TreeEr
 
 fn line(step: &PlanStep, view: &dyn DeviceView) -> Result<PreviewLine, TreeError> {
     let at = step.address();
+    if matches!(step, PlanStep::Rename { .. }) {
+        return Ok(PreviewLine {
+            action: PreviewAction::Rename,
+            uri: at.to_string(),
+            added: Vec::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+        });
+    }
     let empty = Node::empty();
     let (action, new) = match step {
         PlanStep::Add { root, .. } => (PreviewAction::Add, root),
         PlanStep::Replace { node, .. } => (PreviewAction::Replace, node),
-        PlanStep::Remove { .. } => (PreviewAction::Remove, &empty),
+        PlanStep::Remove { .. } | PlanStep::Rename { .. } => (PreviewAction::Remove, &empty),
     };
     let old = if action == PreviewAction::Add {
         None

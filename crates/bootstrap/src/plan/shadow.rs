@@ -72,6 +72,13 @@ fn sets(
             PlanStep::Remove { at } => {
                 node.remove(&at.path);
             }
+            PlanStep::Rename { at, name } => {
+                if let Some((parent, _)) = at.path.split_last()
+                    && let Some(renamed) = node.remove(&at.path)
+                {
+                    node.put(&parent.child(name.clone()), renamed);
+                }
+            }
         }
     }
     Ok(Some((before, SessionSet::of(&node))))

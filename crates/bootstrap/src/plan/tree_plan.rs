@@ -1,6 +1,6 @@
-use omadm_mo::{AccessList, Miid, Moid, Node, NodeAddress, SrvId, TreeVersion};
+use omadm_mo::{AccessList, Acl, Miid, Moid, Node, NodeAddress, NodeName, SrvId, TreeVersion};
 
-use crate::{Account, AccountShadow};
+use crate::{Account, AccountShadow, Utc};
 
 /// A change of the DM tree as data: printed, previewed, compared, and applied or refused as a whole.
 #[derive(Clone, PartialEq, Debug)]
@@ -17,6 +17,21 @@ pub struct TreePlan {
     pub rights: Vec<RightsChange>,
     /// Former credentials of accounts as they are kept afterwards.
     pub shadows: Vec<ShadowChange>,
+    /// ACLs and titles as they are after the steps.
+    pub properties: Vec<PropertiesChange>,
+    /// When it is carried out: the `TStamp` of what it changes. Without it what changes has none.
+    pub time: Option<Utc>,
+}
+
+/// What DM 1.x servers gave a node beside its value (`dm1x.md` §4.2). A node that is not there keeps nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PropertiesChange {
+    /// Which node.
+    pub at: NodeAddress,
+    /// Its ACL; none inherits.
+    pub acl: Option<Acl>,
+    /// Its title.
+    pub title: Option<String>,
 }
 
 /// What is kept of an account's former session set from now on (D82).
@@ -53,7 +68,7 @@ pub enum PlanStep {
         /// Who created it; none for the device itself.
         creator: Option<SrvId>,
     },
-    /// A node in place of another, or a new node below an existing parent.
+    /// A node in place of another, or a new node below an existing parent. The node itself keeps ACL and title, what lies below it does not.
     Replace {
         /// Where.
         at: NodeAddress,
@@ -64,6 +79,14 @@ pub enum PlanStep {
     Remove {
         /// Where.
         at: NodeAddress,
+    },
+    /// A node with all below it gets another name and keeps its properties; at a root the instance gets another MIID, and with it the DM 1.x account it is of. An
+    /// account that the plan brings too has to have that MIID already. Nothing there is no error.
+    Rename {
+        /// Where it stands.
+        at: NodeAddress,
+        /// The new name; of no sibling. At a root it has to be a MIID.
+        name: NodeName,
     },
 }
 
@@ -78,6 +101,8 @@ impl TreePlan {
             removed_accounts: Vec::new(),
             rights: Vec::new(),
             shadows: Vec::new(),
+            properties: Vec::new(),
+            time: None,
         }
     }
 
@@ -89,6 +114,7 @@ impl TreePlan {
             && self.removed_accounts.is_empty()
             && self.rights.is_empty()
             && self.shadows.is_empty()
+            && self.properties.is_empty()
     }
 }
 
@@ -98,7 +124,7 @@ impl PlanStep {
     pub fn address(&self) -> NodeAddress {
         match self {
             Self::Add { moid, miid, .. } => NodeAddress::root(moid.clone(), miid.clone()),
-            Self::Replace { at, .. } | Self::Remove { at } => at.clone(),
+            Self::Replace { at, .. } | Self::Remove { at } | Self::Rename { at, .. } => at.clone(),
         }
     }
 }

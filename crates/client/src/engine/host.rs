@@ -212,7 +212,7 @@ impl Shared {
             let (at, node) = match step {
                 PlanStep::Add { root, .. } => (step.address(), Some(root)),
                 PlanStep::Replace { at, node } => (at.clone(), Some(node)),
-                PlanStep::Remove { at } => (at.clone(), None),
+                PlanStep::Remove { at } | PlanStep::Rename { at, .. } => (at.clone(), None),
             };
             if self.objects.contains_key(&at.moid) {
                 self.object(&at.moid)?

@@ -4,15 +4,15 @@ use std::ops::Bound;
 
 use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
 use omadm_mo::{
-    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
-    TreeError, TreeVersion, TreeView, Value,
+    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, NodePath,
+    NodeProperties, SrvId, TreeError, TreeVersion, TreeView, Value,
 };
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::device_write::row_octets;
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{facts, node_key, node_value, shadow};
+use super::{facts, node_key, node_value, properties_row, shadow};
 
 /// All tables have octet strings as keys and as values.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -26,6 +26,8 @@ pub(super) const INSTANCES: Definition = TableDefinition::new("listed");
 pub(super) const COUNTED: Definition = TableDefinition::new("counted");
 pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
 pub(super) const SHADOWS: Definition = TableDefinition::new("shadows");
+/// ACL, title, time and number of changes of nodes.
+pub(super) const PROPERTIES: Definition = TableDefinition::new("properties");
 pub(super) const ALERTS: Definition = TableDefinition::new("alerts");
 
 /// Children in a page.
@@ -43,6 +45,7 @@ pub struct DeviceTables<T> {
     pub(super) accounts: T,
     pub(super) shadows: T,
     pub(super) alerts: T,
+    pub(super) properties: T,
     /// The number that was looked up last: a command asks for nodes of one MOID again and again.
     pub(super) last_number: RefCell<Option<(Moid, u32)>>,
     /// The row that was read last, with its key.
@@ -66,6 +69,7 @@ impl Snapshot {
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
+            properties: table(PROPERTIES)?,
             last_number: RefCell::default(),
             last_row: RefCell::default(),
         }
@@ -245,6 +249,25 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         Ok(found)
     }
 
+    /// The rows of properties whose keys begin so.
+    fn properties_from(
+        &self,
+        prefix: &[u8],
+    ) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
+        let mut found = Vec::new();
+        let rows = self.properties.range::<&[u8]>(prefix..);
+        for entry in rows.map_err(tree_error)? {
+            let (key, stored) = entry.map_err(tree_error)?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            let at = properties_row::address(key.value());
+            let row = at.zip(properties_row::decode(stored.value()));
+            found.push(row.ok_or_else(|| damaged("the properties of a node"))?);
+        }
+        Ok(found)
+    }
+
     fn stored<R>(
         &self,
         at: &NodeAddress,
@@ -391,6 +414,26 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceView for DeviceTables
         }
         all.sort_by_key(|governed| governed.number);
         Ok(all)
+    }
+    fn properties(&self, at: &NodeAddress) -> Result<NodeProperties, TreeError> {
+        let key = properties_row::key(at);
+        let Some(stored) = self.properties.get(key.as_slice()).map_err(tree_error)? else {
+            return Ok(NodeProperties::default());
+        };
+        properties_row::decode(stored.value()).ok_or_else(|| damaged(at))
+    }
+    fn properties_within(
+        &self,
+        at: &NodeAddress,
+    ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
+        let rows = self.properties_from(&properties_row::key(at))?;
+        Ok(rows.into_iter().map(|(at, row)| (at.path, row)).collect())
+    }
+    fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
+        self.properties_from(&[])
+    }
+    fn has_properties(&self) -> Result<bool, TreeError> {
+        Ok(!self.properties.is_empty().map_err(tree_error)?)
     }
     fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
         let key = srv_id.as_str().as_bytes();

@@ -2,17 +2,20 @@ use std::cell::RefCell;
 
 use omadm_bootstrap::{Account, AccountShadow, DeviceView as _, DeviceWrite};
 use omadm_mo::{
-    AccessList, Miid, Moid, Node, NodeAddress, NodePath, SrvId, TreeError, TreeVersion,
-    TreeView as _, TreeWrite,
+    AccessList, Miid, Moid, Node, NodeAddress, NodePath, NodeProperties, SrvId, TreeError,
+    TreeVersion, TreeView as _, TreeWrite,
 };
 use redb::{ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::device_tables::{
-    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, MOIDS, NODES, SHADOWS,
+    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, MOIDS, NODES,
+    PROPERTIES, SHADOWS,
 };
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
-use super::{alerts, executions, facts, node_key, node_value, notifications, shadow};
+use super::{
+    alerts, executions, facts, node_key, node_value, notifications, properties_row, shadow,
+};
 
 /// The tables inside a write transaction. What is written shows in its own reads; `version` stays that of the last commit.
 pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u8]>>;
@@ -46,6 +49,7 @@ impl<'t> WriteTxn<'t> {
             accounts: table(ACCOUNTS)?,
             shadows: table(SHADOWS)?,
             alerts: table(ALERTS)?,
+            properties: table(PROPERTIES)?,
             last_number: RefCell::default(),
             last_row: RefCell::default(),
         })
@@ -79,6 +83,7 @@ impl<'t> WriteTxn<'t> {
             &mut self.accounts,
             &mut self.shadows,
             &mut self.alerts,
+            &mut self.properties,
         ] {
             table.retain(|_, _| false).map_err(tree_error)?;
         }
@@ -264,6 +269,13 @@ impl TreeWrite for WriteTxn<'_> {
     }
 
     fn remove(&mut self, at: &NodeAddress) -> Result<(), TreeError> {
+        if self.has_properties()? {
+            let from = properties_row::key(at);
+            let behind = node_key::behind(&from);
+            self.properties
+                .retain_in(from.as_slice()..behind.as_slice(), |_, _| false)
+                .map_err(tree_error)?;
+        }
         let Some(number) = self.number(&at.moid)? else {
             return Ok(());
         };
@@ -364,6 +376,22 @@ impl DeviceWrite for WriteTxn<'_> {
         let row = shadow::encode(kept)
             .ok_or_else(|| TreeError::Storage("former credentials cannot be written".into()))?;
         self.shadows.insert(key, row.expose()).map_err(tree_error)?;
+        Ok(())
+    }
+
+    fn set_properties(
+        &mut self,
+        at: &NodeAddress,
+        properties: &NodeProperties,
+    ) -> Result<(), TreeError> {
+        let key = properties_row::key(at);
+        if properties.is_empty() {
+            self.properties.remove(key.as_slice()).map_err(tree_error)?;
+            return Ok(());
+        }
+        let row = properties_row::encode(properties);
+        let stored = self.properties.insert(key.as_slice(), row.as_slice());
+        stored.map_err(tree_error)?;
         Ok(())
     }
 }

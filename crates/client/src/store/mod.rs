@@ -2,7 +2,8 @@
 //!
 //! Tables, all of octet strings: `moids` (a number for each MOID, by which keys are short), `tree` (see `node_key`, `node_value`; before the root of each
 //! instance its `instance_row`), `listed` (number of creation, 8 octets: what lists are made from), `counted` (highest MIID per MOID, D72), `accounts` (in
-//! the order in which they were added), `shadows` (former credentials of accounts, D82), `alerts` (per server and number), `facts`.
+//! the order in which they were added), `shadows` (former credentials of accounts, D82), `alerts` (per server and number), `properties` (see
+//! `properties_row`), `facts`.
 
 mod alerts;
 mod completion;
@@ -15,6 +16,7 @@ mod node_key;
 mod node_value;
 mod notifications;
 mod open;
+mod properties_row;
 mod pushed;
 mod rights_row;
 mod shadow;

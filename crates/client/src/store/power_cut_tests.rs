@@ -1,7 +1,8 @@
 //! Power cuts and full disks at every write of an apply (DESIGN §4 rule 1, §10).
 
 use omadm_bootstrap::plan::{
-    ApplyError, PlanStep, RightsChange, TreePlan, plan_acknowledgement, plan_shadows,
+    ApplyError, PlanStep, PropertiesChange, RightsChange, TreePlan, plan_acknowledgement,
+    plan_shadows,
 };
 use omadm_bootstrap::{
     Account, AccountShadow, BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity,
@@ -10,8 +11,8 @@ use omadm_bootstrap::{
 };
 use omadm_mo::standard::dm_acc::{self, AuthTrsp, DmAcc};
 use omadm_mo::{
-    AccessList, Miid, Moid, Node, NodeAddress, NodePath, Rights, Secret, ServerUri, SrvId,
-    TreeError, TreeView, Value,
+    AccessList, Acl, Miid, Moid, Node, NodeAddress, NodePath, NodeProperties, Rights, Secret,
+    ServerUri, SrvId, TreeError, TreeView, Value,
 };
 
 use super::power_cut::{Disk, Fault};
@@ -26,6 +27,7 @@ struct Seen {
     accounts: Vec<Account>,
     shadow: Option<AccountShadow>,
     alerts: Vec<QueuedAlert>,
+    properties: Vec<(NodeAddress, NodeProperties)>,
     after_reset: bool,
     factory_image: Option<PayloadHash>,
 }
@@ -69,6 +71,7 @@ fn look(store: &TreeStore) -> Seen {
         accounts: view.accounts().unwrap(),
         shadow: view.shadow(&srv_id()).unwrap(),
         alerts: store.queued_alerts(&srv_id()).unwrap(),
+        properties: view.all_properties().unwrap(),
         after_reset: store.is_after_factory_reset().unwrap(),
         factory_image: store.factory_image().unwrap(),
     }
@@ -147,6 +150,14 @@ fn first(store: &TreeStore) -> TreePlan {
         add(&other, 2, apn(1, 8)),
     ];
     plan.accounts = vec![account(1, BootstrapKind::Reset, provided(&[1, 2]))];
+    for (n, path) in [(1, ""), (1, "Conn/0/Name"), (2, "Conn")] {
+        let root = NodeAddress::root(moids()[1].clone(), Miid::counted(n));
+        plan.properties.push(PropertiesChange {
+            at: root.with_path(NodePath::of(path).unwrap()),
+            acl: Acl::parse("Get=*").unwrap(),
+            title: Some("The first".into()),
+        });
+    }
     plan
 }
 

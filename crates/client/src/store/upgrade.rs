@@ -19,14 +19,16 @@ const INSTANCES: Definition = TableDefinition::new("instances");
 
 /// Form 1 had no rights: the creator of an instance had all of them, and nobody else any (`dm20.md` §13). Form 2 kept them in a table of their own, and what else
 /// is known of an instance in `instances`; form 3 had both beside the root. Up to form 3 every key began with a MOID, where a number is since. The former
-/// credentials of accounts (D82) came with form 2.
+/// credentials of accounts (D82) came with form 2, the properties of nodes with form 5.
 pub(super) fn from_form(form: u32, database: &Database) -> Result<(), TreeError> {
     let transaction = database.begin_write().map_err(tree_error)?;
     {
         let mut tables = WriteTxn::of(&transaction)?;
-        move_instances(form, &transaction, &mut tables)?;
-        let octets = move_nodes(&transaction, &mut tables)?;
-        facts::write(&mut tables.facts, facts::OCTETS, &octets.to_be_bytes())?;
+        if form < 4 {
+            move_instances(form, &transaction, &mut tables)?;
+            let octets = move_nodes(&transaction, &mut tables)?;
+            facts::write(&mut tables.facts, facts::OCTETS, &octets.to_be_bytes())?;
+        }
         let form = open::FORMAT.to_be_bytes();
         facts::write(&mut tables.facts, facts::FORMAT, &form)?;
     }
@@ -126,7 +128,9 @@ mod tests {
     };
     use redb::ReadableTable as _;
 
-    use super::super::device_tables::{INSTANCES as LISTED, MOIDS, NODES as TREE, SHADOWS};
+    use super::super::device_tables::{
+        INSTANCES as LISTED, MOIDS, NODES as TREE, PROPERTIES, SHADOWS,
+    };
     use super::super::device_write::WriteTxn;
     use super::super::power_cut::{Disk, Fault};
     use super::super::{TreeStore, facts, node_key, open, rights_row};
@@ -146,7 +150,7 @@ mod tests {
     }
 
     /// A store as this build writes it, with the tables and keys of a former form: 1 without rights and shadows, 2 with rights in a table of their own, 3 with MOIDs
-    /// in the keys.
+    /// in the keys, 4 without properties.
     fn of_form(form: u32) -> Vec<u8> {
         let disk = Disk::default();
         let store = open_on(&disk);
@@ -169,6 +173,13 @@ mod tests {
         let transaction = database.begin_write().unwrap();
         let mut tables = WriteTxn::of(&transaction).unwrap();
         facts::write(&mut tables.facts, facts::FORMAT, &form.to_be_bytes()).unwrap();
+        if form == 4 {
+            drop(tables);
+            assert!(transaction.delete_table(PROPERTIES).unwrap());
+            transaction.commit().unwrap();
+            drop(database);
+            return disk.survivor();
+        }
         facts::remove(&mut tables.facts, facts::OCTETS).unwrap();
         let instances = tables.stored_instances().unwrap();
         {
@@ -210,7 +221,7 @@ mod tests {
             }
         }
         drop(tables);
-        for of_now in [MOIDS, TREE, LISTED] {
+        for of_now in [MOIDS, TREE, LISTED, PROPERTIES] {
             assert!(transaction.delete_table(of_now).unwrap());
         }
         if form != 2 {
@@ -268,6 +279,11 @@ mod tests {
         opened_twice(3);
     }
 
+    #[test]
+    fn a_store_without_properties_is_read_as_it_was() {
+        opened_twice(4);
+    }
+
     fn opened_twice(form: u32) {
         let disk = Disk::holding(&of_form(form));
         check(&open_on(&disk), 0);
@@ -277,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_cut_at_any_write_of_the_upgrade_leaves_a_store_that_can_be_upgraded() {
-        for form in [1, 2, 3] {
+        for form in [1, 2, 3, 4] {
             let before = of_form(form);
             let mut points = 0;
             for n in 0.. {

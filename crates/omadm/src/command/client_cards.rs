@@ -58,6 +58,7 @@ fn lines(preview: &Preview) -> impl Iterator<Item = (&'static str, &str)> {
             PreviewAction::Add => "add",
             PreviewAction::Replace => "replace",
             PreviewAction::Remove => "remove",
+            PreviewAction::Rename => "rename",
         };
         (verb, line.uri.as_str())
     })

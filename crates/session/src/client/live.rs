@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use omadm_bootstrap::{Account, AccountShadow, DeviceView, GovernedInstance};
 use omadm_mo::standard::dac;
 use omadm_mo::{
-    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, SrvId,
-    TreeError, TreeVersion, TreeView, Value,
+    AccessList, CacheValidator, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, NodePath,
+    NodeProperties, SrvId, TreeError, TreeVersion, TreeView, Value,
 };
 
 use super::dac_view::{self, DacInstance};
@@ -151,5 +151,17 @@ impl DeviceView for LiveOverlay<'_> {
     }
     fn shadow(&self, srv_id: &SrvId) -> Result<Option<AccountShadow>, TreeError> {
         self.base.shadow(srv_id)
+    }
+    fn properties(&self, at: &NodeAddress) -> Result<NodeProperties, TreeError> {
+        self.base.properties(at)
+    }
+    fn properties_within(
+        &self,
+        at: &NodeAddress,
+    ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
+        self.base.properties_within(at)
+    }
+    fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
+        self.base.all_properties()
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn plan_objects_removal(
 pub(super) fn removed_uris(plan: &TreePlan) -> Vec<String> {
     let gone = |step: &PlanStep| match step {
         PlanStep::Remove { at } => Some(ClientUri::of(at).to_string()),
-        PlanStep::Add { .. } | PlanStep::Replace { .. } => None,
+        PlanStep::Add { .. } | PlanStep::Replace { .. } | PlanStep::Rename { .. } => None,
     };
     plan.steps.iter().filter_map(gone).collect()
 }

@@ -63,6 +63,7 @@ impl Preview {
                 PreviewAction::Add => "add",
                 PreviewAction::Replace => "replace",
                 PreviewAction::Remove => "remove",
+                PreviewAction::Rename => "rename",
             };
             if self.json {
                 say(

@@ -26,6 +26,7 @@ use super::effect::{Cause, Effect, EffectId, Fetched, UploadMethod};
 use super::rights::ServerSight;
 
 /// How far a command got.
+#[expect(clippy::large_enum_variant, reason = "one a command")]
 pub(super) enum Progress {
     /// This is its status.
     Done(Status),
