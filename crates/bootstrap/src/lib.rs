@@ -3,6 +3,7 @@
 //! The way of a document on the device is `dm20.md` §14.6.1: provenance, policy, parse, plan, preview, apply. [`plan::plan_bootstrap`] is that way up to
 //! the [`plan::TreePlan`]; [`plan::apply`] carries a plan out inside one transaction of whatever store there is.
 
+pub mod dm1;
 pub mod generation;
 pub mod plan;
 pub mod profile;

@@ -5,6 +5,7 @@
 
 mod build;
 mod build_error;
+mod dm1;
 mod mo_data;
 mod model;
 mod placeholder;
@@ -14,6 +15,10 @@ mod validate;
 
 pub use build::{HttpLogin, IssuedCredential, NotificationSecret, ProfileInputs};
 pub use build_error::BuildError;
+pub use dm1::{
+    CharacteristicProfile, CpVersion, Dm1Auth, Dm1BuildError, Dm1Credentials, Dm1Package,
+    Dm1Profile,
+};
 pub use mo_data::MoDataProblem;
 pub use model::{
     AccountProfile, BootstrapProfile, BootstrapServerProfile, CredentialKind, CredentialSlot,

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::Dm1Profile;
+
 /// What a DM Bootstrap is to hold, the same for every device that gets it. `Debug` shows no value of `[mo.data]`: they may be secrets.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,6 +13,8 @@ pub struct BootstrapProfile {
     /// Further management objects, in the order in which they are delivered.
     #[serde(default)]
     pub mo: Vec<MoProfile>,
+    /// The DM Account of DM 1.x, for devices of that generation.
+    pub dm1: Option<Dm1Profile>,
 }
 
 /// The DM Account (`dm20.md` §12.2).
@@ -173,6 +177,7 @@ impl fmt::Debug for BootstrapProfile {
         f.debug_struct("BootstrapProfile")
             .field("account", &self.account)
             .field("mo", &self.mo)
+            .field("dm1", &self.dm1)
             .finish()
     }
 }

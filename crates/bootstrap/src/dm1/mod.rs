@@ -1,0 +1,16 @@
+//! Bootstrap documents of DM 1.x, both ways: a client provisioning document or a DM message, and the DM Account in it (`dm1x.md` §5.2, §5.3).
+
+mod account_map;
+mod document;
+mod push_check;
+mod security;
+mod tnds_node;
+
+pub use account_map::{AccountMapFault, AppSrvIs, account_of_w7, w7_of_account};
+pub use document::{
+    DeliveredAccount, DeliveredObject, Dm1Document, Dm1DocumentFault, Dm1Format, document_octets,
+};
+pub use push_check::{PinPolicy, PushCheck, PushStep};
+pub use security::Dm1Security;
+
+pub(crate) use document::dm_message;
