@@ -28,6 +28,7 @@ mod sealed_image;
 mod shadow;
 mod subscription;
 mod time;
+mod wap_push;
 
 pub use access::GovernedInstance;
 pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
@@ -53,3 +54,4 @@ pub use sealed_image::{SealedImage, SealedImageError};
 pub use shadow::{AccountShadow, SessionSet, ShadowCause};
 pub use subscription::{DefaultSource, Subscription};
 pub use time::Utc;
+pub use wap_push::{PushSigner, SignError, profile_of};

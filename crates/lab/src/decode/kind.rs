@@ -149,20 +149,14 @@ fn push(octets: &[u8], limits: MarkupLimits, secrets: bool) -> Result<Decoded, N
     Ok(Decoded::Push(push, body))
 }
 
-/// The profile that a media type carries.
+/// The profile that a media type carries; also in XML, which no device takes over the air.
 fn profile_of(media: &MediaName) -> Option<BootstrapProfileKind> {
-    match media {
-        MediaName::Code(well_known::CONNECTIVITY_WBXML) => Some(BootstrapProfileKind::Cp),
-        MediaName::Code(well_known::SYNCML_DM_WBXML | well_known::SYNCML_DM_XML) => {
-            Some(BootstrapProfileKind::Dm)
-        }
-        MediaName::Code(_) => None,
-        MediaName::Text(text) => match text.as_str().to_ascii_lowercase().as_str() {
-            "application/vnd.wap.connectivity-wbxml" => Some(BootstrapProfileKind::Cp),
-            "application/vnd.syncml.dm+wbxml" | "application/vnd.syncml.dm+xml" => {
-                Some(BootstrapProfileKind::Dm)
-            }
-            _ => None,
-        },
-    }
+    let in_xml = match media {
+        MediaName::Code(code) => *code == well_known::SYNCML_DM_XML,
+        MediaName::Text(text) => text
+            .as_str()
+            .eq_ignore_ascii_case("application/vnd.syncml.dm+xml"),
+    };
+    let in_xml = in_xml.then_some(BootstrapProfileKind::Dm);
+    omadm_bootstrap::profile_of(media).or(in_xml)
 }
