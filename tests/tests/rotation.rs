@@ -98,6 +98,17 @@ trust_server_ca = true
 [account.noti]
 type = 1
 "#;
+const WITH_IDENTITY: &str = r#"
+[account]
+srv_id = "dm-own.example.com"
+srv_uri = "https://{server}/dm/2.0"
+name = "By the device's own key"
+trust_server_ca = true
+[account.bootstrap]
+server_uri = "https://{server}/bootstrap"
+[account.noti]
+type = 1
+"#;
 
 fn profile(folder: &Path, text: &str) -> String {
     let profiles = folder.join("profiles");
@@ -107,15 +118,20 @@ fn profile(folder: &Path, text: &str) -> String {
 }
 
 /// Rotates the session secret of a bootstrapped device while it runs: one session fetches the new one, the next uses it.
-fn rotate_while_it_runs(operator: &dyn Fn(&[&str]) -> Ended, run: Omadm) -> String {
+fn rotate_while_it_runs(
+    operator: &dyn Fn(&[&str]) -> Ended,
+    run: Omadm,
+    rotate: &[&str],
+    before: &[&str],
+) -> String {
     let mut running = run.start().unwrap();
     let said = running.until("the DM Client runs", PATIENCE).unwrap();
     let mut lines = said.lines();
     let address = lines.find_map(|line| line.strip_prefix("notifications: "));
     let call = ["notify", DEVICE, "--to", address.unwrap(), "--wait", "30"];
     let show = || operator(&["show", DEVICE, "--all"]).good().stdout;
-    assert_eq!(generations(&show(), "session"), ["current"]);
-    let queued = operator(&["rotate", DEVICE]).good();
+    assert_eq!(generations(&show(), "session"), before);
+    let queued = operator(&[&["rotate", DEVICE], rotate].concat()).good();
     assert!(queued.stdout.contains("session"), "{queued:?}");
     let _fetched = operator(&call).good();
     let _used = operator(&call).good();
@@ -165,7 +181,7 @@ fn b_32_a_pre_shared_key_is_rotated_by_the_server_while_the_device_runs() {
         came = client("bootstrap").run();
     }
     assert_eq!(came.good().field("bootstrapped:"), "dm-psk.example.com");
-    let shown = rotate_while_it_runs(&operator, client("run"));
+    let shown = rotate_while_it_runs(&operator, client("run"), &[], &["current"]);
     assert_eq!(generations(&shown, "session"), ["current"], "{shown}");
     let rotated = shown
         .lines()
@@ -188,9 +204,52 @@ fn b_32_an_http_password_is_rotated_by_the_server_while_the_device_runs() {
     std::fs::write(device.file("policy.toml"), policy).unwrap();
     let came = device.client_at("bootstrap", &server).run().good();
     assert_eq!(came.field("bootstrapped:"), "dm-http.example.com");
-    let shown = rotate_while_it_runs(&operator, device.client_at("run", &server));
+    let shown = rotate_while_it_runs(
+        &operator,
+        device.client_at("run", &server),
+        &[],
+        &["current"],
+    );
     let expected = ["boot", "current"];
     assert_eq!(generations(&shown, "session"), expected, "{shown}");
     assert!(shown.contains("http-user"), "{shown}");
+    server.end().unwrap();
+}
+
+#[test]
+fn a_device_gets_a_certificate_for_its_own_key_and_a_new_auth_bootstrap() {
+    let folder = tempfile::tempdir().unwrap();
+    let profiles = profile(folder.path(), WITH_IDENTITY);
+    let arguments = ["--profiles", &profiles];
+    let server = Server::start_with(&folder.path().join("server"), &arguments).unwrap();
+    let token = server.token.clone().unwrap();
+    let operator = |arguments: &[&str]| server.operator(&token, arguments).run();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    device.register(&server, &token, "rotated");
+    let policy = "[listen]\nudp = '127.0.0.1:0'\n";
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let bootstrap = || device.client_at("bootstrap", &server).run().good();
+    assert_eq!(bootstrap().field("bootstrapped:"), "dm-own.example.com");
+    let shown = rotate_while_it_runs(
+        &operator,
+        device.client_at("run", &server),
+        &["--own-key"],
+        &[],
+    );
+    assert_eq!(generations(&shown, "session"), ["current"], "{shown}");
+    assert!(shown.contains("secret-rotated"), "{shown}");
+
+    let credential = |shown: &str| {
+        let mut lines = shown.lines().map(str::trim_start);
+        let line = lines.find(|line| line.starts_with("bootstrap ") && !line.contains("revoked"));
+        line.unwrap().split_whitespace().nth(3).unwrap().to_owned()
+    };
+    let former = credential(&shown);
+    let rotated = operator(&["rotate", DEVICE, "--scope", "bootstrap"]).good();
+    assert_eq!(bootstrap().field("bootstrapped:"), "dm-own.example.com");
+    let shown = operator(&["show", DEVICE, "--all"]).good().stdout;
+    let (now, made) = (credential(&shown), rotated.field("credential:"));
+    assert!(now == made && now != former, "{shown}");
+    assert_eq!(generations(&shown, "bootstrap "), ["current"], "{shown}");
     server.end().unwrap();
 }

@@ -10,10 +10,13 @@ mod support;
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use omadm_server::config::{GenerationPolicy, ReBootstrap, Rotate, ServerConfig, Verdict};
 use omadm_server::operator::client::ApiError;
 use omadm_server::operator::types::{NewBootstrap, NewRotation};
+use omadm_tls::{CertificateDer, Fingerprint, Identity};
 use serde_json::json;
 use support::secrets::{Device, NOTIFICATION, SESSION, commands, trsp};
 use support::{Answer, CLIENT_INITIATED, DEV_INFO, DEVICE, PACKAGE1, PACKAGE3, Rig};
@@ -175,11 +178,15 @@ async fn a_rotation_that_is_taken_back_before_it_left_leaves_nothing_pending() {
         device.bootstrap().await;
         let queued = device.rotate(scope).await.unwrap();
         assert_eq!(device.live(scope).await, ["current", "pending"]);
-        let cancelled = rig.api.cancel_command(&device.dev_id, &queued.command);
+        let cancelled = rig
+            .api
+            .cancel_command(&device.dev_id, queued.command.as_ref().unwrap());
         assert_eq!(cancelled.await.unwrap().state, "cancelled");
         assert_eq!(device.live(scope).await, ["current"], "{scope}");
         assert_eq!(device.told("credential-revoked").await.len(), 1, "{scope}");
-        let again = rig.api.cancel_command(&device.dev_id, &queued.command);
+        let again = rig
+            .api
+            .cancel_command(&device.dev_id, queued.command.as_ref().unwrap());
         assert_eq!(again.await.unwrap().state, "cancelled");
         assert_eq!(device.told("credential-revoked").await.len(), 1, "{scope}");
         // The device gets nothing of it; the next rotation is as if there had been none.
@@ -194,7 +201,7 @@ async fn a_rotation_that_is_taken_back_before_it_left_leaves_nothing_pending() {
     let _left = device.open(CLIENT_INITIATED).await;
     let (status, _) = refused(
         rig.api
-            .cancel_command(&device.dev_id, &queued.command)
+            .cancel_command(&device.dev_id, queued.command.as_ref().unwrap())
             .await,
     );
     assert_eq!(status, 409);
@@ -408,12 +415,12 @@ async fn what_cannot_be_rotated_is_told_with_what_to_do() {
     let rotate = async |scope: &str| {
         let new = NewRotation {
             scope: Some(scope.to_owned()),
-            srv_id: None,
+            ..NewRotation::default()
         };
         refused(rig.api.rotate(DEVICE, &new).await)
     };
     assert_eq!(rotate(SESSION).await.0, 409);
-    assert_eq!(rotate("bootstrap").await.0, 422);
+    assert_eq!(rotate("bootstrap").await.0, 409);
     assert_eq!(rotate("everything").await.0, 400);
     // The minimal profile gives no secret. By policy the device gets one of its own after its bootstrap, with the node above it.
     let new = NewBootstrap {
@@ -455,7 +462,7 @@ async fn auth_bootstrap_is_rotated_by_a_further_bootstrap_and_both_fetch_until_t
 {
     const BOOTSTRAP: &str = "bootstrap";
     let rig = rig(|_| {}).await;
-    let fetches = async |identity: &omadm_tls::Identity| {
+    let fetches = async |identity: &Identity| {
         let headers = [("OMADM-DevID", DEVICE)];
         let mut wire = rig.connect(Some(identity)).await;
         wire.send(Method::GET, "/bootstrap", &headers, "").await
@@ -469,18 +476,18 @@ async fn auth_bootstrap_is_rotated_by_a_further_bootstrap_and_both_fetch_until_t
     let first = credential(&device.document);
     device.bootstrap().await;
     assert_eq!(device.live(BOOTSTRAP).await, ["current"]);
+    let rotated = device.rotate(BOOTSTRAP).await.unwrap();
+    let begun = rotated.bootstrap.unwrap();
+    let told = (begun.profile.as_str(), begun.method.as_str());
+    assert_eq!(
+        (told, rotated.command),
+        (("full", "client-initiated"), None)
+    );
     let (status, detail) = refused(device.rotate(BOOTSTRAP).await);
     assert!(
-        status == 422 && detail.contains("by a bootstrap alone"),
+        status == 409 && detail.contains("is on its way"),
         "{detail}"
     );
-
-    let new = NewBootstrap {
-        device: DEVICE.to_owned(),
-        profile: Some("full".to_owned()),
-        ..NewBootstrap::default()
-    };
-    rig.api.start_bootstrap(&new).await.unwrap();
     assert_eq!(device.live(BOOTSTRAP).await, ["current", "pending"]);
     // Fetched by the one in use; lost on the way; fetched again by the same, since nothing of it was used.
     for _again in 0..2 {
@@ -506,8 +513,65 @@ async fn auth_bootstrap_is_rotated_by_a_further_bootstrap_and_both_fetch_until_t
     );
     // Out of escrow, the new one does not bring its own document back; it fetches the next one.
     assert_eq!(fetches(&second).await.status, 403);
-    rig.api.start_bootstrap(&new).await.unwrap();
+    device.rotate(BOOTSTRAP).await.unwrap();
     assert_eq!(fetches(&second).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_certificate_for_the_device_s_own_key_brings_no_key() {
+    let rig = rig(|_| {}).await;
+    let identity = rig.device(DEVICE).await;
+    let new = NewBootstrap {
+        device: DEVICE.to_owned(),
+        profile: Some("minimal".to_owned()),
+        ..NewBootstrap::default()
+    };
+    rig.api.start_bootstrap(&new).await.unwrap();
+    let mut wire = rig.connect(Some(&identity)).await;
+    let document = wire.fetch(DEVICE).await;
+    let completion = support::completion("5f0c1d2e3a4b5c6d7e8f901122334455", &document.body);
+    assert_eq!(wire.package(DEVICE, PACKAGE1, completion).await.status, 200);
+    wire.package(DEVICE, PACKAGE3, DEV_INFO).await;
+    let mut own = identity.clone();
+    // The first one is asked for; what replaces it is one again.
+    for own_key in [true, false] {
+        let new = NewRotation {
+            own_key,
+            ..NewRotation::default()
+        };
+        let queued = rig.api.rotate(DEVICE, &new).await.unwrap();
+        let mut wire = rig.connect(Some(&own)).await;
+        let first = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+        let hget = commands(&first).remove(0);
+        let path = &hget[1][hget[1].find("/repo/").unwrap()..];
+        let headers = [("OMADM-DevID", DEVICE)];
+        let found = wire.send(Method::GET, path, &headers, "").await.json();
+        let data = &found[0]["MOData"];
+        let trsp = if own_key {
+            &data["Auth"]["Trsp"]
+        } else {
+            &data["Trsp"]
+        };
+        assert_eq!(trsp["Secret"], "", "{found}");
+        let status = r#"{"Status":[{"sc":200}]}"#;
+        wire.package(DEVICE, PACKAGE3, status).await;
+        let data = STANDARD.decode(trsp["Data"].as_str().unwrap()).unwrap();
+        let chain = vec![CertificateDer::from(data)];
+        assert_eq!(Fingerprint::of(&chain[0]).to_hex(), queued.credential);
+        own = Identity::new(chain, identity.key().clone()).unwrap();
+        let mut wire = rig.connect(Some(&own)).await;
+        let answer = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+        assert_eq!(answer.status, 200);
+    }
+    let bootstrap = NewRotation {
+        scope: Some("bootstrap".to_owned()),
+        ..NewRotation::default()
+    };
+    let (status, detail) = refused(rig.api.rotate(DEVICE, &bootstrap).await);
+    assert!(
+        status == 409 && detail.contains("no Auth/Bootstrap"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
@@ -517,7 +581,11 @@ async fn no_secret_of_a_rotation_is_told_by_api_events_or_commands() {
     device.bootstrap().await;
     let rotated = device.rotate(NOTIFICATION).await.unwrap();
     assert_eq!(device.usual().await.fetched, 1);
-    let command = rig.api.command(DEVICE, &rotated.command).await.unwrap();
+    let command = rig
+        .api
+        .command(DEVICE, rotated.command.as_ref().unwrap())
+        .await
+        .unwrap();
     let told = [
         serde_json::to_string(&rig.api.device(DEVICE).await.unwrap()).unwrap(),
         serde_json::to_string(&command).unwrap(),

@@ -61,7 +61,7 @@ async fn x_sec_001_an_http_user_is_rotated_in_sessions_by_basic_and_by_digest() 
 
         let session = NewRotation {
             scope: Some(SESSION.to_owned()),
-            srv_id: None,
+            ..NewRotation::default()
         };
         let queued = rig.api.rotate(dev_id, &session).await.unwrap();
         assert!(queued.credential.starts_with("http-user:"), "{queued:?}");

@@ -5,7 +5,7 @@ use omadm_mo::{DevId, Secret};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData,
-    RevokedCertParams, SanType, date_time_ymd,
+    RevokedCertParams, SanType, SubjectPublicKeyInfo, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, DnsName, UnixTime};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -35,6 +35,9 @@ pub enum DevelopmentCaError {
     /// The private key is not PKCS#8 of a supported kind, or another one than the certificate's.
     #[error("the private key is not the CA certificate's")]
     WrongKey,
+    /// What holds the key to be certified is no certificate, or its key is of a kind that is not supported.
+    #[error("no certificate with a key of a supported kind")]
+    NotACertificate,
     /// A server name is neither a DNS name nor an IP address, or there is none.
     #[error("{0:?} is neither a DNS name nor an IP address")]
     ServerName(String),
@@ -233,6 +236,24 @@ impl DevelopmentCa {
             request.public_key(),
             validity,
         )
+    }
+
+    /// Issues a further certificate for the key of one that the device has (DER). Whoever holds the key proved it with that one.
+    ///
+    /// # Errors
+    /// [`DevelopmentCaError::NotACertificate`] where there is no certificate or its key is of a kind that is not supported; others where the validity makes
+    /// no sense or the system fails.
+    pub fn issue_for_key_of(
+        &self,
+        certificate: &[u8],
+        dev_id: &DevId,
+        validity: CertificateValidity,
+    ) -> Result<IssuedCertificate, DevelopmentCaError> {
+        let (_, known) = X509Certificate::from_der(certificate)
+            .map_err(|_| DevelopmentCaError::NotACertificate)?;
+        let public_key = SubjectPublicKeyInfo::from_der(known.public_key().raw)
+            .map_err(|_| DevelopmentCaError::NotACertificate)?;
+        self.sign(self.device_certificate(dev_id)?, &public_key, validity)
     }
 
     /// Makes a key for a device and issues its certificate, for profiles that carry `Auth/Trsp` by design (factory

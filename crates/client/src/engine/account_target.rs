@@ -54,7 +54,7 @@ impl AccountTarget {
             .bootstrap
             .as_ref()
             .map(|bootstrap| (bootstrap.server_uri.origin(), bootstrap));
-        let issued = read.trsp.as_ref().map(of_trsp);
+        let issued = read.trsp.as_ref().map(|trsp| of_trsp(trsp, config));
         let own = read
             .http_auth
             .map(|auth| (auth.user, auth.password))
@@ -164,10 +164,16 @@ pub(crate) fn psk(identity: &[u8], key: &Secret) -> Result<Arc<Credential>, Stri
     Ok(Arc::new(Credential::Psk(psk)))
 }
 
-/// The credential of `Auth/Trsp`: X.509 where `Data` is a DER certificate, else PSK (D44).
-fn of_trsp(trsp: &AuthTrsp) -> Option<Arc<Credential>> {
+/// The credential of `Auth/Trsp`: X.509 where `Data` is a DER certificate, else PSK (D44). A certificate without key is one for the key of the device's own
+/// identity.
+fn of_trsp(trsp: &AuthTrsp, config: &EngineConfig) -> Option<Arc<Credential>> {
     if Leaf::parse(&trsp.data).is_some() {
-        identity(&trsp.data, &trsp.secret)
+        match config.identity.as_deref() {
+            Some(Credential::Certificate(own)) if trsp.secret.is_empty() => {
+                identity(&trsp.data, own.key())
+            }
+            _ => identity(&trsp.data, &trsp.secret),
+        }
     } else {
         psk(&trsp.data, &trsp.secret).ok()
     }

@@ -6,7 +6,7 @@ mod preview;
 mod send;
 mod server_source;
 
-pub(crate) use send::base64_of;
+pub(crate) use send::{base64_of, wait_for_bootstrap};
 
 use std::path::PathBuf;
 use std::process::ExitCode;

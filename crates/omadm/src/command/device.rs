@@ -195,7 +195,7 @@ With --wait the exit code is 0 where the device answered with success.")]
     Object(Objects),
     /// Give a device a new secret: what is in use stays in use until the device used the new one
     #[command(
-        after_help = "Examples:\n  omadm device rotate IMEI:493005100592800\n  omadm device rotate IMEI:493005100592800 --scope notification --wait 60"
+        after_help = "Examples:\n  omadm device rotate IMEI:493005100592800\n  omadm device rotate IMEI:493005100592800 --scope notification --wait 60\n  omadm device rotate IMEI:493005100592800 --scope bootstrap\n  omadm device rotate IMEI:493005100592800 --own-key"
     )]
     Rotate(generations::Rotate),
     /// Revoke a credential of a device, or a generation of its secrets; it takes effect at once

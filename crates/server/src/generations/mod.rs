@@ -11,4 +11,4 @@ pub(crate) use book::Book;
 pub(crate) use delivery::{answered, document};
 pub(crate) use operator::{accept, revoke, take_back};
 pub(crate) use pair::{join, split};
-pub(crate) use rotate::{Reason, RotateError, SHA256_DIGEST, rotate_into};
+pub(crate) use rotate::{Reason, RotateError, Rotation, SHA256_DIGEST, rotate_into};

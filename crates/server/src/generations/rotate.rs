@@ -7,13 +7,13 @@ use omadm_mo::standard::dm_acc::{AuthNoti, AuthTrsp, HttpAuth};
 use omadm_mo::{Secret, SrvId};
 
 use super::book::{Book, fingerprint};
-use super::join;
+use super::{join, split};
 use crate::bootstrap_service::{self, OpenError};
 use crate::clock::utc;
 use crate::entropy::{NoRandomness, fresh_name, random, token};
 use crate::model::{
     BootstrapRecord, BootstrapState, CommandChange, CommandId, Credential, CredentialProof,
-    CredentialScope, EventKind, ExchangeDelta, Generation,
+    CredentialScope, EventKind, ExchangeDelta, Generation, RecordId,
 };
 use crate::node::{Node, event};
 use crate::notification_service::account_in;
@@ -36,6 +36,17 @@ pub(crate) enum Reason {
     Recovery,
 }
 
+/// A rotation that is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Rotation<'a> {
+    pub(crate) scope: SecretScope,
+    /// The account; none means that of the newest completed bootstrap.
+    pub(crate) account: Option<&'a SrvId>,
+    pub(crate) reason: Reason,
+    /// A certificate for the key that the device made itself; `Secret` of `Auth/Trsp` is empty then. What replaces such a certificate is one again.
+    pub(crate) own_key: bool,
+}
+
 /// A rotation that stands in a delta.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Rotated {
@@ -53,6 +64,15 @@ pub(crate) enum RotateError {
     /// No server may change these secrets in a session (B-17).
     #[error("Auth/Bootstrap is changed by a bootstrap alone, never in a session")]
     ByBootstrapAlone,
+    /// The key is the device's alone, and no certificate of it is known.
+    #[error("no certificate is known of a key that the device made itself")]
+    KeyNotKnown,
+    /// The profile of the account brings no `Auth/Bootstrap`.
+    #[error("the account of {0} has no Auth/Bootstrap")]
+    NoBootstrap(SrvId),
+    /// A bootstrap that brings one is on its way.
+    #[error("a further bootstrap of the account is on its way: {0}")]
+    BootstrapUnderWay(RecordId),
     /// The account has none.
     #[error("the account of {0} has no Auth/Noti")]
     NoNotification(SrvId),
@@ -92,11 +112,15 @@ pub(crate) async fn rotate_into(
     node: &Node,
     book: &mut Book,
     delta: &mut ExchangeDelta,
-    scope: SecretScope,
-    account: Option<&SrvId>,
-    reason: Reason,
+    wanted: Rotation<'_>,
     correlation: &str,
 ) -> Result<Rotated, RotateError> {
+    let Rotation {
+        scope,
+        account,
+        reason,
+        own_key,
+    } = wanted;
     let kept = match scope {
         SecretScope::Bootstrap => return Err(RotateError::ByBootstrapAlone),
         SecretScope::Session => CredentialScope::Session,
@@ -121,8 +145,12 @@ pub(crate) async fn rotate_into(
         live.find(|one| one.generation == generation).cloned()
     };
     let basis = of(Generation::Current).or_else(|| of(Generation::Pending));
+    let own = match scope {
+        SecretScope::Session => own_certificate(node, book, basis.as_ref(), own_key, delta)?,
+        _ => None,
+    };
     let (secret, mut credential, has_parent) =
-        make(node, delta, scope, basis.as_ref(), &record).await?;
+        make(node, delta, scope, (basis.as_ref(), own), &record).await?;
     let command = CommandId(EventId::of(random()?));
     credential.record = Some(record.id.clone());
     credential.command = Some(command.clone());
@@ -171,13 +199,49 @@ pub(crate) async fn rotate_into(
     Ok(rotated)
 }
 
+/// A certificate of the key that the device made itself (DER), where its sessions go on being proved with that key or are to be.
+fn own_certificate(
+    node: &Node,
+    book: &Book,
+    basis: Option<&Credential>,
+    asked: bool,
+    delta: &ExchangeDelta,
+) -> Result<Option<Vec<u8>>, RotateError> {
+    let opened = |credential: &Credential| {
+        let context = credential.proof.seal_context(&credential.dev_id);
+        let opened = node.sealing.open(&context, credential.sealed.as_ref()?);
+        let (certificate, key) = split(&opened.ok()?)?;
+        key.is_empty().then_some(certificate)
+    };
+    let is_certificate = |one: &Credential| matches!(one.proof, CredentialProof::Certificate(_));
+    if let Some(certificate) = basis.filter(|basis| is_certificate(basis)).and_then(opened) {
+        return Ok(Some(certificate));
+    }
+    if !asked {
+        return Ok(None);
+    }
+    if basis.is_some_and(|basis| !is_certificate(basis)) {
+        return Err(RotateError::KeyNotKnown);
+    }
+    let mut known = book.credentials().iter().rev().filter(|one| {
+        one.scope == CredentialScope::Device
+            && is_certificate(one)
+            && one.revoked_at.is_none()
+            && one.expires_at.is_none_or(|end| end > delta.at)
+    });
+    known
+        .find_map(opened)
+        .map(Some)
+        .ok_or(RotateError::KeyNotKnown)
+}
+
 /// A new secret of the kind that is in use, its credential, and whether the account has the node above it. A device that opens its sessions with its own
 /// identity gets a certificate for them.
 async fn make(
     node: &Node,
     delta: &ExchangeDelta,
     scope: SecretScope,
-    basis: Option<&Credential>,
+    (basis, own): (Option<&Credential>, Option<Vec<u8>>),
     record: &BootstrapRecord,
 ) -> Result<(NewSecret, Credential, bool), RotateError> {
     let new = |proof: CredentialProof, scope: CredentialScope| {
@@ -222,18 +286,26 @@ async fn make(
             Ok((NewSecret::HttpAuth(login), credential, has_parent))
         }
         _ => {
-            let (made, identity) = node.state.issue_for_generated_key(
-                &delta.dev_id,
-                delta.at,
-                node.config.certificate_lifetime,
-            )?;
+            let lifetime = node.config.certificate_lifetime;
+            let (made, key) = match own {
+                Some(known) => {
+                    let (dev_id, at) = (&delta.dev_id, delta.at);
+                    let made = node.state.issue_for_key_of(&known, dev_id, at, lifetime)?;
+                    (made, Secret::new(Vec::new()))
+                }
+                None => {
+                    let (dev_id, at) = (&delta.dev_id, delta.at);
+                    let made = node.state.issue_for_generated_key(dev_id, at, lifetime)?;
+                    (made.0, made.1.key().clone())
+                }
+            };
             let proof = CredentialProof::Certificate(*made.fingerprint.octets());
             let mut credential = new(proof, CredentialScope::Session);
             credential.expires_at = Some(utc(made.not_after));
             credential.serial = Some(serial_text(&made.serial));
             let trsp = AuthTrsp {
                 data: made.der.to_vec(),
-                secret: identity.key().clone(),
+                secret: key,
             };
             Ok((NewSecret::Trsp(trsp), credential, has_parent))
         }

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use omadm_bootstrap::Utc;
-use omadm_tls::{CertificateRequest, Fingerprint, IssuedCertificate, pem};
+use omadm_mo::Secret;
+use omadm_tls::{CertificateDer, CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
@@ -14,6 +15,7 @@ use super::named_credentials::Named;
 use super::types::{CredentialAdded, CredentialBody, NewCredential};
 use crate::clock::utc;
 use crate::entropy::{bootstrap_code, correlation, random};
+use crate::generations::join;
 use crate::identity::{code_hash, fingerprint_of};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
@@ -195,7 +197,7 @@ pub(super) fn issue_into(
             node.config.certificate_lifetime,
         )?;
         added.certificate = Some(issued.to_pem() + &node.state.ca_pem());
-        add_certificate(delta, issued.fingerprint, Some(&issued), correlation);
+        add_certificate(node, delta, &issued.der, Some(&issued), correlation)?;
     }
     if let Some(certificate) = issue.certificate {
         let chain = pem::certificates(certificate)
@@ -204,7 +206,7 @@ pub(super) fn issue_into(
             .first()
             .filter(|der| omadm_tls::Leaf::parse(der).is_some());
         let leaf = leaf.ok_or_else(|| Refused::bad("certificate: it is no X.509 certificate"))?;
-        add_certificate(delta, Fingerprint::of(leaf), None, correlation);
+        add_certificate(node, delta, leaf, None, correlation)?;
     }
     if issue.code {
         let code = bootstrap_code()?;
@@ -233,17 +235,20 @@ pub(super) fn issue_into(
     Ok(added)
 }
 
-/// `issued` by the server's CA: its revocation is listed in the CRL until it expires.
+/// `issued` by the server's CA: its revocation is listed in the CRL until it expires. It is kept, so that a further one can be made for its key.
 fn add_certificate(
+    node: &Node,
     delta: &mut ExchangeDelta,
-    print: Fingerprint,
+    certificate: &CertificateDer<'_>,
     issued: Option<&IssuedCertificate>,
     correlation: &str,
-) {
+) -> Result<(), Refused> {
+    let print = Fingerprint::of(certificate);
     let proof = CredentialProof::Certificate(*print.octets());
     let mut credential = credential(proof, CredentialScope::Device, delta);
     credential.serial = issued.map(|issued| serial_text(&issued.serial));
     credential.expires_at = issued.map(|issued| utc(issued.not_after));
+    credential.seal(node, &join(certificate, &Secret::new(Vec::new())))?;
     delta.credentials.push(CredentialChange::Add(credential));
     let kind = EventKind::CredentialAdded {
         proof: "certificate".to_owned(),
@@ -251,6 +256,7 @@ fn add_certificate(
         name: None,
     };
     delta.events.push(event(kind, correlation));
+    Ok(())
 }
 
 /// One that an operator made known: it is in use.

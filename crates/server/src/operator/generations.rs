@@ -5,19 +5,26 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use omadm_bootstrap::BootstrapMethod;
 use omadm_bootstrap::generation::{Generation, SecretScope};
-use omadm_mo::SrvId;
+use omadm_mo::{DevId, SrvId};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
+use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
 use super::credentials::name;
-use super::devices::{dev_id, unknown};
+use super::devices::{dev_id, unknown, unknown_profile};
+use super::pushes;
 use super::types::{GenerationAccepted, GenerationRevoked, NewRotation, RotationBody};
+use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
-use crate::generations::{self, Book, Reason, RotateError, rotate_into};
-use crate::model::ExchangeDelta;
+use crate::generations::{self, Book, Reason, RotateError, Rotation, rotate_into};
+use crate::model::{
+    BootstrapRecord, BootstrapState, CredentialChange, CredentialScope, ExchangeDelta,
+};
 use crate::node::Node;
 use crate::problem::{Problem, ProblemBody};
+use crate::push_service;
 use crate::store::CommitError;
 
 /// How often a change is made again after other commits of the device came between.
@@ -29,7 +36,8 @@ pub(super) struct ScopeQuery {
     scope: Option<String>,
 }
 
-/// Gives a device a new secret by a command in its next session, or in the one that runs. The one in use stays in use until the device used the new one.
+/// Gives a device a new secret by a command in its next session, or in the one that runs; that of `Auth/Bootstrap` by a further bootstrap, since no session may
+/// change it (B-17). The one in use stays in use until the device used, or reported, the new one.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/rotations", tag = "credentials", params(("dev_id" = String, Path)), request_body = NewRotation,
     responses((status = 201, body = RotationBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn rotate(
@@ -46,20 +54,26 @@ pub(super) async fn rotate(
         SrvId::parse(text).map_err(|cause| Refused::bad(format!("srv_id: {text:?}: {cause}")))
     });
     let account = srv_id.transpose()?;
+    if scope == SecretScope::Bootstrap {
+        return by_bootstrap(&node, &dev_id, account.as_ref(), &correlation).await;
+    }
+    if new.own_key && scope != SecretScope::Session {
+        return Err(Refused::bad(
+            "own_key: only the sessions of a device are proved by a key of its own",
+        ));
+    }
+    let wanted = Rotation {
+        scope,
+        account: account.as_ref(),
+        reason: Reason::Operator,
+        own_key: new.own_key,
+    };
     for _again in 0..RETRIES {
         let device = node.store.device(&dev_id).await?;
         let device = device.ok_or_else(|| unknown(&dev_id))?;
         let mut book = Book::read(&node, &device).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
-        let rotated = rotate_into(
-            &node,
-            &mut book,
-            &mut delta,
-            scope,
-            account.as_ref(),
-            Reason::Operator,
-            &correlation,
-        );
+        let rotated = rotate_into(&node, &mut book, &mut delta, wanted, &correlation);
         let rotated = rotated.await.map_err(not_rotated)?;
         match node.store.commit(delta).await {
             Ok(_) => {
@@ -67,8 +81,95 @@ pub(super) async fn rotate(
                 let body = RotationBody {
                     device: dev_id.to_string(),
                     scope: rotated.scope.name().to_owned(),
-                    command: rotated.command.to_string(),
+                    command: Some(rotated.command.to_string()),
+                    bootstrap: None,
                     credential: name(&rotated.proof),
+                };
+                return Ok((StatusCode::CREATED, Json(body)));
+            }
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// A further bootstrap from the profile that brought the account. The device is called for it where it can be, else it fetches it when it asks next.
+async fn by_bootstrap(
+    node: &Arc<Node>,
+    dev_id: &DevId,
+    account: Option<&SrvId>,
+    correlation: &str,
+) -> Result<(StatusCode, Json<RotationBody>), Refused> {
+    for _again in 0..RETRIES {
+        let device = node.store.device(dev_id).await?;
+        let device = device.ok_or_else(|| unknown(dev_id))?;
+        let records = node.store.bootstraps_of(dev_id).await?;
+        let of_account =
+            |record: &&BootstrapRecord| account.is_none_or(|account| record.srv_id == *account);
+        let mut of_account = records.iter().filter(of_account);
+        let last = of_account
+            .clone()
+            .find(|record| record.state == BootstrapState::Completed)
+            .ok_or_else(|| not_rotated(RotateError::NoAccount(account.cloned())))?;
+        let open =
+            of_account.find(|record| record.srv_id == last.srv_id && !record.state.is_terminal());
+        if let Some(open) = open {
+            return Err(not_rotated(RotateError::BootstrapUnderWay(open.id.clone())));
+        }
+        let profile = node
+            .profiles
+            .get(&last.profile)
+            .ok_or_else(|| unknown_profile(&last.profile))?;
+        // Whoever cannot be called gets it all the same.
+        let push = if device.notify.addresses.is_empty() {
+            None
+        } else {
+            let wanted = pushes::wanted(
+                node,
+                dev_id,
+                pushes::Push::default(),
+                BootstrapMethod::ServerInitiated,
+            );
+            wanted.await.ok().flatten()
+        };
+        let method = if push.is_some() {
+            BootstrapMethod::ServerInitiated
+        } else {
+            BootstrapMethod::ClientInitiated
+        };
+        let draft = Draft {
+            profile,
+            method,
+            expires_in: lifetime(node, method),
+            push,
+        };
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let drafted = draft_into(node, &mut delta, &draft, correlation)
+            .await
+            .map_err(draft_refused)?;
+        let brought = delta.credentials.iter().find_map(|change| match change {
+            CredentialChange::Add(one) if one.scope == CredentialScope::Bootstrap => {
+                Some(name(&one.proof))
+            }
+            _ => None,
+        });
+        let Some(credential) = brought else {
+            let account = drafted.record.srv_id;
+            return Err(not_rotated(RotateError::NoBootstrap(account)));
+        };
+        match node.store.commit(delta).await {
+            Ok(_) => {
+                tracing::info!(correlation, device = %dev_id, bootstrap = %drafted.record.id, "rotation by a further bootstrap");
+                if drafted.record.push.is_some() {
+                    push_service::begin(node, drafted.record.id.clone());
+                }
+                let body = RotationBody {
+                    device: dev_id.to_string(),
+                    scope: SecretScope::Bootstrap.name().to_owned(),
+                    command: None,
+                    bootstrap: Some(bootstrap_body(&drafted.record)),
+                    credential,
                 };
                 return Ok((StatusCode::CREATED, Json(body)));
             }
@@ -175,6 +276,15 @@ fn not_rotated(error: RotateError) -> Refused {
         RotateError::UnderWay(..) => {
             conflict("Wait for its next session, or call it with `omadm device notify`.")
         }
+        RotateError::NoBootstrap(_) => {
+            conflict("Bootstrap the device with a profile that has `[account.bootstrap]`.")
+        }
+        RotateError::BootstrapUnderWay(_) => {
+            conflict("Wait until it is completed; `omadm device show` tells how far it is.")
+        }
+        RotateError::KeyNotKnown => conflict(
+            "Register the certificate with which the device opens its sessions: `omadm device add-credential DEVID --csr …`.",
+        ),
         RotateError::ByBootstrapAlone => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told)
             .advising("Start a new bootstrap for the device: it brings a new Auth/Bootstrap."),
         RotateError::Store(error) => return error.into(),

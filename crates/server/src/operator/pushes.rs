@@ -25,7 +25,7 @@ use crate::push_service::{Prover, own_source};
 const ADDRESS_OCTETS: usize = 1024;
 
 /// What is asked for of a push.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Push<'a> {
     method: Option<&'a str>,
     to: Option<&'a str>,

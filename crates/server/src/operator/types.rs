@@ -223,12 +223,15 @@ pub struct CredentialBody {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRotation {
-    /// `session` (by default) or `notification`.
+    /// `session` (by default), `notification`, or `bootstrap`: that one comes by a further bootstrap, from the profile of the last one (B-17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// The server whose account is meant (SrvID); else that of the newest completed bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srv_id: Option<String>,
+    /// For `session`: a certificate for the key that the device made itself; no key is in what is sent, `Secret` is empty. Later ones are so without it.
+    #[serde(default)]
+    pub own_key: bool,
 }
 
 /// A new secret on its way to a device.
@@ -236,10 +239,14 @@ pub struct NewRotation {
 pub struct RotationBody {
     /// The device.
     pub device: String,
-    /// `session` or `notification`.
+    /// `session`, `notification` or `bootstrap`.
     pub scope: String,
-    /// The command that brings it.
-    pub command: String,
+    /// The command that brings it, of the first two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The bootstrap that brings it, of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<BootstrapBody>,
     /// The credential.
     pub credential: String,
 }

@@ -6,7 +6,7 @@ use omadm_mo::SrvId;
 
 use super::generation::Used;
 use crate::config::Rotate;
-use crate::generations::{Book, Reason, RotateError, rotate_into};
+use crate::generations::{Book, Reason, RotateError, Rotation, rotate_into};
 use crate::model::{
     BootstrapChange, BootstrapRecord, BootstrapState, CredentialChange, CredentialScope, Device,
     DeviceChange, EventKind, ExchangeDelta, Generation,
@@ -201,7 +201,13 @@ async fn rotate(
             Rotate::AfterRecovery | Rotate::Never => continue,
         };
         let book = &mut used.book;
-        let made = rotate_into(node, book, delta, scope, account, reason, correlation).await;
+        let wanted = Rotation {
+            scope,
+            account,
+            reason,
+            own_key: false,
+        };
+        let made = rotate_into(node, book, delta, wanted, correlation).await;
         match made {
             Err(RotateError::Store(error)) => return Err(error),
             Err(RotateError::NoNotification(_) | RotateError::UnderWay(..)) | Ok(_) => {}

@@ -388,6 +388,24 @@ impl StateDir {
         )?)
     }
 
+    /// Issues a further certificate for the key of one that the device has (DER).
+    ///
+    /// # Errors
+    /// [`StateDirError`] where the CA fails, or does not support the key.
+    pub fn issue_for_key_of(
+        &self,
+        certificate: &[u8],
+        dev_id: &DevId,
+        now: Utc,
+        lifetime: Duration,
+    ) -> Result<IssuedCertificate, StateDirError> {
+        Ok(self.ca.issue_for_key_of(
+            certificate,
+            dev_id,
+            CertificateValidity::starting(unix_time(now), lifetime),
+        )?)
+    }
+
     /// Makes a key for a device and issues its certificate, where a profile carries it by design (D81).
     ///
     /// # Errors

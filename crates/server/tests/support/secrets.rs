@@ -188,7 +188,7 @@ impl<'a> Device<'a> {
     pub(crate) async fn rotate(&self, scope: &str) -> Result<RotationBody, ApiError> {
         let new = NewRotation {
             scope: Some(scope.to_owned()),
-            srv_id: None,
+            ..NewRotation::default()
         };
         self.rig.api.rotate(&self.dev_id, &new).await
     }

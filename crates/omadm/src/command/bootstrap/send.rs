@@ -77,7 +77,7 @@ impl Send {
             }
         }
         match self.wait {
-            Some(seconds) => wait(&api, begun, seconds, self.json).await,
+            Some(seconds) => wait_for_bootstrap(&api, begun, seconds, self.json).await,
             None if self.json => json(&begun),
             None => say(format!("state:      {}", begun.state)),
         }
@@ -96,7 +96,7 @@ pub(crate) fn base64_of(file: Option<&Path>) -> Result<Option<String>, Failure> 
 }
 
 /// Tells each state as it comes, until the last.
-async fn wait(
+pub(crate) async fn wait_for_bootstrap(
     api: &ApiClient,
     mut now: BootstrapBody,
     seconds: u64,

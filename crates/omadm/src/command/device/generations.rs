@@ -4,6 +4,7 @@ use omadm_server::operator::types::{CredentialBody, NewRotation};
 
 use super::commands::wait_for;
 use super::{HINT, say_json};
+use crate::command::bootstrap::wait_for_bootstrap;
 use crate::command::say;
 use crate::failure::{Explain as _, Failure};
 
@@ -17,6 +18,9 @@ pub(super) struct Rotate {
     /// The server whose account is meant, where the device has several; else that of its newest completed bootstrap
     #[arg(long)]
     srv_id: Option<String>,
+    /// A certificate for the key that the device made itself, so that no key travels; a client has to know this way, as omadm's does
+    #[arg(long)]
+    own_key: bool,
     /// Wait so many seconds until the device has it
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
@@ -43,6 +47,8 @@ enum Rotated {
     Session,
     /// What the server proves its Notifications with: Auth/Noti
     Notification,
+    /// What the device fetches its bootstraps with: Auth/Bootstrap. It comes by a further bootstrap, since no session may change it
+    Bootstrap,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,20 +82,37 @@ impl Rotate {
         let new = NewRotation {
             scope: Some(name(&self.scope)),
             srv_id: self.srv_id,
+            own_key: self.own_key,
         };
         let what = format!("no new secret was made for {}", self.dev_id);
         let made = api.rotate(&self.dev_id, &new).await.explain(what, HINT)?;
         if json {
             say_json(&made)?;
         } else {
-            say(format!("queued:      {}", made.command))?;
+            if let Some(command) = &made.command {
+                say(format!("queued:      {command}"))?;
+            }
+            if let Some(bootstrap) = &made.bootstrap {
+                say(format!("bootstrap:   {}", bootstrap.id))?;
+            }
             say(format!("credential:  {}", made.credential))?;
             say(format!("scope:       {}", made.scope))?;
         }
-        match self.wait {
-            Some(seconds) => wait_for(api, &self.dev_id, &made.command, seconds, json).await,
-            None if json => Ok(()),
-            None => say(
+        match (self.wait, made.command, made.bootstrap) {
+            (Some(seconds), Some(command), _) => {
+                wait_for(api, &self.dev_id, &command, seconds, json).await
+            }
+            (Some(seconds), None, Some(bootstrap)) => {
+                wait_for_bootstrap(api, bootstrap, seconds, json).await
+            }
+            _ if json => Ok(()),
+            (_, _, Some(bootstrap)) if bootstrap.push.is_none() => say(
+                "the device gets it when it fetches its bootstrap next; the one in use stays in use until the device reported the new one",
+            ),
+            (_, _, Some(_)) => say(
+                "the device is called to fetch it; the one in use stays in use until the device reported the new one",
+            ),
+            _ => say(
                 "the device gets it in its next session; the one in use stays in use until the device used the new one",
             ),
         }
