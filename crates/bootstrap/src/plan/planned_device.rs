@@ -46,6 +46,12 @@ impl<'a> PlannedDevice<'a> {
         })
     }
 
+    /// Shows this instance instead of what the device keeps of it, without a plan: its values live outside the store.
+    pub fn show(&mut self, moid: &Moid, miid: &Miid, root: &Node) {
+        let key = (moid.clone(), miid.clone());
+        self.touched.insert(key, Some(root.clone()));
+    }
+
     /// Carries a plan out here.
     ///
     /// # Errors
@@ -74,6 +80,16 @@ impl<'a> PlannedDevice<'a> {
         Some(touched.as_ref().and_then(|root| root.at(&at.path)))
     }
 
+    /// The instance, from here on kept here.
+    fn touch(&mut self, key: &(Moid, Miid)) -> Result<&mut Option<Node>, TreeError> {
+        if !self.touched.contains_key(key) {
+            let root = NodeAddress::root(key.0.clone(), key.1.clone());
+            let root = self.base.subtree(&root)?;
+            self.touched.insert(key.clone(), root);
+        }
+        Ok(self.touched.entry(key.clone()).or_default())
+    }
+
     fn exists(&self, moid: &Moid, miid: &Miid) -> Result<bool, TreeError> {
         match self.touched.get(&(moid.clone(), miid.clone())) {
             Some(touched) => Ok(touched.is_some()),
@@ -90,9 +106,10 @@ impl TreeView for PlannedDevice<'_> {
     fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
         let touched = |miid: &Miid| self.touched.get(&(moid.clone(), miid.clone()));
         let mut found = self.base.instances(moid)?;
-        found.retain(|miid| touched(miid).is_none_or(Option::is_some));
-        let born = self.born.iter().filter(|(of, _)| of == moid);
-        found.extend(born.map(|(_, miid)| miid.clone()));
+        let born: Vec<_> = self.born.iter().filter(|(of, _)| of == moid).collect();
+        let stands = |miid: &Miid| touched(miid).is_none_or(Option::is_some);
+        found.retain(|miid| stands(miid) && !born.iter().any(|(_, new)| new == miid));
+        found.extend(born.into_iter().map(|(_, miid)| miid.clone()));
         Ok(found)
     }
 
@@ -217,13 +234,7 @@ impl DeviceView for PlannedDevice<'_> {
 impl TreeWrite for PlannedDevice<'_> {
     fn put(&mut self, at: &NodeAddress, node: &Node) -> Result<(), TreeError> {
         let key = (at.moid.clone(), at.miid.clone());
-        if !self.touched.contains_key(&key) {
-            let root = self
-                .base
-                .subtree(&NodeAddress::root(at.moid.clone(), at.miid.clone()))?;
-            self.touched.insert(key.clone(), root);
-        }
-        let stands = self.touched.entry(key.clone()).or_default();
+        let stands = self.touch(&key)?;
         let is_new = stands.is_none();
         stands
             .get_or_insert_with(Node::empty)
@@ -246,10 +257,8 @@ impl TreeWrite for PlannedDevice<'_> {
             self.touched.insert(key, None);
             return Ok(());
         }
-        let root = NodeAddress::root(at.moid.clone(), at.miid.clone());
-        if let Some(mut node) = self.subtree(&root)? {
-            node.remove(&at.path);
-            self.touched.insert(key, Some(node));
+        if let Some(root) = self.touch(&key)? {
+            root.remove(&at.path);
         }
         Ok(())
     }
