@@ -114,10 +114,6 @@ impl<'v> Workspace<'v> {
         self.tree.leaf(at)
     }
 
-    pub(super) fn subtree(&self, at: &NodeAddress) -> Result<Option<Node>, TreeError> {
-        self.tree.subtree(at)
-    }
-
     pub(super) fn children(
         &self,
         at: &NodeAddress,
@@ -130,11 +126,6 @@ impl<'v> Workspace<'v> {
         let mut all = self.tree.instances(moid)?;
         all.sort();
         Ok(all)
-    }
-
-    /// A free MIID for a new instance (D72).
-    pub(super) fn free_miid(&self, moid: &Moid) -> Result<Miid, TreeError> {
-        omadm_bootstrap::plan::new_miid(&self.tree, moid, None, &BTreeSet::new())
     }
 
     /// The rights of DM 2.0 on an instance.

@@ -46,7 +46,10 @@ impl Server<'_> {
             match self.executable(workspace, item) {
                 Ok(at) => {
                     let correlator = paused.exec.correlator.clone();
-                    return Progress::Wait(Need::Exec(at, correlator), Paused(At::Exec(paused)));
+                    return Progress::Wait(
+                        Need::Exec(at, correlator),
+                        Paused::at(At::Exec(paused)),
+                    );
                 }
                 Err(failure) => paused.done.push(failure.into()),
             }

@@ -91,7 +91,7 @@ impl Server<'_> {
                     next,
                     member,
                 };
-                Progress::Wait(need, Paused(At::Sequence(Box::new(paused))))
+                Progress::Wait(need, Paused::at(At::Sequence(paused)))
             }
             Progress::Done(outcomes) => {
                 let stops = self.stops(group.members.get(next), &outcomes);
@@ -122,7 +122,7 @@ impl Server<'_> {
                         next,
                         member,
                     };
-                    return Progress::Wait(need, Paused(At::Sequence(Box::new(paused))));
+                    return Progress::Wait(need, Paused::at(At::Sequence(paused)));
                 }
                 Progress::Done(outcomes) => {
                     let stops = self.stops(Some(member), &outcomes);

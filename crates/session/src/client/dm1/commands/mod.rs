@@ -56,13 +56,13 @@ pub enum Need {
 
 /// A command that waits: all that [`resume`] needs, on whatever workspace.
 #[derive(Clone, Debug)]
-pub struct Paused(At);
+pub struct Paused(Box<At>);
 
 #[derive(Clone, Debug)]
 enum At {
     Exec(ExecPaused),
     Alert(Alert),
-    Sequence(Box<SequencePaused>),
+    Sequence(SequencePaused),
 }
 
 /// What a command waited for.
@@ -107,6 +107,12 @@ pub fn resume(
     server.resume(workspace, paused, answer)
 }
 
+impl Paused {
+    fn at(at: At) -> Self {
+        Self(Box::new(at))
+    }
+}
+
 impl Server<'_> {
     fn begin(self, workspace: &mut Workspace<'_>, command: &Command) -> Progress {
         let simple = |code| Progress::Done(vec![CommandOutcome::of(command, code)]);
@@ -124,9 +130,10 @@ impl Server<'_> {
                 simple(StatusCode::NOT_SUPPORTED)
             }
             Command::Exec(exec) => self.exec(workspace, exec),
-            Command::Alert(alert) => {
-                Progress::Wait(Need::Alert(alert.clone()), Paused(At::Alert(alert.clone())))
-            }
+            Command::Alert(alert) => Progress::Wait(
+                Need::Alert(alert.clone()),
+                Paused::at(At::Alert(alert.clone())),
+            ),
             Command::Atomic(_) if self.in_atomic => {
                 let mut outcomes = vec![CommandOutcome::of(command, StatusCode::COMMAND_FAILED)];
                 group::not_executed(command, &mut outcomes);
@@ -141,14 +148,14 @@ impl Server<'_> {
     }
 
     fn resume(self, workspace: &mut Workspace<'_>, paused: Paused, answer: Answer) -> Progress {
-        match (paused.0, answer) {
+        match (*paused.0, answer) {
             (At::Exec(paused), Answer::Exec(outcome)) => self.executed(workspace, paused, &outcome),
             (At::Alert(alert), Answer::Alert(code, items)) => {
                 let mut outcome = CommandOutcome::of(&Command::Alert(alert), code);
                 outcome.items = items;
                 Progress::Done(vec![outcome])
             }
-            (At::Sequence(paused), answer) => self.sequence_goes_on(workspace, *paused, answer),
+            (At::Sequence(paused), answer) => self.sequence_goes_on(workspace, paused, answer),
             (At::Exec(paused), _) => {
                 self.executed(workspace, paused, &Err(Cause::Unreachable(String::new())))
             }
