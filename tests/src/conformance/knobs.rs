@@ -31,6 +31,15 @@ pub const KNOBS: &[Knob] = &[
         test: "b_23_two_accounts_of_one_srv_id_are_refused_together",
     },
     Knob {
+        item: "B1-C-09",
+        file: "crates/session/src/client/dm1/machine.rs",
+        from: "StatusCode::OK | StatusCode::ACCEPTED => Some(CompletionState::Acked),",
+        to: "StatusCode::OK | StatusCode::ACCEPTED => None,",
+        package: "omadm-session",
+        target: Some("client_dm1_session"),
+        test: "b1_c_09_m27_the_event_is_settled_by_the_statuses_of_6_3_and_stays_owed_otherwise",
+    },
+    Knob {
         item: "B-13",
         file: "crates/bootstrap/src/plan/placement.rs",
         from: "next += 1;",

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Alert, Encoding};
+use omadm_mo::standard::{DevDetail, DevInfo1};
 use omadm_mo::{Moid, SrvId};
 
 /// What a session of DM 1.x begins with.
@@ -15,10 +16,10 @@ pub struct Dm1Opening {
     pub set: Dm1Set,
     /// How its messages are serialized; one HTTP 415 changes it to the other (`dm1x.md` M09).
     pub encoding: Encoding,
-    /// The device's identifier, `./DevInfo/DevId`.
-    pub dev_id: String,
-    /// The leaves of `./DevInfo`: LocURI and value. They stand in every first message (§1.5).
-    pub dev_info: Vec<(String, String)>,
+    /// `./DevInfo`; its leaves stand in every first message (§1.5).
+    pub dev_info: DevInfo1,
+    /// `./DevDetail`.
+    pub dev_detail: DevDetail,
     /// Generic alerts that wait for it (§1.4). What became of each tells [`super::Dm1SessionEvent::AlertAnswered`].
     pub alerts: Vec<Alert>,
     /// Type of the alert that reports a bootstrap; none for the default one (§6.2).
