@@ -23,7 +23,7 @@ pub use dm1::{provisioning, syncml, trigger, wbxml};
 pub use dm1_server::dm1_server_session;
 pub use dm1_session::dm1_client_session;
 pub use http_auth::http_auth;
-pub use names::{client_uri, ddf, media_type, server_uri};
+pub use names::{client_uri, ddf, loc_uri, media_type, server_uri};
 pub use object_range::object_range;
 pub use policy::client_policy;
 pub use push::{smpp, sms_reassembly, wsp_push};

@@ -1,9 +1,11 @@
-//! ClientURI, ServerURI, media types, DDF.
+//! ClientURI, LocURI, ServerURI, ACLs, media types, DDF.
 
 use omadm_dm2::media_type::{MediaType, PackageType, accepts, is_mo};
 use omadm_dm2::{Command, SubscriptionUri};
 use omadm_mo::client_uri::Everything;
 use omadm_mo::ddf::Ddf;
+use omadm_mo::standard::MoRegistry;
+use omadm_mo::{Acl, AclCommand, LocUri, Place, SrvId, TreeLayout, UriLimits};
 use omadm_mo::{ClientUri, MemoryTree, Miid, Moid, Node, NodeAddress, ServerUri, TreeWrite as _};
 
 use crate::parts;
@@ -29,6 +31,41 @@ pub fn client_uri(octets: &[u8]) {
         for node in nodes {
             let named = ClientUri::of(&node);
             assert_eq!(named.resolve(&tree, &Everything).ok(), Some(vec![node]));
+        }
+    }
+}
+
+/// A LocURI or an ACL that was read is written as one that reads the same; a LocURI names one place, which is seen there and nowhere else.
+pub fn loc_uri(octets: &[u8]) {
+    let Ok(text) = str::from_utf8(octets) else {
+        return;
+    };
+    if let Ok((uri, query)) = LocUri::parse(text) {
+        let query_text = query.as_ref().map(ToString::to_string);
+        let written = format!("{uri}{}", query_text.unwrap_or_default());
+        assert_eq!(LocUri::parse(&written), Ok((uri.clone(), query)));
+        let layout = TreeLayout::of(&MoRegistry::standard());
+        match layout.resolve(&uri) {
+            Place::Node(at) => assert_eq!(layout.loc_uri(&at), Some(uri)),
+            Place::Mo(moid) => assert_eq!(layout.mo_uri(&moid), Some(uri)),
+            Place::Root | Place::Inbox | Place::Unknown => {}
+        }
+    } else {
+        let within = LocUri::parse_within(text, &UriLimits::OURS);
+        assert!(within.is_err(), "limits never let more in");
+    }
+    if let Ok(Some(acl)) = Acl::parse(text) {
+        let written = acl.to_string();
+        assert!(written.len() <= text.len(), "nothing is made up");
+        assert_eq!(Acl::parse(&written), Ok(Some(acl.clone())));
+        let server = SrvId::parse("a").expect("a server");
+        let left = acl.without(&server);
+        assert!(left.as_ref().is_none_or(|left| !left.names(&server)));
+        for command in AclCommand::ALL {
+            let allowed = left
+                .as_ref()
+                .is_some_and(|left| left.allows(command, &server));
+            assert!(!allowed || acl.allows(command, &server));
         }
     }
 }
