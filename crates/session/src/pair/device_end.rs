@@ -147,10 +147,7 @@ impl DeviceEnd {
     }
 
     pub(super) fn apply(&mut self, plan: &TreePlan) -> Result<TreeVersion, Cause> {
-        self.device.apply(plan).map_err(|error| match error {
-            ApplyError::Stale { .. } => Cause::Stale,
-            ApplyError::Tree(error) => Cause::Tree(error),
-        })
+        applied(&mut self.device, plan)
     }
 
     /// The name of what the account at this address proves itself with: `Auth/Trsp/Data`.
@@ -174,6 +171,14 @@ impl Default for DeviceEnd {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Applies a plan to a tree.
+pub(super) fn applied(device: &mut MemoryDevice, plan: &TreePlan) -> Result<TreeVersion, Cause> {
+    device.apply(plan).map_err(|error| match error {
+        ApplyError::Stale { .. } => Cause::Stale,
+        ApplyError::Tree(error) => Cause::Tree(error),
+    })
 }
 
 /// Takes every pair that is not empty: nothing here speaks TLS.

@@ -4,6 +4,7 @@
 
 mod bed;
 mod device_end;
+pub mod dm1;
 mod fault;
 mod fixed_object;
 mod link;

@@ -394,14 +394,34 @@ fn a_device_is_asked_which_node_is_whose_credential_before_its_secrets_are_repla
                 panic!("{:?}", answer.commands());
             };
             let uri = &get.items[0].target.as_ref().unwrap().uri;
-            assert_eq!(uri, "./DMAcc/1/AppAuth?list=StructData");
+            assert_eq!(uri, "./DMAcc/1/AppAuth");
             assert!(bed.account.rotate, "nothing was sent yet");
-            let mut say = Say::new("A5", 2)
+            let names: Vec<_> = told.iter().map(|(name, _)| *name).collect();
+            let say = Say::new("A5", 2)
                 .header(&answer, 212, None)
-                .of(&answer, ask, 200);
-            for (name, level) in told {
-                let uri = format!("./DMAcc/1/AppAuth/{name}/AAuthLevel");
-                say = say.results(&answer, ask, &uri, (*level).into());
+                .of(&answer, ask, 200)
+                .results(
+                    &answer,
+                    ask,
+                    "./DMAcc/1/AppAuth",
+                    (&*names.join("/")).into(),
+                );
+            let answer = bed.say(&say, Some(&answer.token()));
+            let mut say = Say::new("A5", 3)
+                .header(&answer, 200, None)
+                .all(&answer, 200);
+            for command in answer.commands() {
+                let Command::Sequence(group) = command else {
+                    panic!("{command:?}");
+                };
+                for (member, (name, level)) in group.members.iter().zip(told) {
+                    let uri = format!("./DMAcc/1/AppAuth/{name}/AAuthLevel");
+                    say = say.results(&answer, member, &uri, (*level).into());
+                }
+            }
+            if told.is_empty() {
+                assert!(bed.has(&Dm1Event::Irregular(Irregularity::UnknownAccount)));
+                continue;
             }
             let answer = bed.say(&say, Some(&answer.token()));
             let replaced = answer

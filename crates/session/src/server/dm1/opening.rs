@@ -251,6 +251,7 @@ impl<'a> Opening<'a> {
             chunk_out: None,
             rotation: Default::default(),
             app_auth: self.account.model.quirks.app_auth.clone(),
+            app_auth_nodes: Vec::new(),
             account_uri: self.account.account_uri.clone(),
         };
         let mut turn = Turn::new(&self, state);

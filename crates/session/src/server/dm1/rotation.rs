@@ -4,11 +4,15 @@ use omadm_bootstrap::generation::{Generation, Standing};
 use omadm_dm1::credential::new_password;
 use omadm_dm1::syncml::{Command, Data, Group, Item, NodeCommand, StatusCode};
 
-use super::state::{Rotation, SentCommand1};
+use super::state::{Rotation, SentCommand1, StoredItem};
 use super::step::{Direction, Dm1Event, Irregularity};
 use super::turn::Turn;
 use super::{AppAuthNames, KeptSecret};
 
+/// The leaf that says whose a credential is.
+const LEVEL: &str = "AAuthLevel";
+/// Most credentials of an account that are asked for.
+const MOST_NODES: usize = 8;
 /// Both directions, in the order in which they stand in the command.
 const DIRECTIONS: [Direction; 2] = [Direction::Client, Direction::Server];
 
@@ -31,7 +35,8 @@ impl Turn<'_> {
             Rotation::Due => !self.account.model.quirks.atomic,
             Rotation::DueInSequence => true,
             Rotation::Idle
-            | Rotation::Asked
+            | Rotation::AskedNodes
+            | Rotation::AskedLevels
             | Rotation::SentAtomic
             | Rotation::SentSequence
             | Rotation::Done => return None,
@@ -42,11 +47,8 @@ impl Turn<'_> {
             return None;
         };
         let Some(names) = self.state.app_auth.clone() else {
-            self.state.rotation = Rotation::Asked;
-            let command = Command::Get(NodeCommand {
-                items: vec![Item::at(format!("{account}/AppAuth?list=StructData"))],
-                ..NodeCommand::default()
-            });
+            let (command, asked) = self.question(&account);
+            self.state.rotation = asked;
             let sent = SentCommand1::new(None, &command, self.now);
             return Some((command, sent));
         };
@@ -98,14 +100,8 @@ impl Turn<'_> {
         };
         let sent = self.state.sent.remove(at);
         let was = std::mem::replace(&mut self.state.rotation, Rotation::Done);
-        if was == Rotation::Asked {
-            self.state.app_auth = self.named(&sent);
-            if self.state.app_auth.is_some() {
-                self.state.rotation = Rotation::Due;
-            } else {
-                self.irregular(Irregularity::UnknownAccount);
-            }
-            return;
+        if matches!(was, Rotation::AskedNodes | Rotation::AskedLevels) {
+            return self.told(was, &sent);
         }
         let unsupported = [
             StatusCode::NOT_SUPPORTED,
@@ -138,19 +134,59 @@ impl Turn<'_> {
     /// It goes once more: the client carried nothing out (M06).
     pub(super) fn rotation_again(&mut self) {
         self.state.rotation = match self.state.rotation {
-            Rotation::SentAtomic | Rotation::Asked => Rotation::Due,
+            Rotation::SentAtomic | Rotation::AskedNodes | Rotation::AskedLevels => Rotation::Due,
             Rotation::SentSequence => Rotation::DueInSequence,
             other => other,
         };
     }
 
-    /// The nodes below `AppAuth` by their levels, as the device told them.
+    /// Asks for the nodes below `AppAuth`, or for their levels: with plain reads, which every device has.
+    fn question(&self, account: &str) -> (Command, Rotation) {
+        let get = |uri: String| {
+            Command::Get(NodeCommand {
+                items: vec![Item::at(uri)],
+                ..NodeCommand::default()
+            })
+        };
+        let nodes = &self.state.app_auth_nodes;
+        if nodes.is_empty() {
+            return (get(format!("{account}/AppAuth")), Rotation::AskedNodes);
+        }
+        let level = |node| get(format!("{account}/AppAuth/{node}/{LEVEL}"));
+        let group = Group {
+            members: nodes.iter().map(level).collect(),
+            ..Group::default()
+        };
+        (Command::Sequence(group), Rotation::AskedLevels)
+    }
+
+    /// The device answered; where it did not say which node is whose, nothing is replaced.
+    fn told(&mut self, was: Rotation, sent: &SentCommand1) {
+        if was == Rotation::AskedNodes {
+            let first = sent.results.first().map(StoredItem::item);
+            let text = first.as_ref().and_then(|item| item.data.text());
+            let nodes = text.unwrap_or_default().split('/').map(str::trim);
+            let nodes = nodes.filter(|node| !node.is_empty()).take(MOST_NODES);
+            self.state.app_auth_nodes = nodes.map(str::to_owned).collect();
+        } else {
+            self.state.app_auth = self.named(sent);
+        }
+        if self.state.app_auth.is_some()
+            || was == Rotation::AskedNodes && !self.state.app_auth_nodes.is_empty()
+        {
+            self.state.rotation = Rotation::Due;
+        } else {
+            self.irregular(Irregularity::UnknownAccount);
+        }
+    }
+
+    /// The nodes below `AppAuth` by their levels.
     fn named(&self, sent: &SentCommand1) -> Option<AppAuthNames> {
         let of = |level: &str| {
             let mut items = sent.results.iter();
             items.find_map(|item| {
                 let item = item.item();
-                let parent = item.uri.strip_suffix("/AAuthLevel")?;
+                let parent = item.uri.strip_suffix(LEVEL)?.strip_suffix('/')?;
                 let name = parent.rsplit('/').next()?;
                 (item.data.text()?.trim() == level).then(|| name.to_owned())
             })

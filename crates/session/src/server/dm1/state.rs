@@ -73,8 +73,10 @@ pub struct Dm1SessionState {
     pub(super) chunk_out: Option<ChunkOut>,
     /// How far replacing the secrets is.
     pub(super) rotation: Rotation,
-    /// Names of the nodes below `AppAuth`, as the device told them.
+    /// Which node below `AppAuth` is whose.
     pub(super) app_auth: Option<AppAuthNames>,
+    /// The nodes below `AppAuth`, as the device told them.
+    pub(super) app_auth_nodes: Vec<String>,
     /// `LocURI` of the account on the device.
     pub(super) account_uri: Option<String>,
 }
@@ -178,8 +180,10 @@ pub(super) enum Rotation {
     Idle,
     /// Due.
     Due,
-    /// The device was asked where its credentials lie.
-    Asked,
+    /// The device was asked for the nodes below `AppAuth`.
+    AskedNodes,
+    /// It was asked for their levels.
+    AskedLevels,
     /// Due as a Sequence: an Atomic was refused (M21).
     DueInSequence,
     /// Sent as an Atomic.

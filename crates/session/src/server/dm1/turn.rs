@@ -251,7 +251,7 @@ impl<'a> Turn<'a> {
             let outcome = sent.outcome();
             self.outcome(&sent, outcome);
         }
-        if self.state.is_first && self.delta.dev_info.is_none() {
+        if self.state.opens() && self.delta.dev_info.is_none() {
             self.irregular(Irregularity::NoDevInfo);
         }
     }
