@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use omadm_bootstrap::plan::{PlanStep, PlannedDevice, PropertiesChange, TreePlan};
+use omadm_bootstrap::plan::{PlanStep, PlannedDevice, PropertiesChange, TreePlan, new_miid};
 use omadm_bootstrap::{DeviceView, DeviceWrite as _, Utc};
 use omadm_mo::{
     AccessList, Miid, Moid, Node, NodeAddress, NodeKind, NodeName, NodePath, NodeProperties, SrvId,
@@ -114,6 +114,10 @@ impl<'v> Workspace<'v> {
         self.tree.leaf(at)
     }
 
+    pub(super) fn subtree(&self, at: &NodeAddress) -> Result<Option<Node>, TreeError> {
+        self.tree.subtree(at)
+    }
+
     pub(super) fn children(
         &self,
         at: &NodeAddress,
@@ -126,6 +130,11 @@ impl<'v> Workspace<'v> {
         let mut all = self.tree.instances(moid)?;
         all.sort();
         Ok(all)
+    }
+
+    /// The MIID of a new instance: the wanted one where it is free and plain (D72).
+    pub(super) fn new_miid(&self, moid: &Moid, wanted: Option<&Miid>) -> Result<Miid, TreeError> {
+        new_miid(&self.tree, moid, wanted, &BTreeSet::new())
     }
 
     /// The rights of DM 2.0 on an instance.

@@ -156,29 +156,27 @@ pub(super) fn own_description<'w>(
 
 /// What no server can make comes with its parent: required permanent nodes, leaves with their default value.
 pub(super) fn with_permanent(node: Node, described: Option<&DdfNode>) -> Node {
-    let (Node::Interior(mut children), Some(described)) = (node.clone(), described) else {
+    let (Node::Interior(given), Some(described)) = (&node, described) else {
         return node;
     };
+    let completed = given.iter().map(|(name, child)| {
+        let child = with_permanent(child.clone(), described.child(name));
+        (name.clone(), child)
+    });
+    let mut children: Children = completed.collect();
     for below in described.children() {
-        let Some(name) = below.name() else {
-            continue;
-        };
         let is_wanted = below.scope() == Scope::Permanent && below.occurrence().is_required();
-        match children.remove(name) {
-            Some(child) => {
-                children.insert(name.clone(), with_permanent(child, Some(below)));
-            }
-            None if is_wanted => {
-                let made = match below.kind() {
-                    NodeKind::Interior => with_permanent(Node::empty(), Some(below)),
-                    NodeKind::Leaf => default_value(below).into(),
-                };
-                children.insert(name.clone(), made);
-            }
-            None => {}
+        if let Some(name) = below.name().filter(|_| is_wanted)
+            && !children.contains_key(name)
+        {
+            let made = match below.kind() {
+                NodeKind::Interior => with_permanent(Node::empty(), Some(below)),
+                NodeKind::Leaf => default_value(below).into(),
+            };
+            children.insert(name.clone(), made);
         }
     }
-    Node::Interior(Children::from_iter(children))
+    Node::Interior(children)
 }
 
 fn default_value(described: &DdfNode) -> Value {

@@ -3,6 +3,7 @@
 mod group;
 mod random;
 mod single;
+mod tnds;
 
 use std::collections::BTreeMap;
 
