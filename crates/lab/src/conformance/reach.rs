@@ -44,8 +44,8 @@ pub const BEYOND: &[Beyond] = &[
 
 const CARD: &str = "device and card talk beside the network; try it with a card whose DM_Bootstrap file names this kit";
 const FACTORY: &str = "the image lies in the device before there is a network; put one that names this kit into it and start it";
-const PUSHED: &str = "the standard names no carrier of a push, and this kit pushes over none";
-const PUSHES: &str = "the standard names no carrier of a push, and this kit listens to none";
+const PUSHED: &str = "the standard names no carrier of a push, so there is none that any client listens on; push a bootstrap that names this kit over the client's own, once in the name of a server that it trusts and once of another, and see which it takes";
+const PUSHES: &str = "the standard names no carrier of a push, so there is none that any server pushes over; let it push to a device of its own and see whether the channel is encrypted and authenticated";
 
 /// Why this item of this end has no check; none where it has one.
 #[must_use]
