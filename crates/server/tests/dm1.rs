@@ -11,11 +11,11 @@ mod support;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
-use omadm_dm1::credential::{Nonce, UserHash};
+use omadm_dm1::credential::{MacHeader, Nonce, UserHash};
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Command, Encoding, Message, Status};
 use omadm_mo::Secret;
@@ -303,6 +303,61 @@ async fn a_session_goes_on_in_servers_that_know_nothing_but_what_is_stored_in_xm
 }
 
 #[tokio::test]
+async fn of_two_sessions_by_one_nonce_one_is_challenged_and_a_rotation_is_asked_for_and_shown() {
+    let rig = Rig::one_node(|_| {}, |server| server).await;
+    let added = account(&rig).await;
+    rig.api.rotate_dm1(DEVICE).await.unwrap();
+    let shown = rig.api.device(DEVICE).await.unwrap().dm1.unwrap();
+    assert!(shown.rotate && shown.client[0].escrowed);
+    let mut both = [0xB0, 0xC0].map(|session| {
+        let mut client = Client::new(&added, Encoding::Wbxml);
+        client.session = session;
+        client.nonce = Some(Nonce::of_base64(&added.client_nonce).unwrap());
+        client
+    });
+    let bodies = both.each_mut().map(|client| client.message(PACKAGE1));
+    let [one, other] = &both;
+    let [first, second] = bodies;
+    let (first, second) = tokio::join!(one.post(&rig, first), other.post(&rig, second));
+    let mut answered = Vec::new();
+    for (client, answer) in both.iter_mut().zip([first, second]) {
+        answered.push(codes(&client.receive(&answer))[0]);
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [212, 401]);
+}
+
+#[tokio::test]
+async fn a_mac_comes_and_goes_in_its_header() {
+    let rig = Rig::one_node(|_| {}, |server| server).await;
+    rig.device(DEVICE).await;
+    let new = NewDm1Account {
+        user: Some("meter-7".to_owned()),
+        credential: Some("mac".to_owned()),
+        server_credential: Some("mac".to_owned()),
+        ..NewDm1Account::default()
+    };
+    let added = rig.api.add_dm1(DEVICE, &new).await.unwrap();
+    let mut client = Client::new(&added, Encoding::Xml);
+    client.begin();
+    let body = client.message(PACKAGE1);
+    let nonce = Nonce::of_base64(&added.client_nonce).unwrap();
+    let mac = MacHeader {
+        username: client.user.clone(),
+        mac: client.hash.mac(&nonce, &body),
+    };
+    let (mac, content_type) = (mac.value(), client.encoding.media_type());
+    let headers = [("Content-Type", content_type), ("x-syncml-hmac", &*mac)];
+    let mut wire = rig.connect(None).await;
+    let answer = wire.send(Method::POST, "/dm/1.x", &headers, body).await;
+    let own = MacHeader::read(answer.header("x-syncml-hmac")).unwrap();
+    let nonce = Nonce::of_base64(added.server_nonce.as_ref().unwrap()).unwrap();
+    assert!(client.server.mac_matches(&nonce, &answer.body, &own.mac));
+    assert_eq!(codes(&client.receive(&answer)), [200, 200, 200]);
+    assert!(client.nonce.is_some(), "the next message needs one");
+}
+
+#[tokio::test]
 async fn what_is_no_message_gets_an_http_status_and_never_401() {
     let rig = Rig::one_node(|_| {}, |server| server).await;
     let mut wire = rig.connect(None).await;
@@ -347,7 +402,7 @@ async fn without_tls_each_message_proves_itself_and_nothing_else_is_served() {
     client.begin();
     client.nonce = Some(Nonce::of_base64(&added.client_nonce).unwrap());
     let body = client.message(PACKAGE1);
-    let opened = plain(address, Method::POST, &client.path, body).await;
+    let opened = chunked(address, &client.path, &body).await;
     let opened = client.receive(&opened);
     let uri = opened.header.resp_uri.as_ref().unwrap();
     assert!(
@@ -392,6 +447,29 @@ async fn plain(address: SocketAddr, method: Method, path: &str, body: Vec<u8>) -
         .header("Host", address.to_string())
         .header("Content-Type", Encoding::Xml.media_type())
         .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.collect().await.unwrap().to_bytes(),
+    }
+}
+
+/// The same in chunks, as a client without a buffer for its message sends it.
+async fn chunked(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
+    let frames = body.chunks(100).map(|chunk| {
+        let data = Frame::data(Bytes::copy_from_slice(chunk));
+        Ok::<_, std::convert::Infallible>(data)
+    });
+    let body = StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>()));
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(path)
+        .header("Host", address.to_string())
+        .header("Content-Type", Encoding::Xml.media_type())
+        .body(body)
         .unwrap();
     let (head, body) = sender.send_request(request).await.unwrap().into_parts();
     Answer {

@@ -479,6 +479,10 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         say(format!("DevInfo      {info}"))?;
     }
     set::tell(&device.notify)?;
+    if let Some(account) = &detail.dm1 {
+        say("\nDM 1.x account")?;
+        dm1::tell(account)?;
+    }
     say("\ncredentials")?;
     generations::tell(&detail.credentials)?;
     say("\nbootstraps")?;

@@ -13,6 +13,7 @@ use omadm_tls::Verdict;
 
 use super::account::Account;
 use super::{account_row, layout, story};
+use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
 use crate::model::{
@@ -126,7 +127,9 @@ pub(super) async fn advance_once(
     if state == before && said.events.is_empty() && queue.is_unchanged() {
         return Ok(Advanced::Answer(reply));
     }
-    if account.take(&said) {
+    let rotates = said.bootstrap.is_some() && node.config.rotate >= Rotate::AfterBootstrap;
+    account.rotate |= rotates && !said.rotated;
+    if account.take(&said) | rotates {
         let sealed = account.seal(node, &row.proof, dev_id).map_err(|error| {
             Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         })?;

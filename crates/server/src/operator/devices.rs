@@ -170,16 +170,13 @@ pub(super) async fn show(
         .await?
         .ok_or_else(|| unknown(&dev_id))?;
     let after = device.next_event_seq.saturating_sub(EVENTS + 1);
+    let credentials = node.store.credentials(&dev_id).await?;
+    let dm1 = super::dm1::body_of(&node, &credentials)?;
     let events = node.store.events_of(&dev_id, after, PAGE).await?;
     Ok(Json(DeviceDetail {
         device: summary(&device),
-        credentials: node
-            .store
-            .credentials(&dev_id)
-            .await?
-            .iter()
-            .map(credential_body)
-            .collect(),
+        dm1,
+        credentials: credentials.iter().map(credential_body).collect(),
         bootstraps: node
             .store
             .bootstraps_of(&dev_id)

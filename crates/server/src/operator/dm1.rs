@@ -213,6 +213,17 @@ async fn change(
     Err(CommitError::Conflict.into())
 }
 
+/// The account of DM 1.x among a device's credentials, if there is one.
+pub(super) fn body_of(
+    node: &Node,
+    credentials: &[Credential],
+) -> Result<Option<Dm1AccountBody>, Refused> {
+    let Some(row) = account_row(credentials) else {
+        return Ok(None);
+    };
+    Ok(Some(body(row, &Account::open(node, row)?)))
+}
+
 async fn found(node: &Node, dev_id: &DevId) -> Result<(Credential, Account), Refused> {
     let credentials = node.store.credentials(dev_id).await?;
     let Some(row) = account_row(&credentials) else {

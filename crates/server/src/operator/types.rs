@@ -171,6 +171,9 @@ pub struct DevicePage {
 /// A device with all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceDetail {
+    /// Its account of DM 1.x, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dm1: Option<Dm1AccountBody>,
     /// The device.
     pub device: DeviceSummary,
     /// Its credentials, oldest first.

@@ -17,6 +17,7 @@ use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance
 pub(crate) use sweep::sweep;
 
 use self::queue::Queue;
+use crate::dm1_service::stored_session;
 use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::generations;
@@ -154,6 +155,10 @@ async fn running(
     let (reason, session) = match SessionState::from_text(&row.state) {
         Ok(state) if row.expires_at > head.now => return Ok(Some(state)),
         Ok(state) => (NO_PACKAGE.to_owned(), Some(state.id)),
+        Err(_) if let Some(of_dm1) = stored_session(node, device.dev_id(), &row.state) => (
+            "a session of DM 2.0 took its place".to_owned(),
+            Some(of_dm1.id),
+        ),
         Err(error) => (error.to_string(), None),
     };
     delta.session = SessionChange::End;

@@ -190,7 +190,7 @@ impl Add {
     }
 }
 
-fn tell(account: &Dm1AccountBody) -> Result<(), Failure> {
+pub(super) fn tell(account: &Dm1AccountBody) -> Result<(), Failure> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     say(format!("device:         {}", account.device))?;
     say(format!(

@@ -141,21 +141,36 @@ pub(crate) async fn credentials_come_back_oldest_first(back_end: &impl BackEnd) 
         psk(&dev(1), "one"),
         http_user(&dev(1), "one"),
         notification(&dev(1), 7),
+        dm1_account(&dev(1), "one"),
     ];
     for (epoch, credential) in (1..).zip(&written) {
         store.commit(adding(credential, epoch)).await.unwrap();
     }
     assert_eq!(store.credentials(&dev(1)).await.unwrap(), written);
-    assert_eq!(
-        store.credential(&written[2].proof).await.unwrap().as_ref(),
-        Some(&written[2])
-    );
+    for found in [2, 8] {
+        let credential = store.credential(&written[found].proof).await.unwrap();
+        assert_eq!(credential.as_ref(), Some(&written[found]));
+    }
     assert_eq!(
         store.credential(&written[1].proof).await.unwrap(),
         None,
         "a code is found by its device"
     );
     assert_eq!(store.credentials(&dev(2)).await.unwrap(), []);
+    let (account, sealed) = (&written[8].proof, vec![0, 255]);
+    let mut delta = exchange(&dev(1), 10);
+    let reseal = CredentialChange::Reseal(account.clone(), sealed.clone());
+    delta.credentials.push(reseal);
+    store.commit(delta).await.unwrap();
+    let resealed = store.credential(account).await.unwrap().unwrap();
+    assert_eq!(resealed.sealed, Some(sealed));
+}
+
+fn dm1_account(dev_id: &DevId, user: &str) -> Credential {
+    let mut credential = http_user(dev_id, user);
+    credential.proof = CredentialProof::Dm1Account { user: user.into() };
+    credential.scope = CredentialScope::Dm1;
+    credential
 }
 
 pub(crate) async fn a_credential_passes_through_its_generations(back_end: &impl BackEnd) {
