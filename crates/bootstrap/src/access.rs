@@ -73,7 +73,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use omadm_mo::standard::{dac, dev_info, dm_acc, session_info};
+    use omadm_mo::standard::{dac, dev_info, dm_acc, dm_acc1, session_info};
     use omadm_mo::{AccessList, Miid, Moid, Rights, SrvId};
 
     use crate::{
@@ -111,6 +111,7 @@ mod tests {
             session_info::moid(),
             dac::moid(),
             gps(),
+            dm_acc1::moid(),
         ];
         let read_write = Rights::READ.with(Rights::WRITE);
         let own = AccessList::of_creator(&SrvId::parse("a").unwrap());
@@ -124,6 +125,7 @@ mod tests {
             (&moids[4], 1, &own, Rights::FULL),
             (&moids[4], 1, &foreign, Rights::NONE),
             (&moids[4], 1, &AccessList::none(), Rights::NONE),
+            (&moids[5], 2, &own, Rights::NONE),
         ] {
             let miid = Miid::counted(miid);
             assert_eq!(account(&moids).rights_by(moid, &miid, list), expected);

@@ -11,6 +11,8 @@ pub mod session_info;
 mod registry;
 #[cfg(test)]
 mod tables;
+#[cfg(test)]
+mod tables1;
 mod view;
 
 pub use dev_detail::DevDetail;
