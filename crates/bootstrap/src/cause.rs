@@ -170,8 +170,6 @@ causes! {
         "Decide on those that `omadm device pending` shows, or raise `most` in the file of --admission.";
     PushUnproven "push-unproven" Peer "The pushed document carries no proof that this device can check."
         "Send it with SEC and MAC, by a number or PIN that the device's side knows.";
-    PushMacWrong "push-mac-wrong" Peer "The MAC of the pushed document is not that of its content."
-        "Check the IMSI and the PIN that it was signed with; else somebody else sent it, and was kept out.";
     NotDm1Document "not-dm1-document" Content "The document is no bootstrap of DM 1.x that this device can read."
         "Build it with `omadm bootstrap build --profile-format cp` or `dm`, or look at it with `omadm decode`.";
     Dm2AccountExists "dm2-account-exists" Policy "The server has a DM 2.0 account on the device, which wins over one of DM 1.x."

@@ -1,6 +1,9 @@
 use omadm_dm1::credential::{CredentialType, Nonce};
 use serde::{Deserialize, Serialize};
 
+use crate::PayloadHash;
+use crate::dm1::{Dm1Security, Dm1Shadow};
+
 /// What a client keeps of a DM 1.x account from one session to the next, beside the account's nodes.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,6 +21,16 @@ pub struct Dm1AccountState {
     pub broken_with_event: u8,
     /// SessionIDs of the last [`Self::SESSIONS`] sessions, oldest first: none of them is used again (M01).
     pub sessions: Vec<u16>,
+    /// What was verified when the account was bootstrapped: `sec` of the event.
+    pub security: Option<Dm1Security>,
+    /// What the bootstrap held beside the account and was passed over, by MO identifier or type: `skip` of the event.
+    pub skipped: Vec<String>,
+    /// Documents that were pushed and applied, oldest first, at most [`Self::PUSHED`] (M24).
+    pub pushed: Vec<PayloadHash>,
+    /// What the last bootstrap replaced, until a session with the new set was mutually authenticated (M25).
+    pub shadow: Option<Dm1Shadow>,
+    /// Whether the account fell back to what it was: `rev` of the event (M25).
+    pub reverted: bool,
 }
 
 impl Dm1AccountState {
@@ -25,6 +38,8 @@ impl Dm1AccountState {
     pub const EVENT_FAILURES: u8 = 2;
     /// How many SessionIDs are remembered (M01).
     pub const SESSIONS: usize = 32;
+    /// How many pushed documents are remembered (M24).
+    pub const PUSHED: usize = 32;
     /// After how many exhausted authentications the set before the last bootstrap is tried (M25).
     pub const EXHAUSTED: u32 = 5;
 
@@ -37,6 +52,11 @@ impl Dm1AccountState {
             exhausted: 0,
             broken_with_event: 0,
             sessions: Vec::new(),
+            security: None,
+            skipped: Vec::new(),
+            pushed: Vec::new(),
+            shadow: None,
+            reverted: false,
         }
     }
 
@@ -60,6 +80,20 @@ impl Dm1AccountState {
             session = session.checked_add(1).unwrap_or(1);
         }
         session
+    }
+
+    /// Remembers a pushed document that is applied now.
+    pub fn was_pushed(&mut self, document: PayloadHash) {
+        self.pushed.retain(|known| *known != document);
+        self.pushed.push(document);
+        let forgotten = self.pushed.len().saturating_sub(Self::PUSHED);
+        self.pushed.drain(..forgotten);
+    }
+
+    /// Whether a pushed document was applied before and a newer one since (M24).
+    #[must_use]
+    pub fn is_replay(&self, document: PayloadHash) -> bool {
+        self.pushed.contains(&document) && self.pushed.last() != Some(&document)
     }
 
     /// Remembers a SessionID.
@@ -168,6 +202,7 @@ mod tests {
             exhausted: 2,
             broken_with_event: 1,
             sessions: vec![5],
+            ..Dm1AccountState::new()
         };
         let text = serde_json::to_string(&state).unwrap();
         assert_eq!(

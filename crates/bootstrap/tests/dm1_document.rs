@@ -1,4 +1,4 @@
-//! Bootstrap documents of DM 1.x both ways (`dm1x.md` §5.2 to §5.4) and the check of a push before it is read.
+//! Bootstrap documents of DM 1.x both ways (`dm1x.md` §5.2 to §5.4).
 
 #![allow(
     clippy::unwrap_used,
@@ -8,28 +8,24 @@
 
 use std::collections::BTreeMap;
 
-use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_bootstrap::dm1::{
-    AppSrvIs, Dm1Document, Dm1DocumentFault, Dm1Format, Dm1Security, PinPolicy, PushCheck,
-    PushStep, account_of_w7, document_octets, w7_of_account,
+    AppSrvIs, Dm1Document, Dm1DocumentFault, Dm1Format, account_of_w7, document_octets,
+    w7_of_account,
 };
 use omadm_bootstrap::profile::{
     BootstrapProfile, Dm1BuildError, Dm1Credentials, Dm1Package, ProfileInputs,
 };
-use omadm_dm1::bootstrap_mac::{Imsi, ImsiKey, bootstrap_mac, user_pin_mac_code};
 use omadm_dm1::credential::Nonce;
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::provisioning::{ProvisioningDocument, W7};
 use omadm_dm1::syncml::Encoding;
 use omadm_mo::standard::dm_acc1::{AuthLevel1, AuthType1};
 use omadm_mo::{DevId, Secret};
-use omadm_push::wsp::{Mac, Sec, Security};
 
 /// §5.4, computed.
 const CP: &str = "030b6a00c54503312e310001c600015501873600000603773700018700013800000603636f6d2e6d676d747372762e6d616e6167650001870706034d676d740001c60001560187340000060368747470733a2f2f646d2e6578616d706c652e636f6d2f646d00018700013500000603555249000101c600015701873000000603415050535256000187000133000006034449474553540001870001310000060375736572310001870001320000060370773100018700012f00000603546d39755932553d000101c600015701873000000603434c49454e540001870001330000060344494745535400018700013100000603636f6d2e6d676d747372762e6d616e6167650001870001320000060370773200018700012f00000603546d39755932553d0001010101";
 /// §5.2, computed.
 const DM: &str = "02a4016a006d6c7103312e3200017203444d2f312e32000165033000015b033000016e5703494d45493a34393330303531303035393238303000010167570368747470733a2f2f646d2e6578616d706c652e636f6d2f646d000101016b454b03310001546e57032e2f496e626f780001015a0001470362696e000153036170706c69636174696f6e2f766e642e73796e636d6c2e646d746e64732b7762786d6c00010100004fc382460200006a1a2d2f2f4f4d412f2f4454442d444d2d44444620312e322f2f454e0002607703312e3200016466034d00016f5c250175510375726e3a6f6d613a6d6f3a6f6d612d646d2d646d6163633a312e3000010101646603417070494400016f5c0b01756103746578742f706c61696e0001010176037737000101646603536572766572494400016f5c0b01756103746578742f706c61696e000101017603636f6d2e6d676d747372762e6d616e6167650001016466034170704164647200016f5c2501755103000101016466033100016f5c2501755103000101016466034164647200016f5c0b01756103746578742f706c61696e00010101760368747470733a2f2f646d2e6578616d706c652e636f6d2f646d000101646603416464725479706500016f5c0b01756103746578742f706c61696e00010101760355524900010101010101010101120101";
-const IMSI: &str = "310150123456789";
 
 fn octets(hex: &str) -> Vec<u8> {
     (0..hex.len())
@@ -264,190 +260,6 @@ fn m23_a_document_ends_with_its_root_and_what_follows_is_padding() {
     assert_eq!(Dm1Format::of_document(&octets(CP)), Some(Dm1Format::Cp));
     assert_eq!(Dm1Format::of_document(&octets(DM)), Some(Dm1Format::Dm));
     assert_eq!(Dm1Format::of_document(b"{}"), None);
-}
-
-fn signed(sec: Sec, mac: &str) -> Security {
-    let mac = (!mac.is_empty()).then(|| Mac::parse(mac).unwrap());
-    Security { sec, mac }
-}
-
-/// What a check comes to where the user types these PINs one after the other.
-fn checked(
-    document: &[u8],
-    format: Dm1Format,
-    security: Option<&Security>,
-    pins: &[&str],
-    policy: PinPolicy,
-) -> Result<Dm1Security, Cause> {
-    let imsi = Imsi::parse(IMSI).unwrap();
-    let mut step = PushCheck::begin(document, format, security, Some(&imsi), policy)
-        .map_err(|refusal| refusal.cause)?;
-    let mut pins = pins.iter().map(|pin| Secret::from((*pin).to_owned()));
-    loop {
-        match step {
-            PushStep::Verified(security) => return Ok(security),
-            PushStep::AskPin(check) => {
-                let answered = check.answer(pins.next().as_ref());
-                step = answered.map_err(|refusal| refusal.cause)?;
-            }
-        }
-    }
-}
-
-#[test]
-fn the_worked_macs_of_both_profiles_are_verified() {
-    let policy = PinPolicy::default();
-    let (cp, dm) = (octets(CP), octets(DM));
-    for (document, format, sec, mac, pins, expected) in [
-        (
-            &cp,
-            Dm1Format::Cp,
-            Sec::NetwPin,
-            "97F464972D78E7ECA7C6FD348718B1CBA6F96EC7",
-            "",
-            Ok(Dm1Security::NetworkId),
-        ),
-        (
-            &cp,
-            Dm1Format::Cp,
-            Sec::NetwPin,
-            "526AB88B89D171D948B8C000A2C0549198698C7C",
-            "",
-            Err(Cause::PushMacWrong),
-        ),
-        (
-            &cp,
-            Dm1Format::Cp,
-            Sec::UserPin,
-            "4c6fac2bbe4d6f24ae1157b2ef7ac9014e19564f",
-            "1234",
-            Ok(Dm1Security::UserPin),
-        ),
-        (
-            &cp,
-            Dm1Format::Cp,
-            Sec::UserNetwPin,
-            "5C535C7C1CE378328EE7D5FB96DC0387EA438FDE",
-            "1234",
-            Ok(Dm1Security::Both),
-        ),
-        (
-            &dm,
-            Dm1Format::Dm,
-            Sec::NetwPin,
-            "ED4048B56C07227FD7095E521C3D1BCC98B6052C",
-            "",
-            Ok(Dm1Security::NetworkId),
-        ),
-        (
-            &dm,
-            Dm1Format::Dm,
-            Sec::NetwPin,
-            "FB824BC0F3D086CCAD0D757FAD5CC8F947A953F7",
-            "",
-            Ok(Dm1Security::NetworkId),
-        ),
-        (
-            &dm,
-            Dm1Format::Dm,
-            Sec::UserPin,
-            "EAEAD852FF08500BE53AAF36D8B1000B74EB9467",
-            "1234",
-            Ok(Dm1Security::UserPin),
-        ),
-        (
-            &dm,
-            Dm1Format::Dm,
-            Sec::UserNetwPin,
-            "985AE86E4F8C3762FAE5BC8EAFF3CB5F6B0E441C",
-            "1234",
-            Ok(Dm1Security::Both),
-        ),
-        (
-            &dm,
-            Dm1Format::Dm,
-            Sec::UserNetwPin,
-            "CC77AF4B53D39700AACD07323E1CBA5D78C02D79",
-            "1234",
-            Ok(Dm1Security::Both),
-        ),
-    ] {
-        let pins: Vec<&str> = pins.split_whitespace().collect();
-        let security = signed(sec, mac);
-        assert_eq!(
-            checked(document, format, Some(&security), &pins, policy),
-            expected,
-            "{mac}"
-        );
-    }
-}
-
-#[test]
-fn a_push_without_proof_or_with_a_wrong_one_is_dropped_unread() {
-    let policy = PinPolicy::default();
-    // No document at all: nothing is parsed before the MAC is right.
-    let rubbish = [0xff; 40];
-    let check =
-        |security: Option<&Security>| checked(&rubbish, Dm1Format::Cp, security, &[], policy);
-    assert_eq!(check(None), Err(Cause::PushUnproven));
-    for sec in [
-        Sec::NetwPin,
-        Sec::UserPin,
-        Sec::UserNetwPin,
-        Sec::UserPinMac,
-    ] {
-        assert_eq!(check(Some(&signed(sec, ""))), Err(Cause::PushUnproven));
-    }
-    let wrong = signed(Sec::NetwPin, &"0".repeat(40));
-    assert_eq!(check(Some(&wrong)), Err(Cause::PushMacWrong));
-    let imsi = Imsi::parse(IMSI).unwrap();
-    let right = Mac::new(bootstrap_mac(&imsi.key(ImsiKey::SemiOctet), &rubbish));
-    let right = Security {
-        sec: Sec::NetwPin,
-        mac: Some(right),
-    };
-    assert_eq!(check(Some(&right)), Ok(Dm1Security::NetworkId));
-    let unknown = PushCheck::begin(&rubbish, Dm1Format::Cp, Some(&right), None, policy);
-    assert_eq!(unknown.err().unwrap().cause, Cause::PushUnproven);
-}
-
-#[test]
-fn a_pin_is_asked_for_three_times_and_then_the_message_is_dropped() {
-    let policy = PinPolicy::default();
-    let document = octets(CP);
-    let security = signed(Sec::UserPin, "4C6FAC2BBE4D6F24AE1157B2EF7AC9014E19564F");
-    let check = |pins: &[&str]| checked(&document, Dm1Format::Cp, Some(&security), pins, policy);
-    assert_eq!(check(&["0000", "1111", "1234"]), Ok(Dm1Security::UserPin));
-    assert_eq!(
-        check(&["0000", "1111", "2222", "1234"]),
-        Err(Cause::PushMacWrong)
-    );
-    assert_eq!(
-        check(&["0000"]),
-        Err(Cause::ConsentRefused),
-        "nobody answers"
-    );
-}
-
-#[test]
-fn a_code_with_the_macs_digits_counts_only_where_policy_says_so() {
-    let document = octets(CP);
-    let security = signed(Sec::UserPinMac, "");
-    let pin = Secret::from("12345678".to_owned());
-    let code = user_pin_mac_code(&pin, &document).unwrap();
-    assert_eq!(code.expose(), b"1234567812386509");
-    let on = PinPolicy { user_pin_mac: true };
-    let check =
-        |pins: &[&str], policy| checked(&document, Dm1Format::Cp, Some(&security), pins, policy);
-    assert_eq!(check(&["1234567812386509"], on), Ok(Dm1Security::UserPin));
-    assert_eq!(
-        check(&["1234567812386508", "", "1"], on),
-        Err(Cause::PushMacWrong)
-    );
-    assert_eq!(
-        check(&["1234567812386509"], PinPolicy::default()),
-        Err(Cause::PushUnproven)
-    );
 }
 
 #[test]

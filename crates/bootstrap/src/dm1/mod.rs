@@ -2,15 +2,15 @@
 
 mod account_map;
 mod document;
-mod push_check;
 mod security;
+mod shadow;
 mod tnds_node;
 
 pub use account_map::{AccountMapFault, AppSrvIs, account_of_w7, w7_of_account};
 pub use document::{
     DeliveredAccount, DeliveredObject, Dm1Document, Dm1DocumentFault, Dm1Format, document_octets,
 };
-pub use push_check::{PinPolicy, PushCheck, PushStep};
 pub use security::Dm1Security;
+pub use shadow::Dm1Shadow;
 
 pub(crate) use document::dm_message;

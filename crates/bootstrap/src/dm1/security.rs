@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PushProof;
+
 /// What was verified of the way a bootstrap of DM 1.x came: `sec` of the event and `Ext/Bootstrap/Sec` (`dm1x.md` §6.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,6 +51,16 @@ impl Dm1Security {
     #[must_use]
     pub const fn is_mac(self) -> bool {
         matches!(self, Self::UserPin | Self::NetworkId | Self::Both)
+    }
+}
+
+impl From<PushProof> for Dm1Security {
+    fn from(proof: PushProof) -> Self {
+        match proof {
+            PushProof::UserPin => Self::UserPin,
+            PushProof::NetworkId => Self::NetworkId,
+            PushProof::Both => Self::Both,
+        }
     }
 }
 

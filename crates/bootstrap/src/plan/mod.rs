@@ -5,6 +5,7 @@ mod acknowledgement;
 mod apply;
 mod bootstrap;
 mod delivery;
+pub mod dm1;
 mod document;
 mod node_changes;
 mod placement;

@@ -107,6 +107,11 @@ impl Bench {
         }
     }
 
+    /// The device gets a further MO.
+    pub(crate) fn insert(&mut self, moid: &str, root: &str, occurrence: &str) {
+        self.registry.insert(ddf(moid, root, occurrence)).unwrap();
+    }
+
     pub(crate) fn plan(&self, delivery: &Delivery<'_>) -> Result<BootstrapPlan, Refusal> {
         plan_bootstrap(
             &self.device,

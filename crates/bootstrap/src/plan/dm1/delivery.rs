@@ -1,0 +1,63 @@
+use omadm_dm1::markup::MarkupLimits;
+
+use crate::dm1::{AppSrvIs, Dm1Security};
+use crate::{BootstrapMethod, BootstrapSource, ChannelSecurity, EventId, Utc};
+
+/// A document of DM 1.x as it reached the device; what proves it was verified before (§5.7).
+#[derive(Clone, Debug)]
+pub struct Dm1Delivery<'a> {
+    /// The bytes, without the padding of a card's file.
+    pub document: &'a [u8],
+    /// By which method.
+    pub method: BootstrapMethod,
+    /// From whom.
+    pub source: BootstrapSource,
+    /// What was verified of it.
+    pub security: Dm1Security,
+    /// When; none without a clock.
+    pub at: Option<Utc>,
+    /// Names the event; 16 fresh random octets.
+    pub event_id: EventId,
+    /// Whether a person agreed to this very document.
+    pub consent: bool,
+    /// Whether it is the first since a factory reset.
+    pub after_reset: bool,
+    /// Whether a document that is in force already is applied again: the setting `reapply = "always"` (§5.5).
+    pub reapply: bool,
+}
+
+/// What a device takes of documents of DM 1.x.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dm1Rules {
+    /// What MO identifiers begin with that a bootstrap may bring beside the DM Account: connectivity and proxies, and the configuration of bootstraps (§5.7).
+    pub settable: Vec<String>,
+    /// What `APPSRV` means.
+    pub app_srv: AppSrvIs,
+    /// Bounds of the document.
+    pub limits: MarkupLimits,
+}
+
+impl Default for Dm1Rules {
+    fn default() -> Self {
+        let settable = ["urn:oma:mo:oma-connmo-", "urn:oma:mo:oma-dm-bootstrapcfg:"];
+        Self {
+            settable: settable.map(str::to_owned).to_vec(),
+            app_srv: AppSrvIs::default(),
+            limits: MarkupLimits::UNPROVEN_BOOTSTRAP,
+        }
+    }
+}
+
+impl Dm1Delivery<'_> {
+    /// How the channel was protected, in the words of the account's provenance. A MAC proves the document and hides nothing.
+    #[must_use]
+    pub const fn channel(&self) -> ChannelSecurity {
+        match self.security {
+            Dm1Security::Tls => ChannelSecurity::MutualTls,
+            Dm1Security::Card | Dm1Security::None => ChannelSecurity::Local,
+            Dm1Security::UserPin | Dm1Security::NetworkId | Dm1Security::Both => {
+                ChannelSecurity::Open
+            }
+        }
+    }
+}
