@@ -166,7 +166,7 @@ impl Server<'_> {
         }
     }
 
-    /// Every item on its own: one that fails changes nothing, and hinders none that follow. Inside an Atomic the first failure is the command's.
+    /// Every item on its own: one that fails changes nothing, and hinders none that follow; what an Atomic holds is taken back by the Atomic.
     fn each(
         self,
         workspace: &mut Workspace<'_>,
