@@ -496,6 +496,7 @@ impl ClientBuilder {
         let https = Https::new(options, registry, Arc::clone(&self.observer));
         let config = EngineConfig {
             dev_id,
+            dev_info: self.dev_info,
             policy: self.policy,
             sources: self.sources,
             consent: self.consent,

@@ -4,6 +4,7 @@ use omadm_bootstrap::plan::{SkippedItem, SwitchOnDecision};
 use omadm_bootstrap::{BootstrapMethod, Refusal};
 use omadm_dm2::package0::ServerId;
 use omadm_mo::{ServerUri, SrvId};
+use omadm_session::client::dm1::Dm1SessionEvent;
 use omadm_session::client::{Cause, SessionEvent};
 
 use crate::engine::{AcceptedNotification, IgnoredNotification};
@@ -63,6 +64,8 @@ pub enum ClientEvent {
     AlreadyApplied,
     /// Something in a DM session.
     Session(SessionEvent),
+    /// Something in a session of DM 1.x.
+    Dm1Session(Dm1SessionEvent),
     /// A subscribed change was reported (SUB).
     ChangeReported {
         /// Whose subscription.

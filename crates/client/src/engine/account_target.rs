@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use omadm_bootstrap::{Account, SessionSet};
 use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthTrsp, SecMode};
-use omadm_mo::standard::{DmAcc, dm_acc};
-use omadm_mo::{NodeAddress, Origin, Secret, SrvId, TreeError, TreeView};
+use omadm_mo::standard::dm_acc1::AddrType1;
+use omadm_mo::standard::{DmAcc, DmAcc1, dm_acc, dm_acc1};
+use omadm_mo::{NodeAddress, Origin, Secret, ServerUri, SrvId, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
@@ -98,6 +99,32 @@ impl AccountTarget {
             server_key,
             login,
             hands_over,
+        }))
+    }
+
+    /// The same of a DM 1.x account: beside its own credentials, which lie in the messages, it has those of the device (`dm1x.md` §1.9).
+    pub(super) fn of_dm1(
+        tree: &dyn TreeView,
+        account: &Account,
+        config: &EngineConfig,
+    ) -> Result<Option<Self>, TreeError> {
+        let root = NodeAddress::root(dm_acc1::moid(), account.miid.clone());
+        let node = tree.subtree(&root)?;
+        let read = node.and_then(|node| DmAcc1::from_node(&node).ok());
+        let addresses = read.iter().flat_map(|read| &read.addresses);
+        let mut addresses = addresses.filter(|one| one.addr_type == AddrType1::Uri);
+        let url = addresses.find_map(|one| ServerUri::parse(one.addr.trim()).ok());
+        let sources = config.sources.iter();
+        Ok(url.map(|url| Self {
+            server: account.srv_id.clone(),
+            vouched: account.bootstrapped_host.clone(),
+            sources: sources.map(|one| one.url.host().to_owned()).collect(),
+            home: url.origin(),
+            credential: config.identity.clone(),
+            trust: config.anchors.clone(),
+            server_key: None,
+            login: None,
+            hands_over: false,
         }))
     }
 

@@ -12,7 +12,7 @@ use omadm_bootstrap::{
 };
 use omadm_card::reading::{CardReading, ReaderName};
 use omadm_mo::{Secret, SrvId, TreeError};
-use omadm_session::client::{Cause, Input};
+use omadm_session::client::Cause;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -289,12 +289,13 @@ impl Engine {
     }
 
     /// What a session waits for, unless a check takes the server's account away meanwhile: then the session ends.
-    pub(super) async fn unless_removed(
+    pub(super) async fn unless_removed<I>(
         &self,
         server: &SrvId,
         removals: &mut watch::Receiver<()>,
-        waited_for: impl Future<Output = Input>,
-    ) -> Input {
+        waited_for: impl Future<Output = I>,
+        removed: I,
+    ) -> I {
         tokio::pin!(waited_for);
         loop {
             tokio::select! {
@@ -303,7 +304,7 @@ impl Engine {
                     let id = server.clone();
                     let account = self.host.run(move |host| host.store.snapshot()?.account(&id));
                     if matches!(account.await, Ok(None)) {
-                        return Input::Cancel;
+                        return removed;
                     }
                     if changed.is_err() {
                         return waited_for.await;

@@ -10,6 +10,7 @@ mod cards;
 mod client_initiated;
 mod consent;
 mod daemon;
+mod dm1_session;
 mod download;
 mod executions;
 mod factory;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use omadm_bootstrap::{BootstrapPolicy, Utc};
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
+use omadm_mo::standard::DevInfo;
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::DeviceKey;
@@ -78,6 +80,7 @@ pub(crate) type Browser = Arc<dyn Fn(&ServerUri) -> io::Result<()> + Send + Sync
 #[derive(Clone)]
 pub(crate) struct EngineConfig {
     pub(crate) dev_id: DevId,
+    pub(crate) dev_info: DevInfo,
     pub(crate) policy: BootstrapPolicy,
     pub(crate) sources: Vec<Source>,
     /// Who decides where the policy asks for consent; nobody agrees without.

@@ -71,6 +71,9 @@ impl Engine {
         to: Option<ServerUri>,
     ) -> Result<SessionReport, TreeError> {
         let _alone = self.in_session.lock().await;
+        if to.is_none() && self.speaks_dm1(server).await? {
+            return self.dm1_session(server).await;
+        }
         let elsewhere = to.is_some();
         let occasion = to.map_or(Occasion::Usual, Occasion::Results);
         let (mut report, shadow) = self.session_on(server, occasion).await?;
@@ -224,11 +227,13 @@ impl Engine {
                 }
                 Effect::Send(request) => {
                     let sent = self.send(&target, request);
-                    self.unless_removed(server, &mut removals, sent).await
+                    self.unless_removed(server, &mut removals, sent, Input::Cancel)
+                        .await
                 }
                 Effect::Fetch(id, from) => {
                     let fetched = async { Input::FetchDone(id, self.get(&target, from).await) };
-                    self.unless_removed(server, &mut removals, fetched).await
+                    self.unless_removed(server, &mut removals, fetched, Input::Cancel)
+                        .await
                 }
                 Effect::Upload(id, method, to, media_type, body) => {
                     let method = match method {
@@ -237,7 +242,8 @@ impl Engine {
                     };
                     let sent = self.upload(&self.https, &target, method, to, media_type, body);
                     let sent = async { Input::UploadDone(id, sent.await.map(|_| ())) };
-                    self.unless_removed(server, &mut removals, sent).await
+                    self.unless_removed(server, &mut removals, sent, Input::Cancel)
+                        .await
                 }
                 Effect::ReadLive(id, roots) => {
                     Input::ReadLiveDone(id, self.host.read_live(roots).await)
@@ -302,7 +308,11 @@ impl Engine {
     }
 
     /// Keeps, for whoever asks why, which rule of policy kept the last session from its server.
-    async fn note_address(&self, server: &SrvId, outcome: &Outcome) -> Result<(), TreeError> {
+    pub(super) async fn note_address(
+        &self,
+        server: &SrvId,
+        outcome: &Outcome,
+    ) -> Result<(), TreeError> {
         let rule = match outcome {
             Outcome::Lost(Cause::Forbidden(rule)) => Some(rule.name().as_bytes()),
             _ => None,
@@ -385,7 +395,7 @@ const fn is_refused_for_good(outcome: &Outcome) -> bool {
 }
 
 /// A queued alert as it was stored; one that cannot be read any more is passed over, and dropped with the others.
-fn read_alert(text: &str, config: &super::EngineConfig) -> Option<Alert> {
+pub(super) fn read_alert(text: &str, config: &super::EngineConfig) -> Option<Alert> {
     let json = Json::read(text.as_bytes(), config.limits).ok()?;
     match Alert::read(&json, "$") {
         Ok(alert) => Some(alert),

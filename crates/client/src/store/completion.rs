@@ -1,4 +1,6 @@
-use omadm_bootstrap::{Account, DeviceView as _, DeviceWrite as _, EventId, OwedCompletion, Utc};
+use omadm_bootstrap::{
+    Account, DeviceView as _, DeviceWrite as _, EventId, OwedCompletion, ProfileFormat, Utc,
+};
 use omadm_mo::{SrvId, TreeError};
 
 use super::TreeStore;
@@ -22,7 +24,13 @@ impl TreeStore {
             let Some((mut account, owed)) = owed(tables, srv_id, event_id)? else {
                 return Ok(None);
             };
-            let again = owed.after_failure(now, jitter, retry_after);
+            // DM 1.x has its own back-off, which counts refused credentials too (`dm1x.md` §6.3, M20).
+            let own = (account.provenance.format != ProfileFormat::Dm2).then(|| {
+                let attempts = owed.attempts.saturating_add(1);
+                let millis = account.dm1.wait_millis(attempts, jitter);
+                u32::try_from(millis / 1000).unwrap_or(u32::MAX)
+            });
+            let again = owed.after_failure(now, jitter, retry_after.or(own));
             account.owed = Some(again.clone());
             tables.put_account(&account)?;
             Ok(Some(again))

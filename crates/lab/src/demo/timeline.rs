@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use omadm_client::{ClientEvent, ClientObserver, Exchange};
 use omadm_server::model::{EventKind, StoredEvent};
+use omadm_session::client::dm1::Dm1SessionEvent;
 use omadm_session::client::{Outcome, SessionEvent};
 
 /// Whose line it is.
@@ -136,6 +137,7 @@ fn client_words(event: &ClientEvent) -> String {
             format!("could not report a change below {client}: {cause}; {then}")
         }
         ClientEvent::Session(event) => session_words(event),
+        ClientEvent::Dm1Session(event) => dm1_words(event),
         ClientEvent::NotificationAccepted {
             carrier,
             notification,
@@ -185,6 +187,34 @@ fn session_words(event: &SessionEvent) -> String {
         }
         SessionEvent::Ended(Outcome::Ended) => "DM session over: END".to_owned(),
         SessionEvent::Ended(outcome) => format!("DM session over: {outcome:?}"),
+    }
+}
+
+fn dm1_words(event: &Dm1SessionEvent) -> String {
+    match event {
+        Dm1SessionEvent::Started {
+            server,
+            event: true,
+        } => format!("opens a DM 1.x session with {server}: package 1 with the bootstrap event"),
+        Dm1SessionEvent::Started { server, .. } => {
+            format!("opens a DM 1.x session with {server}: package 1")
+        }
+        Dm1SessionEvent::EventSettled { server, state } => {
+            format!(
+                "bootstrap event answered by {server}: {}",
+                state.node_value()
+            )
+        }
+        Dm1SessionEvent::Reverted { server } => {
+            format!("fell back to its former credentials for {server}")
+        }
+        Dm1SessionEvent::AlertAnswered { status, .. } => format!("an alert is answered: {status}"),
+        Dm1SessionEvent::Command {
+            name,
+            targets,
+            status,
+        } => format!("executes {name} {}: status {status}", targets.join(" ")),
+        Dm1SessionEvent::Ended(outcome) => format!("DM 1.x session over: {outcome:?}"),
     }
 }
 

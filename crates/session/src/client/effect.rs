@@ -8,6 +8,8 @@ use omadm_mo::{
 
 use super::address_rule::AddressRule;
 
+use super::dm1::Dm1Outcome;
+
 /// Ties an effect to its answer. Each is answered once, in any order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EffectId(pub u64);
@@ -173,6 +175,8 @@ pub enum Outcome {
     Lost(Cause),
     /// The server's answer is no Package#2 (D11).
     Unparsable(String),
+    /// A session of DM 1.x that did not end as it should, for a reason that DM 2.0 does not have.
+    Dm1(Box<Dm1Outcome>),
     /// The host cancelled it.
     Cancelled,
     /// The account is gone, or the tree cannot be read.
