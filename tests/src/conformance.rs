@@ -2,6 +2,7 @@
 
 pub mod found;
 pub mod items;
+pub mod knob;
 pub mod knobs;
 pub mod page;
 pub mod workshop;
