@@ -1,9 +1,7 @@
 //! `omadm decode` of what DM 1.x devices are sent: SMS, pushes, Package 0, documents (`push.md` §5, `dm1x.md`).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
-
-use omadm_tests::process::{Ended, omadm};
+use omadm_tests::process::{Desk, Ended, omadm};
 use serde_json::Value;
 
 /// The three parts of `push.md` §5.3: a provisioning document signed with USERPIN 1234.
@@ -16,41 +14,24 @@ const PARTS: [&str; 3] = [
 /// A Package 0 of `push.md` §5.4 as user data: server `com.example.dm`, password `serverpw`, nonce `nonce-0`.
 const PACKAGE_0: &str = "0605040b8423f0 020603c4af87 69485ccb0bca27714e52a4bbaadd8f51 02e8000000 1234 0e 636f6d2e6578616d706c652e646d";
 
-struct Desk {
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+/// Decodes the parts of the SMS in this order.
+fn parts(desk: &Desk, options: &[&str], order: &[usize]) -> Ended {
+    let mut command = omadm(["decode"]);
+    for option in options {
+        command = command.arg(option);
     }
-
-    fn file(&self, name: &str, octets: impl AsRef<[u8]>) -> PathBuf {
-        let file = self.folder.path().join(name);
-        std::fs::write(&file, octets).unwrap();
-        file
+    for part in order {
+        let file = desk.file(&format!("part{part}.hex"), PARTS[*part]);
+        command = command.arg(file.unwrap());
     }
-
-    /// Decodes the parts of the SMS in this order.
-    fn parts(&self, options: &[&str], order: &[usize]) -> Ended {
-        let mut command = omadm(["decode"]);
-        for option in options {
-            command = command.arg(option);
-        }
-        for part in order {
-            command = command.arg(self.file(&format!("part{part}.hex"), PARTS[*part]));
-        }
-        command.run()
-    }
+    command.run()
 }
 
 #[test]
 fn parts_in_any_order_become_the_document_and_its_mac_is_verified() {
-    let desk = Desk::new();
+    let desk = Desk::new().unwrap();
     for order in [[0, 1, 2], [2, 0, 1]] {
-        let told = desk.parts(&["--pin", "1234"], &order).good().stdout;
+        let told = parts(&desk, &["--pin", "1234"], &order).good().stdout;
         assert!(told.starts_with("WSP push, transaction 1, application/vnd.wap.connectivity-wbxml, 304 octets\nSEC USERPIN"), "{told}");
         assert!(
             told.contains("<parm name=\"PROVIDER-ID\" value=\"com.example.dm\"/>"),
@@ -59,7 +40,7 @@ fn parts_in_any_order_become_the_document_and_its_mac_is_verified() {
         assert!(told.ends_with("\nMAC valid\n"), "{told}");
         assert!(!told.contains("serverpw"), "{told}");
     }
-    let told = desk.parts(&["--secrets"], &[0, 1, 2]).good().stdout;
+    let told = parts(&desk, &["--secrets"], &[0, 1, 2]).good().stdout;
     assert!(told.contains("serverpw"), "{told}");
     assert!(
         told.ends_with("\nMAC not checked (--pin checks it)\n"),
@@ -69,8 +50,8 @@ fn parts_in_any_order_become_the_document_and_its_mac_is_verified() {
 
 #[test]
 fn a_wrong_pin_and_missing_parts_are_told() {
-    let desk = Desk::new();
-    let wrong = desk.parts(&["--pin", "1235"], &[0, 1, 2]).refused();
+    let desk = Desk::new().unwrap();
+    let wrong = parts(&desk, &["--pin", "1235"], &[0, 1, 2]).refused();
     assert!(wrong.stdout.contains("MAC INVALID"), "{}", wrong.stdout);
     assert!(
         wrong.stderr.contains("another PIN or IMSI"),
@@ -78,23 +59,23 @@ fn a_wrong_pin_and_missing_parts_are_told() {
         wrong.stderr
     );
     for order in [&[0, 2][..], &[1]] {
-        let missing = desk.parts(&[], order).refused().stderr;
+        let missing = parts(&desk, &[], order).refused().stderr;
         assert!(
             missing.contains(&format!("{} of 3 parts", order.len())),
             "{missing}"
         );
         assert_eq!(missing.lines().count(), 3, "{missing}");
     }
-    let twice = desk.parts(&[], &[0, 0, 1]).refused().stderr;
+    let twice = parts(&desk, &[], &[0, 0, 1]).refused().stderr;
     assert!(twice.contains("stands there twice"), "{twice}");
-    let imsi = desk.parts(&["--imsi", "12"], &[0, 1, 2]).refused().stderr;
+    let imsi = parts(&desk, &["--imsi", "12"], &[0, 1, 2]).refused().stderr;
     assert!(imsi.contains("6 to 15 decimal digits"), "{imsi}");
 }
 
 #[test]
 fn a_package_0_is_explained_and_its_digest_verified() {
-    let desk = Desk::new();
-    let file = desk.file("trigger.hex", PACKAGE_0);
+    let desk = Desk::new().unwrap();
+    let file = desk.file("trigger.hex", PACKAGE_0).unwrap();
     let told = omadm(["decode"]).arg(&file).run().good().stdout;
     assert_eq!(
         told,
@@ -109,9 +90,9 @@ fn a_package_0_is_explained_and_its_digest_verified() {
     );
     let verified = |password: &str| {
         omadm(["decode", "--key-file"])
-            .arg(desk.file("password", password))
+            .arg(desk.file("password", password).unwrap())
             .arg("--auth-data-file")
-            .arg(desk.file("nonce", "nonce-0"))
+            .arg(desk.file("nonce", "nonce-0").unwrap())
             .arg(&file)
             .run()
     };
@@ -131,10 +112,10 @@ fn a_package_0_is_explained_and_its_digest_verified() {
 
 #[test]
 fn documents_are_shown_from_both_serializations() {
-    let desk = Desk::new();
+    let desk = Desk::new().unwrap();
     let xml = "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Final/></SyncBody></SyncML>";
     let told = omadm(["decode"])
-        .arg(desk.file("m.xml", xml))
+        .arg(desk.file("m.xml", xml).unwrap())
         .run()
         .good()
         .stdout;
@@ -143,14 +124,14 @@ fn documents_are_shown_from_both_serializations() {
         "DM message (SyncML) in XML, 71 octets\n<SyncML>\n  <SyncBody>\n    <Final/>\n  </SyncBody>\n</SyncML>\n"
     );
     for wbxml in ["02a4016a00 6d 6b 12 01 01", "AqQBagBtaxIBAQ=="] {
-        let file = desk.file("m.wbxml", wbxml);
+        let file = desk.file("m.wbxml", wbxml).unwrap();
         let told = omadm(["decode", "--json"]).arg(&file).run().good().stdout;
         let told: Value = serde_json::from_str(&told).unwrap();
         assert_eq!(told["kind"], "DM message (SyncML) in WBXML");
         assert_eq!(told["document"]["octets"], 10);
     }
     let broken = omadm(["decode"])
-        .arg(desk.file("b.xml", "<SyncML><a>"))
+        .arg(desk.file("b.xml", "<SyncML><a>").unwrap())
         .run()
         .refused()
         .stderr;

@@ -355,6 +355,11 @@ fn soak_a_first_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
 }
 
 #[test]
+fn soak_a_pushed_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
+    PUSH.at_random_instants(20_261_125);
+}
+
+#[test]
 fn soak_a_re_bootstrap_is_all_or_nothing_whenever_the_client_is_killed() {
     AGAIN.at_random_instants(32_112_620);
 }

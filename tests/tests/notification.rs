@@ -1,9 +1,9 @@
 //! `omadm decode` of a DM Notification (Package#0, `dm20.md` §11).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use omadm_tests::process::{Ended, omadm};
+use omadm_tests::process::{Desk, Ended, omadm};
 use serde_json::Value;
 
 /// Example (c) of `dm20.md` §11.7, with its secret and auth-data.
@@ -16,32 +16,14 @@ const SECRET: &[u8] = b"s3cr3t-noti";
 const AUTH_DATA: [u8; 4] = [0x0A, 0x0B, 0x0C, 0x0D];
 const DIGEST: &str = "0914d312c7667d4448fed16b1918a47b9ae6aaca75bde909f50344761e1f3586";
 
-struct Desk {
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn file(&self, name: &str, octets: impl AsRef<[u8]>) -> PathBuf {
-        let file = self.folder.path().join(name);
-        std::fs::write(&file, octets).unwrap();
-        file
-    }
-
-    /// Decodes with the secret and the auth-data of the example.
-    fn verify(&self, file: &Path, secret: &[u8]) -> Ended {
-        omadm(["decode", "--key-file"])
-            .arg(self.file("secret.bin", secret))
-            .arg("--auth-data-file")
-            .arg(self.file("data.bin", AUTH_DATA))
-            .arg(file)
-            .run()
-    }
+/// Decodes with the secret and the auth-data of the example.
+fn verify(desk: &Desk, file: &Path, secret: &[u8]) -> Ended {
+    omadm(["decode", "--key-file"])
+        .arg(desk.file("secret.bin", secret).unwrap())
+        .arg("--auth-data-file")
+        .arg(desk.file("data.bin", AUTH_DATA).unwrap())
+        .arg(file)
+        .run()
 }
 
 fn decode(file: &Path) -> Ended {
@@ -62,7 +44,7 @@ fn binary(hex: &str) -> Vec<u8> {
 
 #[test]
 fn x_noti_001_x_noti_002_x_noti_003_a_notification_is_explained_however_it_is_given() {
-    let desk = Desk::new();
+    let desk = Desk::new().unwrap();
     let expected = format!(
         "Package#0\n\
          octet 0    VER                 1: version of the Notification format\n\
@@ -77,9 +59,9 @@ fn x_noti_001_x_noti_002_x_noti_003_a_notification_is_explained_however_it_is_gi
          digest not checked (--key-file checks it)\n"
     );
     for given in [
-        desk.file("notification.hex", FULL),
-        desk.file("notification.b64", FULL_BASE64),
-        desk.file("notification.bin", binary(FULL)),
+        desk.file("notification.hex", FULL).unwrap(),
+        desk.file("notification.b64", FULL_BASE64).unwrap(),
+        desk.file("notification.bin", binary(FULL)).unwrap(),
     ] {
         assert_eq!(
             decode(&given).good().stdout,
@@ -94,8 +76,10 @@ fn x_noti_001_x_noti_002_x_noti_003_a_notification_is_explained_however_it_is_gi
 
 #[test]
 fn a_notification_as_json_has_its_octets_and_fields() {
-    let desk = Desk::new();
-    let file = desk.file("notification.hex", "11 00 13 64 6D 31 50");
+    let desk = Desk::new().unwrap();
+    let file = desk
+        .file("notification.hex", "11 00 13 64 6D 31 50")
+        .unwrap();
     let told = omadm(["decode", "--json"]).arg(&file).run().good();
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(told["kind"], "Package#0");
@@ -113,7 +97,7 @@ fn a_notification_as_json_has_its_octets_and_fields() {
             "meaning": "SrvID of the DM Account whose server wants a session",
         })
     );
-    let signed = desk.file("signed.hex", FULL);
+    let signed = desk.file("signed.hex", FULL).unwrap();
     let told = omadm(["decode", "--json"]).arg(&signed).run().good();
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(told["document"]["digest"], "not checked");
@@ -121,18 +105,20 @@ fn a_notification_as_json_has_its_octets_and_fields() {
 
 #[test]
 fn x_noti_003_a_digest_is_verified_with_the_key_of_a_file() {
-    let desk = Desk::new();
-    let file = desk.file("notification.hex", FULL);
-    let right = desk.verify(&file, SECRET).good();
+    let desk = Desk::new().unwrap();
+    let file = desk.file("notification.hex", FULL).unwrap();
+    let right = verify(&desk, &file, SECRET).good();
     assert!(right.stdout.ends_with("digest right\n"), "{}", right.stdout);
 
-    let broken = desk.file("broken.hex", FULL.replace("5A8010", "5A8110"));
+    let broken = desk
+        .file("broken.hex", FULL.replace("5A8010", "5A8110"))
+        .unwrap();
     for (file, secret, told) in [
         (&broken, SECRET, "an octet was changed"),
         (&file, b"s3cr3t-not1", "another secret"),
         (&file, b"s3cr3t-noti\n", "line break"),
     ] {
-        let wrong = desk.verify(file, secret).refused();
+        let wrong = verify(&desk, file, secret).refused();
         assert!(wrong.stdout.ends_with("digest wrong\n"), "{}", wrong.stdout);
         assert!(wrong.stderr.contains(told), "no {told:?}: {}", wrong.stderr);
         assert_eq!(wrong.stderr.lines().count(), 3, "{}", wrong.stderr);
@@ -144,7 +130,7 @@ fn x_noti_003_a_digest_is_verified_with_the_key_of_a_file() {
 
 #[test]
 fn a_key_for_what_has_no_digest_is_refused() {
-    let desk = Desk::new();
+    let desk = Desk::new().unwrap();
     for (name, text, told) in [
         (
             "notification.hex",
@@ -153,10 +139,10 @@ fn a_key_for_what_has_no_digest_is_refused() {
         ),
         ("message.json", r#"{"Status":[{"sc":200}]}"#, "Package#3"),
     ] {
-        let refused = desk.verify(&desk.file(name, text), SECRET).refused();
+        let refused = verify(&desk, &desk.file(name, text).unwrap(), SECRET).refused();
         assert!(refused.stderr.contains(told), "{}", refused.stderr);
     }
-    let file = desk.file("notification.hex", FULL);
+    let file = desk.file("notification.hex", FULL).unwrap();
     let refused = omadm(["decode", "--key-file", "no-such-file"])
         .arg(&file)
         .run()
@@ -170,7 +156,7 @@ fn a_key_for_what_has_no_digest_is_refused() {
 
 #[test]
 fn a_broken_notification_is_told_with_the_octet_in_three_lines() {
-    let desk = Desk::new();
+    let desk = Desk::new().unwrap();
     for (text, told) in [
         (
             "11 80 13 64 6D 31 50",
@@ -188,7 +174,7 @@ fn a_broken_notification_is_told_with_the_octet_in_three_lines() {
         ("10 80 60", "SERVER-ID is missing"),
         ("11 0", "3 hexadecimal digits"),
     ] {
-        let refused = decode(&desk.file("notification.hex", text)).refused();
+        let refused = decode(&desk.file("notification.hex", text).unwrap()).refused();
         let shown = &refused.stderr;
         assert!(shown.contains(told), "{text}: no {told:?}: {shown}");
         assert!(

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use omadm_tests::process::{Device, PATIENCE, Running, Server, Signal};
+use omadm_tests::process::{Device, PATIENCE, Running, Server};
 use serde_json::Value;
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -70,12 +70,6 @@ impl Pair {
     }
 }
 
-fn end(running: Running) -> String {
-    running.signal(Signal::Term).unwrap();
-    let ended = running.wait(PATIENCE).unwrap().good();
-    format!("{}{}", ended.stdout, ended.stderr)
-}
-
 #[test]
 fn x_noti_001_x_noti_002_x_noti_003_a_device_that_is_called_by_udp_and_https_opens_its_session() {
     let pair = Pair::bootstrapped("full");
@@ -129,7 +123,7 @@ fn x_noti_001_x_noti_002_x_noti_003_a_device_that_is_called_by_udp_and_https_ope
         let cause = serde_json::json!(["urn:oma:at:dm:2.0:ServerInitiatedMgmt"]);
         assert_eq!(began["causes"], cause);
     }
-    let said = end(running);
+    let said = running.ended_well().unwrap();
     assert!(said.contains("Notification accepted"), "{said}");
 }
 
@@ -152,7 +146,7 @@ fn x_noti_003_without_auth_noti_a_notification_leaves_only_where_it_is_wanted_so
     assert_eq!(lines[0]["authenticated"], false);
     assert_eq!(lines[0]["notification_id"], lines[1]["notification_id"]);
     assert!(lines[1]["answered_at"].is_string(), "{lines:?}");
-    let _said = end(running);
+    let _said = running.ended_well().unwrap();
 }
 
 #[test]
@@ -256,5 +250,5 @@ fn queueing_a_command_calls_the_device_where_its_address_is_known() {
         (&queued["state"], &queued["call"]),
         (&"queued".into(), &Value::Null)
     );
-    let _said = end(running);
+    let _said = running.ended_well().unwrap();
 }

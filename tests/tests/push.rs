@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use omadm_server::operator::types::NewDevice;
-use omadm_tests::process::{Device, Ended, PATIENCE, Running, Server, Signal, omadm};
+use omadm_tests::process::{Device, Ended, PATIENCE, Running, Server, omadm};
 use serde_json::Value;
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -83,12 +83,6 @@ impl Pair {
     }
 }
 
-fn end(running: Running) -> String {
-    running.signal(Signal::Term).unwrap();
-    let ended = running.wait(PATIENCE).unwrap().good();
-    format!("{}{}", ended.stdout, ended.stderr)
-}
-
 #[test]
 fn b_09_b_10_dm_boot_005_c_o_a_bootstrap_is_pushed_to_a_device_and_completed() {
     let pair = Pair::new();
@@ -120,7 +114,7 @@ fn b_09_b_10_dm_boot_005_c_o_a_bootstrap_is_pushed_to_a_device_and_completed() {
     ] {
         assert!(shown.stdout.contains(part), "no {part}: {}", shown.stdout);
     }
-    end(running);
+    running.ended_well().unwrap();
 }
 
 #[test]
@@ -147,7 +141,7 @@ fn b_09_b_10_a_device_that_is_called_fetches_its_bootstrap_and_completes_it() {
         .find(|what| what["event"] == "bootstrap-completed");
     assert_eq!(completed.unwrap()["method"], "server-initiated");
     assert!(!format!("{events:?}{sent:?}").contains(SECRET));
-    end(running);
+    running.ended_well().unwrap();
 }
 
 #[test]
@@ -184,7 +178,7 @@ fn b_12_what_an_untrusted_server_pushes_is_refused_and_the_device_tells_of_it() 
         "{refused:?}"
     );
     assert!(refused.stderr.contains("Name the source"), "{refused:?}");
-    let said = end(running);
+    let said = running.ended_well().unwrap();
     assert!(said.contains("pushed bootstrap turned away"), "{said}");
     let accounts = pair.device.client("alerts").run().good();
     assert!(

@@ -20,6 +20,7 @@ enum Method {
     Factory,
     Smartcard,
     Client,
+    Server,
 }
 
 /// A device, its server, and what brings its document back.
@@ -46,10 +47,18 @@ impl<'a> Bench<'a> {
         let name = match method {
             Method::Factory => "factory",
             Method::Smartcard => "smartcard",
-            Method::Client => "",
+            Method::Client | Method::Server => "",
         };
         if method == Method::Client {
             device.register(server, token, "full");
+        } else if method == Method::Server {
+            let _added = server
+                .operator(token, &["add", &dev_id, "--csr"])
+                .arg(device.file("device-csr.pem"))
+                .arg("--out")
+                .arg(device.file("device-cert.pem"))
+                .run()
+                .good();
         } else {
             let build = omadm(["bootstrap", "build", "--from-server", "--register"])
                 .args(["--server-profile", "full", "--carrier", name])
@@ -66,6 +75,14 @@ impl<'a> Bench<'a> {
                 image.display()
             ));
         }
+        if method == Method::Server {
+            let (url, ca) = (server.url(), server.ca().display().to_string());
+            policy = format!(
+                "[[source]]\nid = 'boot'\nurl = '{url}'\nca_files = ['{ca}']\n[trust]\nanchors = ['{ca}']\n\
+                 [listen]\nudp = '127.0.0.1:0'\nbootstrap = '127.0.0.1:0'\n[network]\nallow_loopback = true\n\
+                 [bootstrap]\nclient_initiated = {{ enabled = false }}\n"
+            );
+        }
         std::fs::write(device.file("policy.toml"), policy).unwrap();
         Self {
             server,
@@ -80,6 +97,9 @@ impl<'a> Bench<'a> {
         if self.method == Method::Client {
             return self.device.client_at(command, self.server);
         }
+        if self.method == Method::Server {
+            return self.device.client(command);
+        }
         let client = self
             .device
             .client(command)
@@ -93,12 +113,33 @@ impl<'a> Bench<'a> {
 
     /// The document is applied and reported.
     fn come(&self) {
+        if self.method == Method::Server {
+            return self.pushed();
+        }
         let command = if self.method == Method::Client {
             "bootstrap"
         } else {
             "switch-on"
         };
         let _done = self.client(command).run().good();
+    }
+
+    /// The server brings a document to the running device, and waits until it is reported.
+    fn pushed(&self) {
+        let mut running = self.client("run").start().unwrap();
+        let said = running.until("the DM Client runs", PATIENCE).unwrap();
+        let mut lines = said.lines();
+        let address = lines.find_map(|line| line.strip_prefix("pushed bootstraps:"));
+        let send = omadm(["bootstrap", "send", &self.device.dev_id, "--wait", "60"]).args([
+            "--profile",
+            "full",
+            "--to",
+            address.unwrap().trim(),
+        ]);
+        let sent = self.server.reached(send, self.token).run().good();
+        assert!(sent.stdout.contains("state:      completed"), "{sent:?}");
+        running.signal(Signal::Term).unwrap();
+        let _ended = running.wait(PATIENCE).unwrap().good();
     }
 
     fn operator(&self, arguments: &[&str]) -> omadm_tests::process::Ended {
@@ -181,10 +222,26 @@ fn rows(method: Method) {
                 .good();
             bench.come();
             let shown = bench.shown();
+            if method == Method::Server {
+                // Each push brings secrets of its own: those in use give way to them, whatever they were.
+                let completed = shown.matches("bootstrap-completed").count();
+                assert_eq!(completed, 1 + times, "{row}: {shown}");
+                bench.sessions();
+                for scope in [SESSION, NOTIFICATION] {
+                    let live = bench.generations(scope);
+                    let current = live.iter().filter(|one| *one == "current").count();
+                    let last = live.last().map(String::as_str);
+                    assert_eq!((current, last), (1, Some("current")), "{row}: {scope}");
+                }
+                continue;
+            }
             let told = shown.matches("rebootstrapped").count();
             assert_eq!(told, times, "{row}: {shown}");
             bench.sessions();
             bench.in_use(rotated, &row);
+        }
+        if method == Method::Server {
+            continue;
         }
         let dead = bench.shown().matches(" revoked ").count();
         assert!(dead >= 2 * rotated.len(), "{row}: {}", bench.shown());
@@ -205,4 +262,9 @@ fn soak_b_32_a_device_comes_back_by_its_card_whatever_was_rotated() {
 #[test]
 fn soak_b_32_a_device_comes_back_by_its_url_whatever_was_rotated() {
     rows(Method::Client);
+}
+
+#[test]
+fn soak_b_32_a_device_comes_back_by_a_push_whatever_was_rotated() {
+    rows(Method::Server);
 }

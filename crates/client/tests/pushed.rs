@@ -3,6 +3,8 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use http_body_util::Full;
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity};
@@ -10,7 +12,7 @@ use omadm_client::policy::ClientPolicy;
 use omadm_client::{BOOTSTRAP_PATH, Client, ListenError, NOTIFICATION_PATH};
 use omadm_mo::DevId;
 use omadm_mo::standard::DevInfo;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::pushing::{DEV_ID, LISTEN, MO, Place, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -110,7 +112,7 @@ async fn who_may_push_is_named_by_host_by_the_names_of_a_client_certificate_or_b
     let der = pinned.chain()[0].as_ref();
     let pem = format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der)
+        STANDARD.encode(der)
     );
     std::fs::write(place.folder.path().join("pin.pem"), pem).unwrap();
     let pin = format!(
@@ -317,4 +319,40 @@ async fn an_account_of_another_source_is_not_taken_over_by_a_push_d58() {
     );
     let account = client.accounts().unwrap().remove(0);
     assert_eq!(account.provenance.method, BootstrapMethod::Factory);
+}
+
+#[tokio::test]
+async fn a_device_without_identity_listens_with_the_certificate_of_auth_bootstrap_d78() {
+    let mut place = Place::new().await;
+    let policy = place.source("");
+    let (client, listening) = place.start(&policy).await;
+    let (_, validity) = support::ca();
+    let dev_id = DevId::parse(DEV_ID).unwrap();
+    let issued = place.peer.ca.issue_for_generated_key(&dev_id, validity);
+    let (_, issued) = issued.unwrap();
+    let mut document: Value = serde_json::from_str(&place.document(1)).unwrap();
+    document[0]["MOData"]["DMAcc"]["Auth"] = json!({ "Bootstrap": {
+        "ServerURI": place.peer.url("boot"),
+        "SecMode": STANDARD.encode([2]),
+        "ClientPubKey": STANDARD.encode(&issued.chain()[0]),
+        "ServerPubKey": STANDARD.encode(&place.server.chain()[0]),
+        "ClientSecretKey": STANDARD.encode(issued.key().expose()),
+    }});
+    let server = place.server.clone();
+    let told = place
+        .push(&listening, Some(&server), document.to_string())
+        .await;
+    assert_eq!((told.status, told.cause), (202, None));
+    client.settle().await.unwrap();
+    listening.end().await;
+    drop(client);
+
+    (place.own, place.bare) = (issued, true);
+    let (client, listening) = place.start(&policy).await;
+    // The test's server believes this one certificate.
+    let told = place
+        .push(&listening, Some(&server), place.document(2))
+        .await;
+    assert_eq!((told.status, told.cause), (202, None));
+    assert_eq!(client.accounts().unwrap()[0].provenance.seq, 2);
 }

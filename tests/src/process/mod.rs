@@ -2,6 +2,7 @@
 
 mod binary;
 mod card;
+mod desk;
 mod device;
 mod running;
 mod server;
@@ -9,6 +10,7 @@ mod wanted;
 
 pub use binary::{Ended, Omadm, binary, omadm};
 pub use card::Card;
+pub use desk::Desk;
 pub use device::Device;
 pub use running::{Running, Signal};
 pub use server::Server;

@@ -86,6 +86,19 @@ impl Running {
         }
     }
 
+    /// Ends it as a service manager does; all that it wrote.
+    ///
+    /// # Errors
+    /// With everything it wrote, where it does not end in time.
+    ///
+    /// # Panics
+    /// Where it failed.
+    pub fn ended_well(self) -> io::Result<String> {
+        self.signal(Signal::Term)?;
+        let ended = self.wait(super::PATIENCE)?.good();
+        Ok(format!("{}{}", ended.stdout, ended.stderr))
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {

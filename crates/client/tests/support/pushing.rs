@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) peer: Peer,
     pub(crate) own: Identity,
+    /// The device has no identity; `own` is of its account.
+    pub(crate) bare: bool,
     pub(crate) server: Identity,
     pub(crate) watcher: Arc<Watcher>,
 }
@@ -54,6 +56,7 @@ impl Place {
             server: peer.ca.issue_server(&["127.0.0.1"], validity).unwrap(),
             peer,
             own,
+            bare: false,
             watcher: Arc::default(),
         }
     }
@@ -80,10 +83,12 @@ impl Place {
         };
         let policy = format!("{policy}\n[limits]\ndocument_octets = 20000\n");
         let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
-        Client::builder(dev_info, self.folder.path().join("tree.redb"))
-            .policy(&policy)
-            .unwrap()
-            .identity(self.own.clone())
+        let file = self.folder.path().join("tree.redb");
+        let mut builder = Client::builder(dev_info, file).policy(&policy).unwrap();
+        if !self.bare {
+            builder = builder.identity(self.own.clone());
+        }
+        builder
             .anchors(vec![self.peer.ca.certificate().clone()])
             .network(NetworkPolicy {
                 allow_loopback: true,

@@ -39,8 +39,8 @@ pub struct Credential {
     /// The certificate's serial number where the server's CA issued it: hexadecimal. Its revocation is then listed in the CRL.
     pub serial: Option<String>,
     /// The secret that the server needs again, sealed for [`CredentialProof::seal_context`]: the PSK, the HTTP password, the bootstrap code; `Data` and
-    /// `Secret` of `Auth/Noti`, and of a certificate that a rotation brings. None for other certificates, and for codes of older versions, which Digest
-    /// does not open.
+    /// `Secret` of `Auth/Noti`, and of a certificate that a rotation brings; a registered certificate with an empty `Secret`. None for other certificates,
+    /// and for codes of older versions, which Digest does not open.
     pub sealed: Option<Vec<u8>>,
 }
 
