@@ -12,12 +12,12 @@ use std::fmt::Write as _;
 
 use omadm_bootstrap::dm1::Dm1Security;
 use omadm_bootstrap::plan::dm1::{
-    Dm1Delivery, Dm1Rules, former_account, plan_bootstrap, plan_proof, plan_revert,
+    Dm1Delivery, Dm1Rules, former_account, plan_bootstrap, plan_either, plan_proof, plan_revert,
 };
 use omadm_bootstrap::plan::{BootstrapPlan, Planned};
 use omadm_bootstrap::{
-    Account, BootstrapFailureCause as Cause, BootstrapMethod, BootstrapSource, DeviceView as _,
-    EventId, Refusal, Utc,
+    Account, BootstrapFailureCause as Cause, BootstrapMethod, BootstrapSource, ChannelSecurity,
+    DeviceView as _, EventId, Refusal, Utc,
 };
 use omadm_dm1::syncml::{
     Command, Data, Encoding, Item, Location, Message, Meta, NodeCommand, SyncHdr,
@@ -269,6 +269,61 @@ fn m23_where_the_server_has_a_dm_2_account_that_of_dm_1_is_not_applied() {
     assert_eq!(bench.snapshot(), before);
     let made = apply(&mut bench, &by_card(&cp(&["dms", "other"], 1)));
     assert_eq!(made.servers, [SrvId::parse("other").unwrap()]);
+}
+
+#[test]
+fn m23_an_account_of_dm_2_takes_the_place_of_one_of_dm_1() {
+    let mut bench = Bench::new();
+    apply(&mut bench, &by_card(&cp(&["dms"], 1)));
+    bench.apply_as(
+        &json!([support::account_item(&support::account("dms"))]),
+        |_| {},
+    );
+    assert!(!bench.account("dms").is_dm1());
+    assert!(bench.device.instances(&dm_acc1::moid()).unwrap().is_empty());
+    assert!(
+        bench
+            .device
+            .shadow(&SrvId::parse("dms").unwrap())
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn m23_a_document_is_of_a_generation_by_its_content() {
+    let bench = Bench::new();
+    let wbxml = omadm_dm1::provisioning::ProvisioningDocument::decode(
+        &cp(&["dms"], 1),
+        Encoding::Xml,
+        omadm_dm1::markup::MarkupLimits::MESSAGE,
+    );
+    let wbxml = wbxml.unwrap().encode(Encoding::Wbxml).unwrap();
+    let json = support::minimal().to_string();
+    let plan = |document: &[u8], channel| {
+        let mut delivery = support::fetched(document);
+        delivery.channel = channel;
+        let rules = Dm1Rules::default();
+        let (view, registry) = (&bench.device, &bench.registry);
+        plan_either(
+            view,
+            registry,
+            &bench.policy,
+            &support::OnePair,
+            &rules,
+            &delivery,
+        )
+    };
+    for (document, is_dm1) in [(wbxml.as_slice(), true), (json.as_bytes(), false)] {
+        match plan(document, ChannelSecurity::MutualTls) {
+            Ok(BootstrapPlan::Apply(planned)) => {
+                assert_eq!(planned.plan.accounts[0].is_dm1(), is_dm1);
+            }
+            other => panic!("{other:?}"),
+        }
+        let open = plan(document, ChannelSecurity::Open).unwrap_err();
+        assert_eq!(open.cause, Cause::ChannelNotSecure);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::names;
-use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc};
+use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc, dm_acc1};
 use omadm_mo::{Miid, Moid, Node, NodeAddress, Rights, ServerUri, SrvId, TreeError, Value};
 
 use super::account_item::{check_cap, check_credentials, check_owner, read_account};
@@ -221,6 +221,20 @@ impl Planner<'_> {
             .iter()
             .find(|account| account.srv_id == read.srv_id)
             .cloned();
+        // That of DM 2.0 takes the place of one of DM 1.x (dm1x.md M23).
+        let (former, old) = match old {
+            Some(old) if old.is_dm1() => (Some(old), None),
+            old => (None, old),
+        };
+        if let Some(former) = former {
+            let own = former.provenance.source == self.delivery.source;
+            if !own && !self.is_local() && !self.delivery.consent {
+                return Err(Cause::ForeignAccount.refusal().at(at).on(&former.srv_id));
+            }
+            self.plan.steps.push(PlanStep::Remove {
+                at: NodeAddress::root(dm_acc1::moid(), former.miid),
+            });
+        }
         let moid = dm_acc::moid();
         let miid = match &old {
             Some(account) => account.miid.clone(),
@@ -396,7 +410,7 @@ impl Planner<'_> {
             place.is_some_and(|card| account.objects_of(card).is_some())
         };
         let own = |account: &&Account| account.provenance.source == self.delivery.source;
-        let mut accounts = self.existing.iter();
+        let mut accounts = self.existing.iter().filter(|one| !one.is_dm1());
         let owner = (accounts.clone().find(is_again))
             .or_else(|| accounts.clone().find(own))
             .or_else(|| accounts.next().filter(|_| self.is_local()));

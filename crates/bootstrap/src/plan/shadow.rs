@@ -18,7 +18,8 @@ pub fn plan_shadows(
     if !plan.steps.iter().any(touches_accounts) {
         return Ok(());
     }
-    for account in view.accounts()? {
+    // Those of DM 1.x keep theirs beside the account (M25).
+    for account in view.accounts()?.into_iter().filter(|one| !one.is_dm1()) {
         let Some((before, after)) = sets(view, plan, &account)? else {
             continue;
         };

@@ -1,6 +1,5 @@
-use omadm_bootstrap::plan::{
-    BootstrapPlan, CredentialCheck, Delivery, Preview, plan_bootstrap, preview,
-};
+use omadm_bootstrap::plan::dm1::{Dm1Rules, plan_either};
+use omadm_bootstrap::plan::{BootstrapPlan, CredentialCheck, Delivery, Preview, preview};
 use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
     Refusal, Utc,
@@ -197,7 +196,15 @@ impl Engine {
                 after_reset: host.store.is_after_factory_reset()?,
                 limits,
             };
-            let planned = plan_bootstrap(&view, &host.registry, &policy, &credentials, &delivery);
+            let rules = Dm1Rules::default();
+            let planned = plan_either(
+                &view,
+                &host.registry,
+                &policy,
+                &credentials,
+                &rules,
+                &delivery,
+            );
             let planned = match planned {
                 Ok(planned) => planned,
                 Err(refusal) => return Ok(Err(refusal)),
@@ -259,13 +266,20 @@ impl Engine {
                 after_reset: false,
                 limits,
             };
-            Ok(
-                match plan_bootstrap(&view, &host.registry, &policy, &credentials, &delivery) {
-                    Ok(BootstrapPlan::Apply(planned)) => Ok(preview(&planned.plan, &view)?),
-                    Ok(BootstrapPlan::AlreadyApplied) => Ok(Preview::default()),
-                    Err(refusal) => Err(refusal),
-                },
-            )
+            let rules = Dm1Rules::default();
+            let planned = plan_either(
+                &view,
+                &host.registry,
+                &policy,
+                &credentials,
+                &rules,
+                &delivery,
+            );
+            Ok(match planned {
+                Ok(BootstrapPlan::Apply(planned)) => Ok(preview(&planned.plan, &view)?),
+                Ok(BootstrapPlan::AlreadyApplied) => Ok(Preview::default()),
+                Err(refusal) => Err(refusal),
+            })
         });
         previewed.await.map_err(storage)?
     }

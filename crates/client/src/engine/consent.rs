@@ -55,7 +55,7 @@ impl ConsentRequest {
 pub(super) const fn is_lifted_by_consent(refusal: &Refusal) -> bool {
     matches!(
         refusal.cause,
-        Failure::ConsentRefused | Failure::ForeignAccount
+        Failure::ConsentRefused | Failure::ForeignAccount | Failure::LessTrusted
     )
 }
 

@@ -9,8 +9,8 @@ use super::{Dm1Delivery, Dm1Rules};
 use crate::dm1::{DeliveredAccount, DeliveredObject, Dm1Document, Dm1Security, Dm1Shadow};
 use crate::plan::bootstrap::storage;
 use crate::plan::{
-    BootstrapPlan, PlanStep, Planned, PropertiesChange, SkippedItem, SkippedReason, TreePlan,
-    new_miid,
+    BootstrapPlan, CredentialCheck, Delivery, PlanStep, Planned, PropertiesChange, SkippedItem,
+    SkippedReason, TreePlan, new_miid,
 };
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, BootstrapPolicy,
@@ -85,6 +85,24 @@ pub fn plan_bootstrap(
         plan: planner.plan,
         skipped,
     }))
+}
+
+/// Plans a delivered document of whichever generation it is by its content (M23).
+///
+/// # Errors
+/// [`Refusal`] with its cause; the tree stays as it is.
+pub fn plan_either(
+    view: &dyn DeviceView,
+    registry: &MoRegistry,
+    policy: &BootstrapPolicy,
+    credentials: &dyn CredentialCheck,
+    rules: &Dm1Rules,
+    delivery: &Delivery<'_>,
+) -> Result<BootstrapPlan, Refusal> {
+    match Dm1Delivery::of(delivery) {
+        Some(dm1) => plan_bootstrap(view, registry, policy, rules, &dm1),
+        None => crate::plan::plan_bootstrap(view, registry, policy, credentials, delivery),
+    }
 }
 
 /// §5.7: the method is on, what came is proven, and whoever has to agree did.

@@ -1,6 +1,8 @@
 use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::syncml::Encoding;
 
-use crate::dm1::{AppSrvIs, Dm1Security};
+use crate::dm1::{AppSrvIs, Dm1Format, Dm1Security};
+use crate::plan::Delivery;
 use crate::{BootstrapMethod, BootstrapSource, ChannelSecurity, EventId, Utc};
 
 /// A document of DM 1.x as it reached the device; what proves it was verified before (§5.7).
@@ -45,6 +47,36 @@ impl Default for Dm1Rules {
             app_srv: AppSrvIs::default(),
             limits: MarkupLimits::UNPROVEN_BOOTSTRAP,
         }
+    }
+}
+
+impl<'a> Dm1Delivery<'a> {
+    /// That of a document which is one of DM 1.x by its content (M23), and came by a way that proves it as a whole: the image, the card, TLS. None for a
+    /// document of DM 2.0; one that came over an open channel is proven by a MAC or not at all.
+    #[must_use]
+    pub fn of(delivery: &Delivery<'a>) -> Option<Self> {
+        // XML is no bootstrap's over a network (§5.7).
+        let is_wbxml = Encoding::of_body(delivery.document) == Some(Encoding::Wbxml);
+        Dm1Format::of_document(delivery.document).filter(|_| is_wbxml)?;
+        let security = match (delivery.method, delivery.channel) {
+            (_, ChannelSecurity::Open) => return None,
+            (BootstrapMethod::Factory, _) => Dm1Security::None,
+            (BootstrapMethod::Smartcard, _) => Dm1Security::Card,
+            (BootstrapMethod::ClientInitiated | BootstrapMethod::ServerInitiated, _) => {
+                Dm1Security::Tls
+            }
+        };
+        Some(Self {
+            document: delivery.document,
+            method: delivery.method,
+            source: delivery.source.clone(),
+            security,
+            at: delivery.at,
+            event_id: delivery.event_id.clone(),
+            consent: delivery.consent,
+            after_reset: delivery.after_reset,
+            reapply: false,
+        })
     }
 }
 
