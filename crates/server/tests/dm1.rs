@@ -10,15 +10,19 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use omadm_bootstrap::dm1::{AppSrvIs, Dm1Document};
 use omadm_dm1::credential::{MacHeader, Nonce, UserHash};
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Command, Encoding, Message, Status};
 use omadm_mo::Secret;
+use omadm_mo::standard::dm_acc1::AuthLevel1;
 use omadm_server::operator::client::ApiError;
 use omadm_server::operator::types::{Dm1AccountAdded, Dm1Revocation, NewDm1Account};
 use support::{Answer, DEVICE, Rig};
@@ -30,6 +34,7 @@ const NAME: &str = "urn:oma:mo:oma-dm-dmacc:1.0/1/Name";
 /// A DM 1.2 client without a tree.
 struct Client {
     encoding: Encoding,
+    dev_id: String,
     user: String,
     hash: UserHash,
     server: UserHash,
@@ -56,6 +61,7 @@ impl Client {
         let server_secret = added.server_secret.as_ref().unwrap();
         Self {
             encoding,
+            dev_id: DEVICE.to_owned(),
             user: added.account.user.clone(),
             hash: hash(&added.account.user, &added.client_secret),
             server: hash(&added.account.server_id, server_secret),
@@ -83,9 +89,9 @@ impl Client {
         });
         let xml = format!(
             "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{:X}</SessionID><MsgID>{}</MsgID>\
-             <Target><LocURI>https://dm.example.com/dm</LocURI></Target><Source><LocURI>{DEVICE}</LocURI><LocName>{}</LocName></Source>{cred}</SyncHdr>\
+             <Target><LocURI>https://dm.example.com/dm</LocURI></Target><Source><LocURI>{}</LocURI><LocName>{}</LocName></Source>{cred}</SyncHdr>\
              <SyncBody>{commands}<Final/></SyncBody></SyncML>",
-            self.session, self.msg_id, self.user
+            self.session, self.msg_id, self.dev_id, self.user
         );
         let limits = MarkupLimits::MESSAGE;
         let message = Message::decode(xml.as_bytes(), Encoding::Xml, limits).unwrap();
@@ -355,6 +361,53 @@ async fn a_mac_comes_and_goes_in_its_header() {
     assert!(client.server.mac_matches(&nonce, &answer.body, &own.mac));
     assert_eq!(codes(&client.receive(&answer)), [200, 200, 200]);
     assert!(client.nonce.is_some(), "the next message needs one");
+}
+
+#[tokio::test]
+async fn the_document_of_a_profile_in_either_form_brings_the_account_that_opens_a_session() {
+    let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles");
+    let rig = Rig::one_node(
+        |config| config.profiles_dir = Some(profiles.into()),
+        |server| server,
+    )
+    .await;
+    rig.device(DEVICE).await;
+    for format in ["cp", "dm"] {
+        let new = NewDm1Account {
+            profile: Some("dm1x".to_owned()),
+            format: Some(format.to_owned()),
+            ..NewDm1Account::default()
+        };
+        let other = format!("IMEI:{}", if format == "cp" { "1" } else { "2" });
+        rig.device(&other).await;
+        let added = rig.api.add_dm1(&other, &new).await.unwrap();
+        let document = STANDARD.decode(added.document.as_ref().unwrap()).unwrap();
+        let limits = MarkupLimits::UNPROVEN_BOOTSTRAP;
+        let read = Dm1Document::read(&document, AppSrvIs::default(), limits).unwrap();
+        let account = &read.accounts[0].account;
+        let auth = account.auth(AuthLevel1::ClCred).unwrap();
+        let mut client = Client::new(&added, Encoding::Wbxml);
+        client.dev_id.clone_from(&other);
+        client.hash = UserHash::new(auth.name.as_ref().unwrap(), auth.secret.as_ref().unwrap());
+        let nonce = auth.nonce.as_ref().unwrap().expose().to_vec();
+        client.nonce = Some(Nonce::new(nonce).unwrap());
+        client.begin();
+        let package1 = PACKAGE1.replace(DEVICE, &other);
+        let body = client.message(&package1);
+        let answer = client.post(&rig, body).await;
+        assert_eq!(codes(&client.receive(&answer))[0], 212, "{format}");
+    }
+    let twice = NewDm1Account {
+        profile: Some("dm1x".to_owned()),
+        user: Some("x".to_owned()),
+        ..NewDm1Account::default()
+    };
+    assert_eq!(refused(rig.api.add_dm1(DEVICE, &twice).await), 400);
+    let of_dm2 = NewDm1Account {
+        profile: Some("minimal".to_owned()),
+        ..NewDm1Account::default()
+    };
+    assert_eq!(refused(rig.api.add_dm1(DEVICE, &of_dm2).await), 422);
 }
 
 #[tokio::test]

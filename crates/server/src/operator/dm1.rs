@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use omadm_dm1::credential::{CredentialType, Nonce, new_password};
 use omadm_mo::{DevId, Secret};
-use omadm_session::server::dm1::{ClientNonces, KeptSecret, ServerSide};
+use omadm_session::server::dm1::KeptSecret;
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
+use super::dm1_made::make;
 use super::dm1_types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
-use super::types::SecretText;
-use crate::dm1_service::{Account, AccountError, account_row, models, provisioned};
-use crate::entropy::{correlation, random};
+use crate::dm1_service::{Account, AccountError, account_row};
+use crate::entropy::correlation;
 use crate::exchange::DM1_PATH;
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
@@ -27,10 +28,6 @@ use crate::store::CommitError;
 
 /// How often a change is made again after other commits of the device came between.
 const RETRIES: usize = 8;
-/// Longest account name and server identifier, in octets.
-const NAME: usize = 128;
-/// Longest password that is taken from elsewhere, in octets.
-const PASSWORD: usize = 255;
 
 /// Makes an account of DM 1.x for a device. What the server draws is shown this once.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/dm1", tag = "dm1", params(("dev_id" = String, Path)), request_body = NewDm1Account,
@@ -41,11 +38,8 @@ pub(super) async fn add(
     JsonBody(new): JsonBody<NewDm1Account>,
 ) -> Result<(StatusCode, Json<Dm1AccountAdded>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
-    let user = match &new.user {
-        Some(user) => name_of("user", user)?,
-        None => dev_id.as_str().to_owned(),
-    };
-    let made = make(&node, &new, &user)?;
+    let made = make(&node, &new, &dev_id)?;
+    let user = made.user.clone();
     let proof = CredentialProof::Dm1Account { user: user.clone() };
     for _again in 0..RETRIES {
         let device = node.store.device(&dev_id).await?;
@@ -72,6 +66,7 @@ pub(super) async fn add(
         match node.store.commit(delta).await {
             Ok(_) => {
                 tracing::info!(correlation, device = %dev_id, user, "DM 1.x account made");
+                let document = made.package.as_ref();
                 let text = |secret: &Secret| String::from_utf8_lossy(secret.expose()).into_owned();
                 let added = Dm1AccountAdded {
                     address: format!("https://{}{DM1_PATH}", node.public_server),
@@ -80,6 +75,8 @@ pub(super) async fn add(
                     server_secret: made.server.as_ref().map(|(secret, _)| text(secret)),
                     server_nonce: made.server.as_ref().map(|(_, nonce)| nonce.base64()),
                     account: body(&row, &made.account),
+                    document: document.map(|package| STANDARD.encode(package.document.expose())),
+                    document_type: document.map(|package| package.format.media_type().to_owned()),
                 };
                 return Ok((StatusCode::CREATED, Json(added)));
             }
@@ -230,132 +227,6 @@ async fn found(node: &Node, dev_id: &DevId) -> Result<(Credential, Account), Ref
         return Err(Refused::missing(format!("{dev_id} has no DM 1.x account")));
     };
     Ok((row.clone(), Account::open(node, row)?))
-}
-
-/// An account with what the device has to be given.
-struct Made {
-    account: Account,
-    client_secret: Secret,
-    client_nonce: Nonce,
-    server: Option<(Secret, Nonce)>,
-}
-
-fn make(node: &Node, new: &NewDm1Account, user: &str) -> Result<Made, Refused> {
-    let credential = match new.credential.as_deref() {
-        None => CredentialType::Md5,
-        Some(text) => kind_of("credential", text)?,
-    };
-    let server_kind = match new.server_credential.as_deref() {
-        None => Some(CredentialType::Md5),
-        Some("none") => None,
-        Some(text) => Some(kind_of("server_credential", text)?),
-    };
-    let server_id = match &new.server_id {
-        Some(text) => name_of("server_id", text)?,
-        None => host_of(&node.public_server).to_owned(),
-    };
-    let model = new.model.as_deref().map(|name| {
-        let known = models::named(name).map(|model| model.name.clone());
-        known.ok_or_else(|| {
-            let all: Vec<_> = models::names().collect();
-            Refused::bad(format!("model: {name:?} is none of {}", all.join(", ")))
-        })
-    });
-    if server_kind.is_none() && (new.server_secret.is_some() || new.server_nonce.is_some()) {
-        return Err(Refused::bad(
-            "server_secret and server_nonce go with a server_credential",
-        ));
-    }
-    let client_secret = secret_of("client_secret", new.client_secret.as_ref())?;
-    let client_nonce = nonce_of("client_nonce", new.client_nonce.as_deref())?;
-    let server = match server_kind {
-        None => None,
-        Some(_) => Some((
-            secret_of("server_secret", new.server_secret.as_ref())?,
-            nonce_of("server_nonce", new.server_nonce.as_deref())?,
-        )),
-    };
-    if credential == CredentialType::Basic && user.contains(':') && new.user.is_some() {
-        return Err(Refused::bad("user: `basic` takes no name with a colon"));
-    }
-    let side = server_kind.zip(server.as_ref());
-    let account = Account {
-        credential,
-        client_secrets: vec![provisioned(client_secret.clone(), true)],
-        client_nonces: ClientNonces {
-            package: Some(client_nonce.clone()),
-            next: None,
-            proofs: 0,
-        },
-        server: side.map(|(credential, (secret, nonce))| ServerSide {
-            credential,
-            user: server_id.clone(),
-            secrets: vec![provisioned(secret.clone(), true)],
-            nonce: Some(nonce.clone()),
-            boot_nonce: Some(nonce.clone()),
-        }),
-        server_id,
-        model: model.transpose()?,
-        last_event: None,
-        account_uri: None,
-        rotate: false,
-    };
-    Ok(Made {
-        account,
-        client_secret,
-        client_nonce,
-        server,
-    })
-}
-
-fn kind_of(member: &str, text: &str) -> Result<CredentialType, Refused> {
-    match text {
-        "basic" => Ok(CredentialType::Basic),
-        "md5" => Ok(CredentialType::Md5),
-        "mac" => Ok(CredentialType::Mac),
-        _ => Err(Refused::bad(format!(
-            "{member}: {text:?} is none of basic, md5 and mac"
-        ))),
-    }
-}
-
-fn name_of(member: &str, text: &str) -> Result<String, Refused> {
-    if text.is_empty() || text.len() > NAME || text.chars().any(char::is_control) {
-        let detail = format!(
-            "{member}: {text:?} is none; it has 1 to {NAME} octets and no control character"
-        );
-        return Err(Refused::bad(detail));
-    }
-    Ok(text.to_owned())
-}
-
-fn secret_of(member: &str, told: Option<&SecretText>) -> Result<Secret, Refused> {
-    let Some(SecretText(text)) = told else {
-        return Ok(new_password(&random()?));
-    };
-    if text.is_empty() || text.len() > PASSWORD || text.chars().any(char::is_control) {
-        let detail =
-            format!("{member}: it has to have 1 to {PASSWORD} octets and no control character");
-        return Err(Refused::bad(detail));
-    }
-    Ok(Secret::from(text.clone()))
-}
-
-fn nonce_of(member: &str, told: Option<&str>) -> Result<Nonce, Refused> {
-    match told {
-        None => Ok(Nonce::of_entropy(&random()?)),
-        Some(text) => {
-            Nonce::of_base64(text).map_err(|cause| Refused::bad(format!("{member}: {cause}")))
-        }
-    }
-}
-
-/// A host without its port.
-fn host_of(server: &str) -> &str {
-    match server.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => server,
-    }
 }
 
 fn body(row: &Credential, account: &Account) -> Dm1AccountBody {

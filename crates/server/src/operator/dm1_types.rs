@@ -35,6 +35,12 @@ pub struct NewDm1Account {
     /// The nonce of the server's first credential, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_nonce: Option<String>,
+    /// Name of the profile whose `[dm1]` says all of it but `model`, and of which the document is made that brings the account to the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// How that document is written: `cp` (default) or `dm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// The device's model, whose peculiarities are kept to: `Windows`, for instance. Without it what DevInfo tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -57,6 +63,12 @@ pub struct Dm1AccountAdded {
     /// The nonce of the server's first credential, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_nonce: Option<String>,
+    /// The document of its profile in WBXML, base64: it holds all of the above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// The document's media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_type: Option<String>,
 }
 
 /// An account of DM 1.x, without any secret.

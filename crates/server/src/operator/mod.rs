@@ -14,6 +14,7 @@ mod commands;
 mod credentials;
 mod devices;
 mod dm1;
+mod dm1_made;
 mod dm1_types;
 mod events;
 mod generations;

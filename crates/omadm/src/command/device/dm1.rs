@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use omadm_mo::{Format, Value};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account, SecretText,
@@ -20,9 +21,9 @@ pub(super) struct Dm1 {
 enum Dm1Command {
     /// Make an account by hand; what the device has to be given is shown once
     #[command(
-        after_help = "Examples:\n  omadm device dm1 add IMEI:493005100592800\n  omadm device dm1 add IMEI:493005100592800 --user meter-7 --credential mac --server-id com.example.dm\n  omadm device dm1 add IMEI:493005100592800 --client-secret-file client.txt --server-credential none --model Windows"
+        after_help = "Examples:\n  omadm device dm1 add IMEI:493005100592800\n  omadm device dm1 add IMEI:493005100592800 --user meter-7 --credential mac --server-id com.example.dm\n  omadm device dm1 add IMEI:493005100592800 --client-secret-file client.txt --server-credential none --model Windows\n  omadm device dm1 add IMEI:493005100592800 --profile dm1x --format cp --out bootstrap.wbxml"
     )]
-    Add(Add),
+    Add(Box<Add>),
     /// Show the account and how its secrets stand
     #[command(after_help = "Examples:\n  omadm device dm1 show IMEI:493005100592800")]
     Show {
@@ -59,10 +60,10 @@ struct Add {
     #[arg(long)]
     server_id: Option<String>,
     /// How the client proves itself
-    #[arg(long, value_enum, default_value = "md5")]
+    #[arg(long, value_enum, default_value = "md5", conflicts_with = "profile")]
     credential: Proof,
     /// How the server proves itself
-    #[arg(long, value_enum, default_value = "md5")]
+    #[arg(long, value_enum, default_value = "md5", conflicts_with = "profile")]
     server_credential: ServerProof,
     /// File that holds the client's password; without it the server draws one, which is shown once
     #[arg(long, value_name = "FILE")]
@@ -76,6 +77,15 @@ struct Add {
     /// Nonce of the server's first credential, base64; without it the server draws one
     #[arg(long, value_name = "BASE64")]
     server_nonce: Option<String>,
+    /// Profile whose [dm1] says all of it, and of which the document is made that brings the account to the device
+    #[arg(long, requires = "out", conflicts_with_all = ["user", "server_id", "client_secret_file", "server_secret_file", "client_nonce", "server_nonce"])]
+    profile: Option<String>,
+    /// How that document is written
+    #[arg(long, value_enum, requires = "profile")]
+    format: Option<DocumentFormat>,
+    /// Where the document is written, as WBXML; it holds the secrets
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    out: Option<PathBuf>,
     /// The device's model, whose peculiarities are kept to; without it what DevInfo tells
     #[arg(long)]
     model: Option<String>,
@@ -89,6 +99,14 @@ enum Proof {
     Md5,
     /// A digest over password, nonce and message, with each message
     Mac,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DocumentFormat {
+    /// OMA Client Provisioning
+    Cp,
+    /// OMA Device Management: a DM message with TNDS
+    Dm,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -145,19 +163,32 @@ impl Add {
             text.0.truncate(end);
             Ok(Some(text))
         };
+        let told = self.profile.is_none();
         let new = NewDm1Account {
             client_secret: secret(&self.client_secret_file)?,
             server_secret: secret(&self.server_secret_file)?,
             user: self.user,
             server_id: self.server_id,
-            credential: Some(name(&self.credential)),
-            server_credential: Some(name(&self.server_credential)),
+            credential: told.then(|| name(&self.credential)),
+            server_credential: told.then(|| name(&self.server_credential)),
+            format: self.format.as_ref().map(name),
+            profile: self.profile,
             client_nonce: self.client_nonce,
             server_nonce: self.server_nonce,
             model: self.model,
         };
         let what = format!("{} got no DM 1.x account", self.dev_id);
         let added = api.add_dm1(&self.dev_id, &new).await.explain(what, HINT)?;
+        if let (Some(out), Some(document)) = (&self.out, &added.document) {
+            let octets = Value::from_text(Format::Bin, document).explain(
+                "the server's answer holds no document",
+                "see whether client and server are of one version",
+            )?;
+            std::fs::write(out, octets.as_octets().unwrap_or_default()).explain(
+                format!("{} cannot be written", out.display()),
+                "revoke the account, and make it again with a path that can be written",
+            )?;
+        }
         if json {
             return say_json(&added);
         }
@@ -168,9 +199,13 @@ impl Add {
             client_nonce,
             server_secret,
             server_nonce,
+            ..
         } = &added;
         tell(account)?;
         say(format!("address:        {address}"))?;
+        if let Some(out) = &self.out {
+            return say(format!("document:       {}", out.display()));
+        }
         let given = self.client_secret_file.is_some();
         let shown = |secret: &str, given: bool| {
             if given {
