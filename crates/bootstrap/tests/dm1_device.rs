@@ -275,10 +275,9 @@ fn m23_where_the_server_has_a_dm_2_account_that_of_dm_1_is_not_applied() {
 fn m23_an_account_of_dm_2_takes_the_place_of_one_of_dm_1() {
     let mut bench = Bench::new();
     apply(&mut bench, &by_card(&cp(&["dms"], 1)));
-    bench.apply_as(
-        &json!([support::account_item(&support::account("dms"))]),
-        |_| {},
-    );
+    let document = json!([support::account_item(&support::account("dms"))]);
+    bench.refuses(&document, Cause::ForeignAccount);
+    bench.apply_as(&document, |delivery| delivery.consent = true);
     assert!(!bench.account("dms").is_dm1());
     assert!(bench.device.instances(&dm_acc1::moid()).unwrap().is_empty());
     assert!(
