@@ -107,7 +107,7 @@ fn kind_of(
             name: Some(user.to_owned()),
         },
         Dm1Event::Rotating => EventKind::RotationQueued {
-            id: id(),
+            id: String::new(),
             scope: "dm1".to_owned(),
             proof: PROOF.to_owned(),
             fingerprint: None,

@@ -121,11 +121,11 @@ pub enum EventKind {
     },
     /// A new secret is to be brought to the device by a command.
     RotationQueued {
-        /// The queued command.
+        /// The queued command; empty with DM 1.x, where the session itself brings the secret.
         id: String,
-        /// `session` or `notification`.
+        /// `session`, `notification` or `dm1`.
         scope: String,
-        /// `certificate`, `psk`, `http-user` or `notification`.
+        /// `certificate`, `psk`, `http-user`, `notification` or `dm1-account`.
         proof: String,
         /// The certificate's SHA-256.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -120,12 +120,16 @@ fn words(what: &Value) -> String {
             format!("{}  (command {})", command(what), id(what))
         }
         "alert-received" => alert(what),
-        "rotation-queued" => format!(
-            "a new {} secret, because of: {}  (command {})",
-            text(what, "scope").unwrap_or_default(),
-            text(what, "reason").unwrap_or_default(),
-            id(what)
-        ),
+        "rotation-queued" => {
+            let scope = text(what, "scope").unwrap_or_default();
+            let reason = text(what, "reason").unwrap_or_default();
+            let told = format!("a new {scope} secret, because of: {reason}");
+            match id(what).as_str() {
+                // DM 1.x: the session itself brings it.
+                "" => told,
+                command => format!("{told}  (command {command})"),
+            }
+        }
         "secret-rotated" => format!(
             "the new {} secret is in use",
             text(what, "scope").unwrap_or_default()

@@ -148,7 +148,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 9;
+pub(crate) const SCHEMA: i64 = 8;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
