@@ -113,7 +113,7 @@ fn acl(bench: &Bench, account: &Account) -> String {
 }
 
 #[test]
-fn a_new_account_gets_its_rights_its_type_and_owes_the_event() {
+fn dm_hlr_3_b1_c_08_b1_c_10_a_new_account_gets_its_rights_its_type_and_owes_the_event() {
     let mut bench = Bench::new();
     let document = cp(&["dms"], 1);
     let made = apply(&mut bench, &by_card(&document));
@@ -464,7 +464,7 @@ fn tnds_account(reference: &str) -> TndsNode {
 }
 
 #[test]
-fn a_message_brings_connectivity_and_references_lead_to_where_it_went() {
+fn b1_c_03_a_message_brings_connectivity_and_references_lead_to_where_it_went() {
     let mut bench = Bench::new();
     bench.insert(NAP, "NAP", "ZeroOrMore");
     let nodes = || {

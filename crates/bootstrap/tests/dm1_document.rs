@@ -87,7 +87,7 @@ fn the_worked_provisioning_document_is_built_octet_by_octet() {
 }
 
 #[test]
-fn the_worked_provisioning_document_is_the_account_of_5_11() {
+fn b1_c_01_the_worked_provisioning_document_is_the_account_of_5_11() {
     let document = read(&octets(CP)).unwrap();
     assert_eq!(
         (document.format, document.accounts.len()),

@@ -1,9 +1,15 @@
 //! Knobs: each breaks the implementation at one place, and the test that proves the item must then fail. They are turned in a copy of the workspace.
 
+use super::dm1x_knobs::DM1X;
 pub use super::knob::Knob;
 
 /// Every knob; the first costs the least to turn.
-pub const KNOBS: &[Knob] = &[
+pub fn all() -> impl Iterator<Item = &'static Knob> {
+    DM2.iter().chain(DM1X)
+}
+
+/// Those of the items of DM 2.0.
+const DM2: &[Knob] = &[
     Knob {
         item: "B-23",
         file: "crates/bootstrap/src/plan/bootstrap.rs",
@@ -12,15 +18,6 @@ pub const KNOBS: &[Knob] = &[
         package: "omadm-bootstrap",
         target: Some("refused"),
         test: "b_23_two_accounts_of_one_srv_id_are_refused_together",
-    },
-    Knob {
-        item: "B1-C-09",
-        file: "crates/session/src/client/dm1/machine.rs",
-        from: "StatusCode::OK | StatusCode::ACCEPTED => Some(CompletionState::Acked),",
-        to: "StatusCode::OK | StatusCode::ACCEPTED => None,",
-        package: "omadm-session",
-        target: Some("client_dm1_session"),
-        test: "b1_c_09_m27_the_event_is_settled_by_the_statuses_of_6_3_and_stays_owed_otherwise",
     },
     Knob {
         item: "B-13",
@@ -210,42 +207,6 @@ pub const KNOBS: &[Knob] = &[
         package: "omadm-session",
         target: Some("client_completion"),
         test: "b_30_the_owed_flag_is_cleared_before_any_command_runs",
-    },
-    Knob {
-        item: "DM-HLR-1",
-        file: "crates/session/src/server/dm1/alerts.rs",
-        from: "self.delta.bootstrap = Some(BootstrapReport { data, source });",
-        to: "let _lost = BootstrapReport { data, source };",
-        package: "omadm-session",
-        target: Some("dm1_server"),
-        test: "recovery::dm_hlr_1_dm_hlr_2_an_event_is_stored_once_and_acknowledged_as_often_as_it_comes",
-    },
-    Knob {
-        item: "DM-HLR-2",
-        file: "crates/session/src/server/dm1/alerts.rs",
-        from: "Some(Ok((data, source))) => self.bootstrapped(data, source),",
-        to: "Some(Ok((data, source))) => StatusCode(self.bootstrapped(data, source).0 + 1),",
-        package: "omadm-session",
-        target: Some("dm1_server"),
-        test: "recovery::dm_hlr_1_dm_hlr_2_an_event_is_stored_once_and_acknowledged_as_often_as_it_comes",
-    },
-    Knob {
-        item: "B1-S-03",
-        file: "crates/session/src/server/dm1/alerts.rs",
-        from: "None => self.received(alert, StatusCode::UNSUPPORTED_FORMAT),",
-        to: "None => self.received(alert, StatusCode::OK),",
-        package: "omadm-session",
-        target: Some("dm1_server"),
-        test: "recovery::b1_s_03_the_event_is_known_by_its_types_and_malformed_or_foreign_ones_have_their_status",
-    },
-    Knob {
-        item: "B1-S-04",
-        file: "crates/session/src/server/dm1/generations.rs",
-        from: "NonceKind::Next | NonceKind::Package => Freshness::Stale,",
-        to: "NonceKind::Next | NonceKind::Package => Freshness::Fresh,",
-        package: "omadm-session",
-        target: Some("dm1_server"),
-        test: "recovery::b1_s_04_a_replaced_secret_with_its_event_is_recovered_on_a_fresh_challenge_and_replaced_again",
     },
     Knob {
         item: "X-FLOW-001",
@@ -579,14 +540,5 @@ pub const KNOBS: &[Knob] = &[
         package: "omadm-server",
         target: Some("pushed"),
         test: "b_11_who_is_not_the_device_gets_no_octet_of_the_document",
-    },
-    Knob {
-        item: "B1-C-02",
-        file: "crates/bootstrap/src/push_security.rs",
-        from: "(Sec::NetwPin, _) => PushJudged::Dropped(PushFault::WrongMac),",
-        to: "(Sec::NetwPin, _) => PushJudged::Proved(PushProof::NetworkId),",
-        package: "omadm-bootstrap",
-        target: None,
-        test: "push_security::tests::b1_c_02_a_wrong_mac_or_none_drops_the_push_unread",
     },
 ];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::found::Found;
 use super::items::{self, Item};
-use super::knobs::KNOBS;
+use super::knobs;
 
 /// Where the page stands, from the root of the workspace.
 pub const PATH: &str = "docs/conformance.md";
@@ -71,7 +71,7 @@ fn cell(item: &Item, tests: &[Found]) -> String {
 fn knob(item: &Item, tests: &[Found]) -> &'static str {
     if of(item, tests).next().is_none() {
         ""
-    } else if KNOBS.iter().any(|knob| knob.item == item.id) {
+    } else if knobs::all().any(|knob| knob.item == item.id) {
         "yes"
     } else {
         "not built yet"
