@@ -77,7 +77,7 @@ struct Add {
     /// Nonce of the server's first credential, base64; without it the server draws one
     #[arg(long, value_name = "BASE64")]
     server_nonce: Option<String>,
-    /// Profile whose [dm1] says all of it, and of which the document is made that brings the account to the device
+    /// Profile whose `[dm1]` says all of it, and of which the document is made that brings the account to the device
     #[arg(long, requires = "out", conflicts_with_all = ["user", "server_id", "client_secret_file", "server_secret_file", "client_nonce", "server_nonce"])]
     profile: Option<String>,
     /// How that document is written
