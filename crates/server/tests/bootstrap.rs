@@ -368,5 +368,5 @@ async fn a_code_without_a_session_credential_to_come_is_refused() {
         .into_iter()
         .map(|profile| profile.name)
         .collect();
-    assert_eq!(names, ["full", "http", "minimal"]);
+    assert_eq!(names, ["dm1x", "full", "http", "minimal"]);
 }
