@@ -32,8 +32,8 @@ impl Server<'_> {
         }
     }
 
-    /// What holds at an instance's root without an ACL of its own: the rights of DM 2.0 where they govern it, else what is inherited. An account is its server's
-    /// alone.
+    /// What holds at an instance's root without an ACL of its own: the rights of DM 2.0 where they govern it, else what is inherited. They govern what a server made,
+    /// also after that server lost its rights. An account is its server's alone.
     fn at_root(self, workspace: &Workspace<'_>, root: &NodeAddress) -> Result<Holding, TreeError> {
         let is_account = root.moid == dm_acc1::moid();
         if is_account && root.miid == self.account.miid {
@@ -41,7 +41,8 @@ impl Server<'_> {
             return Ok(Acl::of_all(own));
         }
         let access = workspace.access(&root.moid, &root.miid)?;
-        if access.entries().is_empty() && !is_account {
+        let governed = is_account || workspace.view().creator(&root.moid, &root.miid)?.is_some();
+        if access.entries().is_empty() && !governed {
             return Ok(Some(Acl::default_of_root()));
         }
         let given = access.entries().iter().flat_map(|entry| {

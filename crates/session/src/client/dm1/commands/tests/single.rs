@@ -1,7 +1,8 @@
+use omadm_bootstrap::plan::{RightsChange, TreePlan};
 use omadm_dm1::syncml::{CmdId, Command, Data, Item, Meta, Named, NodeCommand};
-use omadm_mo::{Node, NodeProperties, TreeView as _, Value};
+use omadm_mo::{AccessList, Miid, Moid, Node, NodeProperties, TreeView as _, Value};
 
-use super::{Bed, add, add_node, at, copy, delete, exec, get, item, replace};
+use super::{Bed, GADGET, add, add_node, at, copy, delete, exec, get, item, replace};
 use crate::client::dm1::commands::{Answer, Need, Progress, begin, resume};
 
 fn text(bed: &Bed, path: &str) -> Option<String> {
@@ -233,7 +234,7 @@ fn a_get_tells_value_format_names_and_properties() {
     for (uri, expected) in [
         (".?prop=ACL", "Add=*&Get=*"),
         ("./Gadget/1?prop=ACL", ""),
-        ("./Gadget/1?prop=Type", super::GADGET),
+        ("./Gadget/1?prop=Type", GADGET),
         ("./Gadget/1/Blob?prop=Format", "bin"),
         ("./Gadget/1/Blob?prop=Size", "3"),
         ("./Gadget/1/Blob?prop=Name", "Blob"),
@@ -390,6 +391,24 @@ fn the_nearest_acl_decides_wholly_and_a_leafs_is_its_parents_to_change() {
         [200, 404]
     );
     assert_eq!(bed.codes(&[get("./DMAcc/2/AppAuth/1/AAuthSecret")]), [405]);
+}
+
+#[test]
+fn an_instance_whose_server_lost_its_rights_is_open_to_nobody_else() {
+    let mut bed = Bed::new();
+    let gadget = Moid::parse(GADGET).unwrap();
+    let mut plan = TreePlan::at(bed.device.version());
+    plan.rights = [2, 3]
+        .map(|miid| RightsChange {
+            moid: gadget.clone(),
+            miid: Miid::counted(miid),
+            access: AccessList::none(),
+        })
+        .into();
+    bed.device.apply(&plan).unwrap();
+    // Nobody made the second one: what the root gives holds there.
+    let codes = bed.codes(&[get("./Gadget/2/State"), get("./Gadget/3/State")]);
+    assert_eq!(codes, [200, 425]);
 }
 
 #[test]
