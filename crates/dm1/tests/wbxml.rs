@@ -341,6 +341,46 @@ fn sloppy_xml_is_read_as_it_was_meant() {
 }
 
 #[test]
+fn lines_end_by_a_line_feed_however_the_document_ends_them() {
+    let data = |line_end: &str| {
+        let xml = format!("<Item><Data>one{line_end}two<![CDATA[{line_end}]]>&#13;</Data></Item>");
+        let mut writer = WbxmlWriter::new(Vocabulary::SyncMl);
+        let names = XmlVocabulary::SyncMlAndMgmtTree;
+        let mut reader = XmlReader::new(xml.as_bytes(), names, LIMITS).unwrap();
+        copy(&mut reader, &mut writer).unwrap();
+        writer.finish().unwrap()
+    };
+    assert!(data("\n").ends_with(b"\x03one\ntwo\n\r\0\x01\x01"));
+    assert_eq!(data("\r\n"), data("\n"));
+    assert_eq!(data("\r"), data("\n"));
+}
+
+#[test]
+fn attributes_count_for_each_element_that_has_them() {
+    let xml = "<Item><Meta><Type xmlns='syncml:metinf'>a</Type></Meta><Data xmlns='SYNCML:SYNCML1.2'/><Meta><Type xmlns='syncml:metinf'/><Format>b</Format>\
+<Type xmlns='syncml:dmddf1.2'/></Meta></Item>";
+    let names = XmlVocabulary::SyncMlAndMgmtTree;
+    let mut reader = XmlReader::new(xml.as_bytes(), names, LIMITS).unwrap();
+    let mut pages = Vec::new();
+    while let Some(event) = reader.next_event().unwrap() {
+        if let Event::Start(Name::Known(tag)) = event {
+            pages.push((tag.name().unwrap(), tag.page()));
+        }
+    }
+    let expected = [
+        ("Item", 0),
+        ("Meta", 0),
+        ("Type", 1),
+        ("Data", 0),
+        ("Meta", 0),
+        ("Type", 1),
+        ("Format", 1),
+        ("Type", 2),
+    ];
+    assert_eq!(pages, expected);
+}
+
+#[test]
 fn text_with_nul_travels_as_opaque_and_xml_refuses_it() {
     let mut wbxml = WbxmlWriter::new(Vocabulary::SyncMl);
     let mut xml = XmlWriter::new();

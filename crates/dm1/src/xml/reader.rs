@@ -18,6 +18,10 @@ pub struct XmlReader<'a> {
     /// The open elements; that of an unknown name is its parent's, so that names below it are looked up alike.
     open: Vec<Option<Tag>>,
     attributes: VecDeque<(String, String)>,
+    /// The attributes of a message that were read last, as they stand there, and the page that they declare: the elements of a message repeat them.
+    declared: (String, Option<u8>),
+    /// Whether a line may end otherwise than by a line feed.
+    has_returns: bool,
     end_owed: bool,
     done: bool,
 }
@@ -47,6 +51,8 @@ impl<'a> XmlReader<'a> {
             limits,
             open: Vec::with_capacity(16),
             attributes: VecDeque::new(),
+            declared: (String::new(), None),
+            has_returns: octets.contains(&b'\r'),
             end_owed: false,
             done: false,
         })
@@ -72,8 +78,11 @@ impl<'a> XmlReader<'a> {
         if self.open.len() >= self.limits.depth {
             return Err(self.error(MarkupFault::TooDeep(self.limits.depth)));
         }
-        let page = if element.attributes_raw().is_empty() {
+        let attributes = element.attributes_raw();
+        let page = if attributes.is_empty() {
             None
+        } else if attributes == self.declared.0 {
+            self.declared.1
         } else {
             self.read_attributes(element)?
         };
@@ -105,6 +114,11 @@ impl<'a> XmlReader<'a> {
                 self.attributes
                     .push_back((key.to_owned(), value.into_owned()));
             }
+        }
+        if !kept {
+            self.declared.0.clear();
+            self.declared.0.push_str(element.attributes_raw());
+            self.declared.1 = page;
         }
         Ok(page)
     }
@@ -165,8 +179,10 @@ impl<'a> XmlReader<'a> {
             XmlEvent::Start(element) => self.begin(&element, false),
             XmlEvent::Empty(element) => self.begin(&element, true),
             XmlEvent::End(_) => Ok(Some(self.ended())),
-            XmlEvent::Text(text) => self.text(text.xml10_content()),
-            XmlEvent::CData(text) => self.text(text.xml10_content()),
+            XmlEvent::Text(text) if self.has_returns => self.text(text.xml10_content()),
+            XmlEvent::CData(text) if self.has_returns => self.text(text.xml10_content()),
+            XmlEvent::Text(text) => self.text(text.into_inner()),
+            XmlEvent::CData(text) => self.text(text.into_inner()),
             XmlEvent::GeneralRef(reference) => {
                 let text = self.reference(&reference)?;
                 self.text(text)
