@@ -1,4 +1,5 @@
 use omadm_dm1::credential::{CredentialType, Nonce};
+use omadm_dm1::syncml::Encoding;
 use serde::{Deserialize, Serialize};
 
 use crate::PayloadHash;
@@ -15,6 +16,9 @@ pub struct Dm1AccountState {
     /// The type of our credential that the server accepted last: what an account without `AAuthPref` begins with (§4.6).
     #[serde(with = "credential_type")]
     pub last_type: Option<CredentialType>,
+    /// The encoding that the server took where it refused the one that its session began in: the next ones begin in it (M09).
+    #[serde(with = "encoding")]
+    pub encoding: Option<Encoding>,
     /// Sessions in a row that ended in exhausted authentication (M20, M25).
     pub exhausted: u32,
     /// Sessions in a row that the server broke off while the event stood in their first message. At [`Self::EVENT_FAILURES`] the next one goes without it (§6.3).
@@ -49,6 +53,7 @@ impl Dm1AccountState {
         Self {
             previous_server_nonce: None,
             last_type: None,
+            encoding: None,
             exhausted: 0,
             broken_with_event: 0,
             sessions: Vec::new(),
@@ -163,10 +168,41 @@ mod credential_type {
     }
 }
 
+mod encoding {
+    use omadm_dm1::syncml::Encoding;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const XML: &str = "xml";
+    const WBXML: &str = "wbxml";
+
+    pub(super) fn serialize<S: Serializer>(
+        encoding: &Option<Encoding>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match encoding {
+            Some(Encoding::Xml) => serializer.serialize_some(XML),
+            Some(Encoding::Wbxml) => serializer.serialize_some(WBXML),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Encoding>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(match text.as_deref() {
+            Some(XML) => Some(Encoding::Xml),
+            Some(WBXML) => Some(Encoding::Wbxml),
+            _ => None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Dm1AccountState;
     use omadm_dm1::credential::{CredentialType, Nonce};
+    use omadm_dm1::syncml::Encoding;
 
     #[test]
     fn m01_a_session_id_is_never_0_and_none_of_the_last_32() {
@@ -199,6 +235,7 @@ mod tests {
         let state = Dm1AccountState {
             previous_server_nonce: Some(Nonce::of_entropy(&[7; 48])),
             last_type: Some(CredentialType::Mac),
+            encoding: Some(Encoding::Xml),
             exhausted: 2,
             broken_with_event: 1,
             sessions: vec![5],

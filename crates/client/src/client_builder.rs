@@ -1,3 +1,5 @@
+mod of_policy;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use omadm_bootstrap::plan::ApplyError;
 use omadm_bootstrap::{BootstrapPolicy, Utc};
 use omadm_card::CardSettings;
+use omadm_dm1::syncml::Encoding;
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
@@ -13,6 +16,7 @@ use omadm_mo::standard::session_info::SessionInfo;
 use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
 use omadm_push::PhoneNumber;
+use omadm_session::client::dm1::UserAnswer;
 use omadm_smpp::EsmeConfig;
 use omadm_tls::{
     CertificateDer, DeviceKey, Identity, ProfileUnsupported, Psk, TlsProfile, TlsSupport,
@@ -23,16 +27,13 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    AlertRoom, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig, FetchedObjects,
-    Grants, Host, NotificationDesk, Source, Unreported, browser_of, consent_of, entropy,
+    AlertRoom, AskUser, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig,
+    FetchedObjects, Grants, Host, NotificationDesk, Source, Unreported, UserRequest, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::SmppListener;
 use crate::observer::{ClientObserver, Unobserved};
-use crate::policy::{
-    CardReaderName, ClientPolicy, ListenAddresses, NetworkPolicy, NotificationFiles,
-    PolicyFileError, ReportTimes, SourceTrust, certificates,
-};
+use crate::policy::{CardReaderName, ClientPolicy, ListenAddresses, NetworkPolicy, ReportTimes};
 use crate::reader::{CardReaders, NoPcsc, ReaderList};
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
@@ -53,6 +54,8 @@ pub struct ClientBuilder {
     anchors: Vec<CertificateDer<'static>>,
     report_type: bool,
     browser: Option<Browser>,
+    ask_user: Option<AskUser>,
+    dm1_encoding: Encoding,
     bearer: TellBearer,
     limits: JsonLimits,
     download_octets: u64,
@@ -98,89 +101,6 @@ pub enum ClientBuildError {
 }
 
 impl ClientBuilder {
-    /// Takes everything a policy file says; the files it names are read now.
-    ///
-    /// # Errors
-    /// [`PolicyFileError`] naming the file that cannot be used.
-    pub fn policy(mut self, policy: &ClientPolicy) -> Result<Self, PolicyFileError> {
-        self.policy = policy.bootstrap.clone();
-        self.limits = policy.limits;
-        if let Some(command) = &policy.consent {
-            self.consent = Some(consent_of(command.clone()));
-        }
-        self.reapply_cards = policy.cards.reapply;
-        self.card_settings = policy.cards.settings()?;
-        for reader in &policy.cards.readers {
-            ReaderList::supports(reader)?;
-            self.readers.push(reader.clone());
-        }
-        if let Some(file) = &policy.factory_image {
-            self.factory_image = Some(file.clone());
-        }
-        self.download_octets = policy.download_octets;
-        self.tree_octets = policy.tree_octets;
-        self.session_timeout = policy.session_timeout;
-        self.report_type = policy.report_bootstrap_type;
-        let connected = policy.session_info;
-        self.bearer = Box::new(move || connected);
-        (self.connect_timeout, self.read_timeout) = (policy.connect_timeout, policy.read_timeout);
-        self.listen = policy.listen;
-        if policy.accept_unproven_notifications {
-            self.absent_digest = AbsentDigest::Accept;
-        }
-        self.managed_object_deadline = policy.managed_object_deadline;
-        (self.network, self.reports) = (policy.network, policy.reports);
-        if let Some(command) = &policy.show {
-            self.browser = Some(browser_of(command.clone()));
-        }
-        self.allow_http_basic = policy.allow_http_basic;
-        if let Some(login) = &policy.http_login {
-            self.http_login = Some((login.user.clone(), login.read()?));
-        }
-        if policy.trust.system {
-            return Err(PolicyFileError::SystemTrust);
-        }
-        if let Some(files) = &policy.identity {
-            self = self.psk(files.read()?)?;
-        }
-        self.anchors.extend(certificates(&policy.trust.anchors)?);
-        if let Some(smpp) = &policy.smpp {
-            self.smpp = Some(smpp.read(&self.anchors)?);
-        }
-        for source in &policy.sources {
-            let trust = match &source.trust {
-                SourceTrust::Local => Trust {
-                    anchors: self.anchors.clone(),
-                    server_key: None,
-                },
-                SourceTrust::Anchors(files) => Trust {
-                    anchors: certificates(files)?,
-                    server_key: None,
-                },
-                SourceTrust::Pin(file) => {
-                    let pin = certificates(std::slice::from_ref(file))?.into_iter().next();
-                    Trust {
-                        anchors: Vec::new(),
-                        server_key: pin,
-                    }
-                }
-            };
-            self.sources.push(Source {
-                id: Some(source.id.clone()),
-                noti: source
-                    .noti
-                    .as_ref()
-                    .map(NotificationFiles::read)
-                    .transpose()?,
-                url: source.url.clone(),
-                trust,
-                credential: None,
-                push_names: source.push_names.clone(),
-            });
-        }
-        Ok(self)
-    }
-
     /// What the device accepts as a bootstrap.
     #[must_use]
     pub fn bootstrap_policy(mut self, policy: BootstrapPolicy) -> Self {
@@ -273,6 +193,24 @@ impl ClientBuilder {
         start: impl Fn(&ServerUri) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.browser = Some(Arc::new(start));
+        self
+    }
+
+    /// Who shows what servers of DM 1.x show and ask (`dm1x.md` §1.3), in place of the policy's command. It may take its time; once the time is over that the
+    /// server gives its user, its answer is not waited for any more (408). Without one they are told that there is nobody (406).
+    #[must_use]
+    pub fn user_alerts(
+        mut self,
+        ask: impl Fn(&UserRequest) -> UserAnswer + Send + Sync + 'static,
+    ) -> Self {
+        self.ask_user = Some(Arc::new(ask));
+        self
+    }
+
+    /// In what sessions of DM 1.x begin; WBXML by default. A server that refuses it gets the other, then and later (M09).
+    #[must_use]
+    pub const fn dm1_encoding(mut self, encoding: Encoding) -> Self {
+        self.dm1_encoding = encoding;
         self
     }
 
@@ -394,15 +332,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds an MO whose content a plug-in holds. No server has rights on its instance.
+    /// Adds an MO whose content a plug-in holds. No server has rights on its instance; those of DM 1.x may read it by the tree's default ACL (`dm1x.md` §4.3).
     #[must_use]
     pub fn managed_object(self, object: impl ManagedObject + 'static) -> Self {
         self.managed_object_for(object, Rights::NONE)
     }
 
-    /// Adds an MO whose content a plug-in holds, for servers whose Perm list names its MOID: each gets these rights on its instance, once. Those that the
-    /// device has when the instance is made get them then, others with the bootstrap that brings them. What the DAC MO says later counts; a plug-in that the
-    /// device has had before gives nothing more to the servers it knows.
+    /// Adds an MO whose content a plug-in holds, for servers whose Perm list names its MOID, and for those of DM 1.x: each gets these rights on its instance,
+    /// once. Those that the device has when the instance is made get them then, others with the bootstrap that brings them. What the DAC MO says later counts;
+    /// a plug-in that the device has had before gives nothing more to the servers it knows.
     #[must_use]
     pub fn managed_object_for(
         mut self,
@@ -508,6 +446,8 @@ impl ClientBuilder {
             },
             report_type: self.report_type,
             browser: self.browser,
+            ask_user: self.ask_user,
+            dm1_encoding: self.dm1_encoding,
             limits: self.limits,
             identity: self.identity.map(Arc::new),
             bootstrap_code: self.bootstrap_code,
@@ -562,6 +502,8 @@ impl Client {
             anchors: Vec::new(),
             report_type: true,
             browser: None,
+            ask_user: None,
+            dm1_encoding: Encoding::Wbxml,
             bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
             download_octets: ClientPolicy::DOWNLOAD_OCTETS,

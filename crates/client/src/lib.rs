@@ -29,7 +29,7 @@ pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
     AcceptedNotification, Bootstrapped, CardCheck, ConsentRequest, FactoryImage, FactoryReset,
     FetchAnswer, FetchAttempt, IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified,
-    SessionReport, SwitchedOn,
+    SessionReport, SwitchedOn, UserRequest,
 };
 pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

@@ -1,15 +1,13 @@
 //! Who decides on a bootstrap where the policy asks for consent (`dm20.md` §14.6.1 step 6, D61): a program, or whatever the embedder shows to people.
 
-use std::io::{self, Write as _};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use omadm_bootstrap::plan::Preview;
 use omadm_bootstrap::{BootstrapFailureCause as Failure, BootstrapMethod, Refusal};
 use omadm_mo::{Moid, SrvId};
 
-use crate::policy::ConsentCommand;
+use super::program;
+use crate::policy::AskedProgram;
 
 /// What the decider is asked. No value of the document is among it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,9 +24,6 @@ pub struct ConsentRequest {
 
 /// Decides; may take its time.
 pub(crate) type Consent = Arc<dyn Fn(&ConsentRequest) -> bool + Send + Sync>;
-
-/// Between two looks at the program.
-const LOOK: Duration = Duration::from_millis(10);
 
 impl ConsentRequest {
     /// As JSON: `method`, `source`, `servers` (`server`, `permissions`), `changes` (`uri`, `added`, `changed`, `removed`).
@@ -61,43 +56,14 @@ pub(super) const fn is_lifted_by_consent(refusal: &Refusal) -> bool {
 
 /// The program that the policy names: it reads the request on standard input, and agrees by the exit code 0. One that cannot be started, or takes too long,
 /// does not agree.
-pub(crate) fn of_command(command: ConsentCommand) -> Consent {
-    Arc::new(move |request| match ask(&command, request) {
-        Ok(agreed) => agreed,
-        Err(error) => {
-            tracing::warn!(program = command.program, %error, "nobody could be asked for consent");
-            false
-        }
-    })
-}
-
-fn ask(command: &ConsentCommand, request: &ConsentRequest) -> io::Result<bool> {
-    let mut child = Command::new(&command.program)
-        .args(&command.arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let text = request.to_json();
-    // A program that does not read may still decide. It is fed from a thread of its own, since one that hangs with a full pipe would hold this one.
-    if let Some(mut input) = child.stdin.take() {
-        std::thread::spawn(move || {
-            let _unread = input.write_all(text.as_bytes());
-        });
-    }
-    let until = Instant::now() + command.timeout;
-    while Instant::now() < until {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        std::thread::sleep(LOOK);
-    }
-    end(child);
-    Err(io::Error::from(io::ErrorKind::TimedOut))
-}
-
-fn end(mut child: Child) {
-    if let Err(error) = child.kill().and_then(|()| child.wait()) {
-        tracing::warn!(%error, "the program that was asked for consent goes on");
-    }
+pub(crate) fn of_command(command: AskedProgram) -> Consent {
+    Arc::new(
+        move |request| match program::ask(&command, request.to_json(), command.timeout) {
+            Ok(said) => said.code == Some(0),
+            Err(error) => {
+                tracing::warn!(program = command.program, %error, "nobody could be asked for consent");
+                false
+            }
+        },
+    )
 }

@@ -8,12 +8,13 @@ use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use omadm_bootstrap::{DeviceView as _, ProfileFormat, Utc};
 use omadm_dm1::credential::MacHeader;
 use omadm_dm1::syncml::{Alert, AlertCode, Data, Encoding, Item, Location, Meta};
+use omadm_dm2::AlertData;
 use omadm_mo::json::Json;
 use omadm_mo::standard::{DevDetail, DevInfo1};
 use omadm_mo::{ClientUri, SrvId, TreeError, TreeLayout};
 use omadm_session::client::dm1::{
     Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Outcome, Dm1Reason,
-    Dm1Request, Dm1Response, Dm1SessionEvent, Dm1Set, UserAnswer,
+    Dm1Request, Dm1Response, Dm1SessionEvent, Dm1Set,
 };
 use omadm_session::client::{Cause, Outcome};
 
@@ -23,6 +24,7 @@ use super::session::read_alert;
 use super::{Engine, SessionReport, entropy};
 use crate::https::Call;
 use crate::observer::ClientEvent;
+use crate::store::ExecReport;
 
 /// Alerts of one session.
 const ALERTS: usize = 64;
@@ -56,22 +58,22 @@ impl Engine {
             queued.truncate(ALERTS);
             let mut results = ExecAlerts::at(host, &id, None)?;
             results.keep(ALERTS - queued.len());
-            let waiting = queued.iter().map(|alert| alert.json.as_str());
+            let waiting = queued.iter().map(|alert| (alert.json.as_str(), None));
             let alerts: Vec<_> = waiting
-                .chain(results.json())
-                .filter_map(|text| read_alert(text, &config))
-                .map(|alert| generic(&alert, &layout))
+                .chain(results.correlated())
+                .filter_map(|(text, correlator)| Some((read_alert(text, &config)?, correlator)))
+                .map(|(alert, correlator)| generic(&alert, correlator, &layout))
                 .collect();
             let opening = Dm1Opening {
                 server: id,
                 reason: Dm1Reason::Client,
                 set: Dm1Set::Current,
-                encoding: Encoding::Wbxml,
+                encoding: config.dm1_encoding,
                 dev_info: DevInfo1::of(&config.dev_info),
                 dev_detail: DevDetail::of(&config.dev_info),
                 alerts,
                 event_type: None,
-                user: false,
+                user: config.ask_user.is_some(),
                 live,
                 limits: Dm1Limits::default(),
                 entropy: entropy_octets,
@@ -122,10 +124,19 @@ impl Engine {
                     Dm1Input::ReadLiveDone(id, self.host.read_live(roots).await)
                 }
                 Dm1Effect::Apply(id, plan) => Dm1Input::ApplyDone(id, self.host.apply(plan).await),
-                Dm1Effect::Exec(id, at, _) => {
-                    Dm1Input::ExecDone(id, self.host.exec(server, at, None).await)
+                Dm1Effect::Exec(id, at, correlator) => {
+                    let wanted = ExecReport {
+                        to: None,
+                        correlator,
+                    };
+                    Dm1Input::ExecDone(id, self.host.exec(server, at, wanted).await)
                 }
-                Dm1Effect::AskUser(id, _) => Dm1Input::UserAnswered(id, UserAnswer::NoUser),
+                Dm1Effect::AskUser(id, alert) => {
+                    let asked =
+                        async { Dm1Input::UserAnswered(id, self.ask_user(server, alert).await) };
+                    self.unless_removed(server, &mut removals, asked, Dm1Input::Cancel)
+                        .await
+                }
             };
             if let Dm1Input::Response(response) = &input {
                 retry_after = response.retry_after;
@@ -250,15 +261,17 @@ fn told(outcome: Dm1Outcome) -> Outcome {
     }
 }
 
-/// A generic alert as DM 1.x has it (§1.4).
-fn generic(alert: &omadm_dm2::Alert, layout: &TreeLayout) -> Alert {
+/// A generic alert as DM 1.x has it (§1.4). Data that DM 2.0 wraps for what DM 1.x says as it is, like the result code of an execution, is unwrapped.
+fn generic(alert: &omadm_dm2::Alert, correlator: Option<&str>, layout: &TreeLayout) -> Alert {
     let at = alert.source.as_deref().and_then(|source| {
         let uri = ClientUri::parse(source).ok()?;
         layout.loc_uri(&uri.exact()?)
     });
-    let data = alert.data.as_ref().map(|data| match data.as_json() {
-        Json::Text(text) => text.to_string(),
-        other => other.to_compact(),
+    let data = alert.data.as_ref().map(|data| {
+        match data.member(AlertData::DM1X).unwrap_or(data.as_json()) {
+            Json::Text(text) => text.to_string(),
+            other => other.to_compact(),
+        }
     });
     let item = Item {
         source: at.map(|uri| Location::new(uri.to_string())),
@@ -274,7 +287,7 @@ fn generic(alert: &omadm_dm2::Alert, layout: &TreeLayout) -> Alert {
     Alert {
         cmd_id: None,
         code: Some(AlertCode::GENERIC_ALERT),
-        correlator: None,
+        correlator: correlator.map(str::to_owned),
         items: vec![item],
     }
 }

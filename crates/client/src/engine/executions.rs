@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::host::{Host, Shared};
 use super::{Engine, entropy};
-use crate::store::{Execution, ExecutionState};
+use crate::store::{ExecReport, Execution, ExecutionState};
 
 /// The alerts of executions that one session delivers.
 #[derive(Default)]
@@ -26,19 +26,17 @@ impl Host {
         &self,
         server: &SrvId,
         at: NodeAddress,
-        report_to: Option<ServerUri>,
+        wanted: ExecReport,
     ) -> Result<ExecOutcome, Cause> {
         let (server, said) = (server.clone(), Arc::new(Mutex::new(Said::Nothing)));
         let saying = Arc::clone(&said);
         let mut done = Box::pin(self.run(move |host| {
-            let number = host
-                .store
-                .begin_execution(&server, &at, report_to.as_ref())?;
+            let number = host.store.begin_execution(&server, &at, &wanted)?;
             host.calling().insert(number);
             let outcome = host
                 .object(&at.moid)
                 .and_then(|mut object| object.exec(&at.path));
-            let ended = host.ended(number, &at, report_to.is_some(), outcome, &saying);
+            let ended = host.ended(number, &at, wanted.to.is_some(), outcome, &saying);
             host.calling().remove(&number);
             host.tell_change();
             Ok(ended)
@@ -263,8 +261,13 @@ impl ExecAlerts {
 
     /// The alerts as JSON.
     pub(super) fn json(&self) -> impl Iterator<Item = &str> {
+        self.correlated().map(|(alert, _)| alert)
+    }
+
+    /// The alerts as JSON, each with the `Correlator` of its `Exec`.
+    pub(super) fn correlated(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.executions.iter().filter_map(|one| match &one.state {
-            ExecutionState::Ended(alert) => Some(alert.as_str()),
+            ExecutionState::Ended(alert) => Some((alert.as_str(), one.correlator.as_deref())),
             ExecutionState::Running => None,
         })
     }

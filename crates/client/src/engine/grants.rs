@@ -9,7 +9,7 @@ use omadm_mo::{Moid, Rights, TreeError};
 pub(crate) struct Grants(BTreeMap<Moid, Rights>);
 
 impl Grants {
-    /// Servers whose Perm list names the MOID get these rights; none is nothing.
+    /// Servers whose Perm list names the MOID get these rights, and those of DM 1.x; none is nothing.
     pub(crate) fn give(&mut self, moid: Moid, rights: Rights) {
         if !rights.is_none() {
             self.0.insert(moid, rights);
@@ -25,9 +25,9 @@ impl Grants {
         let mut changes = Vec::new();
         for (moid, rights) in &self.0 {
             let mut new = Vec::new();
-            for account in plan.accounts.iter().filter(|one| one.permits(moid)) {
+            for account in plan.accounts.iter().filter(|one| is_given(one, moid)) {
                 let before = view.account(&account.srv_id)?;
-                if !before.is_some_and(|before| before.permits(moid)) {
+                if !before.is_some_and(|before| is_given(&before, moid)) {
                     new.push(account.clone());
                 }
             }
@@ -44,12 +44,17 @@ impl Grants {
         change: &mut RightsChange,
     ) -> Result<(), TreeError> {
         if let Some(rights) = self.0.get(moid) {
-            for account in view.accounts()?.iter().filter(|one| one.permits(moid)) {
+            for account in view.accounts()?.iter().filter(|one| is_given(one, moid)) {
                 change.access.allow(&account.srv_id, *rights);
             }
         }
         Ok(())
     }
+}
+
+/// DM 1.x has no Perm list: what its servers may do is the device's to say (`dm1x.md` §4.3).
+fn is_given(account: &Account, moid: &Moid) -> bool {
+    account.permits(moid) || account.is_dm1()
 }
 
 fn to_servers(

@@ -21,12 +21,14 @@ mod fetched;
 mod grants;
 mod host;
 mod notification;
+mod program;
 mod pushed;
 mod refusal;
 mod reports;
 mod repository;
 mod session;
 mod switch_on;
+mod user_alert;
 
 use std::io;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, Utc};
+use omadm_dm1::syncml::Encoding;
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::DevInfo;
@@ -59,6 +62,7 @@ pub use reports::MissingMo;
 pub use session::SessionReport;
 pub(crate) use session::forbidden_fact;
 pub use switch_on::SwitchedOn;
+pub use user_alert::UserRequest;
 
 pub(crate) use alert_room::AlertRoom;
 pub(crate) use bootstrap::TlsCredentials;
@@ -72,6 +76,7 @@ pub(crate) use notification::NotificationDesk;
 pub(crate) use pushed::{NotTaken, Pushed};
 pub(crate) use refusal::problem_document;
 pub(crate) use reports::Unreported;
+pub(crate) use user_alert::{AskUser, of_command as user_of};
 
 /// Starts a UI session at an address and comes back once it started (SHOW).
 pub(crate) type Browser = Arc<dyn Fn(&ServerUri) -> io::Result<()> + Send + Sync>;
@@ -102,6 +107,10 @@ pub(crate) struct EngineConfig {
     pub(crate) absent_digest: AbsentDigest,
     pub(crate) reports: ReportTimes,
     pub(crate) session_timeout: Duration,
+    /// Who shows what DM 1.x servers show and ask; 406 without.
+    pub(crate) ask_user: Option<AskUser>,
+    /// In what sessions of DM 1.x begin.
+    pub(crate) dm1_encoding: Encoding,
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.

@@ -17,7 +17,7 @@ use super::executions::ExecAlerts;
 use super::{Engine, entropy};
 use crate::https::Call;
 use crate::observer::ClientEvent;
-use crate::store::OwedNotification;
+use crate::store::{ExecReport, OwedNotification};
 
 /// How a session went.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -250,7 +250,11 @@ impl Engine {
                 }
                 Effect::Apply(id, plan) => Input::ApplyDone(id, self.host.apply(plan).await),
                 Effect::Exec(id, at, to) => {
-                    Input::ExecDone(id, self.host.exec(server, at, to).await)
+                    let wanted = ExecReport {
+                        to,
+                        correlator: None,
+                    };
+                    Input::ExecDone(id, self.host.exec(server, at, wanted).await)
                 }
             };
             if let Input::Response(response) = &input {

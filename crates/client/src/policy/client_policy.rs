@@ -3,12 +3,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, BootstrapSource};
+use omadm_dm1::syncml::Encoding;
 use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
 use super::{
-    CardPolicy, HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles, policy_file,
+    AskedProgram, CardPolicy, HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles,
+    policy_file,
 };
 
 /// The rules of a DM Client, as its policy file gives them.
@@ -17,7 +19,11 @@ pub struct ClientPolicy {
     /// `[bootstrap]`: which methods are on, and what a document may bring.
     pub bootstrap: BootstrapPolicy,
     /// `[consent]`: the program that decides where a method needs consent.
-    pub consent: Option<ConsentCommand>,
+    pub consent: Option<AskedProgram>,
+    /// `[user_alerts]`: the program that shows what DM 1.x servers show and ask (`dm1x.md` §1.3); 406 without.
+    pub user_alerts: Option<AskedProgram>,
+    /// `[dm1] encoding`: in what sessions of DM 1.x begin; one that the server refuses (415) is the other from then on (`dm1x.md` M09).
+    pub dm1_encoding: Encoding,
     /// `[bootstrap] factory.image`: where the factory image lies; may be read-only (D50).
     pub factory_image: Option<PathBuf>,
     /// `[bootstrap.smartcard]`: which cards are read, and how.
@@ -94,17 +100,6 @@ pub struct ShowCommand {
     pub program: String,
     /// Its arguments; `{uri}` in them stands for the ServerURI.
     pub arguments: Vec<String>,
-}
-
-/// The program that decides on a bootstrap: no shell is involved.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConsentCommand {
-    /// The program.
-    pub program: String,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-    /// How long it may take.
-    pub timeout: Duration,
 }
 
 /// When changes under a subscribed ClientURI are reported (D22).
@@ -191,6 +186,8 @@ impl Default for ClientPolicy {
         Self {
             bootstrap: BootstrapPolicy::default(),
             consent: None,
+            user_alerts: None,
+            dm1_encoding: Encoding::Wbxml,
             factory_image: None,
             cards: CardPolicy::default(),
             sources: Vec::new(),
@@ -215,11 +212,6 @@ impl Default for ClientPolicy {
             reports: ReportTimes::default(),
         }
     }
-}
-
-impl ConsentCommand {
-    /// How long it may take unless the file says otherwise: two minutes.
-    pub const TIMEOUT: Duration = Duration::from_secs(120);
 }
 
 impl ShowCommand {

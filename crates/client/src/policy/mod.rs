@@ -1,5 +1,6 @@
 //! The policy file of a DM Client (`dm20.md` §14.8, D61): which bootstraps it accepts, from whom, and whom it trusts. Closed by default: no source, no anchor.
 
+mod asked_program;
 mod card_policy;
 mod client_policy;
 mod http_login_file;
@@ -13,10 +14,11 @@ mod smpp_files;
 #[cfg(test)]
 mod tests;
 
+pub use asked_program::AskedProgram;
 pub use card_policy::{CardPolicy, CardReaderName};
 pub use client_policy::{
-    ClientPolicy, ConfiguredSource, ConsentCommand, ListenAddresses, LocalTrust, NetworkPolicy,
-    ReportTimes, ShowCommand, SourceTrust,
+    ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, ReportTimes,
+    ShowCommand, SourceTrust,
 };
 pub use http_login_file::HttpLoginFile;
 pub use notification_files::NotificationFiles;

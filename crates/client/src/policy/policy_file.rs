@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
+use omadm_dm1::syncml::Encoding;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 use omadm_mo::{Moid, Scheme, ServerUri};
@@ -13,18 +14,21 @@ use omadm_tls::PskIdentity;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::asked_program::AskedTable;
 use super::card_policy::SmartcardTable;
 use super::{
-    CardPolicy, ClientPolicy, ConfiguredSource, ConsentCommand, HttpLoginFile, ListenAddresses,
-    LocalTrust, NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes,
-    ShowCommand, SmppFiles, SourceTrust,
+    CardPolicy, ClientPolicy, ConfiguredSource, HttpLoginFile, ListenAddresses, LocalTrust,
+    NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand,
+    SmppFiles, SourceTrust,
 };
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct PolicyFile {
     bootstrap: BootstrapTable,
-    consent: ConsentTable,
+    consent: AskedTable,
+    user_alerts: AskedTable,
+    dm1: Dm1Table,
     source: Vec<Spanned<SourceTable>>,
     identity: IdentityTable,
     trust: TrustTable,
@@ -78,9 +82,16 @@ struct MethodTable {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct ConsentTable {
-    command: Option<Spanned<Vec<String>>>,
-    timeout_seconds: Option<Spanned<u64>>,
+struct Dm1Table {
+    encoding: EncodingName,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum EncodingName {
+    #[default]
+    Wbxml,
+    Xml,
 }
 
 #[derive(Deserialize, Default)]
@@ -231,7 +242,12 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
     })?;
     Ok(ClientPolicy {
         bootstrap: reader.bootstrap(&file.bootstrap)?,
-        consent: reader.consent(file.consent)?,
+        consent: file.consent.read(&reader)?,
+        user_alerts: file.user_alerts.read(&reader)?,
+        dm1_encoding: match file.dm1.encoding {
+            EncodingName::Wbxml => Encoding::Wbxml,
+            EncodingName::Xml => Encoding::Xml,
+        },
         factory_image: file.bootstrap.factory.image.map(|name| base.join(name)),
         cards,
         identity: reader.identity(&file.identity)?,
@@ -290,7 +306,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
     })
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     base: &'a Path,
 }
@@ -466,21 +482,6 @@ impl Reader<'_> {
         }
     }
 
-    fn consent(&self, table: ConsentTable) -> Result<Option<ConsentCommand>, PolicyError> {
-        let timeout = self.seconds(table.timeout_seconds, ConsentCommand::TIMEOUT)?;
-        let Some(command) = table.command else {
-            return Ok(None);
-        };
-        match command.get_ref().split_first() {
-            Some((program, arguments)) if !program.is_empty() => Ok(Some(ConsentCommand {
-                program: program.clone(),
-                arguments: arguments.to_vec(),
-                timeout,
-            })),
-            _ => Err(self.wrong(&command, PolicyFault::Empty)),
-        }
-    }
-
     fn show(
         &self,
         command: Option<Spanned<Vec<String>>>,
@@ -513,7 +514,7 @@ impl Reader<'_> {
         Ok(Duration::from_millis(millis.try_into().unwrap_or(u64::MAX)))
     }
 
-    fn seconds(
+    pub(super) fn seconds(
         &self,
         number: Option<Spanned<u64>>,
         default: Duration,
@@ -533,7 +534,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong<T>(&self, place: &Spanned<T>, fault: PolicyFault) -> PolicyError {
+    pub(super) fn wrong<T>(&self, place: &Spanned<T>, fault: PolicyFault) -> PolicyError {
         PolicyError::at(self.text, place.span(), fault)
     }
 }

@@ -75,7 +75,10 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     );
     let consent = told.consent.take().unwrap();
     assert_eq!(consent.program, "/usr/bin/device-consent");
-    assert_eq!(consent.timeout, super::ConsentCommand::TIMEOUT);
+    assert_eq!(consent.timeout, super::AskedProgram::TIMEOUT);
+    let dialog = told.user_alerts.take().unwrap();
+    assert_eq!(dialog.program, "/usr/bin/device-dialog");
+    assert_eq!(dialog.timeout, super::AskedProgram::TIMEOUT);
     let card = "/etc/device/card.json".into();
     assert_eq!(told.cards.readers, [CardReaderName::File(card)]);
     assert!(!told.cards.sim_lock.is_open() && told.cards.pin_file.is_some());

@@ -20,6 +20,9 @@ pub(crate) struct Execution {
     pub(crate) number: u64,
     server: String,
     report_to: Option<String>,
+    /// Of an `Exec` of DM 1.x: its alert says it again (`dm1x.md` §1.4).
+    #[serde(default)]
+    pub(crate) correlator: Option<String>,
     moid: String,
     miid: String,
     path: Vec<String>,
@@ -27,6 +30,15 @@ pub(crate) struct Execution {
     /// Failed attempts to deliver the alert.
     pub(crate) attempts: u32,
     pub(crate) not_before: Option<Utc>,
+}
+
+/// How a server wants to be told of an execution's result.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ExecReport {
+    /// Where, whatever comes of it; none for `SrvURI`, and only of one that takes long.
+    pub(crate) to: Option<ServerUri>,
+    /// What an `Exec` of DM 1.x is known by.
+    pub(crate) correlator: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -38,12 +50,13 @@ pub(crate) enum ExecutionState {
 }
 
 impl Execution {
-    fn new(number: u64, server: &SrvId, at: &NodeAddress, report_to: Option<&ServerUri>) -> Self {
+    fn new(number: u64, server: &SrvId, at: &NodeAddress, wanted: &ExecReport) -> Self {
         let path = at.path.names().iter();
         Self {
             number,
             server: server.as_str().to_owned(),
-            report_to: report_to.map(ServerUri::to_string),
+            report_to: wanted.to.as_ref().map(ServerUri::to_string),
+            correlator: wanted.correlator.clone(),
             moid: at.moid.as_str().to_owned(),
             miid: at.miid.as_str().to_owned(),
             path: path.map(|name| name.as_str().to_owned()).collect(),
@@ -82,14 +95,14 @@ impl TreeStore {
         &self,
         server: &SrvId,
         at: &NodeAddress,
-        report_to: Option<&ServerUri>,
+        wanted: &ExecReport,
     ) -> Result<u64, TreeError> {
         let begun = self.write_aside(|tables| {
             if facts::named(&tables.facts, NAME)?.len() >= MOST {
                 return Err(TreeError::NoRoom);
             }
             let number = facts::count(&mut tables.facts, COUNT)?;
-            put(tables, &Execution::new(number, server, at, report_to))?;
+            put(tables, &Execution::new(number, server, at, wanted))?;
             Ok(Some(number))
         })?;
         begun.ok_or_else(|| TreeError::Storage("nothing was written".into()))

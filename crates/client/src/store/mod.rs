@@ -36,7 +36,7 @@ mod tests;
 
 pub use alerts::{MOST_ALERTS, QueuedAlert};
 pub use device_tables::{DeviceTables, Snapshot};
-pub(crate) use executions::{Execution, ExecutionState};
+pub(crate) use executions::{ExecReport, Execution, ExecutionState};
 pub use notifications::OwedNotification;
 pub use open::StoreOpenError;
 pub use pushed::WaitingPush;

@@ -134,7 +134,9 @@ fn bootstrapped() -> Disk {
     store.apply(&decide(&store, &reading).plan).unwrap();
     store.queue_alert(&srv("a"), "{}").unwrap().unwrap();
     let root = NodeAddress::root(Moid::parse(GPS).unwrap(), Miid::counted(1));
-    store.begin_execution(&srv("a"), &root, None).unwrap();
+    store
+        .begin_execution(&srv("a"), &root, &Default::default())
+        .unwrap();
     drop(store);
     Disk::holding(&disk.survivor())
 }

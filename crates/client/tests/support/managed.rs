@@ -122,7 +122,18 @@ pub(crate) fn gps(id: &str, rate: i64) -> Value {
 impl Device {
     /// A device that was bootstrapped from its factory image for this peer, and has acknowledged.
     pub(crate) async fn of(peer: &Peer) -> Self {
-        let device = Self {
+        let device = Self::fresh();
+        let client = device.client(peer);
+        install(&client, Self::document(peer)).await;
+        let report = client.session(&srv()).await.unwrap();
+        assert_eq!((report.outcome, report.still_owed), (Outcome::Ended, false));
+        peer.forget();
+        device
+    }
+
+    /// A device without any account.
+    pub(crate) fn fresh() -> Self {
+        Self {
             folder: tempfile::tempdir().unwrap(),
             watcher: Arc::default(),
             level: Arc::new(AtomicI64::new(7)),
@@ -131,13 +142,7 @@ impl Device {
             read_timeout: Duration::from_secs(20),
             browser: false,
             shown: Arc::default(),
-        };
-        let client = device.client(peer);
-        install(&client, Self::document(peer)).await;
-        let report = client.session(&srv()).await.unwrap();
-        assert_eq!((report.outcome, report.still_owed), (Outcome::Ended, false));
-        peer.forget();
-        device
+        }
     }
 
     /// Another bootstrap of the same account: its completion is owed.

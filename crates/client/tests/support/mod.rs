@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 #![allow(clippy::unwrap_used, reason = "test support")]
 
+pub(crate) mod dm1;
 pub(crate) mod managed;
 pub(crate) mod peer;
 pub(crate) mod pushing;

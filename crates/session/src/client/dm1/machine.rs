@@ -41,7 +41,7 @@ pub(super) struct Talk {
     /// Of the last answer.
     server_msg_id: Option<u32>,
     pub(super) encoding: Encoding,
-    other_encoding_tried: bool,
+    pub(super) other_encoding_tried: bool,
     to: ServerUri,
     /// What the server takes, once it has said so.
     max_msg_size: Option<u64>,
@@ -153,7 +153,7 @@ impl Talk {
             session_id: format!("{session:X}"),
             msg_id: 0,
             server_msg_id: None,
-            encoding: opening.encoding,
+            encoding: kept.encoding.unwrap_or(opening.encoding),
             other_encoding_tried: false,
             to: facts.endpoint.clone(),
             max_msg_size: None,

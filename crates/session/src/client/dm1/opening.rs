@@ -14,7 +14,7 @@ pub struct Dm1Opening {
     pub reason: Dm1Reason,
     /// Which credentials it is tried with.
     pub set: Dm1Set,
-    /// How its messages are serialized; one HTTP 415 changes it to the other (`dm1x.md` M09).
+    /// How its messages are serialized, unless the account remembers better; one HTTP 415 changes it to the other, which is remembered (`dm1x.md` M09).
     pub encoding: Encoding,
     /// `./DevInfo`; its leaves stand in every first message (§1.5).
     pub dev_info: DevInfo1,

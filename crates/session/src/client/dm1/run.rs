@@ -134,6 +134,7 @@ impl Talk {
         run.settlement.session = self.session;
         run.settlement.mutual = self.taken;
         run.settlement.last_type = self.client.used();
+        run.settlement.encoding = self.other_encoding_tried.then_some(self.encoding);
         if let Some(event) = self.withheld.take().filter(|_| self.taken) {
             // It goes on where the event is left out: so it cannot take the event (§6.3).
             run.settlement.event = Some((event, CompletionState::Unsupported));

@@ -3,6 +3,7 @@
 use omadm_bootstrap::plan::{PlanStep, ShadowChange, TreePlan};
 use omadm_bootstrap::{Account, CompletionState, DeviceView, EventId};
 use omadm_dm1::credential::{CredentialType, Nonce};
+use omadm_dm1::syncml::Encoding;
 use omadm_mo::standard::dm_acc::names;
 use omadm_mo::{Node, NodeAddress, NodeKind, TreeError, Value};
 
@@ -22,6 +23,8 @@ pub(super) struct Settlement {
     pub(super) mutual: bool,
     /// The type of our credential that was taken.
     pub(super) last_type: Option<CredentialType>,
+    /// The encoding that was taken in place of the one that was refused.
+    pub(super) encoding: Option<Encoding>,
     /// The session's number.
     pub(super) session: u16,
 }
@@ -93,6 +96,7 @@ impl Settlement {
             state.exhausted = 0;
             state.broken_with_event = 0;
             state.last_type = self.last_type.or(state.last_type);
+            state.encoding = self.encoding.or(state.encoding);
         }
         if state.sessions.last() != Some(&self.session) {
             state.used(self.session);

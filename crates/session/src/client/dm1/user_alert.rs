@@ -1,5 +1,7 @@
 //! Alerts 1100 to 1104: what a server shows to whoever uses the device, and asks (`dm1x.md` §1.3).
 
+use std::net::IpAddr;
+
 use omadm_dm1::syncml::{Alert, AlertCode, Item, StatusCode};
 
 /// What is shown or asked.
@@ -127,8 +129,12 @@ impl UserAlert {
             (_, UserAnswer::NotShown) => (StatusCode::RANGE_NOT_SATISFIABLE, Vec::new()),
             (Display | Confirm, UserAnswer::Ok) => (StatusCode::OK, Vec::new()),
             (Confirm, UserAnswer::No) => (StatusCode::NOT_MODIFIED, Vec::new()),
-            (Input, UserAnswer::Text(text)) => (StatusCode::OK, vec![Item::of(text.as_str())]),
-            (SingleChoice, UserAnswer::Choices(chosen)) if chosen.len() == 1 => {
+            (Input, UserAnswer::Text(text)) if self.options.take(text) => {
+                (StatusCode::OK, vec![Item::of(text.as_str())])
+            }
+            (SingleChoice, UserAnswer::Choices(chosen))
+                if chosen.len() == 1 && self.chosen(chosen).len() == 1 =>
+            {
                 (StatusCode::OK, self.chosen(chosen))
             }
             (MultipleChoice, UserAnswer::Choices(chosen)) => (StatusCode::OK, self.chosen(chosen)),
@@ -148,6 +154,26 @@ impl UserAlert {
 }
 
 impl UserOptions {
+    /// Whether a text is of the length and kind that is asked for.
+    fn take(&self, text: &str) -> bool {
+        let most = self.max_length.and_then(|most| usize::try_from(most).ok());
+        let digits = |count: Option<usize>| {
+            text.bytes().all(|octet| octet.is_ascii_digit())
+                && count.is_none_or(|count| text.len() == count)
+        };
+        let is_kind = match self.input_type {
+            Some('N') => digits(None),
+            Some('D') => digits(Some(8)),
+            Some('T') => digits(Some(6)),
+            Some('P') => text
+                .chars()
+                .all(|c| c.is_ascii_digit() || "+*#pw".contains(c)),
+            Some('I') => text.parse::<IpAddr>().is_ok(),
+            _ => true,
+        };
+        is_kind && most.is_none_or(|most| text.chars().count() <= most)
+    }
+
     fn read(text: &str) -> Self {
         let mut options = Self::default();
         for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -238,6 +264,7 @@ mod tests {
             (&confirm, UserAnswer::Text("x".into()), 406, vec![]),
             (&one, UserAnswer::Choices(vec![2]), 200, vec!["2"]),
             (&one, UserAnswer::Choices(vec![1, 2]), 406, vec![]),
+            (&one, UserAnswer::Choices(vec![3]), 406, vec![]),
             (
                 &many,
                 UserAnswer::Choices(vec![2, 1, 9]),
@@ -251,6 +278,26 @@ mod tests {
                 asked.status(&answer),
                 (StatusCode(code), items),
                 "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_none_of_what_was_asked_for_is_406() {
+        for (options, right, wrong) in [
+            ("MAXLEN=4", "äöüß", "12345"),
+            ("IT=N", "007", "7a"),
+            ("IT=D", "31122026", "3112"),
+            ("IT=T", "235959", "23:59:59"),
+            ("IT=P", "+49*1#p2w", "0x1"),
+            ("IT=I", "fd00::1", "1.2.3"),
+        ] {
+            let asked = UserAlert::read(&alert(1102, &[options, "?"])).unwrap();
+            let code = |text: &str| asked.status(&UserAnswer::Text(text.into())).0;
+            assert_eq!(
+                (code(right), code(wrong)),
+                (StatusCode(200), StatusCode(406)),
+                "{options}"
             );
         }
     }
