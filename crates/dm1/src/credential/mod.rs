@@ -10,4 +10,4 @@ pub use credential_type::CredentialType;
 pub use derived::{derive, new_password};
 pub use mac_header::{MacHeader, MacHeaderFault};
 pub use nonce::{Nonce, NonceError};
-pub use proof::{UserHash, basic, basic_matches};
+pub use proof::{BodyHash, UserHash, basic, basic_matches};

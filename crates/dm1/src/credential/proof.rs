@@ -7,6 +7,18 @@ use subtle::ConstantTimeEq as _;
 use super::Nonce;
 use super::nonce::decode_base64;
 
+/// B64(H(octets)) of a message: hashed once, with however many secrets and nonces its MAC is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyHash(String);
+
+impl BodyHash {
+    /// Of the octets of a message.
+    #[must_use]
+    pub fn of(octets: &[u8]) -> Self {
+        Self(STANDARD.encode(Md5::digest(octets)))
+    }
+}
+
 /// What an authenticator has to keep of a user name and its password: B64(H(user ":" password)) (§3.1). As good as the password for MD5 and MAC: a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserHash(Secret);
@@ -43,17 +55,27 @@ impl UserHash {
     /// Whether a MAC was made with this nonce over this message. In constant time.
     #[must_use]
     pub fn mac_matches(&self, nonce: &Nonce, body: &[u8], mac: &str) -> bool {
-        matches(&self.digest_with(nonce.octets(), body), mac)
+        self.mac_matches_hash(nonce, &BodyHash::of(body), mac)
+    }
+
+    /// The same of a message that is hashed already.
+    #[must_use]
+    pub fn mac_matches_hash(&self, nonce: &Nonce, body: &BodyHash, mac: &str) -> bool {
+        matches(&self.digest_over(nonce.octets(), body), mac)
     }
 
     /// H(B64(H(user ":" password)) ":" nonce ":" B64(H(octets))): of a MAC, and of a Package 0 over its trigger (§7).
     pub(crate) fn digest_with(&self, nonce: &[u8], octets: &[u8]) -> [u8; 16] {
+        self.digest_over(nonce, &BodyHash::of(octets))
+    }
+
+    fn digest_over(&self, nonce: &[u8], body: &BodyHash) -> [u8; 16] {
         let mut hash = Md5::new();
         hash.update(self.0.expose());
         hash.update(b":");
         hash.update(nonce);
         hash.update(b":");
-        hash.update(STANDARD.encode(Md5::digest(octets)));
+        hash.update(&body.0);
         hash.finalize().into()
     }
 

@@ -245,6 +245,33 @@ fn m20_too_many_failures_leave_creds_unevaluated_but_not_those_under_the_account
 }
 
 #[test]
+fn m20_an_account_that_is_let_alone_is_answered_like_an_unknown_one() {
+    for encoding in ENCODINGS {
+        for (source, all) in [(0, 0), (10, 10), (0, 100)] {
+            let mut bed = Bed::new(encoding);
+            bed.account.failures.from_source = source;
+            bed.account.failures.from_all = all;
+            let [mut unknown, mut known] = [None, None];
+            for msg_id in 1..=5 {
+                let say = Say::package1("A5", msg_id).md5("guess", &nonce("x"));
+                let octets = say.octets(encoding);
+                let (_, nobodys) = bed.decide(&octets, unknown.as_deref(), None, false);
+                let (_, answer) = bed.decide(&octets, known.as_deref(), None, true);
+                assert_eq!(answer.body.len(), nobodys.body.len(), "{source} {msg_id}");
+                assert_eq!(answer.alerts(), nobodys.alerts());
+                assert_eq!(answer.alerts().is_empty(), msg_id < 3);
+                assert_eq!(
+                    (answer.code(), answer.codes()),
+                    (nobodys.code(), nobodys.codes())
+                );
+                unknown = Some(nobodys.token());
+                known = Some(answer.token());
+            }
+        }
+    }
+}
+
+#[test]
 fn m22_a_mac_proves_each_message_and_each_answer() {
     for encoding in ENCODINGS {
         let mut bed = Bed::new(encoding);

@@ -1,6 +1,7 @@
 use omadm_bootstrap::plan::TreePlan;
 use omadm_bootstrap::{BootstrapKind, BootstrapMethod, EventId, Utc};
-use omadm_dm1::syncml::Encoding;
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::syncml::{Encoding, Message};
 use omadm_mo::standard::{DevDetail, DevInfo1};
 use omadm_mo::{DevId, ExecOutcome, SrvId, TreeError, TreeVersion, TreeView as _, UriLimits};
 
@@ -25,6 +26,8 @@ pub struct Dm1Pair {
     pub encoding: Encoding,
     /// What goes wrong.
     pub faults: FaultPlan,
+    /// Another server's manners: what becomes of a message of the server's before the client reads it. A credential in the header stays good, a MAC does not.
+    pub rewrite: Option<fn(&mut Message)>,
     /// With which credentials the next sessions are tried.
     pub set: Dm1Set,
     /// What the client told, in order.
@@ -56,6 +59,7 @@ impl Dm1Pair {
             server: Dm1ServerEnd::new(server, dev_id, endpoint, [42; 32]),
             encoding,
             faults: FaultPlan::none(),
+            rewrite: None,
             set: Dm1Set::Current,
             told: Vec::new(),
             seed: Seed::new(0),
@@ -207,7 +211,18 @@ impl Dm1Pair {
         if self.faults.has(Fault::TruncateReply(n)) {
             response.body.truncate(response.body.len() / 2);
         }
+        if let Some(rewrite) = self.rewrite {
+            response.body = self.rewritten(rewrite, response.body);
+        }
         Ok(response)
+    }
+
+    fn rewritten(&self, rewrite: fn(&mut Message), body: Vec<u8>) -> Vec<u8> {
+        let Ok(mut message) = Message::decode(&body, self.encoding, MarkupLimits::MESSAGE) else {
+            return body;
+        };
+        rewrite(&mut message);
+        message.encode(self.encoding).unwrap_or(body)
     }
 
     fn apply(&mut self, plan: &TreePlan) -> Result<TreeVersion, Cause> {

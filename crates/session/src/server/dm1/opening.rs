@@ -28,6 +28,15 @@ pub(super) struct Opening<'a> {
     pub(super) message: MessageIn<'a>,
 }
 
+/// A bootstrap event in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reported {
+    /// It was stored before; its acknowledgement may have got lost.
+    Known,
+    /// It is stored with this message, once that is proven.
+    New,
+}
+
 /// Why a message is challenged.
 struct Challenge {
     code: StatusCode,
@@ -109,11 +118,15 @@ impl<'a> Opening<'a> {
         };
         let is_exempt = self.message.channel.certificate.is_some();
         let too_many = self.account.failures.are_too_many() && !is_exempt;
-        if before >= ATTEMPTS || too_many {
+        // Compared all the same: neither time nor the attempts that the answer counts tell an account that is let alone from one that nobody knows (M19).
+        let found = evaluate(self.account, &challenges, header.msg_id, &shown).found;
+        if before >= ATTEMPTS {
             return wrong(before, false, Dm1Event::AttemptsExhausted);
         }
         let attempts = before + 1;
-        let found = evaluate(self.account, &challenges, header.msg_id, &shown);
+        if too_many {
+            return wrong(attempts, false, Dm1Event::AttemptsExhausted);
+        }
         let kept = found.and_then(|found| self.account.client_secrets.get(found.secret));
         let (Some(found), Some(kept)) = (found, kept) else {
             return wrong(attempts, true, Dm1Event::Challenged { wrong: true });
@@ -121,7 +134,8 @@ impl<'a> Opening<'a> {
         let claimed = &header.source.uri;
         let proven = Proven {
             nonce: found.nonce,
-            has_event: self.has_event() || self.account.model.quirks.recovery_without_event,
+            has_event: self.event() == Some(Reported::New)
+                || self.account.model.quirks.recovery_without_event,
             same_device: self
                 .account
                 .dev_id
@@ -141,20 +155,24 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Whether the message reports a bootstrap that is not known yet. It steers what a proven secret may do, and grants nothing (§6.5/1).
-    fn has_event(&self) -> bool {
-        let Ok(read) = self.message.identified.message() else {
-            return false;
-        };
+    /// Whether the message reports a bootstrap. It steers what a proven secret may do, and with which of its own the server proves itself; it grants nothing
+    /// (§6.5/1).
+    fn event(&self) -> Option<Reported> {
+        let read = self.message.identified.message().ok()?;
         let alerts = read.commands.iter().filter_map(|command| match command {
             Command::Alert(alert) => Some(alert),
             _ => None,
         });
-        let mut events =
+        let events =
             alerts.filter_map(|alert| alerts::bootstrap_event(alert, &self.server.event_types));
-        events.any(|event: Result<(EventData, _), _>| {
-            event.is_ok_and(|(data, _)| !alerts::is_known(&data, self.account.last_event.as_ref()))
-        })
+        let reported = events.flatten().map(|(data, _): (EventData, _)| {
+            if alerts::is_known(&data, self.account.last_event.as_ref()) {
+                Reported::Known
+            } else {
+                Reported::New
+            }
+        });
+        reported.max()
     }
 
     /// 401 or 407 for the header with a challenge, the same for each command, and no command of ours (§1.5/11). Nothing is stored but the failure.
@@ -266,6 +284,7 @@ impl<'a> Opening<'a> {
             turn.delta.dev_id = Some(header.source.uri.clone());
         }
         if let Some((found, decision)) = proven {
+            turn.heed(self.event(), found);
             turn.opened(found, decision, credential == Some(CredentialType::Basic));
         }
         turn.choose_generation();

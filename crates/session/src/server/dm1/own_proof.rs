@@ -5,7 +5,8 @@ use omadm_dm1::credential::{CredentialType, MacHeader, Nonce, UserHash, basic};
 use omadm_dm1::syncml::{Cred, Data, Message, Meta, StatusCode, SyncHdr};
 
 use super::generations::settle;
-use super::proof::hashed;
+use super::opening::Reported;
+use super::proof::{Match, hashed};
 use super::step::{Direction, Dm1Event};
 use super::turn::{Turn, secret_hash, status_of_header};
 use super::{KeptSecret, ServerSide};
@@ -42,6 +43,27 @@ impl MacProof {
 }
 
 impl Turn<'_> {
+    /// A device that reports a bootstrap, and proves itself with a secret that a bootstrap brings, holds our secret and nonce of that bootstrap too, whatever of
+    /// ours was replaced since (§6.5/2, §6.5/4). Nothing but our right proof makes it acknowledge the event: without a command from us it does not even challenge a
+    /// wrong one.
+    pub(super) fn heed(&mut self, event: Option<Reported>, found: Match) {
+        let used = self.client_secrets.get(found.secret);
+        let is_brought = used.is_some_and(|kept| kept.standing.escrowed);
+        let boot = |kept: &KeptSecret| {
+            kept.standing.generation == Generation::Boot && !kept.standing.revoked
+        };
+        let from_boot = match event {
+            None => false,
+            Some(Reported::New) => is_brought,
+            Some(Reported::Known) => is_brought && self.server_secrets.iter().any(boot),
+        };
+        self.state.server.from_boot |= from_boot;
+        if event == Some(Reported::New) && from_boot {
+            let side = self.account.server.as_ref();
+            self.delta.server_nonce = side.and_then(|side| side.boot_nonce.clone());
+        }
+    }
+
     /// Which of our secrets a session begins with: the one of the generation that the client proved itself with, and what the client is known to have
     /// stored (M21). Within the session nothing of that changes: a new secret takes effect in later ones.
     pub(super) fn choose_generation(&mut self) {
