@@ -24,15 +24,12 @@ pub const BEYOND: &[Beyond] = &[
     client("B-05", CARD),
     client("B-06", CARD),
     client("B-07", FACTORY),
-    client("B-09", PUSHED),
-    client("B-12", PUSHED),
     client(
         "B-22",
         "the choice of a person or of the device's policy; a refusal cannot be told from a device that is off",
     ),
     client("DM-BOOT-002-C-O", CARD),
     client("DM-BOOT-003-C-O", FACTORY),
-    client("DM-BOOT-005-C-O", PUSHED),
     server("B-10", PUSHES),
     server("B-11", PUSHES),
     server(
@@ -44,7 +41,6 @@ pub const BEYOND: &[Beyond] = &[
 
 const CARD: &str = "device and card talk beside the network; try it with a card whose DM_Bootstrap file names this kit";
 const FACTORY: &str = "the image lies in the device before there is a network; put one that names this kit into it and start it";
-const PUSHED: &str = "the standard names no carrier of a push, so there is none that any client listens on; push a bootstrap that names this kit over the client's own, once in the name of a server that it trusts and once of another, and see which it takes";
 const PUSHES: &str = "the standard names no carrier of a push, so there is none that any server pushes over; let it push to a device of its own and see whether the channel is encrypted and authenticated";
 
 /// Why this item of this end has no check; none where it has one.

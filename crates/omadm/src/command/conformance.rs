@@ -6,7 +6,7 @@ use omadm_lab::conformance::client::{self, ClientKit, ClientSetup};
 use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::server::{self, ServerSubject};
 use omadm_lab::conformance::{Check, Hook};
-use omadm_mo::{DevId, Secret, ServerUri};
+use omadm_mo::{DevId, Scheme, Secret, ServerUri};
 use omadm_tls::{CertificateDer, Identity, Psk, pem};
 
 use super::{read_text, say};
@@ -133,6 +133,7 @@ pub(crate) struct Server {
   omadm conformance client --dev-id IMEI:493005100592800 --ca-out kit-ca.crt --csr device-csr.pem --cert-out device-cert.pem
   omadm conformance client --dev-id … --listen 0.0.0.0:8443 --host lab.example.com --hook ./trigger.sh
   omadm conformance client --dev-id … --scratch mo.json --exec urn:example:mo:button:1.0//Press --report junit=client.xml
+  omadm conformance client --dev-id … --push-to https://192.0.2.7:8444/bootstrap --push-limit 1048576 --item B-12
   omadm conformance client --list
 
 The kit prints the URL of its bootstrap server and waits: start the client with that URL and trust the CA. It is three DM Servers to the client,
@@ -143,6 +144,7 @@ it is a script; so driven it is no daemon and comes back to no server by itself,
     bootstrap) flock device omadm client bootstrap --dir device --url URL --ca kit-ca.crt & ;;
     session) flock device omadm client session --dir device --ca kit-ca.crt --server \"$3\" & ;;
   esac
+With --push-to the kit also pushes: its certificate is for --host, which the client has to know as the host of its bootstrap server.
 --scratch holds one item like
 {\"ClientURI\": \"urn:example:mo:x:1.0//\", \"MOData\": {…}} of an MO that the client supports.")]
 pub(crate) struct Client {
@@ -179,6 +181,15 @@ pub(crate) struct Client {
     /// Where the client takes Notifications over UDP
     #[arg(long, value_name = "HOST:PORT")]
     notify_to: Option<String>,
+    /// URL where the client takes pushed bootstraps, like https://192.0.2.7:8444/bootstrap
+    #[arg(long, value_name = "URL")]
+    push_to: Option<String>,
+    /// Octets of the longest pushed document that the client takes
+    #[arg(long, value_name = "OCTETS", requires = "push_to")]
+    push_limit: Option<usize>,
+    /// Certificate (PEM) of the client, where it is none of the kit's: nobody else is pushed to
+    #[arg(long, value_name = "FILE", requires = "push_to")]
+    device_cert: Option<PathBuf>,
     /// Milliseconds to see that the client does not do something
     #[arg(long, default_value_t = 1000)]
     silence: u64,
@@ -221,6 +232,19 @@ impl Client {
             let to = to.parse();
             setup.notify_to = Some(to.explain(what, "write --notify-to like 127.0.0.1:5683")?);
         }
+        if let Some(url) = &self.push_to {
+            let url = uri(url, "--push-to")?;
+            if url.origin().scheme != Scheme::Https {
+                return Err(Failure::new(
+                    what,
+                    "--push-to is no https URL",
+                    "a bootstrap is pushed over TLS alone",
+                ));
+            }
+            setup.push_to = Some(url);
+        }
+        setup.push_limit = self.push_limit;
+        setup.device_certificates = certificates(self.device_cert.as_deref())?;
         setup.hook = self.run.hook();
         setup.exec.clone_from(&self.exec);
         setup.http_login = login(self.user.as_ref(), self.password_file.as_deref())?;

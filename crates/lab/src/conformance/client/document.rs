@@ -39,6 +39,8 @@ pub(super) const THIRD: Party = Party {
 const NAME: &str = "Conformance A";
 /// Its name after its second bootstrap.
 pub(super) const RENEWED: &str = "Conformance renewed";
+/// Its name after a bootstrap that was pushed.
+pub(super) const PUSHED: &str = "Conformance pushed";
 /// Where the first account has its bootstrap server.
 pub(super) const AGAIN: &str = "/bootstrap/again";
 /// Where the second account has its, with a certificate that its `ServerPubKey` does not vouch for.
@@ -131,6 +133,10 @@ pub(super) struct Documents {
     pub(super) renamed: Value,
     /// The second bootstrap: the first account under a third name.
     pub(super) renewed: Value,
+    /// What a trusted server pushes: the first account under a fourth name.
+    pub(super) pushed: Value,
+    /// What others push: the same under a name that it must never have.
+    pub(super) planted: Value,
 }
 
 impl Documents {
@@ -160,6 +166,8 @@ impl Documents {
             account,
             renamed: first("Conformance renamed"),
             renewed: json!([first(RENEWED)]),
+            pushed: json!([first(PUSHED)]),
+            planted: json!([first("Conformance planted")]),
         }
     }
 }

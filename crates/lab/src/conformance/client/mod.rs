@@ -4,16 +4,18 @@ mod checks;
 mod document;
 mod listen;
 mod package;
+mod push;
 mod stand;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use omadm_mo::{DevId, Secret};
+use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::{
-    CertificateDer, CertificateRequest, CertificateRequestError, DevelopmentCaError, Identity,
-    pem::PemError,
+    CertificateDer, CertificateRequest, CertificateRequestError, DevelopmentCaError, Fingerprint,
+    Identity, pem::PemError,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -27,6 +29,7 @@ use super::verdict::{Level, Verdict};
 pub(super) use document::NOTI_SECRET;
 use document::{Documents, Issued};
 use listen::{Listener, Offers};
+use push::Pusher;
 use stand::{Stand, StandParts};
 
 /// What the client under test is met with.
@@ -52,6 +55,12 @@ pub struct ClientSetup {
     pub exec: Option<String>,
     /// HTTP user and password that the client has from elsewhere; without them the account brings a pair (D45).
     pub http_login: Option<(String, Secret)>,
+    /// Where the client takes pushed bootstraps (D56).
+    pub push_to: Option<ServerUri>,
+    /// Octets of the longest document that the client takes.
+    pub push_limit: Option<usize>,
+    /// Certificates of the client that are not of the kit's CA: who proves one of them is the client where something is pushed to it.
+    pub device_certificates: Vec<CertificateDer<'static>>,
 }
 
 /// Why the kit could not be set up.
@@ -75,6 +84,8 @@ pub enum StandError {
 pub struct ClientKit {
     setup: ClientSetup,
     issued: Issued,
+    /// Of what was issued for the client.
+    certified: Mutex<Vec<Fingerprint>>,
     main: Listener,
     untrusted: Listener,
     elsewhere: Listener,
@@ -105,6 +116,9 @@ impl ClientSetup {
             scratch: None,
             exec: None,
             http_login: None,
+            push_to: None,
+            push_limit: None,
+            device_certificates: Vec::new(),
         }
     }
 
@@ -136,6 +150,7 @@ impl ClientKit {
         Ok(Self {
             setup,
             issued,
+            certified: Mutex::default(),
             main,
             untrusted,
             elsewhere,
@@ -154,6 +169,17 @@ impl ClientKit {
     /// Tells the client another port than the kit's own: that of a proxy before it.
     pub const fn tell_port(&mut self, port: u16) {
         self.port = port;
+    }
+
+    /// Pushes to this URL, which may be that of a proxy before the client.
+    pub fn push_to(&mut self, to: ServerUri) {
+        self.setup.push_to = Some(to);
+    }
+
+    fn certified(&self) -> MutexGuard<'_, Vec<Fingerprint>> {
+        self.certified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The CA certificate that the client has to trust.
@@ -183,6 +209,9 @@ impl ClientKit {
             .issued
             .ca
             .issue_for_generated_key(&self.setup.dev_id, self.issued.validity)?;
+        let leaves = identity.chain().iter().take(1);
+        self.certified()
+            .extend(leaves.map(|leaf| Fingerprint::of(leaf)));
         Ok(identity)
     }
 
@@ -196,6 +225,7 @@ impl ClientKit {
             self.issued
                 .ca
                 .issue_from_csr(&request, &self.setup.dev_id, self.issued.validity)?;
+        self.certified().push(Fingerprint::of(&issued.der));
         Ok(issued.to_pem())
     }
 
@@ -213,6 +243,31 @@ impl ClientKit {
         self.issued.server.clone()
     }
 
+    /// What the kit proves itself with where it pushes as somebody whom the client does not know, for a proxy between.
+    #[must_use]
+    pub fn stranger_identity(&self) -> Identity {
+        self.issued.untrusted.clone()
+    }
+
+    /// Who pushes. The client is recognised by what it was given, and by its own certificates.
+    fn pusher(&self) -> Pusher {
+        let own = self.setup.device_certificates.iter();
+        let given = self.certified().clone().into_iter();
+        let brought = [&self.issued.trsp, &self.issued.boot];
+        let brought = brought.into_iter().filter_map(|one| one.fingerprint());
+        Pusher {
+            to: self.setup.push_to.clone(),
+            trusted: self.issued.server.clone(),
+            stranger: self.issued.untrusted.clone(),
+            device: own
+                .map(|leaf| Fingerprint::of(leaf))
+                .chain(given)
+                .chain(brought)
+                .collect(),
+            limit: self.setup.limit,
+        }
+    }
+
     /// Waits for the client and drives it through the checks that `picks` names (all where it is empty). `told` hears each result at once.
     pub async fn run(self, picks: &[String], mut told: impl FnMut(&CheckResult)) -> Report {
         let target = self.bootstrap_url();
@@ -223,6 +278,7 @@ impl ClientKit {
             documents: Documents::new(&self.issued, &self.setup, &base, &untrusted),
             trsp: self.issued.trsp.fingerprint(),
             boot: self.issued.boot.fingerprint(),
+            pusher: self.pusher(),
             setup: self.setup.clone(),
             base,
             untrusted,

@@ -16,6 +16,7 @@ use super::ClientSetup;
 use super::document::{Documents, FIRST, PASSWORD, Party, SECOND, THIRD, USER};
 use super::listen::{Arrived, Offers};
 use super::package::{Done, Package};
+use super::push::Pusher;
 use crate::conformance::hook::HookCall;
 use crate::conformance::transcript::{Transcript, body};
 use crate::conformance::verdict::{Judged, Verdict, expect};
@@ -37,6 +38,7 @@ pub(super) struct StandParts {
     /// Where it is at another origin.
     pub(super) elsewhere: String,
     pub(super) offers: Offers,
+    pub(super) pusher: Pusher,
     pub(super) arrivals: mpsc::Receiver<Arrived>,
 }
 
@@ -65,6 +67,9 @@ pub(super) struct Stand {
     pub(super) notifications: u16,
     /// What came of the client's next bootstrap, once it was asked for.
     pub(super) again: Option<super::checks::Again>,
+    pub(super) pusher: Pusher,
+    /// What came of a pushed bootstrap, once it was pushed.
+    pub(super) pushed: Option<super::checks::Pushed>,
     arrivals: mpsc::Receiver<Arrived>,
     held: Option<(Package, Arrived)>,
     /// Whose sessions are served; those of the other accounts are put off.
@@ -92,6 +97,8 @@ impl Stand {
             particular: BTreeMap::new(),
             notifications: 0,
             again: None,
+            pusher: parts.pusher,
+            pushed: None,
             held: None,
             party: FIRST,
             met: false,

@@ -5,7 +5,10 @@ use omadm_dm2::package0::ReceivedPackage0;
 use omadm_mo::Secret;
 use serde_json::{Value, json};
 
-use super::{Alteration, Altered, AnswerChange, Asked, Change, DatagramChange, RequestChange};
+use super::{
+    Alteration, Altered, AnswerChange, Asked, Change, DatagramChange, PushChange, Pusher,
+    RequestChange,
+};
 use crate::conformance::client::NOTI_SECRET;
 use crate::conformance::hello::{SSL_3, TLS_1_1, TLS_1_2};
 use crate::conformance::wire::{Answer, Ask};
@@ -24,7 +27,12 @@ pub const CLIENT_ALTERATIONS: &[Alteration] = &[
             "/elsewhere".clone_into(&mut ask.target);
         }
     })
-    .followed_by_all_but(&["sec-version sec-version-today sec-suite noti-wrong-digest"]),
+    .followed_by_all_but(&[
+        "sec-version sec-version-today sec-suite noti-wrong-digest",
+        // A push is a bootstrap, too.
+        "push-nobody push-stranger push-refused push-media-type push-malformed push-too-large push-busy",
+        "push-taken push-accepted push-complete push-type push-replaced",
+    ]),
     request("boot-fetch-devid", |ask| {
         if ask.target == "/bootstrap" {
             drop_header(ask, DEV_ID);
@@ -45,7 +53,9 @@ pub const CLIENT_ALTERATIONS: &[Alteration] = &[
     })
     .followed_by(&["boot-type", "boot-retry"]),
     request("boot-type", |ask| {
-        replace(ask, "\"BootstrapType\"", "\"Type\"");
+        if says(ask, "\"Kind\":\"first\"") {
+            replace(ask, "\"BootstrapType\"", "\"Type\"");
+        }
     }),
     change("boot-trsp", Change::Misproven(0)),
     answer("boot-retry", |asked, answer| {
@@ -399,17 +409,41 @@ pub const CLIENT_ALTERATIONS: &[Alteration] = &[
         }
     }),
     request("again-complete", |ask| {
-        if ask.target == FIRST && says(ask, "\"Kind\":\"re\"") {
+        if ask.target == FIRST && says(ask, "\"Kind\":\"re\"") && says(ask, BY_CLIENT) {
             replace(ask, COMPLETE, INITIATED);
         }
     }),
     request("again-replaced", |ask| {
         replace(ask, "Conformance renewed", "Conformance A");
     }),
+    pushed("push-nobody", Pusher::Nobody, 403, 202),
+    pushed("push-stranger", Pusher::Stranger, 403, 202).followed_by(&["push-refused"]),
+    pushed("push-refused", Pusher::Stranger, 403, 401),
+    pushed("push-media-type", Pusher::Trusted, 415, 400),
+    pushed("push-malformed", Pusher::Trusted, 400, 422),
+    pushed("push-too-large", Pusher::Trusted, 413, 400),
+    pushed("push-busy", Pusher::Trusted, 409, 503),
+    // What was not taken is not reported.
+    pushed("push-taken", Pusher::Trusted, 202, 403)
+        .followed_by(&["push-accepted push-complete push-type push-replaced"]),
+    pushed("push-accepted", Pusher::Trusted, 202, 200),
+    request("push-complete", |ask| {
+        if ask.target == FIRST && says(ask, BY_SERVER) {
+            replace(ask, COMPLETE, INITIATED);
+        }
+    })
+    .followed_by(&["push-type"]),
+    request("push-type", |ask| replace(ask, BY_SERVER, BY_CLIENT)),
+    request("push-replaced", |ask| {
+        replace(ask, "Conformance pushed", "Conformance A");
+    }),
 ];
 
 /// A Package#2 that has a Package#3 for its answer.
 const NEXT: &str = "{\"CMD\":[[\"GET\",\"urn:oma:mo:oma-dm-devinfo:1.2//DevID\"]]}";
+/// The bootstrap type of a fetch, and of a push.
+const BY_CLIENT: &str = "\"Method\":\"client\"";
+const BY_SERVER: &str = "\"Method\":\"server\"";
 /// The type that a particular repository takes.
 const TAKEN: &str = "application/json";
 
@@ -440,6 +474,11 @@ const fn answer(check: &'static str, change: fn(&Asked<'_>, &mut Answer)) -> Alt
 
 const fn datagram(check: &'static str, change: fn(&mut Vec<u8>, usize)) -> Alteration {
     Alteration::new(check, Change::Datagram(DatagramChange(change)))
+}
+
+/// An answer to a push becomes another one.
+const fn pushed(check: &'static str, to: Pusher, from: u16, into: u16) -> Alteration {
+    Alteration::new(check, Change::Push(PushChange { to, from, into }))
 }
 
 const fn change(check: &'static str, change: Change) -> Alteration {

@@ -4,6 +4,7 @@
 mod client;
 mod gate;
 mod proxy;
+mod push;
 mod relay;
 mod server;
 
@@ -16,6 +17,7 @@ use super::wire::{Answer, Ask};
 pub use client::CLIENT_ALTERATIONS;
 pub use gate::Gate;
 pub use proxy::{Proxy, ProxyConfig};
+pub use push::{PushChange, PushProxy, PushProxyConfig, Pusher};
 pub use relay::Relay;
 pub use server::SERVER_ALTERATIONS;
 
@@ -90,6 +92,8 @@ pub enum Change {
     Request(RequestChange),
     /// The datagrams that a [`Relay`] passes on.
     Datagram(DatagramChange),
+    /// The answers to pushes that a [`PushProxy`] passes on.
+    Push(PushChange),
     /// No request comes with the certificate of the one who sent it.
     Anonymous,
     /// Who comes with this one of the identities is taken for a stranger.

@@ -11,11 +11,13 @@ mod login;
 mod negotiation;
 mod notification;
 mod packages;
+mod push;
 mod repository;
 mod transport;
 mod uris;
 
 pub(super) use again::Again;
+pub(super) use push::Pushed;
 
 use super::stand::Stand;
 use crate::conformance::check::Step;
@@ -24,7 +26,7 @@ type ClientStep = Step<Stand>;
 
 /// Every check.
 pub(super) fn all() -> impl Iterator<Item = &'static ClientStep> {
-    let tables: [&'static [ClientStep]; 14] = [
+    let tables: [&'static [ClientStep]; 15] = [
         bootstrap::STEPS,
         transport::STEPS,
         packages::STEPS,
@@ -39,6 +41,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static ClientStep> {
         delegation::STEPS,
         notification::STEPS,
         again::STEPS,
+        push::STEPS,
     ];
     tables.into_iter().flatten()
 }
