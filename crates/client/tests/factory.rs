@@ -51,7 +51,9 @@ impl Device {
     }
 
     fn start_with(&self, peer: &Peer, policy: &str, with_key: bool) -> Client {
-        let policy = format!("{policy}\n[limits]\ndocument_octets = 20000\n");
+        let policy = format!(
+            "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
+        );
         let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
         let text = str::to_owned;
         let dev_info = DevInfo {

@@ -282,7 +282,7 @@ async fn x_noti_003_a_bootstrap_notification_makes_it_fetch_from_the_source_that
     file("noti.secret", SECRET);
     file("noti.data", &DATA);
     let policy = format!(
-        "[trust]\nanchors = ['ca.pem']\n\
+        "[bootstrap.smartcard]\nreaders = []\n[trust]\nanchors = ['ca.pem']\n\
          [[source]]\nid = 'boot'\nurl = 'https://localhost:{0}/bootstrap'\nnoti_secret_file = 'noti.secret'\nnoti_data_file = 'noti.data'\n\
          [[source]]\nid = 'mute'\nurl = 'https://localhost:{0}/bootstrap'\n",
         server.port

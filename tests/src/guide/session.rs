@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use omadm_lab::pcsc::SOCKET_VARIABLE;
+
 use super::chapter::{Chapter, Expected, Step, StepKind};
 use crate::house::root;
-use crate::process::{Ended, Running, Signal, binary};
+use crate::process::{Ended, NO_SERVICE, Running, Signal, binary};
 
 /// A reader at work: a folder with the repository's profiles in it, the programs that were left running, and all that was printed.
 pub struct Session {
@@ -149,6 +151,7 @@ impl Session {
         // What the programs do without any word about it, on free ports.
         command
             .env("PATH", path)
+            .env(SOCKET_VARIABLE, NO_SERVICE)
             .env("OMADM_DEVICES", self.ports.put_into("127.0.0.1:8443"))
             .env("OMADM_OPERATORS", self.ports.put_into("127.0.0.1:8444"))
             .env("OMADM_API", self.ports.put_into("https://127.0.0.1:8444"));

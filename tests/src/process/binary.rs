@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use omadm_lab::pcsc::SOCKET_VARIABLE;
+
 use super::{PATIENCE, Running};
+
+/// Where no PC/SC service is.
+pub(crate) const NO_SERVICE: &str = "/dev/null/pcscd";
 
 /// What a process left behind.
 #[derive(Clone, Debug)]
@@ -21,7 +26,7 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Omadm(Command);
 
-/// Begins a command line.
+/// Begins a command line. It finds no PC/SC service of this machine.
 ///
 /// # Panics
 /// Where there is no binary and it cannot be built.
@@ -34,6 +39,7 @@ pub fn omadm<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Omadm {
             command.env_remove(name);
         }
     }
+    command.env(SOCKET_VARIABLE, NO_SERVICE);
     Omadm(command)
 }
 

@@ -8,6 +8,7 @@ mod running;
 mod server;
 mod wanted;
 
+pub(crate) use binary::NO_SERVICE;
 pub use binary::{Ended, Omadm, binary, omadm};
 pub use card::Card;
 pub use desk::Desk;

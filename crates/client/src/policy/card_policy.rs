@@ -14,7 +14,7 @@ use crate::reader::CardFiles;
 pub struct CardPolicy {
     /// `reapply = "always"`: content is applied at each switch-on though it is unchanged (D51).
     pub reapply: bool,
-    /// `readers`: those that are looked at, the one of highest priority first.
+    /// `readers`: those that are looked at, the one of highest priority first; without the key, [`CardReaderName::Present`].
     pub readers: Vec<CardReaderName>,
     /// `oids`: what names a DM Bootstrap on a card.
     pub oids: Vec<CardOid>,
@@ -29,8 +29,11 @@ pub struct CardPolicy {
 pub enum CardReaderName {
     /// `virtual:FILE`: a file that describes the card.
     File(PathBuf),
-    /// A reader of the system, by its PC/SC name; `NAME*` stands for all whose name begins so, `*` for all.
+    /// A reader of the system, by its PC/SC name; `NAME*` stands for all whose name begins so, `*` for all. It should be there: where it is not, the device is
+    /// in doubt.
     System(String),
+    /// Every reader of the system that is there. No PC/SC service, or none in this build, is no trouble. It counts where no other reader is named.
+    Present,
 }
 
 #[derive(Deserialize, Default)]
@@ -39,7 +42,7 @@ pub(super) struct SmartcardTable {
     pub(super) enabled: Option<bool>,
     pub(super) require_user_consent: Option<bool>,
     reapply: Reapply,
-    readers: Vec<String>,
+    readers: Option<Vec<String>>,
     oids: Option<Vec<Spanned<String>>>,
     pin_file: Option<PathBuf>,
     sim_lock: Option<Spanned<SimLockTable>>,
@@ -73,6 +76,8 @@ impl CardPolicy {
             Some(file) => CardReaderName::File(base.join(file)),
             None => CardReaderName::System(name.clone()),
         };
+        let readers = table.readers.as_ref();
+        let readers = readers.map(|names| names.iter().map(reader).collect());
         let oid = |text: &Spanned<String>| {
             let read = text.get_ref().parse();
             read.map_err(|why| wrong(text.span(), PolicyFault::CardOid(why)))
@@ -86,7 +91,7 @@ impl CardPolicy {
         });
         Ok(Self {
             reapply: table.reapply == Reapply::Always,
-            readers: table.readers.iter().map(reader).collect(),
+            readers: readers.unwrap_or(default.readers),
             oids: oids.transpose()?.unwrap_or(default.oids),
             pin_file: table.pin_file.as_ref().map(|file| base.join(file)),
             sim_lock: lock.transpose()?.unwrap_or(default.sim_lock),
@@ -114,11 +119,11 @@ impl CardPolicy {
 }
 
 impl Default for CardPolicy {
-    /// No reader, the registered OID, no PIN, no lock.
+    /// Every reader that is there, the registered OID, no PIN, no lock.
     fn default() -> Self {
         Self {
             reapply: false,
-            readers: Vec::new(),
+            readers: vec![CardReaderName::Present],
             oids: vec![CardOid::DM_BOOTSTRAP],
             pin_file: None,
             sim_lock: SimLock::default(),

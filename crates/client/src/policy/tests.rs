@@ -83,7 +83,7 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     assert_eq!(told.cards.readers, [CardReaderName::File(card)]);
     assert!(!told.cards.sim_lock.is_open() && told.cards.pin_file.is_some());
     (told.cards.pin_file, told.cards.sim_lock) = (None, Default::default());
-    told.cards.readers.clear();
+    told.cards.readers = vec![CardReaderName::Present];
     told.sources.clear();
     told.trust.anchors.clear();
     let login = told.http_login.take().unwrap();

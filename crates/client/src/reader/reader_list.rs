@@ -51,7 +51,14 @@ impl ReaderList {
     pub fn new(names: &[CardReaderName], settings: &CardSettings) -> Result<Self, NoPcsc> {
         let mut files: Vec<PathBuf> = Vec::new();
         let mut parts = Vec::new();
-        let mut names = names.iter().peekable();
+        let named = names
+            .iter()
+            .filter(|name| **name != CardReaderName::Present);
+        #[cfg(feature = "pcsc")]
+        if !names.is_empty() && named.clone().next().is_none() {
+            parts.push(Part::System(PcscReaders::present(settings.clone())));
+        }
+        let mut names = named.peekable();
         while let Some(name) = names.next() {
             Self::supports(name)?;
             match name {
@@ -62,6 +69,7 @@ impl ReaderList {
                         parts.push(Part::Files(CardFiles::new(files, settings.clone())));
                     }
                 }
+                CardReaderName::Present => {}
                 #[cfg(not(feature = "pcsc"))]
                 CardReaderName::System(_) => {}
                 #[cfg(feature = "pcsc")]
@@ -121,7 +129,7 @@ impl ReaderList {
         self
     }
 
-    /// Whether no reader was named.
+    /// Whether there is no reader to look at.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

@@ -81,7 +81,9 @@ impl Place {
             sw_v: text("1.0"),
             hw_v: text("A"),
         };
-        let policy = format!("{policy}\n[limits]\ndocument_octets = 20000\n");
+        let policy = format!(
+            "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
+        );
         let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
         let file = self.folder.path().join("tree.redb");
         let mut builder = Client::builder(dev_info, file).policy(&policy).unwrap();

@@ -37,12 +37,12 @@ pub(crate) enum Client {
     Bootstrap(Bootstrap),
     /// Run until stopped: report what is owed, ask for a bootstrap while there is no account, answer DM Notifications
     #[command(
-        after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nA card that is put into a reader while it runs is checked as at a start.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt\n  omadm client run --dir device --card card.json --ca server/ca.crt"
+        after_help = "It takes Notifications where [listen] in the device's policy.toml says, for example udp = \"127.0.0.1:5683\"; without it nothing listens.\n\nAt its start it applies the factory image, once, checks the card in every reader, and reports what is owed. A card that is put into a reader while it runs is checked as at a start.\n\nExamples:\n  omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt\n  omadm client run --dir device --card card.json --ca server/ca.crt"
     )]
     Run(Start),
     /// Do once what a start does: apply the factory image, check the cards, fetch a DM Bootstrap where there is no account, report BootstrapComplete
     #[command(
-        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\nThe cards are those of [bootstrap.smartcard] readers, and of --card: what is new on them is applied, what is gone from them is removed.\nreaders names each as \"virtual:FILE\", or as PC/SC does; \"NAME*\" stands for all that begin so, \"*\" for all.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json\n  omadm client switch-on --dir device --card card.json --preview"
+        after_help = "The factory image is what [bootstrap] factory.image of the device's policy.toml names; it is applied once.\nThe cards are those of [bootstrap.smartcard] readers, and of --card: what is new on them is applied, what is gone from them is removed.\nWithout either they are those in every PC/SC reader that is there (feature pcsc).\nreaders names each as \"virtual:FILE\", or as PC/SC does; \"NAME*\" stands for all that begin so, \"*\" for all.\n\nExamples:\n  omadm client switch-on --dir device --ca server/ca.crt\n  omadm client switch-on --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt --json\n  omadm client switch-on --dir device --card card.json --preview"
     )]
     SwitchOn(client_switch::SwitchOn),
     /// Take away tree, accounts, subscriptions and alerts; key, certificate, DevInfo and policy stay
@@ -548,6 +548,8 @@ impl ClientObserver for Logged {
             } => {
                 tracing::warn!(%from, cause = refusal.cause.code(), %refusal, unreported, "pushed bootstrap turned away");
             }
+            // Each time there is no reader.
+            ClientEvent::CardsChecked(decision) if decision.to_string().is_empty() => {}
             ClientEvent::CardsChecked(decision) => tracing::info!("cards: {decision}"),
             ClientEvent::NotificationAccepted {
                 carrier,

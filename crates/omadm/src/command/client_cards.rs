@@ -13,6 +13,10 @@ use crate::failure::{Explain as _, Failure};
 pub(super) fn tell(cards: &CardCheck) -> Result<(), Failure> {
     match cards {
         CardCheck::Off => say("cards: none looked at: no reader, or smartcard bootstrap is off"),
+        CardCheck::Done(decision) if decision.readers.is_empty() => {
+            say("cards: none looked at: there is no PC/SC service, or no reader")?;
+            say_decision(decision)
+        }
         CardCheck::Done(decision) => say_decision(decision),
         CardCheck::Failed(refusal) => say(format!("cards: nothing was applied: {refusal}")),
     }

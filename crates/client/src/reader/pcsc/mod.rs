@@ -27,6 +27,8 @@ use watch::{Stamp, Watch};
 /// A name that ends in `*` stands for every reader whose name begins so, in the order of the service; `*` alone for all of them.
 pub struct PcscReaders {
     wanted: Vec<String>,
+    /// Whether they should be there.
+    required: bool,
     settings: CardSettings,
     patience: Duration,
     watch: Arc<Watch>,
@@ -56,12 +58,21 @@ impl PcscReaders {
     pub fn new(names: impl IntoIterator<Item = String>, settings: CardSettings) -> Self {
         Self {
             wanted: names.into_iter().collect(),
+            required: true,
             settings,
             patience: Self::PATIENCE,
             watch: Arc::default(),
             told: Mutex::new(None),
             busy: Mutex::default(),
         }
+    }
+
+    /// Every reader that is there; that there is none, or no service, is no trouble and gives no reading.
+    #[must_use]
+    pub fn present(settings: CardSettings) -> Self {
+        let mut all = Self::new(["*".to_owned()], settings);
+        all.required = false;
+        all
     }
 
     /// Sets how long service, reader or card may be silent.
@@ -146,7 +157,9 @@ impl PcscReaders {
                 }
                 Err(trouble) => *trouble,
             };
-            if is_asked(&named, wanted) {
+            if !self.required {
+                tracing::debug!(%trouble, "no card reader of the system is looked at");
+            } else if is_asked(&named, wanted) {
                 found.push(Wanted::Absent(named, trouble));
             }
         }
