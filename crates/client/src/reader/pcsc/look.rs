@@ -59,11 +59,18 @@ fn attempt<T>(
     let context = Context::establish(Scope::User)?;
     let mut flickers = 0;
     let mut card = loop {
-        *seen = Some(present(&context, reader, progress)?);
-        if let Some(Seen::Nothing) = seen {
+        let (there, in_use) = present(&context, reader, progress)?;
+        *seen = Some(there);
+        if let Seen::Nothing = there {
             return Ok(None);
         }
-        match connect(&context, reader, progress) {
+        // Whoever is in the middle of a transaction keeps others from connecting.
+        let silence = if in_use {
+            CardTrouble::ReaderBusy
+        } else {
+            CardTrouble::CardSilent
+        };
+        match connect(&context, reader, progress, silence) {
             Err(Error::NoSmartcard | Error::RemovedCard) if flickers < FLICKERS => flickers += 1,
             connected => break connected?,
         }
@@ -102,10 +109,15 @@ fn hold<'t>(
     }
 }
 
-fn connect(context: &Context, reader: &CStr, progress: &Progress) -> Result<Card, Error> {
+fn connect(
+    context: &Context,
+    reader: &CStr,
+    progress: &Progress,
+    silence: CardTrouble,
+) -> Result<Card, Error> {
     let mut tries = 1;
     loop {
-        progress.step(CardTrouble::CardSilent);
+        progress.step(silence);
         match context.connect(reader, ShareMode::Shared, Protocols::T0 | Protocols::T1) {
             Err(Error::SharingViolation) if tries < TRIES => {
                 tries += 1;
@@ -116,15 +128,15 @@ fn connect(context: &Context, reader: &CStr, progress: &Progress) -> Result<Card
     }
 }
 
-/// Waits until there is a card, or until there was none for five seconds on end.
-fn present(context: &Context, reader: &CStr, progress: &Progress) -> Result<Seen, Error> {
+/// Waits until there is a card, or until there was none for five seconds on end; and whether another program uses the card.
+fn present(context: &Context, reader: &CStr, progress: &Progress) -> Result<(Seen, bool), Error> {
     let mut states = [ReaderState::new(reader, State::UNAWARE)];
     let end = Instant::now() + EMPTY;
     loop {
         progress.step(CardTrouble::NoService);
         let rest = end.saturating_duration_since(Instant::now());
         match context.get_status_change(rest, &mut states) {
-            Err(Error::Timeout) => return Ok(Seen::Nothing),
+            Err(Error::Timeout) => return Ok((Seen::Nothing, false)),
             changed => changed?,
         }
         let [state] = &mut states;
@@ -133,10 +145,11 @@ fn present(context: &Context, reader: &CStr, progress: &Progress) -> Result<Seen
             return Err(Error::UnknownReader);
         }
         if now.contains(State::PRESENT) {
-            return Ok(Seen::Card(state.event_count()));
+            let in_use = now.intersects(State::INUSE | State::EXCLUSIVE);
+            return Ok((Seen::Card(state.event_count()), in_use));
         }
         if rest.is_zero() {
-            return Ok(Seen::Nothing);
+            return Ok((Seen::Nothing, false));
         }
         state.sync_current_state();
     }
