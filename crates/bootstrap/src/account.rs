@@ -1,3 +1,4 @@
+use omadm_mo::standard::{dm_acc, dm_acc1};
 use omadm_mo::{
     AccessList, Miid, Moid, NodeAddress, NodePath, NodeProperties, SrvId, TreeError, TreeView,
     TreeWrite,
@@ -216,6 +217,17 @@ impl Account {
     #[must_use]
     pub fn is_dm1(&self) -> bool {
         self.provenance.format != crate::ProfileFormat::Dm2
+    }
+
+    /// The root of the account's instance, in the tree of its generation.
+    #[must_use]
+    pub fn address(&self) -> NodeAddress {
+        let moid = if self.is_dm1() {
+            dm_acc1::moid()
+        } else {
+            dm_acc::moid()
+        };
+        NodeAddress::root(moid, self.miid.clone())
     }
 
     /// Whether the completion is owed or was acknowledged.

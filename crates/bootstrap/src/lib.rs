@@ -10,6 +10,7 @@ pub mod profile;
 
 mod access;
 mod account;
+mod card_bootstrap;
 mod card_origin;
 mod cause;
 mod compare;
@@ -32,6 +33,7 @@ mod wap_push;
 
 pub use access::GovernedInstance;
 pub use account::{Account, DeviceView, DeviceWrite, ProvidedInstance};
+pub use card_bootstrap::{CardBootstrap, NoCardBootstrap};
 pub use card_origin::{CardBrought, CardOrigin, FactoryBeneath};
 pub use cause::{BootstrapFailureCause, Refusal};
 pub use compare::{ComparedValue, Difference, compare, servers_of};

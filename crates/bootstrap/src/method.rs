@@ -145,6 +145,28 @@ impl ProfileFormat {
     }
 }
 
+impl ProfileFormat {
+    /// The generation's name: `2.0` or `1.x`.
+    #[must_use]
+    pub const fn generation(self) -> &'static str {
+        match self {
+            Self::Dm2 => "2.0",
+            Self::Cp | Self::Dm => "1.x",
+        }
+    }
+}
+
+/// Generation and format, for people.
+impl fmt::Display for ProfileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dm2 => "DM 2.0",
+            Self::Cp => "DM 1.x, client provisioning",
+            Self::Dm => "DM 1.x, DM profile",
+        })
+    }
+}
+
 impl fmt::Display for BootstrapMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -13,6 +13,8 @@ pub struct BootstrapPolicy {
     pub client_initiated: MethodPolicy,
     /// Pushes and Notifications.
     pub server_initiated: MethodPolicy,
+    /// Whether documents of DM 1.x are applied, whatever the method.
+    pub dm1: bool,
     /// Most accounts the device keeps.
     pub max_accounts: usize,
     /// Cap on Perm lists; none caps nothing. A document that asks for more is refused as a whole.
@@ -51,7 +53,7 @@ impl Default for MethodPolicy {
 }
 
 impl Default for BootstrapPolicy {
-    /// Every method on, 16 accounts, no cap.
+    /// Every method on, both generations, 16 accounts, no cap.
     fn default() -> Self {
         let on = MethodPolicy::default();
         Self {
@@ -59,6 +61,7 @@ impl Default for BootstrapPolicy {
             smartcard: on,
             client_initiated: on,
             server_initiated: on,
+            dm1: true,
             max_accounts: 16,
             allowed_moids: None,
         }

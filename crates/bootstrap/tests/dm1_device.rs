@@ -8,8 +8,6 @@
 
 mod support;
 
-use std::fmt::Write as _;
-
 use omadm_bootstrap::dm1::Dm1Security;
 use omadm_bootstrap::plan::dm1::{
     Dm1Delivery, Dm1Rules, former_account, plan_bootstrap, plan_either, plan_proof, plan_revert,
@@ -19,32 +17,13 @@ use omadm_bootstrap::{
     Account, BootstrapFailureCause as Cause, BootstrapMethod, BootstrapSource, ChannelSecurity,
     DeviceView as _, EventId, Refusal, Utc,
 };
-use omadm_dm1::syncml::{
-    Command, Data, Encoding, Item, Location, Message, Meta, NodeCommand, SyncHdr,
-};
-use omadm_dm1::tnds::{MgmtTree, NodeType, RtProperties, TndsNode};
 use omadm_mo::standard::{DmAcc1, dm_acc1};
-use omadm_mo::{Format, Miid, Moid, Node, NodeAddress, SrvId, TreeView as _};
+use omadm_mo::{Miid, Moid, Node, NodeAddress, SrvId, TreeView as _};
 use serde_json::json;
 use support::Bench;
+use support::dm1::{NAP, cp, dm, interior, leaf, tnds_account, wbxml};
 
 const AT: Utc = Utc(1_767_268_800_000);
-
-/// A provisioning document with a w7 for each server, its secret and address made of `n`.
-fn cp(servers: &[&str], n: u32) -> Vec<u8> {
-    let mut text = "<wap-provisioningdoc>".to_owned();
-    for server in servers {
-        write!(
-            text,
-            "<characteristic type='APPLICATION'><parm name='APPID' value='w7'/><parm name='PROVIDER-ID' value='{server}'/><parm name='NAME' value='N'/>\
-             <characteristic type='APPADDR'><parm name='ADDR' value='https://dm{n}.example.com/'/></characteristic>\
-             <characteristic type='APPAUTH'><parm name='AAUTHSECRET' value='client{n}'/><parm name='AAUTHDATA' value='Tm9uY2U='/></characteristic>\
-             <characteristic type='APPAUTH'><parm name='AAUTHLEVEL' value='CLIENT'/><parm name='AAUTHSECRET' value='server{n}'/></characteristic></characteristic>"
-        )
-        .unwrap();
-    }
-    (text + "</wap-provisioningdoc>").into_bytes()
-}
 
 fn by_card(document: &[u8]) -> Dm1Delivery<'_> {
     Dm1Delivery {
@@ -292,12 +271,7 @@ fn m23_an_account_of_dm_2_takes_the_place_of_one_of_dm_1() {
 #[test]
 fn m23_a_document_is_of_a_generation_by_its_content() {
     let bench = Bench::new();
-    let wbxml = omadm_dm1::provisioning::ProvisioningDocument::decode(
-        &cp(&["dms"], 1),
-        Encoding::Xml,
-        omadm_dm1::markup::MarkupLimits::MESSAGE,
-    );
-    let wbxml = wbxml.unwrap().encode(Encoding::Wbxml).unwrap();
+    let wbxml = wbxml(&cp(&["dms"], 1));
     let json = support::minimal().to_string();
     let plan = |document: &[u8], channel| {
         let mut delivery = support::fetched(document);
@@ -390,77 +364,6 @@ fn m25_the_former_set_is_restored_by_a_plan_that_says_so_and_forgotten_once_the_
     assert!(reverted.dm1.shadow.is_none());
     let text = serde_json::to_string(&now).unwrap();
     assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), now);
-}
-
-const NAP: &str = "urn:oma:mo:oma-connmo-nap:1.0";
-
-fn leaf(name: &str, value: &str) -> TndsNode {
-    TndsNode {
-        name: Some(name.to_owned()),
-        properties: RtProperties {
-            format: Some(Format::Chr),
-            ..RtProperties::default()
-        },
-        value: Some(Data::from(value)),
-        ..TndsNode::default()
-    }
-}
-
-fn interior(name: &str, moid: &str, nodes: Vec<TndsNode>) -> TndsNode {
-    TndsNode {
-        name: Some(name.to_owned()),
-        properties: RtProperties {
-            format: Some(Format::Node),
-            r#type: Some(NodeType::DdfName(moid.to_owned())),
-            ..RtProperties::default()
-        },
-        nodes,
-        ..TndsNode::default()
-    }
-}
-
-fn dm(nodes: Vec<TndsNode>) -> Vec<u8> {
-    let tnds = MgmtTree {
-        nodes,
-        ..MgmtTree::default()
-    };
-    let item = Item {
-        data: Some(tnds.encode(Encoding::Wbxml).unwrap()),
-        ..Item::at("./Inbox")
-    };
-    let message = Message {
-        header: SyncHdr {
-            ver_dtd: "1.2".into(),
-            ver_proto: "DM/1.2".into(),
-            session_id: "0".into(),
-            msg_id: 0,
-            target: Location::new("IMEI:1"),
-            source: Location::new("https://a/"),
-            resp_uri: None,
-            cred: None,
-            meta: Meta::default(),
-        },
-        commands: vec![Command::Add(NodeCommand {
-            items: vec![item],
-            ..NodeCommand::default()
-        })],
-        r#final: true,
-    };
-    message.encode(Encoding::Wbxml).unwrap()
-}
-
-fn tnds_account(reference: &str) -> TndsNode {
-    let address = interior("1", "", vec![leaf("Addr", "https://a/")]);
-    interior(
-        "M",
-        "urn:oma:mo:oma-dm-dmacc:1.1",
-        vec![
-            leaf("AppID", "w7"),
-            leaf("ServerID", "dms"),
-            leaf("PrefConRef", reference),
-            interior("AppAddr", "", vec![address]),
-        ],
-    )
 }
 
 #[test]

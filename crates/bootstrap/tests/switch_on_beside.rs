@@ -265,22 +265,6 @@ fn an_account_that_an_older_build_stored_is_judged_by_its_provenance() {
 }
 
 #[test]
-fn a_document_of_another_generation_is_passed_over_and_definite() {
-    let mut bench = born_of(&[card(R1, CARD, &[document(&[A])])]);
-    let wbxml = with_content(
-        card(R1, CARD, &[document(&[A])]),
-        0,
-        Ok(b"\x03\x01\x6A\x00"),
-    );
-    let decision = bench.switch(&[wbxml]);
-    assert!(matches!(
-        decision.entries[0].outcome,
-        EntryOutcome::OtherGeneration
-    ));
-    assert_eq!(removed(&decision), [A]);
-}
-
-#[test]
 fn the_decision_is_previewed_and_printed_without_a_secret() {
     let bench = born_of(&[card(R1, CARD, &[document(&[A])])]);
     let mut members = account(B);

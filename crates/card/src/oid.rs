@@ -22,6 +22,17 @@ impl CardOid {
     pub const DM_BOOTSTRAP: Self = Self(Cow::Borrowed(&[0x67, 0x2B, 0x07, 0x01]));
     /// 2.23.43.5.1, the OMA Client Provisioning Bootstrap.
     pub const CP_BOOTSTRAP: Self = Self(Cow::Borrowed(&[0x67, 0x2B, 0x05, 0x01]));
+    /// 2.23.43.5.2, the first configuration of OMA Client Provisioning.
+    pub const CP_CONFIG1: Self = Self(Cow::Borrowed(&[0x67, 0x2B, 0x05, 0x02]));
+    /// 2.23.43.5.3, the second one.
+    pub const CP_CONFIG2: Self = Self(Cow::Borrowed(&[0x67, 0x2B, 0x05, 0x03]));
+    /// What a device reads that takes bootstraps of DM 1.x too, in the order in which their entries count (`dm1x.md` M23).
+    pub const BOTH_GENERATIONS: [Self; 4] = [
+        Self::DM_BOOTSTRAP,
+        Self::CP_BOOTSTRAP,
+        Self::CP_CONFIG1,
+        Self::CP_CONFIG2,
+    ];
     /// 2.23.43.9.1, the LwM2M bootstrap: never ours.
     pub const LWM2M_BOOTSTRAP: Self = Self(Cow::Borrowed(&[0x67, 0x2B, 0x09, 0x01]));
 
@@ -40,6 +51,20 @@ impl CardOid {
         }
         let oid = Self(Cow::Owned(octets.to_vec()));
         oid.arcs().is_some().then_some(oid)
+    }
+
+    /// Where its entries stand among all: those of client provisioning behind the others, in their order; else 0 (M23).
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        let provisioning = &Self::BOTH_GENERATIONS[1..];
+        let at = provisioning.iter().position(|one| one == self);
+        at.map_or(0, |at| at + 1)
+    }
+
+    /// Whether it names client provisioning, which is also for others than a DM Client.
+    #[must_use]
+    pub fn is_provisioning(&self) -> bool {
+        self.rank() > 0
     }
 
     /// The content octets, without tag and length.
@@ -143,6 +168,8 @@ mod tests {
         for (oid, text) in [
             (CardOid::DM_BOOTSTRAP, "2.23.43.7.1"),
             (CardOid::CP_BOOTSTRAP, "2.23.43.5.1"),
+            (CardOid::CP_CONFIG1, "2.23.43.5.2"),
+            (CardOid::CP_CONFIG2, "2.23.43.5.3"),
             (CardOid::LWM2M_BOOTSTRAP, "2.23.43.9.1"),
         ] {
             assert_eq!(oid.to_string(), text);

@@ -12,8 +12,8 @@ use cards::{Card, DOCUMENT, ICCID, documents, iso, read, sim, trouble, uicc};
 use omadm_card::dialogue::CardClass;
 use omadm_card::test_card::{CardAccess, CardFile, SecretCode};
 use omadm_card::{
-    CardIdentity, CardOutcome, CardPin, CardReading, CardSettings, CardTrouble, LockReason,
-    LockValue, Octets, PinTries, ReaderName, SimLock, read_card_by_route,
+    CardIdentity, CardOid, CardOutcome, CardPin, CardReading, CardSettings, CardTrouble,
+    LockReason, LockValue, Octets, PinTries, ReaderName, SimLock, read_card_by_route,
 };
 use omadm_mo::Secret;
 
@@ -153,6 +153,31 @@ fn entries_of_several_dodfs_come_in_the_cards_order_and_a_path_once() {
         documents(&card.read()),
         [b"[3]".to_vec(), DOCUMENT.to_vec(), b"[4]".to_vec()]
     );
+}
+
+#[test]
+fn m23_client_provisioning_comes_last_in_the_order_of_its_oids_and_only_where_it_is_asked_for() {
+    let named = |arcs: &str, file| cards::entry(file).replace("672B0701", arcs);
+    let dodf = [
+        named("672B0503", "6433"),
+        named("672B0501", "6434"),
+        named("672B0701", "6432"),
+        named("672B0502", "6435"),
+        named("672B0501", "6436"),
+    ];
+    let mut card = uicc().dodf(&dodf.concat());
+    for n in 3..7 {
+        card = card.file(&format!("3F00/7F50/643{n}"), &format!("5B3{n}5D"));
+    }
+    assert_eq!(documents(&card.read()), [DOCUMENT]);
+    let both = CardSettings {
+        accepted: CardOid::BOTH_GENERATIONS.to_vec(),
+        ..CardSettings::default()
+    };
+    let found = documents(&read(&mut card.card(), &both));
+    let provisioning = [b"[4]", b"[6]", b"[5]", b"[3]"].map(|one| one.to_vec());
+    assert_eq!(found[0], DOCUMENT);
+    assert_eq!(found[1..], provisioning);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-use omadm_mo::standard::dm_acc::{self, names};
-use omadm_mo::{Node, NodeAddress, NodeKind, SrvId, TreeError, TreeVersion, Value};
+use omadm_mo::standard::dm_acc::names;
+use omadm_mo::{Node, NodeKind, SrvId, TreeError, TreeVersion, Value};
 
 use super::{PlanStep, ShadowChange, TreePlan};
 use crate::{CompletionState, DeviceView, EventId};
@@ -21,7 +21,7 @@ pub fn plan_acknowledgement(
     };
     account.owed = None;
     let mut plan = TreePlan::at(view.version());
-    let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
+    let root = account.address();
     let values = root.with_path(names::bootstrap_type());
     if view.kind(&values)? == Some(NodeKind::Interior) {
         let state = names::path(&[names::EXT, names::BOOTSTRAP, names::STATE]);

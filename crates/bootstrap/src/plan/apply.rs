@@ -1,5 +1,5 @@
 use omadm_mo::standard::{dm_acc, dm_acc1};
-use omadm_mo::{AccessList, NodeAddress, TreeError, TreeVersion};
+use omadm_mo::{AccessList, NodeAddress, SrvId, TreeError, TreeVersion};
 
 use super::node_changes::NodeChanges;
 use super::{PlanStep, TreePlan};
@@ -34,6 +34,10 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
         });
     }
     let changes = NodeChanges::of(plan, device)?;
+    for srv_id in &plan.removed_accounts {
+        device.remove_account(srv_id)?;
+        changes.forget_server(device, srv_id)?;
+    }
     for step in &plan.steps {
         match step {
             PlanStep::Add {
@@ -79,12 +83,12 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
     for account in &plan.accounts {
         device.put_account(account)?;
     }
-    for change in &plan.shadows {
+    let stands = |srv_id: &SrvId| {
+        let new = plan.accounts.iter().any(|one| one.srv_id == *srv_id);
+        new || !plan.removed_accounts.contains(srv_id)
+    };
+    for change in plan.shadows.iter().filter(|one| stands(&one.srv_id)) {
         device.set_shadow(&change.srv_id, change.shadow.as_ref())?;
-    }
-    for srv_id in &plan.removed_accounts {
-        device.remove_account(srv_id)?;
-        changes.forget_server(device, srv_id)?;
     }
     Ok(())
 }

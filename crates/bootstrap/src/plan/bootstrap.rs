@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::dm_acc::names;
-use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc, dm_acc1};
+use omadm_mo::standard::{DmAcc, MoRegistry, dac, dm_acc};
 use omadm_mo::{Miid, Moid, Node, NodeAddress, Rights, ServerUri, SrvId, TreeError, Value};
 
 use super::account_item::{check_cap, check_credentials, check_owner, read_account};
@@ -72,11 +72,11 @@ pub fn plan_bootstrap(
 
 /// What of a document is planned, and what is remembered of it beside its provenance.
 #[derive(Clone, Default)]
-pub(super) struct Part {
-    /// Accounts of these servers stay as they are. Where the document's first is among them, its other objects are left out too.
-    pub(super) left_out: BTreeSet<SrvId>,
+pub(in crate::plan) struct Part {
+    /// Accounts of these servers stay as they are. Where the first of a document of DM 2.0 is among them, its other objects are left out too.
+    pub(in crate::plan) left_out: BTreeSet<SrvId>,
     /// The card's entry that the document is.
-    pub(super) card: Option<CardOrigin>,
+    pub(in crate::plan) card: Option<CardOrigin>,
 }
 
 /// The servers whose accounts a document has, in its order.
@@ -226,13 +226,13 @@ impl Planner<'_> {
             Some(old) if old.is_dm1() => (Some(old), None),
             old => (None, old),
         };
-        if let Some(former) = former {
+        if let Some(former) = &former {
             let own = former.provenance.source == self.delivery.source;
             if !own && !self.is_local() && !self.delivery.consent {
                 return Err(Cause::ForeignAccount.refusal().at(at).on(&former.srv_id));
             }
             self.plan.steps.push(PlanStep::Remove {
-                at: NodeAddress::root(dm_acc1::moid(), former.miid),
+                at: former.address(),
             });
         }
         let moid = dm_acc::moid();
@@ -259,7 +259,7 @@ impl Planner<'_> {
             }
             None => None,
         };
-        let account = self.account(read, miid.clone(), old.as_ref());
+        let account = self.account(read, miid.clone(), old.as_ref(), former.as_ref());
         node.remove(&names::path(&[names::PERM]));
         write_bootstrap_type(&mut node, &account.provenance);
         self.plan.steps.push(match before {
@@ -275,7 +275,13 @@ impl Planner<'_> {
         Ok(true)
     }
 
-    fn account(&self, read: DmAcc, miid: Miid, old: Option<&Account>) -> Account {
+    fn account(
+        &self,
+        read: DmAcc,
+        miid: Miid,
+        old: Option<&Account>,
+        former: Option<&Account>,
+    ) -> Account {
         let delivery = self.delivery;
         let kind = match old {
             _ if delivery.after_reset => BootstrapKind::Reset,
@@ -301,8 +307,8 @@ impl Planner<'_> {
             owed: Some(OwedCompletion::fresh()),
             ..Account::new(read.srv_id, miid, provenance)
         };
-        if let Some(old) = old {
-            account.inherit(old);
+        if let Some(before) = old.or(former) {
+            account.inherit(before);
         }
         if let Some(card) = &self.part.card {
             account.cards.push(card.clone());

@@ -11,7 +11,7 @@ pub struct TreePlan {
     pub steps: Vec<PlanStep>,
     /// Accounts as they are afterwards: provenance, Perm list, owed completion.
     pub accounts: Vec<Account>,
-    /// Accounts that are no more.
+    /// Accounts that go, before anything else: nothing of them is left for an account of the same server among `accounts`.
     pub removed_accounts: Vec<SrvId>,
     /// Rights on instances as they are afterwards. A new instance needs none here: its creator has all (D49).
     pub rights: Vec<RightsChange>,

@@ -1,5 +1,8 @@
 //! Cards in readers, and a device that is switched on.
 
+use std::sync::LazyLock;
+
+use omadm_bootstrap::plan::dm1::Dm1Rules;
 use omadm_bootstrap::plan::{
     AccountFate, SwitchOn, SwitchOnDecision, SwitchOnOccasion, plan_switch_on,
 };
@@ -18,6 +21,19 @@ pub(crate) const R1: &str = "reader 1";
 pub(crate) const R2: &str = "reader 2";
 pub(crate) const CARD: &str = "iccid:8949017201234567890";
 pub(crate) const OTHER: &str = "iccid:8949017209999999999";
+
+/// How documents of DM 1.x are taken.
+pub(crate) static RULES: LazyLock<Dm1Rules> = LazyLock::new(Dm1Rules::default);
+
+/// A reader's card with these files, each with the OID that names it.
+pub(crate) fn card_of(reader: &str, identity: &str, files: &[(CardOid, &[u8])]) -> CardReading {
+    let entries = files.iter().enumerate().map(|(n, (oid, file))| CardEntry {
+        oid: oid.clone(),
+        path: format!("3F00/7F50/{:04X}", 0x6432 + n).parse().unwrap(),
+        content: CardDocument::from_file(file, false),
+    });
+    reading(reader, identity, CardOutcome::Read(entries.collect()))
+}
 
 /// A reader's card with these documents, the first at `3F00/7F50/6432`.
 pub(crate) fn card(reader: &str, identity: &str, documents: &[Value]) -> CardReading {
@@ -81,6 +97,7 @@ pub(crate) fn switched_on(readings: &[CardReading]) -> SwitchOn<'_> {
         at: Some(Utc(1_767_268_800_000)),
         entropy: [7; 16],
         limits: JsonLimits::default(),
+        dm1: &RULES,
         factory_image: None,
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod cards;
+pub(crate) mod dm1;
 
 use omadm_bootstrap::plan::{
     BootstrapPlan, CredentialCheck, Delivery, Planned, TreePlan, plan_bootstrap,

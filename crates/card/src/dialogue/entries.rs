@@ -25,7 +25,7 @@ pub(crate) struct Entries {
 }
 
 impl Dialogue<'_, '_> {
-    /// Finds the PKCS#15 application and reads every entry with an accepted OID (§2, §4).
+    /// Finds the PKCS#15 application and reads every entry with an accepted OID (§2, §4): in the card's order, client provisioning last (`dm1x.md` M23).
     pub(super) fn read_entries(
         &mut self,
         directory: &Directory,
@@ -79,6 +79,7 @@ impl Dialogue<'_, '_> {
         if found && all.identity.is_none() {
             all.identity = Some(CardIdentity::ContentHash(whole.finalize().into()));
         }
+        all.entries.sort_by_key(|entry| entry.oid.rank());
         Ok(Found::Value(all))
     }
 

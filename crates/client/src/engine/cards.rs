@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use omadm_bootstrap::plan::dm1::Dm1Rules;
 use omadm_bootstrap::plan::{
     Preview, ReaderState, SwitchOn, SwitchOnDecision, SwitchOnOccasion, plan_switch_on, preview,
 };
@@ -186,6 +187,7 @@ impl Engine {
                 at: Some(at),
                 entropy: event,
                 limits,
+                dm1: &Dm1Rules::default(),
                 factory_image: image.as_ref().map(Secret::expose),
             };
             let decided = plan_switch_on(&view, &host.registry, &policy, &credentials, &switch_on);

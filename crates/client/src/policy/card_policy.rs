@@ -65,13 +65,17 @@ struct SimLockTable {
 }
 
 impl CardPolicy {
-    /// Reads the table; `wrong` makes an error of a fault at a range of the file.
+    /// Reads the table; without `dm1` client provisioning is not looked at by default. `wrong` makes an error of a fault at a range of the file.
     pub(super) fn of<E>(
         table: &SmartcardTable,
+        dm1: bool,
         base: &Path,
         wrong: impl Fn(std::ops::Range<usize>, PolicyFault) -> E,
     ) -> Result<Self, E> {
-        let default = Self::default();
+        let mut default = Self::default();
+        if !dm1 {
+            default.oids.retain(|oid| !oid.is_provisioning());
+        }
         let reader = |name: &String| match name.strip_prefix(CardFiles::PREFIX) {
             Some(file) => CardReaderName::File(base.join(file)),
             None => CardReaderName::System(name.clone()),
@@ -119,12 +123,12 @@ impl CardPolicy {
 }
 
 impl Default for CardPolicy {
-    /// Every reader that is there, the registered OID, no PIN, no lock.
+    /// Every reader that is there, the registered OIDs of both generations, no PIN, no lock.
     fn default() -> Self {
         Self {
             reapply: false,
             readers: vec![CardReaderName::Present],
-            oids: vec![CardOid::DM_BOOTSTRAP],
+            oids: CardOid::BOTH_GENERATIONS.to_vec(),
             pin_file: None,
             sim_lock: SimLock::default(),
         }

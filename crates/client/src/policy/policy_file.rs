@@ -69,6 +69,7 @@ struct BootstrapTable {
     smartcard: SmartcardTable,
     client_initiated: MethodTable,
     server_initiated: MethodTable,
+    dm1: Option<bool>,
     max_accounts: Option<Spanned<u64>>,
     allowed_moids: Option<Vec<Spanned<String>>>,
 }
@@ -237,11 +238,13 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
         )?,
         depth: reader.size(file.limits.document_depth, default.limits.depth, MOST_DEPTH)?,
     };
-    let cards = CardPolicy::of(&file.bootstrap.smartcard, base, |span, fault| {
+    let bootstrap = reader.bootstrap(&file.bootstrap)?;
+    let table = &file.bootstrap.smartcard;
+    let cards = CardPolicy::of(table, bootstrap.dm1, base, |span, fault| {
         PolicyError::at(text, span, fault)
     })?;
     Ok(ClientPolicy {
-        bootstrap: reader.bootstrap(&file.bootstrap)?,
+        bootstrap,
         consent: file.consent.read(&reader)?,
         user_alerts: file.user_alerts.read(&reader)?,
         dm1_encoding: match file.dm1.encoding {
@@ -333,6 +336,7 @@ impl Reader<'_> {
             smartcard: method(&smartcard, default.smartcard),
             client_initiated: method(&table.client_initiated, default.client_initiated),
             server_initiated: method(&table.server_initiated, default.server_initiated),
+            dm1: table.dm1.unwrap_or(default.dm1),
             max_accounts: self.size(
                 table.max_accounts.clone(),
                 default.max_accounts,

@@ -112,6 +112,7 @@ fn every_key_has_its_effect() {
         [bootstrap]
         smartcard = { enabled = false, reapply = "always", oids = ["2.23.43.5.1"], readers = ["ACR 1", "virtual:/c"] }
         server_initiated.require_user_consent = true
+        dm1 = false
         max_accounts = 2
         allowed_moids = []
         [[source]]
@@ -152,6 +153,11 @@ fn every_key_has_its_effect() {
     );
     assert!(policy.cards.reapply && policy.cards.sim_lock.is_open());
     assert_eq!(policy.cards.oids[0].to_string(), "2.23.43.5.1");
+    assert!(!policy.bootstrap.dm1);
+    for (dm1, oids) in [(true, 4), (false, 1)] {
+        let policy = read(&format!("[bootstrap]\ndm1 = {dm1}\n")).unwrap();
+        assert_eq!((policy.bootstrap.dm1, policy.cards.oids.len()), (dm1, oids));
+    }
     assert_eq!(
         policy.cards.readers,
         [

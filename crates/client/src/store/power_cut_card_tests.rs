@@ -1,17 +1,21 @@
 //! Power cuts at every write of what a switch-on decided (`smartcard.md` §9): application and removal are there together, or neither is.
 
+use omadm_bootstrap::plan::dm1::Dm1Rules;
 use omadm_bootstrap::plan::{
-    CredentialCheck, SwitchOn, SwitchOnDecision, SwitchOnOccasion, plan_switch_on,
+    CredentialCheck, SwitchOn, SwitchOnDecision, SwitchOnOccasion, TreePlan, plan_switch_on,
 };
 use omadm_bootstrap::{
     Account, BootstrapPolicy, DeviceView as _, GovernedInstance, OwedCompletion, Utc,
 };
 use omadm_card::reading::{CardDocument, CardEntry, CardOutcome, CardReading, ReaderName};
 use omadm_card::{CardOid, CardTrouble};
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::provisioning::ProvisioningDocument;
+use omadm_dm1::syncml::Encoding;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
-use omadm_mo::{Miid, Moid, Node, NodeAddress, Secret, SrvId, TreeView as _};
+use omadm_mo::{Miid, Moid, Node, NodeAddress, NodeProperties, Secret, SrvId, TreeView as _};
 use serde_json::{Value, json};
 
 use super::TreeStore;
@@ -34,6 +38,7 @@ impl CredentialCheck for NoCredentials {
 struct Seen {
     version: u64,
     accounts: Vec<Account>,
+    properties: Vec<(NodeAddress, NodeProperties)>,
     instances: Vec<(GovernedInstance, Option<Node>)>,
     alerts: usize,
     executions: usize,
@@ -53,6 +58,7 @@ fn look(store: &TreeStore) -> Seen {
     Seen {
         version: view.version().0,
         accounts: view.accounts().unwrap(),
+        properties: view.all_properties().unwrap(),
         instances: instances.collect(),
         alerts: store.queued_alerts(&srv("a")).unwrap().len(),
         executions: store.executions().unwrap().len(),
@@ -87,12 +93,33 @@ fn document(srv_id: &str, objects: usize) -> Value {
 }
 
 fn card(identity: &str, documents: &[Value]) -> CardReading {
-    let entries = documents.iter().enumerate().map(|(n, document)| CardEntry {
+    let files = documents.iter().map(|one| one.to_string().into_bytes());
+    files_on(identity, &files.collect::<Vec<_>>())
+}
+
+fn files_on(identity: &str, files: &[Vec<u8>]) -> CardReading {
+    let entries = files.iter().enumerate().map(|(n, file)| CardEntry {
         oid: CardOid::DM_BOOTSTRAP,
         path: format!("3F00/7F50/{:04X}", 0x6432 + n).parse().unwrap(),
-        content: CardDocument::from_file(document.to_string().as_bytes(), true),
+        content: CardDocument::from_file(file, true),
     });
     reading(identity, CardOutcome::Read(entries.collect()))
+}
+
+/// Client provisioning with an account of DM 1.x for each server.
+fn provisioning(servers: &[&str], secret: &str) -> Vec<u8> {
+    let one = |server: &&str| {
+        format!(
+            "<characteristic type='APPLICATION'><parm name='APPID' value='w7'/><parm name='PROVIDER-ID' value='{server}'/>\
+             <characteristic type='APPADDR'><parm name='ADDR' value='https://{server}.example.com/'/></characteristic>\
+             <characteristic type='APPAUTH'><parm name='AAUTHSECRET' value='{secret}'/><parm name='AAUTHDATA' value='Tm9uY2U='/></characteristic>\
+             </characteristic>"
+        )
+    };
+    let all: String = servers.iter().map(one).collect();
+    let text = format!("<wap-provisioningdoc>{all}</wap-provisioningdoc>");
+    let read = ProvisioningDocument::decode(text.as_bytes(), Encoding::Xml, MarkupLimits::MESSAGE);
+    read.unwrap().encode(Encoding::Wbxml).unwrap()
 }
 
 fn reading(identity: &str, outcome: CardOutcome) -> CardReading {
@@ -114,6 +141,7 @@ fn decide(store: &TreeStore, reading: &CardReading) -> SwitchOnDecision {
         at: Some(Utc(1_767_268_800_000)),
         entropy: [5; 16],
         limits: JsonLimits::default(),
+        dm1: &Dm1Rules::default(),
         factory_image: None,
     };
     let (registry, policy) = (registry(), BootstrapPolicy::default());
@@ -124,6 +152,23 @@ fn decide(store: &TreeStore, reading: &CardReading) -> SwitchOnDecision {
 fn open(disk: &Disk) -> TreeStore {
     let disk = disk.clone();
     TreeStore::with_backend(move || disk.clone(), 9).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// A device with the accounts `a` and `c` of DM 1.x of one card; both were acknowledged.
+fn bootstrapped_dm1() -> Disk {
+    let disk = Disk::default();
+    let store = open(&disk);
+    let reading = files_on(CARD, &[provisioning(&["a", "c"], "one")]);
+    store.apply(&decide(&store, &reading).plan).unwrap();
+    let mut plan = TreePlan::at(store.snapshot().unwrap().version());
+    plan.accounts = store.snapshot().unwrap().accounts().unwrap();
+    for account in &mut plan.accounts {
+        assert!(account.is_dm1());
+        account.owed = None;
+    }
+    store.apply(&plan).unwrap();
+    drop(store);
+    Disk::holding(&disk.survivor())
 }
 
 /// A device with the accounts `a` and `c` of one card, with objects; `a` waits for an alert and a result.
@@ -149,7 +194,45 @@ fn nexts() -> Vec<Next> {
     drop(open(&fresh));
     let fresh = Disk::holding(&fresh.survivor());
     let on = |documents: &[Value]| card(CARD, documents);
+    let (dm1, wbxml) = (bootstrapped_dm1(), provisioning);
+    let json = |server: &str, objects| document(server, objects).to_string().into_bytes();
     vec![
+        (
+            "the first card, of DM 1.x",
+            fresh.clone(),
+            files_on(CARD, &[wbxml(&["a", "b"], "one")]),
+            &["a", "b"],
+        ),
+        (
+            "DM 1.x: a server less, the other with new secrets",
+            dm1.clone(),
+            files_on(CARD, &[wbxml(&["c"], "two")]),
+            &["c"],
+        ),
+        (
+            "DM 1.x: another card, with both generations",
+            dm1.clone(),
+            files_on(OTHER, &[wbxml(&["b", "d"], "one"), json("b", 3)]),
+            &["d", "b"],
+        ),
+        (
+            "DM 1.x: DM 2.0 in the place of one",
+            dm1.clone(),
+            files_on(CARD, &[wbxml(&["c"], "one"), json("a", 3)]),
+            &["a", "c"],
+        ),
+        (
+            "DM 1.x in the place of DM 2.0",
+            full.clone(),
+            files_on(CARD, &[wbxml(&["a"], "one"), json("c", 1)]),
+            &["c", "a"],
+        ),
+        (
+            "DM 1.x: no card",
+            dm1,
+            reading("", CardOutcome::NoCard),
+            &[],
+        ),
         (
             "the first card",
             fresh,
@@ -202,7 +285,8 @@ fn a_cut_at_any_write_leaves_what_was_or_application_and_removal_together() {
         let removed = decision.removed().any(|gone| *gone == srv("a"));
         assert!(!removed || (new.alerts, new.executions) == (0, 0), "{name}");
         for owed in &decision.servers {
-            let account = new.accounts.iter().find(|one| one.srv_id == *owed).unwrap();
+            let account = new.accounts.iter().find(|one| one.srv_id == *owed);
+            let account = account.unwrap();
             assert_eq!(account.owed, Some(OwedCompletion::fresh()), "{name}");
         }
         drop(store);

@@ -2,7 +2,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use omadm_bootstrap::CardBootstrap;
 use omadm_card::dialogue::CardClass;
+use omadm_card::reading::CardDocument;
 use omadm_card::{
     CardEntry, CardOid, CardOutcome, CardPin, CardReading, CardRoute, CardSettings, CardTrouble,
     ReaderName,
@@ -60,7 +62,7 @@ pub(crate) struct Look {
     /// File with the card's PIN; tried once, and never when less than two tries are left
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
-    /// An OID that names a bootstrap, instead of 2.23.43.7.1; may be repeated
+    /// An OID that names a bootstrap, instead of 2.23.43.7.1 and, for DM 1.x, 2.23.43.5.1 to .3; may be repeated
     #[arg(long = "oid", value_name = "OID")]
     oids: Vec<String>,
     /// How long a card or its reader may be silent before it is given up
@@ -95,7 +97,10 @@ impl Look {
         if names.is_empty() {
             names.push(CardReaderName::System(ALL.to_owned()));
         }
-        let settings = reading_settings(self.pin_file.as_ref(), &self.oids)?;
+        let mut settings = reading_settings(self.pin_file.as_ref(), &self.oids)?;
+        if self.oids.is_empty() {
+            settings.accepted = CardOid::BOTH_GENERATIONS.to_vec();
+        }
         let readers = ReaderList::new(&names, &settings).explain(
             "no card can be read",
             "name a card description with --virtual FILE, or build omadm with the feature `pcsc`",
@@ -228,21 +233,26 @@ const fn class(class: CardClass) -> &'static str {
 fn doubt(reading: &CardReading) -> Option<CardTrouble> {
     match &reading.outcome {
         CardOutcome::Undetermined(trouble) => Some(*trouble),
-        CardOutcome::Read(entries) => entries
-            .iter()
-            .find_map(|entry| entry.content.as_ref().err().copied()),
+        CardOutcome::Read(entries) => entries.iter().find_map(|entry| {
+            let trouble = entry.content.as_ref().err().copied()?;
+            let foreign = matches!(trouble, CardTrouble::UnsupportedEncoding(_));
+            (!foreign || !entry.oid.is_provisioning()).then_some(trouble)
+        }),
         _ => None,
     }
 }
 
 fn content(entry: &CardEntry) -> String {
     match &entry.content {
-        Ok(Some(document)) => format!(
-            "{:?}, {} octets, SHA-256 {}",
-            document.encoding(),
-            document.bytes().len(),
-            hex(&document.sha256)
-        ),
+        Ok(Some(file)) => match CardBootstrap::of(file) {
+            Ok(found) => format!(
+                "{}, {} octets, SHA-256 {}",
+                found.format,
+                found.octets.len(),
+                found.digest.to_hex()
+            ),
+            Err(why) => format!("{why}, {} octets", file.bytes().len()),
+        },
         Ok(None) => "nothing in it".to_owned(),
         Err(trouble) => trouble.to_string(),
     }
@@ -253,14 +263,7 @@ fn as_json(reading: &CardReading, route: &CardRoute) -> Value {
     let entry = |entry: &CardEntry| {
         let mut value = json!({ "oid": entry.oid.to_string(), "path": entry.path.to_string() });
         let more = match &entry.content {
-            Ok(Some(document)) => (
-                "document",
-                json!({
-                    "encoding": format!("{:?}", document.encoding()).to_lowercase(),
-                    "octets": document.bytes().len(),
-                    "sha256": hex(&document.sha256),
-                }),
-            ),
+            Ok(Some(file)) => ("document", document(file)),
             Ok(None) => ("document", Value::Null),
             Err(trouble) => ("trouble", named(trouble)),
         };
@@ -294,6 +297,18 @@ fn as_json(reading: &CardReading, route: &CardRoute) -> Value {
     })
 }
 
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+fn document(file: &CardDocument) -> Value {
+    let encoding = format!("{:?}", file.encoding()).to_lowercase();
+    match CardBootstrap::of(file) {
+        Ok(found) => json!({
+            "encoding": encoding,
+            "generation": found.format.generation(),
+            "format": found.format.node_value(),
+            "octets": found.octets.len(),
+            "sha256": found.digest.to_hex(),
+        }),
+        Err(why) => {
+            json!({ "encoding": encoding, "octets": file.bytes().len(), "foreign": why.to_string() })
+        }
+    }
 }

@@ -106,6 +106,8 @@ fn decision_body(decision: &SwitchOnDecision) -> Value {
             "reader": one.reader.as_str(),
             "oid": one.oid.to_string(),
             "path": one.path.to_string(),
+            "generation": one.format.map(omadm_bootstrap::ProfileFormat::generation),
+            "format": one.format.map(omadm_bootstrap::ProfileFormat::node_value),
             "sha256": one.digest.map(|digest| digest.to_hex()),
             "outcome": one.outcome.to_string(),
         })

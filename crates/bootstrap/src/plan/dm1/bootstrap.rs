@@ -4,10 +4,9 @@ use omadm_mo::standard::dm_acc::BootstrapType;
 use omadm_mo::standard::{DmAcc1, MoRegistry, dm_acc1};
 use omadm_mo::{Acl, AclCommand, Miid, Moid, Node, NodeAddress, ServerUri, SrvId, TreeLayout};
 
-use super::revert::address;
 use super::{Dm1Delivery, Dm1Rules};
 use crate::dm1::{DeliveredAccount, DeliveredObject, Dm1Document, Dm1Security, Dm1Shadow};
-use crate::plan::bootstrap::storage;
+use crate::plan::bootstrap::{Part, storage};
 use crate::plan::{
     BootstrapPlan, CredentialCheck, Delivery, PlanStep, Planned, PropertiesChange, SkippedItem,
     SkippedReason, TreePlan, new_miid,
@@ -29,6 +28,18 @@ pub fn plan_bootstrap(
     rules: &Dm1Rules,
     delivery: &Dm1Delivery<'_>,
 ) -> Result<BootstrapPlan, Refusal> {
+    plan_part(view, registry, policy, rules, delivery, &Part::default())
+}
+
+/// Plans a part of a document.
+pub(in crate::plan) fn plan_part(
+    view: &dyn DeviceView,
+    registry: &MoRegistry,
+    policy: &BootstrapPolicy,
+    rules: &Dm1Rules,
+    delivery: &Dm1Delivery<'_>,
+    part: &Part,
+) -> Result<BootstrapPlan, Refusal> {
     check_policy(policy, delivery)?;
     let document = Dm1Document::read(delivery.document, rules.app_srv, rules.limits)
         .map_err(|fault| Cause::NotDm1Document.refusal().because(fault))?;
@@ -38,6 +49,7 @@ pub fn plan_bootstrap(
     let mut planner = Planner {
         view,
         delivery,
+        part,
         layout: TreeLayout::of(registry),
         format: document.format.profile(),
         hash: PayloadHash::of(delivery.document),
@@ -53,6 +65,9 @@ pub fn plan_bootstrap(
         let server = &one.account.server_id;
         if !seen.insert(server) {
             return Err(Cause::DuplicateSrvId.refusal().on(server));
+        }
+        if part.left_out.contains(server) {
+            continue;
         }
         match planner.verdict(one)? {
             Verdict::Apply => due.push(one),
@@ -105,8 +120,12 @@ pub fn plan_either(
     }
 }
 
-/// §5.7: the method is on, what came is proven, and whoever has to agree did.
+/// §5.7: the generation and the method are on, what came is proven, and whoever has to agree did.
 fn check_policy(policy: &BootstrapPolicy, delivery: &Dm1Delivery<'_>) -> Result<(), Refusal> {
+    if !policy.dm1 {
+        let off = Cause::MethodDisabled.refusal();
+        return Err(off.because("bootstraps of DM 1.x"));
+    }
     let rules = policy.method(delivery.method);
     if !rules.enabled {
         return Err(Cause::MethodDisabled.refusal().because(delivery.method));
@@ -158,6 +177,7 @@ type Placed = BTreeMap<String, String>;
 struct Planner<'a> {
     view: &'a dyn DeviceView,
     delivery: &'a Dm1Delivery<'a>,
+    part: &'a Part,
     layout: TreeLayout,
     format: ProfileFormat,
     hash: PayloadHash,
@@ -192,8 +212,14 @@ impl Planner<'_> {
         if old.dm1.is_replay(self.hash) && self.delivery.security.is_mac() {
             return Err(Cause::Replayed.refusal().on(server));
         }
-        let live = self.view.kind(&address(old)).map_err(storage)?.is_some();
-        if live && old.provenance.payload_hash == self.hash && !self.delivery.reapply {
+        let live = self.view.kind(&old.address()).map_err(storage)?.is_some();
+        let of_this_card = || {
+            let card = self.part.card.as_ref();
+            let before = card.and_then(|_| old.last_of_a_card());
+            before.is_some_and(|before| before.digest == self.hash)
+        };
+        let same = old.provenance.payload_hash == self.hash || of_this_card();
+        if live && same && !self.delivery.reapply {
             return Ok(Verdict::InForce);
         }
         let made_by = old.dm1.security.unwrap_or(Dm1Security::None);
@@ -301,6 +327,7 @@ impl Planner<'_> {
         if let Some(old) = old {
             account.inherit(old);
         }
+        account.cards.extend(self.part.card.clone());
         account
     }
 

@@ -1,6 +1,6 @@
+use omadm_mo::standard::DmAcc1;
 use omadm_mo::standard::dm_acc::names;
-use omadm_mo::standard::{DmAcc1, dm_acc1};
-use omadm_mo::{Node, NodeAddress, SrvId, TreeError, Value};
+use omadm_mo::{Node, SrvId, TreeError, Value};
 
 use crate::plan::{PlanStep, TreePlan};
 use crate::{Account, BootstrapKind, CompletionState, DeviceView, EventId, OwedCompletion, Utc};
@@ -16,7 +16,7 @@ pub fn former_account(
     let Some(shadow) = &account.dm1.shadow else {
         return Ok(None);
     };
-    let node = view.subtree(&address(account))?;
+    let node = view.subtree(&account.address())?;
     Ok(node.and_then(|node| DmAcc1::from_node(&shadow.put_into(&node)).ok()))
 }
 
@@ -53,7 +53,7 @@ pub fn plan_revert(
     let Some(shadow) = account.dm1.shadow.take() else {
         return Ok(None);
     };
-    let root = address(&account);
+    let root = account.address();
     let node = view.subtree(&root)?.unwrap_or_else(Node::empty);
     let mut node = shadow.put_into(&node);
     account.provenance.kind = BootstrapKind::Re;
@@ -80,8 +80,4 @@ pub fn plan_revert(
     plan.steps.push(PlanStep::Replace { at: root, node });
     plan.accounts.push(account);
     Ok(Some(plan))
-}
-
-pub(super) fn address(account: &Account) -> NodeAddress {
-    NodeAddress::root(dm_acc1::moid(), account.miid.clone())
 }

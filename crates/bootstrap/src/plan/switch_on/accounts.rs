@@ -3,17 +3,18 @@ use std::collections::BTreeSet;
 use omadm_mo::{SrvId, TreeError};
 
 use super::check::{Check, add};
+use super::content::format_of;
 use super::removal::{
     end_shadows, plan_objects_removal, plan_removal, plan_way_back, removed_uris,
 };
 use super::verdict::{Verdict, verdict};
 use super::{AccountFate, AccountFinding, SwitchOnDecision, storage};
-use crate::plan::TreePlan;
-use crate::plan::bootstrap::{Part, servers_of};
+use crate::plan::bootstrap::Part;
 use crate::plan::planned_device::PlannedDevice;
+use crate::plan::{BootstrapPlan, TreePlan};
 use crate::{
     Account, BootstrapFailureCause as Cause, BootstrapMethod, BootstrapSource, CardBrought,
-    CardOrigin, DeviceView as _, DeviceWrite as _, Refusal,
+    CardOrigin, DeviceView as _, DeviceWrite as _, ProfileFormat, Refusal,
 };
 
 /// What the image brings back: the plan upon the device, the servers that are owed a completion for it, and the device with the plan.
@@ -26,15 +27,21 @@ impl<'a> Check<'a> {
         device: &mut PlannedDevice<'a>,
         decision: &mut SwitchOnDecision,
     ) -> Result<(), Refusal> {
-        let (looks, on_cards) = (self.looks(), self.on_cards());
+        let looks = self.looks();
+        let on_cards = [false, true].map(|dm1| self.on_cards(dm1));
         let mut going: Vec<Account> = Vec::new();
         for mut account in self.view.accounts().map_err(storage)? {
             let Some(origin) = account.card_origin() else {
                 continue;
             };
-            let verdict = verdict(&origin, self.switch_on.occasion, &looks);
+            let is_dm1 = account.is_dm1();
+            let mut verdict = verdict(&origin, self.switch_on.occasion, &looks);
+            // Where policy turns a generation off, its accounts are not judged (D1).
+            if is_dm1 && self.documents.dm1.is_none() {
+                verdict = Verdict::Kept;
+            }
             let fate = match verdict {
-                _ if on_cards.contains(&account.srv_id) => AccountFate::OnCard,
+                _ if on_cards[usize::from(is_dm1)].contains(&account.srv_id) => AccountFate::OnCard,
                 Verdict::Kept => AccountFate::Kept,
                 Verdict::Unverified => AccountFate::Unverified,
                 Verdict::Gone => {
@@ -118,7 +125,8 @@ impl<'a> Check<'a> {
             .because("the factory image does not have it any more");
         let image = self.switch_on.factory_image.ok_or_else(|| missing.clone());
         let in_image = image.and_then(|image| {
-            servers_of(image, self.switch_on.limits, self.registry).map(|found| (image, found))
+            let found = self.documents.servers(image, format_of(image));
+            found.map(|found| (image, found))
         });
         let (mut lost, why) = match in_image {
             Ok((image, in_image)) => {
@@ -160,11 +168,17 @@ impl<'a> Check<'a> {
     ) -> Result<BroughtBack<'a>, Refusal> {
         let mut device = device.clone();
         let mut whole = TreePlan::at(self.view.version());
+        let dm1 = format_of(image) != ProfileFormat::Dm2;
         if accounts.is_empty() {
             return Ok((whole, Vec::new(), device));
         }
         for account in accounts {
-            let way = plan_way_back(&device, account, going).map_err(storage)?;
+            let way = if account.is_dm1() == dm1 {
+                plan_way_back(&device, account, going)
+            } else {
+                plan_removal(&device, account, going)
+            };
+            let way = way.map_err(storage)?;
             device.apply(&way).map_err(storage)?;
             add(&mut whole, way);
         }
@@ -175,7 +189,9 @@ impl<'a> Check<'a> {
         };
         let (method, source) = (BootstrapMethod::Factory, BootstrapSource::FactoryImage);
         let delivery = self.delivery(image, method, source, usize::MAX);
-        let mut planned = self.plan_part(&device, &delivery, &part)?;
+        let BootstrapPlan::Apply(mut planned) = self.plan_part(&device, &delivery, &part)? else {
+            return Ok((whole, Vec::new(), device));
+        };
         end_shadows(&mut planned.plan, accounts);
         device.apply(&planned.plan).map_err(storage)?;
         add(&mut whole, planned.plan);

@@ -1,30 +1,29 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use omadm_card::CardTrouble;
-use omadm_card::reading::{
-    CardDocument, CardEntry, CardIdentity, CardOutcome, CardReading, DocumentEncoding,
-};
+use omadm_card::reading::{CardEntry, CardIdentity, CardOutcome, CardReading};
 use omadm_mo::standard::MoRegistry;
-use omadm_mo::standard::dm_acc;
-use omadm_mo::{NodeAddress, SrvId, TreeError, TreeView as _};
+use omadm_mo::{SrvId, TreeError, TreeView as _};
 
+use super::content::{Content, Reading};
 use super::verdict::{Doubt, Look};
 use super::{
     EntryFinding, EntryOutcome, ReaderFinding, ReaderState, SwitchOn, SwitchOnDecision, storage,
 };
-use crate::plan::bootstrap::{Part, Planned, plan_part, servers_of};
+use crate::plan::bootstrap::{Part, Planned, plan_part};
+use crate::plan::dm1::{self, Dm1Delivery};
 use crate::plan::planned_device::PlannedDevice;
-use crate::plan::{CredentialCheck, Delivery, TreePlan};
+use crate::plan::{BootstrapPlan, CredentialCheck, Delivery, TreePlan};
 use crate::{
-    Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, CardBrought, CardOrigin,
-    ChannelSecurity, DeviceView, DeviceWrite as _, EventId, Fault, PayloadHash, Refusal,
+    Account, BootstrapMethod, BootstrapPolicy, BootstrapSource, CardBootstrap, CardBrought,
+    CardOrigin, ChannelSecurity, DeviceView, DeviceWrite as _, EventId, Fault, PayloadHash,
+    ProfileFormat, Refusal,
 };
 
 /// One check: what the entries are, and what the device is.
 pub(super) struct Check<'a> {
     pub(super) view: &'a dyn DeviceView,
-    pub(super) registry: &'a MoRegistry,
+    pub(super) documents: Reading<'a>,
     policy: &'a BootstrapPolicy,
     credentials: &'a dyn CredentialCheck,
     pub(super) switch_on: &'a SwitchOn<'a>,
@@ -44,14 +43,6 @@ struct Entry<'a> {
     content: Content<'a>,
 }
 
-enum Content<'a> {
-    Nothing,
-    OtherGeneration,
-    Unreadable(CardTrouble),
-    Invalid(Refusal),
-    Document(&'a CardDocument, Vec<SrvId>),
-}
-
 impl<'a> Check<'a> {
     pub(super) fn new(
         view: &'a dyn DeviceView,
@@ -60,22 +51,11 @@ impl<'a> Check<'a> {
         credentials: &'a dyn CredentialCheck,
         switch_on: &'a SwitchOn<'a>,
     ) -> Self {
-        let content = |entry: &'a CardEntry| match &entry.content {
-            Err(trouble) => Content::Unreadable(*trouble),
-            Ok(None) => Content::Nothing,
-            Ok(Some(document)) if document.encoding() != DocumentEncoding::Json => {
-                Content::OtherGeneration
-            }
-            Ok(Some(document)) => {
-                let digest = PayloadHash::of_sha256(document.sha256);
-                let mut refused = switch_on.refused.iter();
-                let refused = refused.find(|(other, _)| *other == digest);
-                match servers_of(document.bytes(), switch_on.limits, registry) {
-                    _ if let Some((_, refusal)) = refused => Content::Invalid(refusal.clone()),
-                    Ok(servers) => Content::Document(document, servers),
-                    Err(refusal) => Content::Invalid(refusal),
-                }
-            }
+        let documents = Reading {
+            registry,
+            limits: switch_on.limits,
+            dm1: policy.dm1.then_some(switch_on.dm1),
+            refused: switch_on.refused,
         };
         let mut entries = Vec::new();
         for reading in switch_on.readings {
@@ -83,13 +63,13 @@ impl<'a> Check<'a> {
                 entries.extend(found.iter().map(|entry| Entry {
                     reading,
                     entry,
-                    content: content(entry),
+                    content: documents.content(entry),
                 }));
             }
         }
         Self {
             view,
-            registry,
+            documents,
             policy,
             credentials,
             switch_on,
@@ -116,18 +96,22 @@ impl<'a> Check<'a> {
         self.judge_accounts(&mut device, &mut decision)?;
         self.judge_objects(&mut device, &mut decision.plan)
             .map_err(storage)?;
+        decision.plan.time = self.switch_on.at;
+        let dm2 = self.dm2_servers(&device).map_err(storage)?;
         let mut claimed: BTreeSet<SrvId> = BTreeSet::new();
         for (n, entry) in self.entries.iter().enumerate() {
             let first = decision.plan.steps.len();
             let outcome = match &entry.content {
                 Content::Nothing => EntryOutcome::Nothing,
+                Content::Foreign => EntryOutcome::Foreign,
                 Content::OtherGeneration => EntryOutcome::OtherGeneration,
                 Content::Unreadable(trouble) => EntryOutcome::Unreadable(*trouble),
                 Content::Invalid(refusal) => EntryOutcome::Refused(refusal.clone()),
                 Content::Document(document, servers) => {
-                    let left_out = claimed.clone();
-                    claimed.extend(servers.iter().cloned());
-                    match self.apply_entry(n, document, left_out, &mut device) {
+                    let before = claimed.clone();
+                    let first = |id: &&SrvId| !is_dm1(document) || !dm2.contains(*id);
+                    claimed.extend(servers.iter().filter(first).cloned());
+                    match self.apply_entry(entry, n, (&before, &dm2), &mut device) {
                         Ok((outcome, None)) => outcome,
                         Ok((outcome, Some(planned))) => {
                             decision.servers.extend(planned.servers);
@@ -146,32 +130,60 @@ impl<'a> Check<'a> {
             let steps = first..decision.plan.steps.len();
             decision.entries.push(entry.finding(outcome, steps));
         }
+        // One of DM 1.x takes the place of none of DM 2.0: that one went before, with all that was kept for it.
+        let before = self.view.accounts().map_err(storage)?;
+        let after = device.accounts().map_err(storage)?;
+        for old in before.into_iter().filter(|one| !one.is_dm1()) {
+            let is_again = |one: &Account| one.is_dm1() && one.srv_id == old.srv_id;
+            if after.iter().any(is_again) {
+                decision.plan.removed_accounts.push(old.srv_id);
+            }
+        }
         device
             .add_accounts_to(&mut decision.plan)
             .map_err(storage)?;
         Ok(Tried::Decided(Box::new(decision)))
     }
 
-    /// Applies a document to `device`; none where there is nothing to apply.
+    /// Servers beside whose accounts none of DM 1.x is applied: a card has one of DM 2.0 for them, or the device (`dm1x.md` M23).
+    fn dm2_servers(&self, device: &PlannedDevice<'_>) -> Result<BTreeSet<SrvId>, TreeError> {
+        let accounts = device.accounts()?.into_iter();
+        let dm2 = accounts.filter(|one| !one.is_dm1());
+        let mut all = self.on_cards(false);
+        all.extend(dm2.map(|one| one.srv_id));
+        Ok(all)
+    }
+
+    /// Applies a document to `device`; none where there is nothing to apply. Of servers that entries before it have, and of those that DM 2.0 has where it is of
+    /// DM 1.x, nothing is.
     fn apply_entry(
         &self,
+        found: &Entry<'_>,
         n: usize,
-        document: &CardDocument,
-        left_out: BTreeSet<SrvId>,
+        (claimed, dm2): (&BTreeSet<SrvId>, &BTreeSet<SrvId>),
         device: &mut PlannedDevice<'_>,
     ) -> Result<(EntryOutcome, Option<Planned>), Refusal> {
-        let Some(Entry {
+        let Entry {
             reading,
             entry,
-            content: Content::Document(_, all),
-        }) = self.entries.get(n)
+            content: Content::Document(document, all),
+        } = found
         else {
             return Ok((EntryOutcome::Nothing, None));
         };
+        let mut left_out = claimed.clone();
         let mut servers = all.clone();
-        servers.retain(|id| !left_out.contains(id));
+        servers.retain(|id| !claimed.contains(id));
         if servers.is_empty() && !all.is_empty() {
             return Ok((EntryOutcome::Overruled(all.clone()), None));
+        }
+        if is_dm1(document) {
+            left_out.extend(dm2.iter().cloned());
+            let beside = servers.clone();
+            servers.retain(|id| !dm2.contains(id));
+            if servers.is_empty() && !beside.is_empty() {
+                return Ok((EntryOutcome::BesideDm2(beside), None));
+            }
         }
         let card = reading.identity.as_ref().map(CardIdentity::to_string);
         let origin = CardOrigin {
@@ -179,25 +191,27 @@ impl<'a> Check<'a> {
             card: card.unwrap_or_default(),
             oid: entry.oid.to_string(),
             path: entry.path.to_string(),
-            digest: PayloadHash::of_sha256(document.sha256),
+            digest: document.digest,
             at: self.switch_on.at,
             brought: CardBrought::Account,
             unverified: false,
         };
         if self
-            .is_unchanged(&servers, &origin, device)
+            .is_unchanged(&servers, document, &origin, device)
             .map_err(storage)?
         {
             Self::seen_again(&origin, device).map_err(storage)?;
             return Ok((EntryOutcome::Unchanged(servers), None));
         }
         let source = BootstrapSource::Card(origin.card.clone());
-        let delivery = self.delivery(document.bytes(), BootstrapMethod::Smartcard, source, n);
+        let delivery = self.delivery(document.octets, BootstrapMethod::Smartcard, source, n);
         let part = Part {
             left_out,
             card: Some(origin),
         };
-        let planned = self.plan_part(&*device, &delivery, &part)?;
+        let BootstrapPlan::Apply(planned) = self.plan_part(&*device, &delivery, &part)? else {
+            return Ok((EntryOutcome::Unchanged(servers), None));
+        };
         device.apply(&planned.plan).map_err(storage)?;
         Ok((
             EntryOutcome::Applied(planned.servers.clone()),
@@ -209,6 +223,7 @@ impl<'a> Check<'a> {
     fn is_unchanged(
         &self,
         servers: &[SrvId],
+        document: &CardBootstrap<'_>,
         origin: &CardOrigin,
         device: &PlannedDevice<'_>,
     ) -> Result<bool, TreeError> {
@@ -227,10 +242,10 @@ impl<'a> Check<'a> {
             let Some(account) = found.filter(|one| settled(one)) else {
                 return Ok(false);
             };
-            let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
             let brought = account.last_of_a_card();
-            if brought.is_none_or(|one| one.digest != origin.digest)
-                || device.kind(&root)?.is_none()
+            if account.is_dm1() != is_dm1(document)
+                || brought.is_none_or(|one| one.digest != origin.digest)
+                || device.kind(&account.address())?.is_none()
             {
                 return Ok(false);
             }
@@ -253,15 +268,17 @@ impl<'a> Check<'a> {
         view: &dyn DeviceView,
         delivery: &Delivery<'_>,
         part: &Part,
-    ) -> Result<Planned, Refusal> {
-        plan_part(
-            view,
-            self.registry,
-            self.policy,
-            self.credentials,
-            delivery,
-            part,
-        )
+    ) -> Result<BootstrapPlan, Refusal> {
+        let (registry, policy) = (self.documents.registry, self.policy);
+        let Some(dm1) = Dm1Delivery::of(delivery) else {
+            let planned = plan_part(view, registry, policy, self.credentials, delivery, part)?;
+            return Ok(BootstrapPlan::Apply(planned));
+        };
+        let dm1 = Dm1Delivery {
+            reapply: part.card.is_some() && self.switch_on.reapply,
+            ..dm1
+        };
+        dm1::plan_part(view, registry, policy, self.switch_on.dm1, &dm1, part)
     }
 
     /// A document of this device's own storage or card; `n` tells its event from those of the others.
@@ -286,13 +303,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The SrvIDs that valid documents on cards have, be they applied or refused by policy.
-    pub(super) fn on_cards(&self) -> BTreeSet<SrvId> {
+    /// The SrvIDs that valid documents on cards have, be they applied or refused by policy. By one of DM 1.x no account of DM 2.0 is on a card; one of DM 2.0
+    /// takes the place of either.
+    pub(super) fn on_cards(&self, dm1: bool) -> BTreeSet<SrvId> {
         let servers = self
             .entries
             .iter()
             .filter_map(|entry| match &entry.content {
-                Content::Document(_, servers) => Some(servers),
+                Content::Document(found, servers) if dm1 || !is_dm1(found) => Some(servers),
                 _ => None,
             });
         servers.flatten().cloned().collect()
@@ -354,17 +372,24 @@ impl<'a> Check<'a> {
 
 impl Entry<'_> {
     fn finding(&self, outcome: EntryOutcome, steps: Range<usize>) -> EntryFinding {
-        let document = self.entry.content.as_ref().ok().and_then(Option::as_ref);
+        let file = self.entry.content.as_ref().ok().and_then(Option::as_ref);
+        let document = file.and_then(|file| CardBootstrap::of(file).ok());
+        let raw = || file.map(|file| PayloadHash::of_sha256(file.sha256));
         EntryFinding {
             reader: self.reading.reader.clone(),
             card: self.reading.identity.clone(),
             oid: self.entry.oid.clone(),
             path: self.entry.path.clone(),
-            digest: document.map(|document| PayloadHash::of_sha256(document.sha256)),
+            format: document.map(|one| one.format),
+            digest: document.map(|one| one.digest).or_else(raw),
             steps,
             outcome,
         }
     }
+}
+
+fn is_dm1(document: &CardBootstrap<'_>) -> bool {
+    document.format != ProfileFormat::Dm2
 }
 
 /// Adds what a plan does to the tree; accounts are added once, at the end.
@@ -372,4 +397,5 @@ pub(super) fn add(whole: &mut TreePlan, plan: TreePlan) {
     whole.steps.extend(plan.steps);
     whole.rights.extend(plan.rights);
     whole.shadows.extend(plan.shadows);
+    whole.properties.extend(plan.properties);
 }

@@ -6,7 +6,7 @@ use omadm_card::{CardOid, CardPath, CardTrouble, LockReason};
 use omadm_mo::{SrvId, TreeVersion};
 
 use crate::plan::{SkippedItem, TreePlan};
-use crate::{PayloadHash, Refusal};
+use crate::{PayloadHash, ProfileFormat, Refusal};
 
 /// What the cards in the readers mean for the device: one plan, and what there is to say about it. Its `Display` is a report for people; it tells no content.
 #[derive(Clone, PartialEq, Debug)]
@@ -64,6 +64,8 @@ pub struct EntryFinding {
     pub oid: CardOid,
     /// Where its content lies.
     pub path: CardPath,
+    /// What the document is by its content; none where it is none of ours.
+    pub format: Option<ProfileFormat>,
     /// SHA-256 of the document; none where there is none.
     pub digest: Option<PayloadHash>,
     /// Its steps among those of the plan.
@@ -81,9 +83,13 @@ pub enum EntryOutcome {
     Unchanged(Vec<SrvId>),
     /// Entries before it have its servers.
     Overruled(Vec<SrvId>),
+    /// The servers have accounts of DM 2.0, on the device or on a card, beside which none of DM 1.x is applied (`dm1x.md` M23).
+    BesideDm2(Vec<SrvId>),
     /// There is no document.
     Nothing,
-    /// The document is of DM 1.x, which this device does not do.
+    /// The document is none of a DM Client's: WBXML of another kind, or client provisioning without DM Account.
+    Foreign,
+    /// The document is of DM 1.x, which policy turns off.
     OtherGeneration,
     /// It could not be read.
     Unreadable(CardTrouble),
@@ -160,7 +166,11 @@ impl fmt::Display for SwitchOnDecision {
             writeln!(f, "{reader}")?;
             let of_it = |entry: &&EntryFinding| entry.reader == reader.reader;
             for entry in self.entries.iter().filter(of_it) {
-                writeln!(f, "  {} {}: {}", entry.oid, entry.path, entry.outcome)?;
+                write!(f, "  {} {}", entry.oid, entry.path)?;
+                if let Some(format) = entry.format {
+                    write!(f, " ({format})")?;
+                }
+                writeln!(f, ": {}", entry.outcome)?;
             }
         }
         for account in &self.accounts {
@@ -201,9 +211,15 @@ impl fmt::Display for EntryOutcome {
             Self::Overruled(servers) => {
                 write!(f, "overruled: an entry before it has {}", List(servers))
             }
+            Self::BesideDm2(servers) => write!(
+                f,
+                "passed over: an account of DM 2.0 comes first, and there is one for {}",
+                List(servers)
+            ),
             Self::Nothing => f.write_str("nothing there"),
+            Self::Foreign => f.write_str("passed over: no DM Bootstrap"),
             Self::OtherGeneration => {
-                f.write_str("passed over: a document of DM 1.x, which this device does not do")
+                f.write_str("passed over: a document of DM 1.x, which policy turns off")
             }
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
             Self::Refused(why) => write!(f, "refused: {why}"),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod check;
+mod content;
 mod decision;
 mod removal;
 mod verdict;
@@ -17,6 +18,7 @@ pub use decision::{
 
 use super::CredentialCheck;
 use super::bootstrap::storage;
+use super::dm1::Dm1Rules;
 use crate::{BootstrapPolicy, DeviceView, PayloadHash, Refusal, Utc};
 use check::{Check, Tried};
 
@@ -39,8 +41,10 @@ pub struct SwitchOn<'a> {
     pub at: Option<Utc>,
     /// 16 fresh random octets: the EventIds are made of them.
     pub entropy: [u8; 16],
-    /// Bounds of each document.
+    /// Bounds of each document of DM 2.0.
     pub limits: JsonLimits,
+    /// How documents of DM 1.x are taken.
+    pub dm1: &'a Dm1Rules,
     /// The factory image's document, where there is one: an account that a card took the place of comes back from it. Needed where an account of the device
     /// has a [`crate::FactoryBeneath`].
     pub factory_image: Option<&'a [u8]>,

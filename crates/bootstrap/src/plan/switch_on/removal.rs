@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 
-use omadm_mo::standard::dm_acc;
 use omadm_mo::{ClientUri, NodeAddress, SrvId, TreeError};
 
 use crate::plan::{PlanStep, ShadowChange, TreePlan};
@@ -17,7 +16,7 @@ pub(super) fn plan_removal(
     let all: Vec<_> = brought(account).chain(beneath).collect();
     plan.steps = instances(view, all.into_iter(), going)?;
     plan.steps.push(PlanStep::Remove {
-        at: NodeAddress::root(dm_acc::moid(), account.miid.clone()),
+        at: account.address(),
     });
     plan.removed_accounts.push(account.srv_id.clone());
     Ok(plan)
@@ -54,6 +53,11 @@ pub(super) fn end_shadows(plan: &mut TreePlan, accounts: &[Account]) {
         shadow: None,
     };
     plan.shadows.extend(accounts.iter().map(none));
+    for planned in &mut plan.accounts {
+        if accounts.iter().any(|one| one.srv_id == planned.srv_id) {
+            planned.dm1.shadow = None;
+        }
+    }
 }
 
 /// Plans that objects go which a card's entry without account brought (D57).
@@ -85,24 +89,28 @@ fn brought(account: &Account) -> impl Iterator<Item = &ProvidedInstance> {
     account.provided.iter().chain(objects.flatten())
 }
 
-/// Those that stand and that no server has rights on but those that go.
+/// Those that stand and that no server has rights on, nor is named in the ACL of, but those that go.
 fn instances<'a>(
     view: &dyn DeviceView,
     provided: impl Iterator<Item = &'a ProvidedInstance>,
     going: &BTreeSet<SrvId>,
 ) -> Result<Vec<PlanStep>, TreeError> {
+    let mut staying = view.accounts()?;
+    staying.retain(|one| !going.contains(&one.srv_id));
     let mut steps: Vec<PlanStep> = Vec::new();
     for one in provided {
         let access = view.access(&one.moid, &one.miid)?;
         let mut others = access.entries().iter();
+        let at = NodeAddress::root(one.moid.clone(), one.miid.clone());
+        let acl = view.properties(&at)?.acl;
+        let mut stays = staying.iter();
         if others.any(|entry| !entry.rights.is_none() && !going.contains(&entry.srv_id))
+            || stays.any(|one| acl.as_ref().is_some_and(|acl| acl.names(&one.srv_id)))
             || !view.instances(&one.moid)?.contains(&one.miid)
         {
             continue;
         }
-        let step = PlanStep::Remove {
-            at: NodeAddress::root(one.moid.clone(), one.miid.clone()),
-        };
+        let step = PlanStep::Remove { at };
         if !steps.contains(&step) {
             steps.push(step);
         }
