@@ -335,3 +335,112 @@ fn m08_too_much_endless_and_broken_chunks_are_bounded() {
         assert_eq!((results.len(), &*results[0].uri), (1, "./B"));
     }
 }
+
+/// A chunk: text, the size that is announced, and whether there is more.
+type Piece = (&'static str, Option<u64>, bool);
+
+/// A generic alert of which this is a chunk.
+fn piece(say: Say, text: &str, size: Option<u64>, more: bool) -> Say {
+    let mut say = say.generic("org.example.log", text);
+    if let Some(Command::Alert(alert)) = say.message.commands.last_mut() {
+        alert.correlator = Some("c1".into());
+        alert.items[0].meta.size = size;
+        alert.items[0].more_data = more;
+    }
+    say.message.r#final = !more;
+    say
+}
+
+fn told(bed: &Bed) -> Vec<String> {
+    let told = bed.events.iter().filter_map(|event| match event {
+        Dm1Event::Alert(alert) => {
+            assert_eq!(alert.correlator.as_deref(), Some("c1"));
+            Some(alert.data.as_ref()?.text()?.to_owned())
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+/// What a device has to say in these messages behind its first one, of which each may be a chunk; codes and alerts of each answer.
+fn pieces(bed: &mut Bed, parts: &[Piece]) -> Vec<(Vec<u16>, Vec<u16>)> {
+    let first = Say::package1("A5", 1).md5("client boot", &nonce("client package nonce"));
+    let mut answer = bed.say(&first.open(), None);
+    let token = answer.token();
+    let mut all = Vec::new();
+    for ((text, size, more), msg_id) in parts.iter().zip(2..) {
+        let say = Say::new("A5", msg_id).header(&answer, 212, None);
+        answer = bed.say(&piece(say, text, *size, *more), Some(&token));
+        all.push((answer.codes(), answer.alerts()));
+    }
+    all
+}
+
+#[test]
+fn m08_an_alert_in_chunks_is_kept_once_it_is_whole_or_its_fault_is_told() {
+    for encoding in ENCODINGS {
+        let mut bed = Bed::new(encoding);
+        let parts = [
+            ("eins, ", Some(16), true),
+            ("zwei, ", None, true),
+            ("drei", None, false),
+        ];
+        let said = pieces(&mut bed, &parts);
+        let [one, two, three] = said.as_slice() else {
+            panic!("{said:?}");
+        };
+        assert_eq!((&one.0, &one.1), (&vec![213], &vec![1222]));
+        assert_eq!((&two.0, &two.1), (&vec![213], &vec![1222]));
+        assert_eq!(three.0, [200]);
+        assert_eq!(told(&bed), ["eins, zwei, drei"]);
+
+        let rows: [(&[Piece], u16); 5] = [
+            (&[("x", None, true)], 411),
+            (&[("x", Some(2 << 20), true)], 413),
+            (&[("eins", Some(3), true)], 424),
+            (&[("eins", Some(9), true), ("zwei", None, false)], 424),
+            (&[("eins", Some(5), true), ("zwei", None, false)], 424),
+        ];
+        for (parts, code) in rows {
+            let mut bed = Bed::new(encoding);
+            let said = pieces(&mut bed, parts);
+            assert_eq!(said.last().unwrap().0, [code], "{parts:?}");
+            assert!(told(&bed).is_empty());
+        }
+    }
+}
+
+#[test]
+fn m08_an_alert_broken_off_by_another_or_by_the_packages_end_is_not_kept_and_1225_says_so() {
+    for encoding in ENCODINGS {
+        let mut bed = Bed::new(encoding);
+        let mut answer = {
+            let first = Say::package1("A5", 1).md5("client boot", &nonce("client package nonce"));
+            bed.say(&first.open(), None)
+        };
+        let token = answer.token();
+        let say = Say::new("A5", 2).header(&answer, 212, None);
+        answer = bed.say(&piece(say, "eins", Some(9), true), Some(&token));
+        let mut other = piece(
+            Say::new("A5", 3).header(&answer, 212, None),
+            "whole",
+            None,
+            false,
+        );
+        if let Some(Command::Alert(alert)) = other.message.commands.last_mut() {
+            alert.items[0].source.as_mut().unwrap().uri = "./Other".into();
+        }
+        answer = bed.say(&other, Some(&token));
+        assert_eq!(answer.codes(), [200]);
+        assert!(answer.alerts().contains(&1225));
+        assert_eq!(told(&bed), ["whole"]);
+
+        let mut bed = Bed::new(encoding);
+        let first = Say::package1("A5", 1).md5("client boot", &nonce("client package nonce"));
+        let mut say = piece(first, "eins", Some(9), true);
+        say.message.r#final = true;
+        let answer = bed.say(&say, None);
+        assert!(answer.alerts().contains(&1225));
+        assert!(told(&bed).is_empty() && bed.state.unwrap().ended);
+    }
+}

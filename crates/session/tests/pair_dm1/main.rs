@@ -32,3 +32,4 @@ mod bed;
 mod faults;
 mod rows;
 mod sessions;
+mod sizes;

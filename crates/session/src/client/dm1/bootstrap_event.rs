@@ -18,11 +18,13 @@ pub(super) fn first_message(opening: &Dm1Opening, event: Option<Alert>) -> Vec<O
     all.extend(event.map(|event| Outgoing {
         command: Command::Alert(event),
         about: About::Event,
+        piece: None,
     }));
     let alerts = opening.alerts.iter().cloned().enumerate();
     all.extend(alerts.map(|(index, alert)| Outgoing {
         command: Command::Alert(alert),
         about: About::Alert(index),
+        piece: None,
     }));
     let dev_info = opening.dev_info.to_node();
     let leaves = dev_info.leaves().into_iter().map(|(path, value)| Item {

@@ -44,7 +44,7 @@ impl Talk {
         if self.server.demands_mac() && mac != Some(true) {
             return self.finish(view, Dm1Outcome::ServerNotProven);
         }
-        let message = match self.read(&response.body) {
+        let mut message = match self.read(&response.body) {
             Ok(message) => message,
             Err((header, fault)) => {
                 let outcome = Dm1Outcome::Fault(fault);
@@ -56,6 +56,8 @@ impl Talk {
                 };
             }
         };
+        // Without Final, as it has to be, but not the beginning of a package.
+        message.r#final |= sent.goes_on() && message.commands.iter().all(is_next_message);
         let header = &message.header;
         if !self.is_session(&header.session_id) {
             return self.finish(view, Dm1Outcome::Fault(Dm1Fault::Session));
@@ -260,6 +262,15 @@ pub(super) fn answer(header: &Status, command: &Command, code: StatusCode) -> Co
 
 pub(super) fn is_abort(command: &Command) -> bool {
     matches!(command, Command::Alert(alert) if alert.code == Some(AlertCode::SESSION_ABORT))
+}
+
+/// Whether a command may stand in the answer to a part of our package: a status, or the request for the rest (§1.5/4).
+fn is_next_message(command: &Command) -> bool {
+    match command {
+        Command::Status(_) => true,
+        Command::Alert(alert) => alert.code == Some(AlertCode::NEXT_MESSAGE),
+        _ => false,
+    }
 }
 
 /// §1.1: with the status that it gets.

@@ -76,12 +76,21 @@ pub(super) struct Sent {
     /// What it holds of the outbox.
     pub(super) content: Vec<Outgoing>,
     repeated: bool,
+    /// The server's package is complete, so that ours may be: where this message is not its end, there is more to say.
+    may_end: bool,
     /// The session is over whatever comes back.
     pub(super) leaves: Option<Dm1Outcome>,
 }
 
 /// What our messages have at least room for, whatever the server says it takes. Local limit.
 const LEAST_MESSAGE: u64 = 512;
+
+impl Sent {
+    /// Whether the rest of our package waits to be asked for (§1.5/4).
+    pub(super) const fn goes_on(&self) -> bool {
+        self.may_end && !self.message.r#final
+    }
+}
 
 impl Dm1ClientSession {
     /// Begins a session: the first effects report it and send its first message.
@@ -321,6 +330,7 @@ impl Talk {
             last: last.map(|code| Command::Alert(plain(code))),
             encoding: self.encoding,
             limit: self.limit(),
+            max_obj_size: self.max_obj_size,
             may_end,
         };
         let Packed {
@@ -328,6 +338,7 @@ impl Talk {
             body,
             sent,
             refs,
+            untold,
         } = match self.outbox.pack(frame) {
             Ok(packed) => packed,
             Err(Unpacked::TooSmall) => {
@@ -339,6 +350,11 @@ impl Talk {
                 return self.finish(view, Dm1Outcome::Lost(Cause::Tree(failed)));
             }
         };
+        for index in untold {
+            // It never takes more: nothing is gained by telling it again.
+            let status = StatusCode::TOO_LARGE;
+            self.report(Dm1SessionEvent::AlertAnswered { index, status });
+        }
         for (cmd_id, about) in refs {
             if about != About::Nothing {
                 self.refs.insert((self.msg_id, cmd_id), about);
@@ -351,6 +367,7 @@ impl Talk {
             request,
             content: sent,
             repeated: false,
+            may_end,
             leaves,
         }));
     }

@@ -12,6 +12,7 @@ mod incoming;
 mod large_object;
 mod live;
 mod machine;
+mod object_out;
 mod opening;
 mod outbox;
 mod run;

@@ -2,18 +2,20 @@
 
 use std::collections::VecDeque;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::markup::MarkupFault;
 use omadm_dm1::syncml::{
-    CmdId, Command, Data, Encoding, Item, Location, Message, Meta, Results, Status, SyncHdr,
+    CmdId, Command, Encoding, Location, Message, Meta, NodeCommand, Status, SyncHdr,
 };
+
+use super::object_out::ObjectOut;
 
 /// A command of ours that waits for its message; its `CmdID` is given there.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     pub(super) command: Command,
     pub(super) about: About,
+    /// Octets of an object that it is a chunk of.
+    pub(super) piece: Option<usize>,
 }
 
 /// What the server's status to a command of ours settles.
@@ -25,8 +27,8 @@ pub(super) enum About {
     Event,
     /// An alert that the session was opened with.
     Alert(usize),
-    /// A chunk of an object.
-    Chunk,
+    /// A chunk of an object that is not its last; of an alert that the session was opened with.
+    Chunk(Option<usize>),
 }
 
 /// What waits, in order.
@@ -34,6 +36,10 @@ pub(super) enum About {
 pub(super) struct Outbox {
     waiting: VecDeque<Outgoing>,
     object: Option<ObjectOut>,
+    /// How many of those that wait come before the object.
+    ahead: usize,
+    /// The object whose last chunk the last message held.
+    ended: Option<ObjectOut>,
 }
 
 /// What surrounds the commands of a message.
@@ -46,6 +52,8 @@ pub(super) struct Frame {
     pub(super) encoding: Encoding,
     /// Octets that the server takes.
     pub(super) limit: usize,
+    /// Octets that it takes as an object, where it has said so.
+    pub(super) max_obj_size: Option<u64>,
     /// Whether `Final` may be said once nothing waits any more.
     pub(super) may_end: bool,
 }
@@ -58,6 +66,8 @@ pub(super) struct Packed {
     pub(super) sent: Vec<Outgoing>,
     /// The `CmdID` of what the server's statuses settle.
     pub(super) refs: Vec<(CmdId, About)>,
+    /// Alerts that the server cannot be told, since it takes no object of their size.
+    pub(super) untold: Vec<usize>,
 }
 
 /// Why no message can be made.
@@ -67,14 +77,6 @@ pub(super) enum Unpacked {
     TooSmall,
     /// A text that has no place in the serialization.
     Markup(MarkupFault),
-}
-
-/// An object that is sent in chunks.
-#[derive(Debug)]
-struct ObjectOut {
-    results: Results,
-    data: Data,
-    at: usize,
 }
 
 /// Octets left for numbers that grow while a message is filled, and for changes of code page.
@@ -87,6 +89,7 @@ impl Outgoing {
         Self {
             command,
             about: About::Nothing,
+            piece: None,
         }
     }
 }
@@ -106,11 +109,22 @@ impl Outbox {
         self.waiting.push_back(outgoing);
     }
 
-    /// Puts back what a message held that was not taken, before all else.
+    /// Puts back what a message held that was not taken, before all else. A chunk is cut anew.
     pub(super) fn put_back(&mut self, sent: Vec<Outgoing>) {
+        let ahead = sent.iter().take_while(|one| one.piece.is_none()).count();
+        let mut again = false;
         for outgoing in sent.into_iter().rev() {
-            self.waiting.push_front(outgoing);
+            let Some(octets) = outgoing.piece else {
+                self.waiting.push_front(outgoing);
+                continue;
+            };
+            self.object = self.object.take().or_else(|| self.ended.take());
+            if let Some(object) = &mut self.object {
+                object.back(octets);
+                again = true;
+            }
         }
+        self.ahead = if again { ahead } else { 0 };
     }
 
     /// The server does not want the rest of the object.
@@ -126,6 +140,7 @@ impl Outbox {
             last,
             encoding,
             limit,
+            max_obj_size,
             may_end,
         } = frame;
         let mut around: Vec<Command> = first.clone().map(Command::Status).into_iter().collect();
@@ -138,22 +153,20 @@ impl Outbox {
         let base = message.encode(encoding)?.len() + SLACK;
         let mut room = limit.checked_sub(base).ok_or(Unpacked::TooSmall)?;
         let whole = room;
-        let mut sent = Vec::new();
+        let mut sent: Vec<Outgoing> = Vec::new();
+        let mut untold = Vec::new();
+        self.ended = None;
         loop {
-            let again = matches!(self.waiting.front(), Some(next) if next.about == About::Chunk);
-            if let Some(object) = self.object.as_mut().filter(|_| !again) {
+            if let Some(object) = self.object.as_mut().filter(|_| self.ahead == 0) {
                 let Some((chunk, ends)) = object.next(encoding, room)? else {
                     break;
                 };
-                room = room.saturating_sub(size(&chunk, encoding)?);
-                sent.push(Outgoing {
-                    command: chunk,
-                    about: About::Chunk,
-                });
+                room = room.saturating_sub(size(&chunk.command, encoding)?);
+                sent.push(chunk);
                 if !ends {
                     break;
                 }
-                self.object = None;
+                self.ended = self.object.take();
                 continue;
             }
             let Some(next) = self.waiting.pop_front() else {
@@ -163,25 +176,43 @@ impl Outbox {
             if octets <= room {
                 room -= octets;
                 sent.push(next);
+                self.ahead = self.ahead.saturating_sub(1);
                 continue;
             }
+            // One object in a message, and nothing of it before what was ahead of another.
+            let is_free = self.object.is_none() && self.ended.is_none();
+            let begins = is_free && (room >= ROOM_TO_BEGIN || sent.is_empty());
+            if octets <= whole || !begins {
+                self.waiting.push_front(next);
+                break;
+            }
             match next {
+                // No node of its own is larger: each goes by itself.
                 Outgoing {
-                    command: Command::Results(results),
+                    command: Command::Replace(replace),
+                    about,
                     ..
-                } if octets > whole => {
-                    if room < ROOM_TO_BEGIN && !sent.is_empty() {
-                        self.waiting
-                            .push_front(Outgoing::of(Command::Results(results)));
-                        break;
+                } if replace.items.len() > 1 => {
+                    for item in replace.items.into_iter().rev() {
+                        let command = Command::Replace(NodeCommand {
+                            items: vec![item],
+                            meta: replace.meta.clone(),
+                            cmd_id: None,
+                        });
+                        self.waiting.push_front(Outgoing {
+                            command,
+                            about,
+                            piece: None,
+                        });
                     }
-                    self.object = ObjectOut::begin(results, encoding);
                 }
-                // The host keeps it; this server cannot be told.
-                Outgoing {
-                    about: About::Alert(_),
-                    ..
-                } if octets > whole => {}
+                next if can_be_cut(&next.command) => {
+                    let about = next.about;
+                    self.object = ObjectOut::begin(next, encoding, max_obj_size);
+                    if let (None, About::Alert(index)) = (&self.object, about) {
+                        untold.push(index);
+                    }
+                }
                 next => {
                     self.waiting.push_front(next);
                     break;
@@ -210,112 +241,23 @@ impl Outbox {
             body,
             sent,
             refs,
+            untold,
         })
     }
 }
 
-impl ObjectOut {
-    /// None for results of several items: such are not cut.
-    fn begin(mut results: Results, encoding: Encoding) -> Option<Self> {
-        let [item] = results.items.as_mut_slice() else {
-            return None;
-        };
-        let mut data = item.data.take()?;
-        if encoding == Encoding::Xml && !is_xml_text(&data) {
-            // Base64 counts and is cut as the text that it is (M08).
-            data = Data::Text(STANDARD.encode(data.octets()));
-            item.meta.format = Some("b64".into());
-        }
-        Some(Self {
-            results,
-            data,
-            at: 0,
-        })
+/// Whether a command that fits into no message may go in chunks, or not at all; any other has to fit.
+const fn can_be_cut(command: &Command) -> bool {
+    match command {
+        Command::Results(_) => true,
+        Command::Alert(alert) => alert.items.len() == 1,
+        Command::Replace(replace) => replace.items.len() == 1,
+        _ => false,
     }
-
-    /// The next chunk, as large as fits, and whether it is the last one; none where nothing does.
-    fn next(
-        &mut self,
-        encoding: Encoding,
-        room: usize,
-    ) -> Result<Option<(Command, bool)>, MarkupFault> {
-        let left = self.data.octets().len() - self.at;
-        let around = size(&self.chunk(0).0, encoding)?;
-        let Some(inner) = room.checked_sub(around).filter(|inner| *inner > 0) else {
-            return Ok(None);
-        };
-        let mut octets = left.min(inner);
-        loop {
-            let (chunk, taken) = self.chunk(octets);
-            if taken == 0 && left > 0 {
-                return Ok(None);
-            }
-            let needed = size(&chunk, encoding)?;
-            if needed <= room {
-                self.at += taken;
-                return Ok(Some((chunk, taken == left)));
-            }
-            // As escaping makes it longer, so it has to be shorter.
-            let fitting = taken * inner / (needed - around).max(1);
-            octets = fitting.min(taken - 1);
-        }
-    }
-
-    /// At most so many octets, never a part of a character.
-    fn chunk(&self, octets: usize) -> (Command, usize) {
-        let rest = &self.data.octets()[self.at..];
-        let (data, taken) = match &self.data {
-            Data::Text(text) => {
-                let mut end = (self.at + octets).min(text.len());
-                while !text.is_char_boundary(end) {
-                    end -= 1;
-                }
-                (Data::from(&text[self.at..end]), end - self.at)
-            }
-            Data::Octets(_) => {
-                let octets = octets.min(rest.len());
-                (Data::Octets(rest[..octets].to_vec()), octets)
-            }
-        };
-        let mut results = self.results.clone();
-        for item in &mut results.items {
-            item.meta.size = (self.at == 0).then_some(self.data.octets().len() as u64);
-            item.more_data = taken < rest.len();
-            item.data = Some(data.clone());
-        }
-        (Command::Results(results), taken)
-    }
-}
-
-/// Whether results can be told: in a message that has this much room, or in chunks where both ends know them (M07).
-pub(super) fn tellable(
-    results: &Results,
-    encoding: Encoding,
-    room: usize,
-    max_obj_size: Option<u64>,
-) -> bool {
-    let whole = size(&Command::Results(results.clone()), encoding);
-    if whole.is_ok_and(|whole| whole <= room) {
-        return true;
-    }
-    let [
-        Item {
-            data: Some(data), ..
-        },
-    ] = results.items.as_slice()
-    else {
-        return false;
-    };
-    let octets = if encoding == Encoding::Xml && !is_xml_text(data) {
-        data.octets().len().div_ceil(3) * 4
-    } else {
-        data.octets().len()
-    };
-    max_obj_size.is_none_or(|max| octets as u64 <= max)
 }
 
 /// Octets that a command adds to a message.
-fn size(command: &Command, encoding: Encoding) -> Result<usize, MarkupFault> {
+pub(super) fn size(command: &Command, encoding: Encoding) -> Result<usize, MarkupFault> {
     let mut message = Message {
         header: empty_header(),
         commands: vec![command.clone()],
@@ -340,14 +282,6 @@ fn empty_header() -> SyncHdr {
         cred: None,
         meta: Meta::default(),
     }
-}
-
-/// Whether the text can stand in XML as it is.
-fn is_xml_text(data: &Data) -> bool {
-    data.text().is_some_and(|text| {
-        text.bytes()
-            .all(|octet| octet >= b' ' || matches!(octet, b'\t' | b'\n' | b'\r'))
-    })
 }
 
 fn number_of(position: usize) -> CmdId {

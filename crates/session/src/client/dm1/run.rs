@@ -22,7 +22,8 @@ use super::incoming::{answer, is_abort};
 use super::large_object::{ObjectIn, Taken};
 use super::live::live_instances;
 use super::machine::{State, Talk};
-use super::outbox::{About, Outgoing, tellable};
+use super::object_out::tellable;
+use super::outbox::{About, Outgoing};
 use super::settlement::Settlement;
 use super::user_alert::{UserAlert, UserAnswer};
 use super::workspace::Workspace;
@@ -184,17 +185,21 @@ impl Talk {
                     self.refs.insert(key, about);
                 }
             }
-            About::Alert(index) => {
-                let later = matches!(code.0, 401 | 407 | 408 | 417 | 500..);
-                if !later {
-                    self.report(Dm1SessionEvent::AlertAnswered {
-                        index,
-                        status: code,
-                    });
+            About::Alert(index) => self.alert_answered(index, code),
+            About::Chunk(_) if code.is_success() => {}
+            About::Chunk(alert) => {
+                self.outbox.drop_object();
+                if let Some(index) = alert {
+                    self.alert_answered(index, code);
                 }
             }
-            About::Chunk if !code.is_success() => self.outbox.drop_object(),
-            About::Chunk => {}
+        }
+    }
+
+    /// A status of one of the alerts that the session was opened with: for good, unless it says that the alert may be taken later.
+    fn alert_answered(&mut self, index: usize, status: StatusCode) {
+        if !matches!(status.0, 401 | 407 | 408 | 417 | 500..) {
+            self.report(Dm1SessionEvent::AlertAnswered { index, status });
         }
     }
 

@@ -1,7 +1,7 @@
 use omadm_bootstrap::plan::TreePlan;
 use omadm_bootstrap::{BootstrapKind, BootstrapMethod, EventId, Utc};
 use omadm_dm1::markup::MarkupLimits;
-use omadm_dm1::syncml::{Encoding, Message};
+use omadm_dm1::syncml::{Alert, Encoding, Message};
 use omadm_mo::standard::{DevDetail, DevInfo1};
 use omadm_mo::{DevId, ExecOutcome, SrvId, TreeError, TreeVersion, TreeView as _, UriLimits};
 
@@ -30,6 +30,10 @@ pub struct Dm1Pair {
     pub rewrite: Option<fn(&mut Message)>,
     /// With which credentials the next sessions are tried.
     pub set: Dm1Set,
+    /// Generic alerts that the client's next sessions take along.
+    pub alerts: Vec<Alert>,
+    /// What the client takes of the server.
+    pub limits: Dm1Limits,
     /// What the client told, in order.
     pub told: Vec<Dm1SessionEvent>,
     seed: Seed,
@@ -61,6 +65,8 @@ impl Dm1Pair {
             faults: FaultPlan::none(),
             rewrite: None,
             set: Dm1Set::Current,
+            alerts: Vec::new(),
+            limits: Dm1Limits::default(),
             told: Vec::new(),
             seed: Seed::new(0),
             requests: 0,
@@ -176,11 +182,11 @@ impl Dm1Pair {
                 hw_v: text("A"),
                 lrg_obj: true,
             },
-            alerts: Vec::new(),
+            alerts: self.alerts.clone(),
             event_type: None,
             user: false,
             live: Default::default(),
-            limits: Dm1Limits::default(),
+            limits: self.limits,
             entropy,
         };
         Dm1ClientSession::start(opening, device.layout.clone(), &device.tree)

@@ -11,6 +11,7 @@ mod device_model;
 mod facts;
 mod generations;
 mod identified;
+mod object_in;
 mod opening;
 mod own_proof;
 mod proof;

@@ -265,6 +265,7 @@ impl<'a> Opening<'a> {
             server: Default::default(),
             sent: Vec::new(),
             chunk_in: None,
+            object_in: None,
             was_final: true,
             chunk_out: None,
             rotation: Default::default(),

@@ -236,10 +236,13 @@ impl Turn<'_> {
             .chunk_in
             .as_ref()
             .map_or(0, |chunk| chunk.data.len());
+        let object = self.state.object_in.as_ref();
+        let object = object.map_or(0, |object| object.data.len());
         results
             .map(|item| item.data.len() + item.uri.len() as u64)
             .sum::<u64>()
             + chunk
+            + object
     }
 
     /// Beyond it the session is aborted.
@@ -258,9 +261,6 @@ impl Turn<'_> {
             let Some(place) = item.source.as_ref().or(item.target.as_ref()) else {
                 return StatusCode::INCOMPLETE;
             };
-            if item.more_data {
-                return StatusCode::NOT_SUPPORTED;
-            }
             let path = place.uri.strip_prefix("./").unwrap_or(&place.uri);
             let Some(leaf) = path.strip_prefix("DevInfo/") else {
                 return StatusCode::NOT_ALLOWED;
@@ -286,7 +286,7 @@ impl ChunkIn {
 
 impl StoredData {
     /// Appends a chunk: text stays text for as long as all of it is.
-    fn push(&mut self, chunk: &Data) {
+    pub(super) fn push(&mut self, chunk: &Data) {
         match (&mut *self, chunk) {
             (Self::Text(text), Data::Text(more)) => text.push_str(more),
             (Self::Base64(before), Data::Text(more)) if before.is_empty() => {

@@ -6,6 +6,7 @@ use omadm_mo::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::AppAuthNames;
+use super::object_in::ObjectIn;
 use super::step::ResultItem;
 
 /// A running session of DM 1.x as the store keeps it: everything a node needs to answer the next message. Only a proven session has one (M12).
@@ -65,8 +66,11 @@ pub struct Dm1SessionState {
     pub(super) server: ServerProof,
     /// Commands whose status or results are due.
     pub(super) sent: Vec<SentCommand1>,
-    /// An object of the client's that comes in chunks.
+    /// Results of the client's that come in chunks.
     pub(super) chunk_in: Option<ChunkIn>,
+    /// A command of the client's whose object comes in chunks.
+    #[serde(default)]
+    pub(super) object_in: Option<ObjectIn>,
     /// Our package ended with our last message.
     pub(super) was_final: bool,
     /// An object of ours that goes in chunks.

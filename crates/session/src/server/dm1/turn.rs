@@ -216,8 +216,13 @@ impl<'a> Turn<'a> {
             Command::Status(status) => return self.status(status),
             Command::Results(results) => self.results(results),
             _ if command.cmd_id().is_none() => Some(StatusCode::BAD_REQUEST),
-            Command::Alert(alert) => Some(self.alert(alert)),
-            Command::Replace(replace) => Some(self.dev_info(replace)),
+            Command::Alert(alert) if alert.items.is_empty() => Some(self.alert(alert)),
+            Command::Alert(_) | Command::Replace(_) => Some(match self.whole(command) {
+                Err(code) => code,
+                Ok(Command::Alert(alert)) => self.alert(&alert),
+                Ok(Command::Replace(replace)) => self.dev_info(&replace),
+                Ok(_) => StatusCode::COMMAND_FAILED,
+            }),
             Command::Add(_)
             | Command::Copy(_)
             | Command::Delete(_)
@@ -240,6 +245,7 @@ impl<'a> Turn<'a> {
     fn package_ended(&mut self) {
         self.state.messages = 0;
         self.state.chunk_in = None;
+        self.broken_off();
         self.rotation_ended();
         let open = self.state.open_commands_sent();
         self.state.chunk_out = self
@@ -263,6 +269,7 @@ impl<'a> Turn<'a> {
             self.outcome(&sent, outcome);
         }
         self.state.chunk_in = None;
+        self.state.object_in = None;
         self.state.chunk_out = None;
     }
 
