@@ -10,12 +10,13 @@ mod cards;
 
 use std::time::Duration;
 
-use cards::{DOCUMENT, documents, read, uicc};
+use cards::{DOCUMENT, documents, read, trouble, uicc};
 use omadm_card::test_card::TestCard;
 use omadm_card::{
-    CardOutcome, CardReading, CardSettings, CardTransport, CardTrouble, ReaderName, StatusWord,
-    TransportError, read_card,
+    CardOutcome, CardPin, CardReading, CardSettings, CardTransport, CardTrouble, ReaderName,
+    StatusWord, TransportError, read_card,
 };
+use omadm_mo::Secret;
 
 /// A card whose answers somebody spoils: from a command on, or the first times.
 struct Spoilt<F> {
@@ -162,6 +163,37 @@ fn a_reset_by_somebody_else_begins_the_reading_again_three_times_at_most() {
             ));
         }
     }
+}
+
+/// Tries of the PIN while the card answers each of them so; `None` resets it instead.
+fn tries(answer: Option<u16>) -> u32 {
+    let mut tried = 0;
+    let mut card = Spoilt {
+        card: uicc().guarded("1234", 3).card(),
+        spoil: |command: &[u8]| {
+            let hit = command.get(1) == Some(&0x20) && command.len() > 5;
+            tried += u32::from(hit);
+            hit.then_some(answer.ok_or(TransportError::Reset))
+        },
+        pauses: 0,
+        resets: 0,
+    };
+    let settings = CardSettings {
+        pin: Some(CardPin::new(Secret::new(b"1234".to_vec())).unwrap()),
+        ..CardSettings::default()
+    };
+    let reading = read_card(&ReaderName::new("r"), &mut card, &settings);
+    // The entry is there, and could not be read.
+    let _known = trouble(&reading);
+    tried
+}
+
+#[test]
+fn a_pin_is_tried_once_however_the_card_answers() {
+    for answer in [0x6C08, 0x6F00, 0x6581, 0x9300, 0x63C2, 0x6108] {
+        assert_eq!(tries(Some(answer)), 1, "{answer:04X}");
+    }
+    assert_eq!(tries(None), 1);
 }
 
 #[test]

@@ -86,8 +86,7 @@ impl Dialogue<'_, '_> {
         of_records: bool,
         refusals: &mut Refusals,
     ) -> Result<Option<Application>, TransportError> {
-        // A local PIN belongs to one application.
-        self.pins.retain(|reference, _| reference & 0x80 == 0);
+        self.application = candidate.aid.clone().unwrap_or_default();
         let mut application = Application {
             candidate: candidate.clone(),
             by_aid: false,

@@ -66,6 +66,11 @@ impl<'t> Link<'t> {
         Ok(answer)
     }
 
+    /// Sends a command that has no answer but a status word and must not be repeated, whatever the card says: one that costs a try.
+    pub(crate) fn exchange_once(&mut self, command: &Command) -> Result<Answer, TransportError> {
+        self.step(command)
+    }
+
     /// Opens a logical channel and stays on it; on the basic one where the card has no others (§4, step 4).
     pub(crate) fn open_channel(&mut self) -> Result<(), TransportError> {
         if self.class == CardClass::Sim || self.channel != 0 {

@@ -8,8 +8,6 @@ mod lock;
 mod pin;
 mod select;
 
-use std::collections::BTreeMap;
-
 pub use link::CardClass;
 pub use lock::{SimLock, SimLockError};
 pub use pin::{CardPin, CardPinError};
@@ -22,6 +20,7 @@ pub(crate) use select::Selected;
 
 use application::content;
 use link::Link;
+use pin::Pins;
 use select::Way;
 
 use crate::apdu::{Answer, Command};
@@ -69,8 +68,10 @@ enum Found<T> {
 pub(crate) struct Dialogue<'t, 's> {
     link: Link<'t>,
     settings: &'s CardSettings,
-    /// What verifying each PIN gave: each is tried once in a reading (§5).
-    pins: BTreeMap<u8, Result<(), CardTrouble>>,
+    /// What verifying each PIN gave: each is tried once (§5).
+    pins: Pins,
+    /// AID of the application that is selected, whose local PINs are its own; empty where it has none.
+    application: Vec<u8>,
     /// Index of the P2 of SELECT that the card understands.
     what_to_return: usize,
     has_iccid: bool,
@@ -106,6 +107,7 @@ pub fn read_card_by_route(
     settings: &CardSettings,
 ) -> (CardReading, CardRoute) {
     let mut resets = 0;
+    let mut pins = Pins::default();
     loop {
         let mut route = CardRoute::default();
         let mut reading = CardReading {
@@ -113,10 +115,12 @@ pub fn read_card_by_route(
             identity: None,
             outcome: CardOutcome::NoBootstrap,
         };
-        let error = match look(transport, settings, &mut reading, &mut route) {
+        let error = match look(transport, settings, &mut reading, &mut route, &mut pins) {
             Ok(()) => return (reading, route),
             Err(error) => error,
         };
+        // The card has forgotten what was verified; what was refused is not tried again.
+        pins.retain(|_, done| done.is_err());
         reading.outcome = CardOutcome::Undetermined(match error {
             TransportError::Trouble(trouble) => trouble,
             TransportError::Reset if resets == MOST_RESETS => CardTrouble::CardReset,
@@ -139,30 +143,13 @@ fn look(
     settings: &CardSettings,
     reading: &mut CardReading,
     route: &mut CardRoute,
+    pins: &mut Pins,
 ) -> Result<(), TransportError> {
     let mut dialogue = Dialogue::open(transport, settings)?;
-    route.class = Some(dialogue.link.class);
-    let iccid = dialogue.iccid()?;
-    dialogue.has_iccid = iccid.is_some();
-    reading.identity = iccid.clone().map(CardIdentity::Iccid);
-    let found = dialogue.all(iccid.as_deref(), route);
-    // The channel is given back whatever was found on it, as long as there is a card.
-    if found.is_ok() {
-        dialogue.link.close_channel()?;
-    }
-    reading.outcome = match found? {
-        Found::Value(all) => {
-            reading.identity = reading.identity.take().or(all.identity);
-            if all.entries.is_empty() {
-                CardOutcome::NoBootstrap
-            } else {
-                CardOutcome::Read(all.entries)
-            }
-        }
-        Found::Rejected(reason) => CardOutcome::Rejected(reason),
-        Found::Trouble(trouble) => CardOutcome::Undetermined(trouble),
-    };
-    Ok(())
+    dialogue.pins = std::mem::take(pins);
+    let looked = dialogue.look(reading, route);
+    *pins = dialogue.pins;
+    looked
 }
 
 impl<'t, 's> Dialogue<'t, 's> {
@@ -174,7 +161,8 @@ impl<'t, 's> Dialogue<'t, 's> {
         Ok(Self {
             link: Link::open(transport)?,
             settings,
-            pins: BTreeMap::new(),
+            pins: Pins::default(),
+            application: Vec::new(),
             what_to_return: 0,
             has_iccid: false,
         })
@@ -200,6 +188,35 @@ impl Dialogue<'_, '_> {
     /// Gives back the channel that was opened.
     pub(crate) fn close(mut self) -> Result<(), TransportError> {
         self.link.close_channel()
+    }
+
+    fn look(
+        &mut self,
+        reading: &mut CardReading,
+        route: &mut CardRoute,
+    ) -> Result<(), TransportError> {
+        route.class = Some(self.link.class);
+        let iccid = self.iccid()?;
+        self.has_iccid = iccid.is_some();
+        reading.identity = iccid.clone().map(CardIdentity::Iccid);
+        let found = self.all(iccid.as_deref(), route);
+        // The channel is given back whatever was found on it, as long as there is a card.
+        if found.is_ok() {
+            self.link.close_channel()?;
+        }
+        reading.outcome = match found? {
+            Found::Value(all) => {
+                reading.identity = reading.identity.take().or(all.identity);
+                if all.entries.is_empty() {
+                    CardOutcome::NoBootstrap
+                } else {
+                    CardOutcome::Read(all.entries)
+                }
+            }
+            Found::Rejected(reason) => CardOutcome::Rejected(reason),
+            Found::Trouble(trouble) => CardOutcome::Undetermined(trouble),
+        };
+        Ok(())
     }
 
     fn all(

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use omadm_mo::Secret;
 use zeroize::Zeroizing;
 
@@ -48,8 +50,14 @@ impl CardPin {
     }
 }
 
+/// What verifying a PIN gave, by the application whose own it is, none for those of the whole card, and its reference.
+pub(super) type Pins = BTreeMap<(Vec<u8>, u8), Result<(), CardTrouble>>;
+
+/// References of PINs that belong to one application.
+const LOCAL: u8 = 0x80;
+
 impl Dialogue<'_, '_> {
-    /// Verifies the PIN that guards the selected file, once for each reading and reference. The file has to be selected again.
+    /// Verifies the PIN that guards the selected file, once for each reference, however often the card is reset. The file has to be selected again.
     pub(crate) fn unlock(
         &mut self,
         file: &FileInfo,
@@ -62,19 +70,29 @@ impl Dialogue<'_, '_> {
                 .or_else(|| holder_pin(directory))
                 .unwrap_or(PIN1),
         };
-        if let Some(known) = self.pins.get(&reference) {
+        let owner = if reference & LOCAL == 0 {
+            Vec::new()
+        } else {
+            self.application.clone()
+        };
+        let pin = (owner, reference);
+        if let Some(known) = self.pins.get(&pin) {
             return Ok(*known);
         }
-        let done = self.verify_pin(reference)?;
-        self.pins.insert(reference, done);
+        let done = self.verify_pin(&pin)?;
+        self.pins.insert(pin, done);
         Ok(done)
     }
 
-    fn verify_pin(&mut self, reference: u8) -> Result<Result<(), CardTrouble>, TransportError> {
-        let Some(pin) = &self.settings.pin else {
+    fn verify_pin(
+        &mut self,
+        pin: &(Vec<u8>, u8),
+    ) -> Result<Result<(), CardTrouble>, TransportError> {
+        let reference = pin.1;
+        let Some(digits) = &self.settings.pin else {
             return Ok(Err(CardTrouble::PinMissing));
         };
-        let block = pin.block();
+        let block = digits.block();
         let tries = match self.tries(reference)? {
             Ok(Some(tries)) => tries,
             // Not needed any more, or switched off.
@@ -87,9 +105,10 @@ impl Dialogue<'_, '_> {
         if tries < FEWEST_TRIES {
             return Ok(Err(CardTrouble::PinTriesLow(PinTries(tries))));
         }
-        let answer = self
-            .link
-            .exchange(&Command::new(VERIFY, 0, reference).data(&*block))?;
+        // A card that is reset before it has answered may have counted.
+        self.pins.insert(pin.clone(), Err(CardTrouble::CardReset));
+        let verify = Command::new(VERIFY, 0, reference).data(&*block);
+        let answer = self.link.exchange_once(&verify)?;
         Ok(match answer.status {
             0x9000 => Ok(()),
             0x63C0 => Err(CardTrouble::PinBlocked),
