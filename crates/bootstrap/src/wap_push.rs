@@ -78,7 +78,7 @@ impl PushedBootstrap {
         }
     }
 
-    /// The bootstrap that a push carries; `None` where it carries something else. XML over the air is none (§5.7).
+    /// The bootstrap that a push carries; `None` where it carries something else. A DM message in XML is none (§5.7).
     #[must_use]
     pub fn of_push(push: &Push) -> Option<Self> {
         Some(Self {
@@ -89,23 +89,15 @@ impl PushedBootstrap {
     }
 }
 
-/// The profile that a media type of a push carries in WBXML.
+/// The profile that a media type of a push carries.
 #[must_use]
 pub fn profile_of(media: &MediaName) -> Option<BootstrapProfileKind> {
-    match media {
-        MediaName::Code(well_known::CONNECTIVITY_WBXML) => Some(BootstrapProfileKind::Cp),
-        MediaName::Code(well_known::SYNCML_DM_WBXML) => Some(BootstrapProfileKind::Dm),
-        MediaName::Code(_) => None,
-        MediaName::Text(text) => {
-            let is = |name: &str| text.as_str().eq_ignore_ascii_case(name);
-            if is("application/vnd.wap.connectivity-wbxml") {
-                Some(BootstrapProfileKind::Cp)
-            } else if is("application/vnd.syncml.dm+wbxml") {
-                Some(BootstrapProfileKind::Dm)
-            } else {
-                None
-            }
+    match media.code()? {
+        well_known::CONNECTIVITY_WBXML | well_known::CONNECTIVITY_XML => {
+            Some(BootstrapProfileKind::Cp)
         }
+        well_known::SYNCML_DM_WBXML => Some(BootstrapProfileKind::Dm),
+        _ => None,
     }
 }
 

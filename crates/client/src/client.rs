@@ -166,6 +166,14 @@ impl Client {
         self.engine.notified(octets.to_vec(), "host").await
     }
 
+    /// The same of a Package 0 of DM 1.x, the body of its push (`dm1x.md` §7).
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails; the Package 0 then did not come.
+    pub async fn triggered(&self, octets: &[u8]) -> Result<Notified, TreeError> {
+        self.engine.triggered(octets.to_vec(), "host").await
+    }
+
     /// The accounts, in the order in which they came.
     ///
     /// # Errors

@@ -33,7 +33,9 @@ use crate::engine::{
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::SmppListener;
 use crate::observer::{ClientObserver, Unobserved};
-use crate::policy::{CardReaderName, ClientPolicy, ListenAddresses, NetworkPolicy, ReportTimes};
+use crate::policy::{
+    CardReaderName, ClientPolicy, Dm1Policy, ListenAddresses, NetworkPolicy, ReportTimes,
+};
 use crate::reader::{CardReaders, NoPcsc, ReaderList};
 use crate::session_info::{SessionInfoObject, TellBearer};
 use crate::store::{StoreOpenError, TreeStore};
@@ -55,7 +57,7 @@ pub struct ClientBuilder {
     report_type: bool,
     browser: Option<Browser>,
     ask_user: Option<AskUser>,
-    dm1_encoding: Encoding,
+    dm1: Dm1Policy,
     bearer: TellBearer,
     limits: JsonLimits,
     download_octets: u64,
@@ -210,7 +212,14 @@ impl ClientBuilder {
     /// In what sessions of DM 1.x begin; WBXML by default. A server that refuses it gets the other, then and later (M09).
     #[must_use]
     pub const fn dm1_encoding(mut self, encoding: Encoding) -> Self {
-        self.dm1_encoding = encoding;
+        self.dm1.encoding = encoding;
+        self
+    }
+
+    /// What holds for servers of DM 1.x beyond what holds for every one.
+    #[must_use]
+    pub fn dm1(mut self, policy: Dm1Policy) -> Self {
+        self.dm1 = policy;
         self
     }
 
@@ -447,7 +456,6 @@ impl ClientBuilder {
             report_type: self.report_type,
             browser: self.browser,
             ask_user: self.ask_user,
-            dm1_encoding: self.dm1_encoding,
             limits: self.limits,
             identity: self.identity.map(Arc::new),
             bootstrap_code: self.bootstrap_code,
@@ -456,6 +464,7 @@ impl ClientBuilder {
             absent_digest: self.absent_digest,
             reports: self.reports,
             session_timeout: self.session_timeout,
+            dm1: self.dm1,
         };
         let readers = ReaderList::new(&self.readers, &self.card_settings)?;
         let named = (!readers.is_empty()).then(|| Arc::new(readers) as _);
@@ -503,7 +512,7 @@ impl Client {
             report_type: true,
             browser: None,
             ask_user: None,
-            dm1_encoding: Encoding::Wbxml,
+            dm1: Dm1Policy::default(),
             bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
             download_octets: ClientPolicy::DOWNLOAD_OCTETS,

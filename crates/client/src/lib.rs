@@ -27,9 +27,9 @@ pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, Bootstrapped, CardCheck, ConsentRequest, FactoryImage, FactoryReset,
-    FetchAnswer, FetchAttempt, IgnoredNotification, LastRefusal, MissingMo, NoBootstrap, Notified,
-    SessionReport, SwitchedOn, UserRequest,
+    AcceptedNotification, AcceptedTrigger, Bootstrapped, CardCheck, ConsentRequest, FactoryImage,
+    FactoryReset, FetchAnswer, FetchAttempt, IgnoredNotification, IgnoredTrigger, LastRefusal,
+    MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn, TriggerNonce, UserRequest,
 };
 pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

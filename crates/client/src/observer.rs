@@ -7,7 +7,7 @@ use omadm_mo::{ServerUri, SrvId};
 use omadm_session::client::dm1::Dm1SessionEvent;
 use omadm_session::client::{Cause, SessionEvent};
 
-use crate::engine::{AcceptedNotification, IgnoredNotification};
+use crate::engine::{AcceptedNotification, AcceptedTrigger, IgnoredNotification};
 
 /// Watches a DM Client: the demo's timeline, the daemon's log, an embedder's own hook. Called in the order in which things happen.
 pub trait ClientObserver: Send + Sync {
@@ -120,6 +120,13 @@ pub enum ClientEvent {
         carrier: &'static str,
         /// What it says.
         notification: AcceptedNotification,
+    },
+    /// A Package 0 of DM 1.x was accepted; a session is owed to it, durably.
+    Triggered {
+        /// How it came: `sms`, `udp`, `https`, or `host` where the embedding program handed it over.
+        carrier: &'static str,
+        /// What it says.
+        trigger: AcceptedTrigger,
     },
     /// A Notification has no effect; ten of these are told in a minute.
     NotificationIgnored {

@@ -212,10 +212,10 @@ async fn m09_sessions_begin_in_the_encoding_of_the_policy_and_a_415_changes_it_f
     let server = Dm1Server::start().await;
     let device = Device::fresh();
     let policy = ClientPolicy::read("[dm1]\nencoding = \"xml\"\n", device.folder()).unwrap();
-    assert_eq!(policy.dm1_encoding, Encoding::Xml);
+    assert_eq!(policy.dm1.encoding, Encoding::Xml);
     let client = || {
         let builder = device.builder(&server.peer);
-        builder.dm1_encoding(policy.dm1_encoding).build().unwrap()
+        builder.dm1_encoding(policy.dm1.encoding).build().unwrap()
     };
     server.bootstrap(&client()).await;
     let media = |asked: &support::peer::Asked| asked.header("Content-Type").map(str::to_owned);

@@ -47,7 +47,7 @@ impl ClientBuilder {
         if let Some(command) = &policy.user_alerts {
             self.ask_user = Some(user_of(command.clone()));
         }
-        self.dm1_encoding = policy.dm1_encoding;
+        self.dm1 = policy.dm1.clone();
         self.allow_http_basic = policy.allow_http_basic;
         if let Some(login) = &policy.http_login {
             self.http_login = Some((login.user.clone(), login.read()?));

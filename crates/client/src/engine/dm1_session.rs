@@ -9,6 +9,7 @@ use omadm_bootstrap::{DeviceView as _, ProfileFormat, Utc};
 use omadm_dm1::credential::MacHeader;
 use omadm_dm1::syncml::{Alert, AlertCode, Data, Encoding, Item, Location, Meta};
 use omadm_dm2::AlertData;
+use omadm_dm2::package0::ServerId;
 use omadm_mo::json::Json;
 use omadm_mo::standard::{DevDetail, DevInfo1};
 use omadm_mo::{ClientUri, SrvId, TreeError, TreeLayout};
@@ -25,6 +26,7 @@ use super::{Engine, SessionReport, entropy};
 use crate::https::Call;
 use crate::observer::ClientEvent;
 use crate::store::ExecReport;
+use crate::store::OwedNotification;
 
 /// Alerts of one session.
 const ALERTS: usize = 64;
@@ -64,11 +66,17 @@ impl Engine {
                 .filter_map(|(text, correlator)| Some((read_alert(text, &config)?, correlator)))
                 .map(|(alert, correlator)| generic(&alert, correlator, &layout))
                 .collect();
+            let notified = host
+                .store
+                .owed_notification(&ServerId::Account(id.clone()))?;
+            let session = notified.as_ref().and_then(|one| one.notification_id);
             let opening = Dm1Opening {
                 server: id,
-                reason: Dm1Reason::Client,
+                reason: session.map_or(Dm1Reason::Client, |session| Dm1Reason::Triggered {
+                    session,
+                }),
                 set: Dm1Set::Current,
-                encoding: config.dm1_encoding,
+                encoding: config.dm1.encoding,
                 dev_info: DevInfo1::of(&config.dev_info),
                 dev_detail: DevDetail::of(&config.dev_info),
                 alerts,
@@ -83,6 +91,7 @@ impl Engine {
                 answered: 0,
                 last: queued.last().map(|alert| alert.number),
                 results,
+                notified,
             };
             let session = Dm1ClientSession::start(opening, layout, &view);
             Ok(Some((
@@ -93,6 +102,7 @@ impl Engine {
             )))
         });
         let Some((mut session, target, event_id, mut waiting)) = opened.await? else {
+            self.forget_notification(server).await?;
             self.forget_executions(server).await?;
             return Ok(report(server, Outcome::NoAccount, false));
         };
@@ -152,6 +162,14 @@ impl Engine {
         };
         let outcome = told(outcome);
         self.note_address(server, &outcome).await?;
+        if let Some(notified) = waiting.notified.take() {
+            let id = ServerId::Account(server.clone());
+            if outcome == Outcome::Ended {
+                self.settle_notification(id, notified.number, None).await?;
+            } else {
+                self.notification_failed(id, notified, retry_after).await?;
+            }
+        }
         self.settle_alerts(server, waiting, &outcome).await?;
         let [jitter] = entropy().unwrap_or([128]);
         let (id, now) = (server.clone(), self.now());
@@ -237,6 +255,8 @@ struct Waiting {
     /// Number of the last one of the queue.
     last: Option<u64>,
     results: ExecAlerts,
+    /// The Package 0 that it answers.
+    notified: Option<OwedNotification>,
 }
 
 fn report(server: &SrvId, outcome: Outcome, still_owed: bool) -> SessionReport {

@@ -28,6 +28,7 @@ mod reports;
 mod repository;
 mod session;
 mod switch_on;
+mod trigger;
 mod user_alert;
 
 use std::io;
@@ -36,7 +37,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, Utc};
-use omadm_dm1::syncml::Encoding;
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::DevInfo;
@@ -47,7 +47,7 @@ use omadm_tls::DeviceKey;
 use crate::download::Downloads;
 use crate::https::{Credential, Https, Trust};
 use crate::observer::{ClientEvent, ClientObserver};
-use crate::policy::ReportTimes;
+use crate::policy::{Dm1Policy, ReportTimes};
 
 pub use bootstrap::Bootstrapped;
 pub use cards::CardCheck;
@@ -62,6 +62,7 @@ pub use reports::MissingMo;
 pub use session::SessionReport;
 pub(crate) use session::forbidden_fact;
 pub use switch_on::SwitchedOn;
+pub use trigger::{AcceptedTrigger, IgnoredTrigger, TriggerNonce};
 pub use user_alert::UserRequest;
 
 pub(crate) use alert_room::AlertRoom;
@@ -109,8 +110,7 @@ pub(crate) struct EngineConfig {
     pub(crate) session_timeout: Duration,
     /// Who shows what DM 1.x servers show and ask; 406 without.
     pub(crate) ask_user: Option<AskUser>,
-    /// In what sessions of DM 1.x begin.
-    pub(crate) dm1_encoding: Encoding,
+    pub(crate) dm1: Dm1Policy,
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.

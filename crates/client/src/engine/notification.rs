@@ -1,7 +1,7 @@
 //! Package#0 on the client: judged, remembered together with what is owed to it, then answered by a session or a bootstrap (`dm20.md` §11.5, D86).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use omadm_bootstrap::{DeviceView as _, Utc};
@@ -15,7 +15,7 @@ use omadm_session::client::SessionReason;
 
 use super::account_source::account_sources;
 use super::host::Shared;
-use super::{Engine, EngineConfig};
+use super::{AcceptedTrigger, Engine, EngineConfig, IgnoredTrigger};
 use crate::observer::ClientEvent;
 use crate::store::OwedNotification;
 
@@ -24,6 +24,8 @@ use crate::store::OwedNotification;
 pub enum Notified {
     /// It counts: a session, or a bootstrap, is owed to it, durably.
     Accepted(AcceptedNotification),
+    /// It is one of DM 1.x and counts: a session is owed to it, durably.
+    Triggered(AcceptedTrigger),
     /// It has no effect.
     Ignored(IgnoredNotification),
 }
@@ -55,6 +57,9 @@ pub enum IgnoredNotification {
     /// It does not count.
     #[error(transparent)]
     Judged(#[from] Ignored),
+    /// One of DM 1.x that does not count.
+    #[error(transparent)]
+    Trigger(#[from] IgnoredTrigger),
 }
 
 /// POSIX milliseconds before which no clock can be right, so that nobody has set this one: the year 2010.
@@ -72,13 +77,46 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// What the engine keeps of Notifications between two of them.
 #[derive(Default)]
 pub(crate) struct NotificationDesk {
-    /// Held while one is judged and remembered; when each server's last unproven one was accepted.
-    unproven: Arc<Mutex<BTreeMap<ServerId, Utc>>>,
+    one_at_a_time: OneAtATime,
     told: Told,
     /// Pushed bootstraps that were turned away and told.
     pub(super) turned_away: Told,
     /// Rings when something is owed to a Notification.
     pub(super) bell: tokio::sync::Notify,
+}
+
+/// Held while a Notification is judged and remembered.
+#[derive(Clone, Default)]
+pub(super) struct OneAtATime(Arc<Mutex<UnprovenTimes>>);
+
+/// When each server's last Notification was accepted that anybody may have sent, or sent again.
+#[derive(Default)]
+pub(super) struct UnprovenTimes(BTreeMap<ServerId, Utc>);
+
+impl OneAtATime {
+    pub(super) fn lock(&self) -> MutexGuard<'_, UnprovenTimes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnprovenTimes {
+    /// When such a Notification may have its session; none where at once.
+    pub(super) fn next(&mut self, server: &ServerId, now: Utc) -> Option<Utc> {
+        let last = self.0.insert(server.clone(), now);
+        let not_before = last
+            .map(|last| last.plus_secs(UNPROVEN_SECS))
+            .filter(|at| *at > now);
+        if let Some(at) = not_before {
+            self.0.insert(server.clone(), at.plus_secs(-UNPROVEN_SECS));
+        }
+        not_before
+    }
+}
+
+impl NotificationDesk {
+    pub(super) fn one_at_a_time(&self) -> OneAtATime {
+        self.one_at_a_time.clone()
+    }
 }
 
 /// Tells a few of many things in a minute.
@@ -117,11 +155,11 @@ impl Engine {
         carrier: &'static str,
     ) -> Result<Notified, TreeError> {
         let (config, now) = (self.config.clone(), self.now());
-        let one_at_a_time = Arc::clone(&self.desk.unproven);
+        let one_at_a_time = self.desk.one_at_a_time();
         let outcome = self
             .host
             .run(move |host| {
-                let mut unproven = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut unproven = one_at_a_time.lock();
                 take(host, &config, &octets, now, &mut unproven)
             })
             .await?;
@@ -224,7 +262,7 @@ fn take(
     config: &EngineConfig,
     octets: &[u8],
     now: Utc,
-    unproven: &mut BTreeMap<ServerId, Utc>,
+    unproven: &mut UnprovenTimes,
 ) -> Result<Result<AcceptedNotification, Ignored>, TreeError> {
     let received = match ReceivedPackage0::decode(octets) {
         Ok(received) => received,
@@ -252,16 +290,10 @@ fn take(
         Ok(accepted) => accepted,
         Err(ignored) => return Ok(Err(ignored)),
     };
-    let mut not_before = None;
-    if accepted.authenticated == Authenticated::Unproven {
-        let last = unproven.insert(server.clone(), now);
-        not_before = last
-            .map(|last| last.plus_secs(UNPROVEN_SECS))
-            .filter(|at| *at > now);
-        if let Some(at) = not_before {
-            unproven.insert(server.clone(), at.plus_secs(-UNPROVEN_SECS));
-        }
-    }
+    let not_before = match accepted.authenticated {
+        Authenticated::Unproven => unproven.next(server, now),
+        _ => None,
+    };
     let owed = OwedNotification {
         number: 0,
         notification_id: accepted.package.notification_id,

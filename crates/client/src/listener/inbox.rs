@@ -3,21 +3,31 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use omadm_dm1::trigger::ReceivedTrigger;
 use omadm_dm2::package0::{Ignored, ReceivedPackage0};
 use tokio::sync::mpsc;
 
 use super::MAX_OCTETS;
-use crate::engine::{Engine, IgnoredNotification};
+use crate::engine::{Engine, IgnoredNotification, IgnoredTrigger};
 
 /// Notifications that wait.
 const WAITING: usize = 64;
 /// Notifications judged in a second, and at once after a pause; further ones are dropped.
 const PER_SECOND: u32 = 50;
 
+/// What somebody wants of the device.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Call {
+    /// Package#0 of DM 2.0.
+    Notification(Vec<u8>),
+    /// Package 0 of DM 1.x.
+    Trigger(Vec<u8>),
+}
+
 #[derive(Clone)]
 pub(super) struct Inbox {
     engine: Arc<Engine>,
-    queue: mpsc::Sender<(Vec<u8>, &'static str)>,
+    queue: mpsc::Sender<(Call, &'static str)>,
     pace: Arc<Mutex<Pace>>,
 }
 
@@ -30,11 +40,15 @@ struct Pace {
 impl Inbox {
     /// An inbox, and the work of judging what comes into it.
     pub(super) fn new(engine: Arc<Engine>) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (queue, mut waiting) = mpsc::channel::<(Vec<u8>, &'static str)>(WAITING);
+        let (queue, mut waiting) = mpsc::channel::<(Call, &'static str)>(WAITING);
         let judge = Arc::clone(&engine);
         let work = async move {
-            while let Some((octets, carrier)) = waiting.recv().await {
-                if let Err(error) = judge.notified(octets, carrier).await {
+            while let Some((call, carrier)) = waiting.recv().await {
+                let judged = match call {
+                    Call::Notification(octets) => judge.notified(octets, carrier).await,
+                    Call::Trigger(octets) => judge.triggered(octets, carrier).await,
+                };
+                if let Err(error) = judged {
                     tracing::warn!(%error, carrier, "a Notification was lost: the tree store failed");
                 }
             }
@@ -51,14 +65,10 @@ impl Inbox {
         (inbox, work)
     }
 
-    /// Takes what came; false where there is no room for it now. What is no Package#0 at all is dropped here and takes no room.
-    pub(super) fn put(&self, octets: &[u8], carrier: &'static str) -> bool {
-        if octets.len() > MAX_OCTETS {
-            self.too_long(carrier);
-            return true;
-        }
-        if let Err(error) = ReceivedPackage0::decode(octets) {
-            self.engine.ignored(Ignored::from(error).into(), carrier);
+    /// Takes what came; false where there is no room for it now. What is not what it is said to be is dropped here and takes no room.
+    pub(super) fn put(&self, call: Call, carrier: &'static str) -> bool {
+        if let Err(ignored) = call.look() {
+            self.engine.ignored(ignored, carrier);
             return true;
         }
         let room = self
@@ -66,7 +76,7 @@ impl Inbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(Instant::now())
-            && self.queue.try_send((octets.to_vec(), carrier)).is_ok();
+            && self.queue.try_send((call, carrier)).is_ok();
         if !room {
             self.engine.ignored(IgnoredNotification::Crowded, carrier);
         }
@@ -76,6 +86,23 @@ impl Inbox {
     pub(super) fn too_long(&self, carrier: &'static str) {
         self.engine
             .ignored(IgnoredNotification::TooLong(MAX_OCTETS), carrier);
+    }
+}
+
+impl Call {
+    fn look(&self) -> Result<(), IgnoredNotification> {
+        let (Self::Notification(octets) | Self::Trigger(octets)) = self;
+        if octets.len() > MAX_OCTETS {
+            return Err(IgnoredNotification::TooLong(MAX_OCTETS));
+        }
+        match self {
+            Self::Notification(octets) => ReceivedPackage0::decode(octets)
+                .map(drop)
+                .map_err(|error| Ignored::from(error).into()),
+            Self::Trigger(octets) => ReceivedTrigger::decode(octets)
+                .map(drop)
+                .map_err(|fault| IgnoredTrigger::from(fault).into()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod inbox;
 mod smpp;
 mod tls_server;
 mod udp;
+mod wap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

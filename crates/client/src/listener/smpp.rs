@@ -1,14 +1,13 @@
 use std::time::Instant;
 
-use omadm_dm2::media_type::is_type;
-use omadm_dm2::package0;
 use omadm_push::sms::{Reassembler, ReassemblyLimits, Taken};
-use omadm_push::wsp::{MediaName, Push};
+use omadm_push::wsp::Push;
 use omadm_push::{PUSH_PORT, PhoneNumber};
 use omadm_smpp::{Delivered, Esme, EsmeConfig};
 use tokio::sync::mpsc;
 
-use super::inbox::Inbox;
+use super::inbox::{Call, Inbox};
+use super::wap;
 
 pub(super) const CARRIER: &str = "sms";
 /// Messages that the SMSC delivered and nobody has looked at; it keeps further ones meanwhile.
@@ -23,8 +22,8 @@ pub(crate) struct SmppListener {
     pub(crate) number: PhoneNumber,
 }
 
-/// The entity that is to be kept as long as Notifications are to come, and the work of taking them: WAP pushes to the device's number of the
-/// Notification's type (`push.md` §7). Nothing is ever answered but to the SMSC.
+/// The entity that is to be kept as long as Notifications are to come, and the work of taking them: WAP pushes to the device's number
+/// (`push.md` §1, §7). Nothing is ever answered but to the SMSC.
 pub(super) fn start(
     listener: SmppListener,
     inbox: Inbox,
@@ -41,8 +40,8 @@ pub(super) fn start(
                     continue;
                 }
                 let now = start.elapsed();
-                if let Some(body) = notification(&mut reassembler, now, &message) {
-                    let _room = inbox.put(&body, CARRIER);
+                if let Some(call) = call(&mut reassembler, now, &message) {
+                    let _room = inbox.put(call, CARRIER);
                 }
             }
         };
@@ -51,12 +50,12 @@ pub(super) fn start(
     (esme, work)
 }
 
-/// The Notification that this message makes whole.
-fn notification(
+/// The call that this message makes whole.
+fn call(
     reassembler: &mut Reassembler<String>,
     now: std::time::Duration,
     message: &Delivered,
-) -> Option<Vec<u8>> {
+) -> Option<Call> {
     let user_data = match message.user_data() {
         Ok(user_data) => user_data,
         Err(error) => {
@@ -81,14 +80,13 @@ fn notification(
         }
     };
     match Push::decode(&datagram) {
-        Ok(push) => {
-            // By the type alone: a device of DM 1.x has a type of its own (`push.md` §7).
-            let ours = matches!(&push.content_type.media, MediaName::Text(text) if is_type(text.as_str(), package0::MEDIA_TYPE));
-            if !ours {
-                tracing::debug!(content_type = ?push.content_type.media, "a WAP push of another type was dropped");
+        Ok(push) => match wap::call_of(push) {
+            Ok(call) => Some(call),
+            Err(why) => {
+                tracing::debug!(%why, "a WAP push was dropped");
+                None
             }
-            ours.then_some(push.body)
-        }
+        },
         Err(error) => {
             tracing::debug!(%error, "an SMS to the push port was dropped: it is no WAP push");
             None

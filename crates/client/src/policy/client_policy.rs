@@ -3,14 +3,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, BootstrapSource};
-use omadm_dm1::syncml::Encoding;
 use omadm_mo::ServerUri;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
 
 use super::{
-    AskedProgram, CardPolicy, HttpLoginFile, NotificationFiles, PolicyError, PskFile, SmppFiles,
-    policy_file,
+    AskedProgram, CardPolicy, Dm1Policy, HttpLoginFile, NotificationFiles, PolicyError, PskFile,
+    SmppFiles, policy_file,
 };
 
 /// The rules of a DM Client, as its policy file gives them.
@@ -22,8 +21,8 @@ pub struct ClientPolicy {
     pub consent: Option<AskedProgram>,
     /// `[user_alerts]`: the program that shows what DM 1.x servers show and ask (`dm1x.md` §1.3); 406 without.
     pub user_alerts: Option<AskedProgram>,
-    /// `[dm1] encoding`: in what sessions of DM 1.x begin; one that the server refuses (415) is the other from then on (`dm1x.md` M09).
-    pub dm1_encoding: Encoding,
+    /// `[dm1]`: what holds for servers of DM 1.x.
+    pub dm1: Dm1Policy,
     /// `[bootstrap] factory.image`: where the factory image lies; may be read-only (D50).
     pub factory_image: Option<PathBuf>,
     /// `[bootstrap.smartcard]`: which cards are read, and how.
@@ -187,7 +186,7 @@ impl Default for ClientPolicy {
             bootstrap: BootstrapPolicy::default(),
             consent: None,
             user_alerts: None,
-            dm1_encoding: Encoding::Wbxml,
+            dm1: Dm1Policy::default(),
             factory_image: None,
             cards: CardPolicy::default(),
             sources: Vec::new(),

@@ -3,6 +3,7 @@
 mod asked_program;
 mod card_policy;
 mod client_policy;
+mod dm1_policy;
 mod http_login_file;
 mod notification_files;
 mod policy_error;
@@ -20,6 +21,7 @@ pub use client_policy::{
     ClientPolicy, ConfiguredSource, ListenAddresses, LocalTrust, NetworkPolicy, ReportTimes,
     ShowCommand, SourceTrust,
 };
+pub use dm1_policy::Dm1Policy;
 pub use http_login_file::HttpLoginFile;
 pub use notification_files::NotificationFiles;
 pub use policy_error::{PolicyError, PolicyFault};

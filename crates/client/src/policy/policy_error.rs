@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use omadm_card::{CardOidError, dialogue::SimLockError};
-use omadm_mo::{MoidError, ServerUriError};
+use omadm_mo::{MoidError, ServerUriError, SrvIdError};
 use omadm_push::PhoneNumberError;
 use omadm_tls::PskError;
 
@@ -66,6 +66,9 @@ pub enum PolicyFault {
     /// No host and port of an SMSC.
     #[error("not a host and port; write it like smsc.example.com:2775")]
     Smsc,
+    /// No name of a DM Server.
+    #[error("{0}")]
+    Server(SrvIdError),
     /// No telephone number.
     #[error("{0}")]
     Number(PhoneNumberError),

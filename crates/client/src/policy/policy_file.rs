@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omadm_bootstrap::{BootstrapPolicy, MethodPolicy};
-use omadm_dm1::syncml::Encoding;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::{Bearer, Roaming, SessionInfo};
 use omadm_mo::{Moid, Scheme, ServerUri};
@@ -16,6 +15,7 @@ use toml::Spanned;
 
 use super::asked_program::AskedTable;
 use super::card_policy::SmartcardTable;
+use super::dm1_policy::Dm1Table;
 use super::{
     CardPolicy, ClientPolicy, ConfiguredSource, HttpLoginFile, ListenAddresses, LocalTrust,
     NetworkPolicy, NotificationFiles, PolicyError, PolicyFault, PskFile, ReportTimes, ShowCommand,
@@ -79,20 +79,6 @@ struct BootstrapTable {
 struct MethodTable {
     enabled: Option<bool>,
     require_user_consent: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Dm1Table {
-    encoding: EncodingName,
-}
-
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum EncodingName {
-    #[default]
-    Wbxml,
-    Xml,
 }
 
 #[derive(Deserialize, Default)]
@@ -247,10 +233,7 @@ pub(super) fn read(text: &str, base: &Path) -> Result<ClientPolicy, PolicyError>
         bootstrap,
         consent: file.consent.read(&reader)?,
         user_alerts: file.user_alerts.read(&reader)?,
-        dm1_encoding: match file.dm1.encoding {
-            EncodingName::Wbxml => Encoding::Wbxml,
-            EncodingName::Xml => Encoding::Xml,
-        },
+        dm1: file.dm1.read(&reader)?,
         factory_image: file.bootstrap.factory.image.map(|name| base.join(name)),
         cards,
         identity: reader.identity(&file.identity)?,

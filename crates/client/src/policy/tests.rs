@@ -79,6 +79,8 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     let dialog = told.user_alerts.take().unwrap();
     assert_eq!(dialog.program, "/usr/bin/device-dialog");
     assert_eq!(dialog.timeout, super::AskedProgram::TIMEOUT);
+    let resynchronised = std::mem::take(&mut told.dm1.nonce_resync);
+    assert_eq!(resynchronised[0].as_str(), "com.example.dm");
     let card = "/etc/device/card.json".into();
     assert_eq!(told.cards.readers, [CardReaderName::File(card)]);
     assert!(!told.cards.sim_lock.is_open() && told.cards.pin_file.is_some());

@@ -6,6 +6,7 @@
 pub(crate) mod dm1;
 pub(crate) mod managed;
 pub(crate) mod peer;
+pub(crate) mod provisioned;
 pub(crate) mod pushing;
 pub(crate) mod slots;
 

@@ -147,6 +147,12 @@ fn client_words(event: &ClientEvent) -> String {
                 notification.server
             )
         }
+        ClientEvent::Triggered { carrier, trigger } => {
+            format!(
+                "accepts a Package 0 of {} by {carrier}, for session {:X}",
+                trigger.server, trigger.session
+            )
+        }
         ClientEvent::NotificationIgnored { carrier, cause, .. } => {
             format!("ignores a DM Notification by {carrier}: {cause}")
         }

@@ -1,4 +1,5 @@
 use super::reader::Reader;
+use super::well_known::NAMES;
 use super::{HeaderText, Mac, Sec, Security, WspError, WspFault, writer};
 
 /// Parameters with a number of their own: the name as a short-integer.
@@ -22,6 +23,22 @@ pub enum MediaName {
     Code(u32),
     /// By its text.
     Text(HeaderText),
+}
+
+impl MediaName {
+    /// The number of [`super::well_known`], however the type was written: as a text in any case, with or without parameters. None for a text that has none
+    /// there.
+    #[must_use]
+    pub fn code(&self) -> Option<u32> {
+        let text = match self {
+            Self::Code(code) => return Some(*code),
+            Self::Text(text) => text.as_str(),
+        };
+        let bare = text.split(';').next().unwrap_or_default().trim();
+        let mut names = NAMES.iter();
+        let known = names.find(|(_, name)| name.eq_ignore_ascii_case(bare));
+        known.map(|(code, _)| *code)
+    }
 }
 
 impl From<MediaName> for ContentType {
