@@ -8,7 +8,7 @@ use omadm_card::test_card::{
 };
 use omadm_card::{CardFileSet, CardPath};
 use omadm_lab::pcsc::{CardFault, InsertedCard, PrivatePcsc, SOCKET_VARIABLE};
-use omadm_tests::process::{Omadm, omadm};
+use omadm_tests::process::{Omadm, omadm, profiles};
 use serde_json::Value;
 
 const ICCID: &str = "8949017201234567890";
@@ -149,6 +149,42 @@ fn opensc_reads_a_card_file_set_as_a_device_does() {
     assert_eq!(desk.read(), ("read".to_owned(), vec![233]));
     let read = desk.opensc(&["--read-data-object", "2.23.43.7.1", "--raw"]);
     assert_eq!(read, V14);
+}
+
+#[test]
+fn opensc_reads_the_card_of_a_dm_1x_bootstrap_under_the_oid_of_its_format() {
+    let desk = Desk::new();
+    for (format, oid) in [("cp", "2.23.43.5.1"), ("dm", "2.23.43.7.1")] {
+        let folder = desk.folder.path().join(format);
+        let command = omadm(["bootstrap", "build", "--server", "dm.example.com"])
+            .args(["--profile-format", format, "--carrier", "smartcard"])
+            .args(["--card-kind", "iso", "--opensc", "--dev-id", "IMEI:1", "-o"])
+            .arg(&folder);
+        let _built = command.arg(profiles("dm1x.toml")).run().good();
+        let document = std::fs::read(folder.join("6432-dm-bootstrap.bin")).unwrap();
+        let text = std::fs::read_to_string(folder.join("card.json")).unwrap();
+        let card = desk.insert(CardDescription::read(&text).unwrap());
+        let listed = String::from_utf8(desk.opensc(&["--list-data-objects"])).unwrap();
+        assert!(listed.contains(oid), "{listed}");
+        let read = desk.opensc(&["--read-data-object", oid, "--raw"]);
+        assert!(read == document, "{format}");
+        drop(card);
+
+        // What lies in the folder is put on an empty card of the same files.
+        let mut empty = blank(CardProfile::Iso);
+        for file in &mut empty.files {
+            if file.path.files().last() == Some(&0x6432) {
+                *file = CardFile::transparent(file.path.clone(), Vec::new()).sized(4000);
+                file.update = CardAccess::Issuer;
+            }
+        }
+        let card = desk.insert(empty);
+        let _done = desk.keyed("write", &[format]).arg("--opensc").run().good();
+        let read = desk.opensc(&["--read-data-object", oid, "--raw"]);
+        let filling = read.strip_prefix(&document[..]).unwrap();
+        assert!(filling.iter().all(|octet| *octet == 0xFF), "{filling:?}");
+        drop(card);
+    }
 }
 
 #[test]

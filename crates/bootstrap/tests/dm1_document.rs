@@ -158,7 +158,8 @@ fn a_profile_chooses_type_init_connectivity_and_further_characteristics() {
     assert!(one.init);
     assert_eq!(one.account.pref_con_ref.as_deref(), Some("net"));
     assert_eq!(one.account.auths[0].auth_type, AuthType1::Hmac);
-    assert_eq!(document.others, ["NAPDEF"]);
+    assert_eq!(document.others[0].r#type, "NAPDEF");
+    assert_eq!(document.others.len(), 1);
     for (wrong, error) in [
         ("", Dm1BuildError::NotSaid),
         ("[dm1]\naddress = \"dm\"\n", Dm1BuildError::Address),

@@ -29,12 +29,14 @@ const DIR_RECORD: u16 = 0x30;
 /// Most documents of one set.
 const MOST: usize = 16;
 const LABEL: &str = "OMA DM Bootstrap";
+const CP_LABEL: &str = "OMA CP Bootstrap";
 
 /// Files of a card that lead to one or more DM Bootstraps. Without `Debug`: the documents may hold secrets.
 #[derive(Clone)]
 pub struct CardFileSet {
     documents: Vec<Zeroizing<Vec<u8>>>,
     serial: Vec<u8>,
+    oid: CardOid,
     opensc: bool,
 }
 
@@ -97,8 +99,22 @@ impl CardFileSet {
                 .map(|document| Zeroizing::new(document.to_vec()))
                 .collect(),
             serial: serial.to_vec(),
+            oid: CardOid::DM_BOOTSTRAP,
             opensc: false,
         })
+    }
+
+    /// With entries of this OID instead of [`CardOid::DM_BOOTSTRAP`]: client provisioning documents have [`CardOid::CP_BOOTSTRAP`] (`dm1x.md` §5.5).
+    #[must_use]
+    pub fn named_by(mut self, oid: CardOid) -> Self {
+        self.oid = oid;
+        self
+    }
+
+    /// The OID of its entries.
+    #[must_use]
+    pub const fn oid(&self) -> &CardOid {
+        &self.oid
     }
 
     /// With a second entry for each document, in the form that OpenSC knows; it stands first, since OpenSC stops at the other one (§6).
@@ -225,6 +241,7 @@ impl CardFileSet {
             |file| place(file).map_or(CardFileSetError::Count(0), CardFileSetError::Unparsable);
         let items = read_odf(find(&at(EF_ODF))?).map_err(|_| wrong(EF_ODF))?;
         let (mut documents, mut seen, mut opensc) = (Vec::new(), BTreeSet::new(), false);
+        let mut named = None;
         for item in items {
             let OdfItem::Dodf(path) = item else { continue };
             for object in read_dodf(find(&absolute(&path))?) {
@@ -234,7 +251,10 @@ impl CardFileSet {
                 let DataValue::Path(path) = &object.value else {
                     continue;
                 };
-                if object.oid != Some(CardOid::DM_BOOTSTRAP) {
+                let Some(oid) = object.oid.filter(|oid| OIDS.contains(oid)) else {
+                    continue;
+                };
+                if *named.get_or_insert_with(|| oid.clone()) != oid {
                     continue;
                 }
                 opensc |= object.form == ObjectForm::OpaqueDo;
@@ -247,6 +267,7 @@ impl CardFileSet {
         let info = TokenInfo::read(find(&at(EF_TOKEN_INFO))?).map_err(|_| wrong(EF_TOKEN_INFO))?;
         Ok(Self {
             opensc,
+            oid: named.unwrap_or(CardOid::DM_BOOTSTRAP),
             ..Self::new(&documents, &info.serial)?
         })
     }
@@ -270,14 +291,19 @@ impl CardFileSet {
         let places: Vec<_> = files
             .map(|(file, _)| Pkcs15Path::new(&[MF, APPLICATION, file]))
             .collect();
-        entries(&places, self.opensc)
+        entries(&places, &self.oid, self.opensc)
     }
 }
 
 /// The entries of a DODF for documents at these places, the first having the highest priority.
-pub(crate) fn entries(places: &[Pkcs15Path], for_opensc: bool) -> Vec<u8> {
+pub(crate) fn entries(places: &[Pkcs15Path], oid: &CardOid, for_opensc: bool) -> Vec<u8> {
+    let label = if *oid == CardOid::CP_BOOTSTRAP {
+        CP_LABEL
+    } else {
+        LABEL
+    };
     let object = |form, path: &Pkcs15Path| {
-        DataObject::in_file(form, LABEL.to_owned(), CardOid::DM_BOOTSTRAP, path.clone())
+        DataObject::in_file(form, label.to_owned(), oid.clone(), path.clone())
     };
     // OpenSC resolves absolute paths alone in this place (§6, V6 then V8a).
     let opaque = places.iter().filter(|_| for_opensc);
@@ -288,6 +314,8 @@ pub(crate) fn entries(places: &[Pkcs15Path], for_opensc: bool) -> Vec<u8> {
     DataObject::write_all(&objects)
 }
 
+/// The OIDs of sets that are read back.
+const OIDS: [CardOid; 2] = [CardOid::DM_BOOTSTRAP, CardOid::CP_BOOTSTRAP];
 /// Octets of one UPDATE BINARY.
 const CHUNK: usize = 255;
 
@@ -367,7 +395,13 @@ mod tests {
 
     #[test]
     fn a_set_is_read_back_from_its_files() {
-        for set in [set(), set().for_opensc()] {
+        let provisioning = set().named_by(CardOid::CP_BOOTSTRAP);
+        for set in [
+            set(),
+            set().for_opensc(),
+            provisioning.clone(),
+            provisioning.for_opensc(),
+        ] {
             let files: Vec<_> = set
                 .files()
                 .into_iter()
@@ -375,6 +409,7 @@ mod tests {
                 .collect();
             let read = CardFileSet::read(&files).expect("our own files");
             assert!(read.files() == set.files());
+            assert_eq!(read.oid(), set.oid());
             for (left_out, _) in files.iter().skip(1) {
                 let rest: Vec<_> = files
                     .iter()

@@ -9,7 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use omadm_bootstrap::PayloadHash;
-use omadm_bootstrap::profile::{BootstrapProfile, BuildError};
+use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::profile::{BootstrapProfile, BuildError, Dm1BuildError};
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::SealingKey;
@@ -42,6 +43,9 @@ pub enum SourceError {
     /// The profile does not build.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The profile does not build for DM 1.x.
+    #[error(transparent)]
+    BuildDm1(#[from] Dm1BuildError),
     /// It could not be fetched from a server.
     #[error("the server gave none: {0}")]
     Server(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -59,6 +63,8 @@ pub struct ProfileSource<'a> {
     pub values: Values<'a>,
     /// Objects that need no DDF file.
     pub registry: &'a MoRegistry,
+    /// The form of documents of DM 1.x; none for those of DM 2.0.
+    pub format: Option<Dm1Format>,
 }
 
 /// A batch to be built.
@@ -135,10 +141,17 @@ impl DocumentSource for ProfileSource<'_> {
         let ca = self.values.ca.map(|ca| ca.certificate().to_vec());
         add(&ca.unwrap_or_default());
         add(self.values.server_ca.unwrap_or_default());
+        add(self.format.map_or("", Dm1Format::name).as_bytes());
         PayloadHash::from_octets(digest.finalize().into())
     }
 
     fn document(&self, row: &DeviceRow) -> Result<Secret, SourceError> {
+        if let Some(format) = self.format {
+            let inputs = self.values.dm1_inputs(row, self.server);
+            let credentials = self.values.dm1_credentials(row)?;
+            let package = self.profile.build_dm1(&inputs, &credentials, format)?;
+            return Ok(package.document);
+        }
         let inputs = self.values.inputs(self.profile, row, self.server)?;
         let package = self.profile.build(&inputs, self.registry)?;
         Ok(Secret::new(package.document().to_vec()))
@@ -245,6 +258,9 @@ impl Batch<'_> {
         if self.carrier == Carrier::Smartcard {
             digest.update(options.card.digest().octets());
         }
+        if self.carrier == Carrier::Push {
+            digest.update(options.push.digest().octets());
+        }
         PayloadHash::from_octets(digest.finalize().into())
     }
 
@@ -253,6 +269,8 @@ impl Batch<'_> {
         options.seal_to = row.seal_to.as_ref().or(options.seal_to);
         options.card.iccid = row.iccid.clone().or(options.card.iccid);
         options.card.serial = row.card_serial.clone().or(options.card.serial);
+        options.push.imsi = row.imsi.clone().or(options.push.imsi);
+        options.push.pin = row.pin.clone().or(options.push.pin);
         options
     }
 
@@ -271,7 +289,7 @@ impl Batch<'_> {
             let set = build(self.carrier, &document, &self.options_of(row))?;
             let mut files = Vec::new();
             for file in &set.files {
-                let name = file_name(&row.dev_id, file.name);
+                let name = file_name(&row.dev_id, &file.name);
                 let path = self.folder.join(&name);
                 write_private(&path, file.octets.expose())
                     .map_err(|cause| CarrierError::Write { file: path, cause })?;
@@ -280,6 +298,7 @@ impl Batch<'_> {
             Ok(ManifestEntry {
                 device: row.dev_id.to_string(),
                 inputs,
+                profile_format: set.description.profile_format,
                 payload_sha256: set.description.payload_sha256,
                 servers: set.description.servers,
                 sealed_to: set.description.sealed_to,

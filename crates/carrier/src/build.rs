@@ -1,21 +1,13 @@
 use omadm_bootstrap::profile::size_limit;
-use omadm_bootstrap::{BootstrapMethod, PayloadHash, SealedImage, servers_of};
+use omadm_bootstrap::{BootstrapMethod, PayloadHash, SealedImage};
 use omadm_dm2::media_type;
-use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::SealingKey;
 
 use crate::card_files::{self, CardOptions};
 use crate::carrier::{Carrier, CarrierFile, CarrierSet, Description};
-use crate::{CarrierError, qr};
-
-/// A document on its way to a carrier.
-#[derive(Clone)]
-pub struct CarriedDocument {
-    document: Secret,
-    servers: Vec<String>,
-    device: Option<DevId>,
-}
+use crate::push_files::{self, PushOptions};
+use crate::{CarriedDocument, CarrierError, qr};
 
 /// What a carrier is built with besides the document.
 #[derive(Clone, Default)]
@@ -26,56 +18,20 @@ pub struct BuildOptions<'a> {
     pub seal_to: Option<&'a SealingKey>,
     /// The card.
     pub card: CardOptions,
+    /// By what a pushed document of DM 1.x is signed.
+    pub push: PushOptions,
 }
 
-/// Name of a factory image.
-pub(crate) const IMAGE: &str = "factory.json";
-/// Name of a document to be pushed.
-pub(crate) const PUSH: &str = "push.json";
+/// Name of a factory image in JSON: of DM 2.0, or sealed.
+const IMAGE: &str = "factory.json";
+/// Name of a factory image of DM 1.x.
+const IMAGE_WBXML: &str = "factory.wbxml";
+/// Name of a document of DM 2.0 to be pushed.
+const PUSH: &str = "push.json";
 /// Name of the file with the address alone.
-pub(crate) const URL: &str = "url.txt";
+const URL: &str = "url.txt";
 /// Name of the picture of its QR code.
-pub(crate) const PICTURE: &str = "url.png";
-
-impl CarriedDocument {
-    /// Takes a built document; `device` is told where it is for one device alone.
-    ///
-    /// # Errors
-    /// [`CarrierError::Document`] where it is no JSON.
-    pub fn new(document: Secret, device: Option<&DevId>) -> Result<Self, CarrierError> {
-        let limits = JsonLimits {
-            octets: document.len().max(JsonLimits::default().octets),
-            ..JsonLimits::default()
-        };
-        let servers = servers_of(&Json::read(document.expose(), limits)?);
-        Ok(Self {
-            document,
-            servers,
-            device: device.cloned(),
-        })
-    }
-
-    /// Its octets; they may hold secrets.
-    #[must_use]
-    pub const fn document(&self) -> &Secret {
-        &self.document
-    }
-
-    /// The servers whose accounts it brings.
-    #[must_use]
-    pub fn servers(&self) -> &[String] {
-        &self.servers
-    }
-
-    fn description(&self, carrier: Carrier) -> Description {
-        Description {
-            device: self.device.as_ref().map(ToString::to_string),
-            servers: self.servers.clone(),
-            payload_sha256: Some(PayloadHash::of(self.document.expose())),
-            ..empty(carrier)
-        }
-    }
-}
+const PICTURE: &str = "url.png";
 
 /// Makes the files of a carrier.
 ///
@@ -93,10 +49,10 @@ pub fn build(
     match carrier {
         Carrier::Factory => factory(document, seal_to),
         Carrier::Smartcard => smartcard(document, &options.card),
-        Carrier::Push => push(document),
+        Carrier::Push => push(document, &options.push),
         Carrier::Url => build_url(
             options.url.ok_or(CarrierError::NoAddress)?,
-            document.device.as_ref(),
+            document.device(),
         ),
     }
 }
@@ -107,10 +63,12 @@ fn factory(
 ) -> Result<CarrierSet, CarrierError> {
     within(document, BootstrapMethod::Factory)?;
     let mut description = document.description(Carrier::Factory);
+    let mut name = document.format().map_or(IMAGE, |_| IMAGE_WBXML);
     let image = match seal_to {
-        None => document.document.clone(),
+        None => document.document().clone(),
         Some(key) => {
-            let sealed = key.seal(SealedImage::INFO, &document.document)?;
+            name = IMAGE;
+            let sealed = key.seal(SealedImage::INFO, document.document())?;
             description.sealed_to = Some(PayloadHash::from_octets(key.fingerprint()));
             let image = SealedImage {
                 recipient: key.fingerprint(),
@@ -120,7 +78,7 @@ fn factory(
             Secret::from(image.write())
         }
     };
-    Ok(set(description, vec![CarrierFile::new(IMAGE, image)]))
+    Ok(set(description, vec![CarrierFile::new(name, image)]))
 }
 
 fn smartcard(
@@ -128,19 +86,24 @@ fn smartcard(
     options: &CardOptions,
 ) -> Result<CarrierSet, CarrierError> {
     within(document, BootstrapMethod::Smartcard)?;
-    let device = document.device.as_ref();
-    let (files, identity) = card_files::write(&document.document, device, options)?;
+    let (files, identity) = card_files::write(document, options)?;
     let mut description = document.description(Carrier::Smartcard);
     description.card = Some(identity.to_string());
     Ok(set(description, files))
 }
 
-fn push(document: &CarriedDocument) -> Result<CarrierSet, CarrierError> {
+fn push(document: &CarriedDocument, options: &PushOptions) -> Result<CarrierSet, CarrierError> {
     within(document, BootstrapMethod::ServerInitiated)?;
     let mut description = document.description(Carrier::Push);
-    description.content_type = Some(media_type::MO.to_owned());
-    let file = CarrierFile::new(PUSH, document.document.clone());
-    Ok(set(description, vec![file]))
+    let Some(format) = document.format() else {
+        description.content_type = Some(media_type::MO.to_owned());
+        let file = CarrierFile::new(PUSH, document.document().clone());
+        return Ok(set(description, vec![file]));
+    };
+    let (files, pushed) = push_files::write(document.document(), format, options)?;
+    description.content_type = Some(format.media_type().to_owned());
+    description.push = Some(pushed);
+    Ok(set(description, files))
 }
 
 /// Makes the files of an address, which need no document: it alone, and a picture of its QR code. `device` is told where it is for one device alone.
@@ -153,7 +116,7 @@ pub fn build_url(url: &ServerUri, device: Option<&DevId>) -> Result<CarrierSet, 
     let description = Description {
         device: device.map(ToString::to_string),
         url: Some(text.to_owned()),
-        ..empty(Carrier::Url)
+        ..Description::empty(Carrier::Url)
     };
     let files = vec![
         CarrierFile::new(URL, Secret::from(format!("{text}\n"))),
@@ -163,7 +126,7 @@ pub fn build_url(url: &ServerUri, device: Option<&DevId>) -> Result<CarrierSet, 
 }
 
 fn within(document: &CarriedDocument, method: BootstrapMethod) -> Result<(), CarrierError> {
-    let (octets, limit) = (document.document.len(), size_limit(method));
+    let (octets, limit) = (document.document().len(), size_limit(method));
     if octets > limit {
         return Err(CarrierError::TooBig { octets, limit });
     }
@@ -173,21 +136,7 @@ fn within(document: &CarriedDocument, method: BootstrapMethod) -> Result<(), Car
 fn set(mut description: Description, files: Vec<CarrierFile>) -> CarrierSet {
     let described = files
         .iter()
-        .map(|file| file.described(file.name.to_owned()));
+        .map(|file| file.described(file.name.to_string()));
     description.files = described.collect();
     CarrierSet { description, files }
-}
-
-const fn empty(carrier: Carrier) -> Description {
-    Description {
-        carrier,
-        device: None,
-        servers: Vec::new(),
-        payload_sha256: None,
-        url: None,
-        sealed_to: None,
-        card: None,
-        content_type: None,
-        files: Vec::new(),
-    }
 }

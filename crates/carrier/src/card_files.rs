@@ -4,15 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 
 use omadm_bootstrap::PayloadHash;
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_card::test_card::{CardDescription, CardProfile, TestCard};
 use omadm_card::{
-    CardFileSet, CardFileSetError, CardIdentity, CardOutcome, CardPath, CardPin, CardReading,
-    CardSettings, ReaderName, read_card,
+    CardFileSet, CardFileSetError, CardIdentity, CardOid, CardOutcome, CardPath, CardPin,
+    CardReading, CardSettings, ReaderName, read_card,
 };
 use omadm_mo::{DevId, Secret};
 
-use crate::CarrierError;
 use crate::carrier::CarrierFile;
+use crate::{CarriedDocument, CarrierError};
 
 /// Each file of the card by its path.
 const FILES: [(&str, &[u16]); 5] = [
@@ -96,18 +97,28 @@ impl CardOptions {
     }
 }
 
-/// The files for this document and device, and the card's identity.
+/// The OID that names a document on a card (`dm1x.md` §5.5, M23).
+#[must_use]
+pub fn card_oid(format: Option<Dm1Format>) -> CardOid {
+    match format {
+        None | Some(Dm1Format::Dm) => CardOid::DM_BOOTSTRAP,
+        Some(Dm1Format::Cp) => CardOid::CP_BOOTSTRAP,
+    }
+}
+
+/// The files for this document and its device, and the card's identity.
 pub(crate) fn write(
-    document: &Secret,
-    device: Option<&DevId>,
+    document: &CarriedDocument,
     options: &CardOptions,
 ) -> Result<(Vec<CarrierFile>, CardIdentity), CarrierError> {
     let derived = || {
-        let hash = PayloadHash::of(device.map_or("", DevId::as_str).as_bytes());
+        let device = document.device().map_or("", DevId::as_str);
+        let hash = PayloadHash::of(device.as_bytes());
         hash.octets().iter().copied().take(SERIAL).collect()
     };
     let serial = options.serial.clone().unwrap_or_else(derived);
-    let mut set = CardFileSet::new(&[document.expose()], &serial)?;
+    let set = CardFileSet::new(&[document.document().expose()], &serial)?;
+    let mut set = set.named_by(card_oid(document.format()));
     if options.opensc {
         set = set.for_opensc();
     }
@@ -115,7 +126,7 @@ pub(crate) fn write(
     for (path, octets) in set.files() {
         let known = FILES.iter().find(|(_, ids)| path.files() == *ids);
         let (name, _) = known.ok_or(CardFileSetError::Unparsable(path))?;
-        files.push(CarrierFile::new(name, Secret::new(octets.to_vec())));
+        files.push(CarrierFile::new(*name, Secret::new(octets.to_vec())));
     }
     let script = Secret::new(set.apdu_script().as_bytes().to_vec());
     files.push(CarrierFile::new(SCRIPT, script));
@@ -153,6 +164,7 @@ pub(crate) fn look(description: CardDescription) -> Result<CardReading, crate::F
     let pin = pin.and_then(|pin| CardPin::new(Secret::from(pin.value.clone())).ok());
     let settings = CardSettings {
         pin,
+        accepted: vec![CardOid::DM_BOOTSTRAP, CardOid::CP_BOOTSTRAP],
         ..CardSettings::default()
     };
     let mut card = TestCard::new(description)?;
@@ -196,8 +208,8 @@ mod tests {
 
     fn files(options: &CardOptions) -> Vec<CarrierFile> {
         let device = DevId::parse("IMEI:493005100592800").unwrap();
-        let document = Secret::new(DOCUMENT.to_vec());
-        write(&document, Some(&device), options).unwrap().0
+        let document = CarriedDocument::new(Secret::new(DOCUMENT.to_vec()), Some(&device));
+        write(&document.unwrap(), options).unwrap().0
     }
 
     fn octets<'a>(files: &'a [CarrierFile], name: &str) -> &'a [u8] {
@@ -233,8 +245,8 @@ mod tests {
     fn each_device_has_a_card_of_its_own_unless_told_otherwise() {
         let identity = |device: &str, options: &CardOptions| {
             let device = DevId::parse(device).unwrap();
-            let document = Secret::new(DOCUMENT.to_vec());
-            let written = write(&document, Some(&device), options).unwrap();
+            let document = CarriedDocument::new(Secret::new(DOCUMENT.to_vec()), Some(&device));
+            let written = write(&document.unwrap(), options).unwrap();
             written.1.to_string()
         };
         let mut options = CardOptions::default();

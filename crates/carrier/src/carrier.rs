@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::Path;
 
 use omadm_bootstrap::PayloadHash;
@@ -16,7 +17,7 @@ pub enum Carrier {
     Smartcard,
     /// An address that the device fetches from (D55).
     Url,
-    /// A document that is pushed over mutual TLS (D56).
+    /// A document that is pushed: over mutual TLS (D56), or one of DM 1.x by WAP push (`push.md` §1).
     Push,
 }
 
@@ -24,7 +25,7 @@ pub enum Carrier {
 #[derive(Clone, PartialEq, Eq)]
 pub struct CarrierFile {
     /// Its name, one step of a path.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its octets.
     pub octets: Secret,
 }
@@ -46,6 +47,9 @@ pub struct Description {
     /// The device it was built for; none where it is the same for every device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// `cp` or `dm`: the form of a document of DM 1.x.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_format: Option<String>,
     /// The servers whose accounts it brings (SrvID), in the document's order; none for a URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<String>,
@@ -64,8 +68,20 @@ pub struct Description {
     /// Media type by which a push is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The files.
+    /// How a document of DM 1.x is signed, and how many SMS carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<DescribedPush>,
+    /// The files; the document first where it is a file of its own.
     pub files: Vec<DescribedFile>,
+}
+
+/// A WAP push as its description knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DescribedPush {
+    /// `NETWPIN`, `USERPIN` or `USERNETWPIN`.
+    pub sec: String,
+    /// SMS.
+    pub sms: usize,
 }
 
 /// A file as its description knows it.
@@ -96,7 +112,8 @@ impl Carrier {
 }
 
 impl CarrierFile {
-    pub(crate) fn new(name: &'static str, octets: Secret) -> Self {
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, octets: Secret) -> Self {
+        let name = name.into();
         Self { name, octets }
     }
 
@@ -112,6 +129,22 @@ impl CarrierFile {
 impl Description {
     /// Its name in the folder.
     pub const FILE: &'static str = "carrier.json";
+
+    pub(crate) const fn empty(carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            device: None,
+            profile_format: None,
+            servers: Vec::new(),
+            payload_sha256: None,
+            url: None,
+            sealed_to: None,
+            card: None,
+            content_type: None,
+            push: None,
+            files: Vec::new(),
+        }
+    }
 
     /// Writes it, for people to read too.
     ///
@@ -135,7 +168,7 @@ impl CarrierSet {
         };
         std::fs::create_dir_all(folder).map_err(|cause| io(folder, cause))?;
         for file in &self.files {
-            let path = folder.join(file.name);
+            let path = folder.join(&*file.name);
             write_private(&path, file.octets.expose()).map_err(|cause| io(&path, cause))?;
         }
         let path = folder.join(Description::FILE);

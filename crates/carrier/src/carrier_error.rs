@@ -1,9 +1,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use omadm_bootstrap::SealedImageError;
+use omadm_bootstrap::dm1::Dm1DocumentFault;
+use omadm_bootstrap::{SealedImageError, SignError};
 use omadm_card::CardFileSetError;
 use omadm_mo::json::JsonError;
+use omadm_push::sms::SegmentError;
 use omadm_tls::SealingError;
 
 /// Why a carrier was not built.
@@ -12,6 +14,9 @@ pub enum CarrierError {
     /// The document is none; whoever built it is at fault.
     #[error("the document is no JSON: {0}")]
     Document(#[from] JsonError),
+    /// No device would read the document of DM 1.x; whoever built it is at fault.
+    #[error("the document of DM 1.x: {0}")]
+    Dm1Document(#[from] Dm1DocumentFault),
     /// It is too long for this carrier. The profile is at fault.
     #[error("the document has {octets} octets, more than the {limit} of this carrier")]
     TooBig {
@@ -32,6 +37,17 @@ pub enum CarrierError {
     /// No card holds it. The profile or the card's values are at fault.
     #[error("the card's files: {0}")]
     Card(#[from] CardFileSetError),
+    /// No device installs an unsigned push. The caller is at fault.
+    #[error(
+        "a pushed document of DM 1.x is signed by a PIN or the subscriber's IMSI, and neither is given"
+    )]
+    Unsigned,
+    /// What a signature is made of is missing.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// It is too long for SMS. The profile is at fault.
+    #[error("the push: {0}")]
+    Sms(#[from] SegmentError),
     /// The carrier URL leads nowhere. The caller is at fault.
     #[error("there is no address for the carrier url")]
     NoAddress,

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use omadm_bootstrap::PayloadHash;
-use omadm_bootstrap::profile::{CredentialSlot, HttpLogin, IssuedCredential, NotificationSecret};
+use omadm_bootstrap::profile::{
+    CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential, NotificationSecret,
+};
+use omadm_dm1::bootstrap_mac::{Imsi, ImsiError};
+use omadm_dm1::credential::{Nonce, NonceError};
 use omadm_mo::{DevId, DevIdError, Secret};
 use omadm_tls::{SealingError, SealingKey};
 use sha2::{Digest as _, Sha256};
@@ -25,6 +29,12 @@ pub struct DeviceRow {
     pub http: Option<HttpLogin>,
     /// The notification secret that it is to get.
     pub notification: Option<NotificationSecret>,
+    /// Secrets and first nonces of the account of DM 1.x that it is to get.
+    pub dm1: Option<Dm1Credentials>,
+    /// The subscriber whose number signs a pushed document of DM 1.x.
+    pub imsi: Option<Imsi>,
+    /// The PIN that signs one.
+    pub pin: Option<Secret>,
     /// The key to which its image is sealed.
     pub seal_to: Option<SealingKey>,
     /// EF(ICCID) of its described card.
@@ -90,6 +100,20 @@ pub enum RowProblem {
         /// Why not.
         cause: CredentialFileError,
     },
+    /// Some of the columns that belong together are empty.
+    #[error("{} go together", .0.join(", "))]
+    Some(&'static [&'static str]),
+    /// A nonce.
+    #[error("{column}: {cause}")]
+    Nonce {
+        /// The column.
+        column: &'static str,
+        /// Why not.
+        cause: NonceError,
+    },
+    /// The subscriber's number.
+    #[error("imsi: {0}")]
+    Imsi(#[from] ImsiError),
     /// The key to seal to.
     #[error("seal_to: {0}")]
     SealTo(#[from] SealingError),
@@ -99,7 +123,7 @@ pub enum RowProblem {
 }
 
 /// Every column; `dev_id` alone has to be there.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 23] = [
     "dev_id",
     "server",
     "http_user",
@@ -114,9 +138,22 @@ const COLUMNS: [&str; 17] = [
     "bootstrap_key",
     "bootstrap_psk_identity",
     "bootstrap_psk_key",
+    "dm1_client_secret",
+    "dm1_client_nonce",
+    "dm1_server_secret",
+    "dm1_server_nonce",
+    "imsi",
+    "pin",
     "seal_to",
     "iccid",
     "card_serial",
+];
+/// Those of an account of DM 1.x: the secrets as they are, the nonces in base64 (`AAUTHDATA`).
+const DM1: [&str; 4] = [
+    "dm1_client_secret",
+    "dm1_client_nonce",
+    "dm1_server_secret",
+    "dm1_server_nonce",
 ];
 
 impl DeviceTable {
@@ -182,6 +219,9 @@ impl DeviceRow {
             credentials: BTreeMap::new(),
             http: None,
             notification: None,
+            dm1: None,
+            imsi: None,
+            pin: None,
             seal_to: None,
             iccid: None,
             card_serial: None,
@@ -234,6 +274,9 @@ impl Row<'_> {
                 row.credentials.insert(slot, issued);
             }
         }
+        row.dm1 = self.dm1()?;
+        row.imsi = self.get("imsi").map(Imsi::parse).transpose()?;
+        row.pin = self.get("pin").map(|pin| Secret::from(pin.to_owned()));
         if let Some(named) = self.get("seal_to") {
             let text = pem_text(named, self.folder).map_err(|cause| of("seal_to", cause))?;
             let key = SealingKey::from_pem(&text)?;
@@ -247,6 +290,24 @@ impl Row<'_> {
         }
         row.digest = PayloadHash::from_octets(digest.finalize().into());
         Ok(row)
+    }
+
+    fn dm1(&self) -> Result<Option<Dm1Credentials>, RowProblem> {
+        let [client_secret, client_nonce, server_secret, server_nonce] =
+            match DM1.map(|name| self.get(name)) {
+                [None, None, None, None] => return Ok(None),
+                [Some(a), Some(b), Some(c), Some(d)] => [a, b, c, d],
+                _ => return Err(RowProblem::Some(&DM1)),
+            };
+        let nonce = |column, text| {
+            Nonce::of_base64(text).map_err(|cause| RowProblem::Nonce { column, cause })
+        };
+        Ok(Some(Dm1Credentials {
+            client_secret: Secret::from(client_secret.to_owned()),
+            client_nonce: nonce(DM1[1], client_nonce)?,
+            server_secret: Secret::from(server_secret.to_owned()),
+            server_nonce: nonce(DM1[3], server_nonce)?,
+        }))
     }
 
     fn credential(
@@ -357,6 +418,15 @@ mod tests {
                 "dev_id,card_serial\nIMEI:1,hunter2\n",
                 "line 2: card_serial: not an even number",
             ),
+            (
+                "dev_id,dm1_client_secret,dm1_server_secret\nIMEI:1,hunter2,x\n",
+                "line 2: dm1_client_secret, dm1_client_nonce, dm1_server_secret, dm1_server_nonce go together",
+            ),
+            (
+                "dev_id,dm1_client_secret,dm1_client_nonce,dm1_server_secret,dm1_server_nonce\nIMEI:1,a,hunter2!,b,AAAA\n",
+                "line 2: dm1_client_nonce: ",
+            ),
+            ("dev_id,imsi\nIMEI:1,hunter2\n", "line 2: imsi: an IMSI is"),
             ("dev_id\nIMEI 1\n", "line 2: dev_id:"),
             ("dev_id,server\nIMEI:1\n", "found record with 1 fields"),
         ] {

@@ -4,18 +4,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError, servers_of};
+use omadm_bootstrap::dm1::Dm1DocumentFault;
+use omadm_bootstrap::{PayloadHash, SealedImage, SealedImageError};
 use omadm_card::test_card::{CardDescription, CardDescriptionError};
 use omadm_card::{CardFileSet, CardFileSetError};
-use omadm_mo::json::{Json, JsonError, JsonLimits};
+use omadm_mo::json::{Json, JsonError};
 use omadm_mo::{Secret, ServerUri};
 use omadm_tls::{DeviceKey, Sealed, SealingError};
 
-use crate::build::{IMAGE, PUSH};
-use crate::card_files;
 use crate::carrier::{Carrier, Description};
+use crate::document::{dm1_format, json_limits};
+use crate::found_push::octets_of;
 use crate::manifest::{self, ManifestEntry};
-use crate::qr;
+use crate::{FoundPush, OpenedDocument, PushReadError, card_files, qr};
 
 /// What lies at a path. Holds secrets: no `Debug`.
 pub enum Found {
@@ -39,6 +40,8 @@ pub enum Found {
     },
     /// A document.
     Document(OpenedDocument),
+    /// A WAP push that brings one of DM 1.x.
+    Push(Box<FoundPush>),
     /// The description of a card, or an APDU script that writes one.
     Card(FoundCard),
     /// A sealed image that was not opened.
@@ -58,20 +61,6 @@ pub struct FoundCard {
     pub documents: Vec<OpenedDocument>,
     /// What could not be read, and why.
     pub troubles: Vec<String>,
-}
-
-/// A document with its hash. Holds secrets: no `Debug`.
-pub struct OpenedDocument {
-    /// Its octets.
-    pub octets: Secret,
-    /// As it was read.
-    pub json: Json,
-    /// SHA-256 of its octets, as a device reports it.
-    pub payload: PayloadHash,
-    /// The servers whose accounts it brings.
-    pub servers: Vec<String>,
-    /// SHA-256 of the public key to which it was sealed.
-    pub sealed_to: Option<PayloadHash>,
 }
 
 /// Why nothing could be made of a path.
@@ -102,6 +91,12 @@ pub enum FoundError {
     /// A card's files.
     #[error("card files: {0}")]
     CardFiles(#[from] CardFileSetError),
+    /// A document of DM 1.x with a fault.
+    #[error("document of DM 1.x: {0}")]
+    Dm1(#[from] Dm1DocumentFault),
+    /// No push that brings one.
+    #[error("push: {0}")]
+    Push(#[from] PushReadError),
     /// No JSON, no picture of ours, no address.
     #[error("no document, no address, and no picture that omadm made: {0}")]
     Foreign(#[source] JsonError),
@@ -153,10 +148,7 @@ impl Found {
             let mut document = None;
             if damaged.is_empty() {
                 let read = card_files::read(|name| fs::read(path.join(name)));
-                let octets = read.map_err(error)??;
-                let json = Json::read(octets.expose(), limits(&octets));
-                let json = json.map_err(FoundError::Foreign)?;
-                document = Some(OpenedDocument::of(octets, json, None));
+                document = Some(OpenedDocument::read(read.map_err(error)??)?);
             }
             return Ok(Self::Carrier {
                 description: Box::new(description),
@@ -165,12 +157,11 @@ impl Found {
             });
         }
         let main = match description.carrier {
-            Carrier::Factory => Some(IMAGE),
-            Carrier::Push => Some(PUSH),
+            Carrier::Factory | Carrier::Push => description.files.first(),
             Carrier::Smartcard | Carrier::Url => None,
         };
-        let main = main.filter(|name| !damaged.iter().any(|file| file == name));
-        let document = match main.map(|name| fs::read(path.join(name)).map_err(error)) {
+        let main = main.filter(|file| !damaged.contains(&file.name));
+        let document = match main.map(|file| fs::read(path.join(&file.name)).map_err(error)) {
             None => None,
             Some(octets) => match Self::of(Secret::new(octets?), key)? {
                 Self::Document(document) => Some(document),
@@ -200,7 +191,18 @@ impl Found {
             let documents = card_files::read_script(text)?;
             return Ok(Self::Card(FoundCard::of(None, documents, Vec::new())));
         }
-        let limits = limits(&octets);
+        if text.is_some_and(|text| text.trim_ascii_start().starts_with('<')) {
+            return OpenedDocument::read(octets).map(Self::Document);
+        }
+        if let Some(octets) = octets_of(octets.expose()) {
+            if dm1_format(&octets).is_some() {
+                return OpenedDocument::read(Secret::new(octets)).map(Self::Document);
+            }
+            if let Some(push) = FoundPush::look(&octets) {
+                return Ok(Self::Push(Box::new(push?)));
+            }
+        }
+        let limits = json_limits(&octets);
         let json = Json::read(octets.expose(), limits).map_err(FoundError::Foreign)?;
         let is_card = json.member("profile").is_some() && json.member("files").is_some();
         if let Some(text) = text.filter(|_| is_card) {
@@ -210,7 +212,7 @@ impl Found {
             return Ok(Self::Card(FoundCard::of(card, documents, troubles)));
         }
         if !SealedImage::is_meant(octets.expose()) || json.member("MOData").is_some() {
-            return Ok(Self::Document(OpenedDocument::of(octets, json, None)));
+            return Ok(Self::Document(OpenedDocument::of_json(octets, json)));
         }
         let image = SealedImage::read(octets.expose(), limits)?;
         let recipient = PayloadHash::from_octets(image.recipient);
@@ -222,12 +224,18 @@ impl Found {
             ciphertext: image.ciphertext,
         };
         let octets = key.open_sealed(SealedImage::INFO, &sealed)?;
-        let json = Json::read(octets.expose(), limits).map_err(FoundError::Foreign)?;
-        Ok(Self::Document(OpenedDocument::of(
-            octets,
-            json,
-            Some(recipient),
-        )))
+        Ok(Self::Document(OpenedDocument {
+            sealed_to: Some(recipient),
+            ..OpenedDocument::read(octets)?
+        }))
+    }
+
+    /// Looks at the parts of one SMS, given in any order.
+    ///
+    /// # Errors
+    /// [`FoundError`].
+    pub fn of_parts(parts: &[Secret]) -> Result<Self, FoundError> {
+        Ok(Self::Push(Box::new(FoundPush::of_parts(parts)?)))
     }
 
     /// The document, where there is one and it is open.
@@ -236,6 +244,7 @@ impl Found {
         match self {
             Self::Document(document) => Some(document),
             Self::Carrier { document, .. } => document,
+            Self::Push(push) => Some(push.document),
             // Of several, none is meant more than the others.
             Self::Card(card) => {
                 let [document] = <[_; 1]>::try_from(card.documents).ok()?;
@@ -250,9 +259,9 @@ impl FoundCard {
     fn of(card: Option<String>, contents: Vec<Secret>, mut troubles: Vec<String>) -> Self {
         let mut documents = Vec::new();
         for octets in contents {
-            match Json::read(octets.expose(), limits(&octets)) {
-                Ok(json) => documents.push(OpenedDocument::of(octets, json, None)),
-                Err(why) => troubles.push(format!("a document is no JSON: {why}")),
+            match OpenedDocument::read(octets) {
+                Ok(document) => documents.push(document),
+                Err(why) => troubles.push(format!("a document cannot be read: {why}")),
             }
         }
         Self {
@@ -260,25 +269,5 @@ impl FoundCard {
             documents,
             troubles,
         }
-    }
-}
-
-impl OpenedDocument {
-    fn of(octets: Secret, json: Json, sealed_to: Option<PayloadHash>) -> Self {
-        Self {
-            payload: PayloadHash::of(octets.expose()),
-            servers: servers_of(&json),
-            octets,
-            json,
-            sealed_to,
-        }
-    }
-}
-
-fn limits(octets: &Secret) -> JsonLimits {
-    let default = JsonLimits::default();
-    JsonLimits {
-        octets: octets.len().max(default.octets),
-        ..default
     }
 }

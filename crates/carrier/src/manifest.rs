@@ -18,6 +18,9 @@ pub struct ManifestEntry {
     pub device: String,
     /// SHA-256 over everything its files were built from, what was made for it left out.
     pub inputs: PayloadHash,
+    /// `cp` or `dm`: the form of a document of DM 1.x.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_format: Option<String>,
     /// SHA-256 of its document, as it reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_sha256: Option<PayloadHash>,

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use omadm_bootstrap::profile::{
-    BootstrapProfile, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
-    NotificationSecret, ProfileInputs,
+    BootstrapProfile, CredentialKind, CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential,
+    Need, NotificationSecret, ProfileInputs,
 };
 use omadm_mo::{DevId, Secret};
 use omadm_tls::{
     CertificateValidity, DevelopmentCa, DevelopmentCaError, DeviceKey, DeviceKeyError,
     ProfileUnsupported, TlsProfile, TlsSupport, UnixTime,
 };
+
+use zeroize::Zeroizing;
 
 use crate::DeviceRow;
 
@@ -45,6 +47,11 @@ pub enum ValuesError {
     /// A notification secret is needed.
     #[error("the profile brings a notification secret: the column noti_secret")]
     NoNotification,
+    /// The secrets of an account of DM 1.x are needed.
+    #[error(
+        "an account of DM 1.x has secrets of its own: the columns dm1_client_secret, dm1_client_nonce, dm1_server_secret and dm1_server_nonce"
+    )]
+    NoDm1,
     /// The CA certificate is needed.
     #[error("the profile brings the certificate of the server's CA")]
     NoServerCa,
@@ -137,6 +144,41 @@ impl Values<'_> {
             }
         }
         Ok(inputs)
+    }
+
+    /// What a document of DM 1.x is built of besides its secrets.
+    #[must_use]
+    pub fn dm1_inputs(&self, row: &DeviceRow, server: &str) -> ProfileInputs {
+        ProfileInputs {
+            dev_id: row.dev_id.clone(),
+            server: row.server.clone().unwrap_or_else(|| server.to_owned()),
+            credentials: BTreeMap::new(),
+            http: None,
+            notification: None,
+            server_ca: None,
+            ddfs: BTreeMap::new(),
+        }
+    }
+
+    /// The secrets of an account of DM 1.x: the row's, else drawn.
+    ///
+    /// # Errors
+    /// [`ValuesError::NoDm1`] where there are none and none may be drawn.
+    pub fn dm1_credentials(&self, row: &DeviceRow) -> Result<Dm1Credentials, ValuesError> {
+        if let Some(given) = &row.dm1 {
+            return Ok(given.clone());
+        }
+        self.may_draw(ValuesError::NoDm1)?;
+        let random = DeviceKey::generate()?;
+        let mut entropy = Zeroizing::new([0; Dm1Credentials::ENTROPY]);
+        for (block, number) in entropy.chunks_mut(32).zip(0_u8..) {
+            let seed = Zeroizing::new([&[number], random.pkcs8().expose()].concat());
+            let hash = omadm_bootstrap::PayloadHash::of(&seed);
+            for (octet, of) in block.iter_mut().zip(hash.octets()) {
+                *octet = *of;
+            }
+        }
+        Ok(Dm1Credentials::of_entropy(&entropy))
     }
 
     fn may_draw(&self, missing: ValuesError) -> Result<(), ValuesError> {

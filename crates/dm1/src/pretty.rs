@@ -20,10 +20,22 @@ const SECRET_PARMS: [&str; 6] = [
     "PROXY-PW",
     "BASAUTH-PW",
 ];
-/// Nodes whose values are secrets, by the end of their URI or by their name (§4.6).
-const SECRET_NODES: [&str; 2] = ["AAuthSecret", "AAuthData"];
+/// How the names of nodes end whose values are secrets: those of a DM Account (§4.6) and of connectivity.
+const SECRET_NODES: [&str; 4] = ["Secret", "AAuthData", "Password", "SecretKey"];
 /// Columns of one level.
 const INDENT: usize = 2;
+
+/// Whether the value of a provisioning document's parameter is a secret, or goes into a digest.
+#[must_use]
+pub fn is_secret_parm(name: &str) -> bool {
+    SECRET_PARMS.contains(&name)
+}
+
+/// Whether the value of a node of this name is one.
+#[must_use]
+pub fn is_secret_node(name: &str) -> bool {
+    SECRET_NODES.iter().any(|end| name.ends_with(end))
+}
 
 /// What a document is and how it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +192,7 @@ impl Page {
             return;
         };
         if open.tag == Some(provisioning_tags::PARM) && name == "name" {
-            open.secret = SECRET_PARMS.contains(&value);
+            open.secret = is_secret_parm(value);
         }
         let value = if open.secret && name == "value" && !self.secrets {
             MASK
@@ -242,9 +254,10 @@ impl Page {
         match open.tag {
             Some(metinf_tags::NEXT_NONCE) => true,
             Some(tags::DATA) if within == Some(tags::CRED) => true,
-            Some(tags::DATA | ddf_tags::VALUE) => SECRET_NODES
-                .iter()
-                .any(|node| self.about.rsplit('/').next() == Some(node)),
+            Some(tags::DATA | ddf_tags::VALUE) => {
+                let name = self.about.rsplit('/').next();
+                name.is_some_and(is_secret_node)
+            }
             _ => false,
         }
     }

@@ -33,8 +33,8 @@ pub struct Dm1Document {
     pub accounts: Vec<DeliveredAccount>,
     /// What else it has of TNDS objects, in its order.
     pub objects: Vec<DeliveredObject>,
-    /// Characteristics of a provisioning document that are no DM Account, by their type.
-    pub others: Vec<String>,
+    /// Characteristics of a provisioning document that are no DM Account, in its order.
+    pub others: Vec<Characteristic>,
 }
 
 /// A DM Account of a document.
@@ -222,7 +222,7 @@ impl Dm1Document {
             format: Dm1Format::Cp,
             accounts,
             objects: Vec::new(),
-            others: others.map(|one| one.r#type.clone()).collect(),
+            others: others.cloned().collect(),
         })
     }
 

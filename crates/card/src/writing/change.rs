@@ -58,11 +58,11 @@ impl Change {
             let new = file.filled(content.unwrap_or(&[]))?;
             change.between.push(NewFile::of(file, new, None));
         }
-        let for_opensc = set.is_some_and(CardFileSet::is_for_opensc);
-        let entries = match set {
-            Some(_) => file_set::entries(&places(&change.documents), for_opensc),
-            None => Vec::new(),
-        };
+        let entries = set.map(|set| {
+            let places = places(&change.documents);
+            file_set::entries(&places, set.oid(), set.is_for_opensc())
+        });
+        let entries = entries.unwrap_or_default();
         if let (Some(set), Some(file)) = (set, &survey.token_info) {
             let label = set.token_info();
             // A card whose file is too small for ours does without.

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use omadm_dm1::bootstrap_mac::BootstrapProfileKind;
 use omadm_dm1::markup::{MarkupError, MarkupLimits, Vocabulary};
 use omadm_dm1::pretty::Pretty;
@@ -7,7 +5,7 @@ use omadm_dm1::syncml::Encoding;
 use omadm_dm1::trigger;
 use omadm_dm1::wbxml::WbxmlHeader;
 use omadm_dm2::package0;
-use omadm_push::sms::{Reassembler, ReassemblyLimits, Taken, UserData, UserDataError};
+use omadm_push::sms::{JoinError, UserData, join};
 use omadm_push::wsp::{MediaName, Push, WspError, well_known};
 
 /// What octets are.
@@ -41,20 +39,9 @@ pub enum NotDecoded {
     /// A push with a fault.
     #[error("it begins like a WSP push: {0}")]
     Wsp(#[from] WspError),
-    /// An SMS with a fault.
+    /// An SMS with a fault, or without its other parts.
     #[error("an SMS: {0}")]
-    Sms(#[from] UserDataError),
-    /// Parts are missing.
-    #[error("{have} of {total} parts of the SMS are there")]
-    PartsMissing {
-        /// Parts that are there.
-        have: u8,
-        /// Parts that there are.
-        total: u8,
-    },
-    /// A part that belongs to nothing.
-    #[error("a part does not belong to the others, or stands there twice")]
-    StrayPart,
+    Sms(#[from] JoinError),
     /// Nothing matches.
     #[error(
         "its first octets are neither those of WBXML, nor of a Package 0 of DM 1.x or 2.0, nor of a WSP push, nor of an SMS"
@@ -87,7 +74,7 @@ pub fn decode(octets: &[u8], limits: MarkupLimits, secrets: bool) -> Result<Deco
     if let Ok(sms) = UserData::read(octets)
         && sms.ports.is_some()
     {
-        let whole = reassemble(&[octets.to_vec()])?;
+        let whole = join(&[octets])?;
         return push(&whole, limits, secrets);
     }
     if octets.get(1) == Some(&PUSH_PDU) {
@@ -101,30 +88,6 @@ pub fn decode(octets: &[u8], limits: MarkupLimits, secrets: bool) -> Result<Deco
 
 /// PDU type of a WSP push.
 const PUSH_PDU: u8 = 0x06;
-
-/// What the parts of one SMS carry together, in whatever order they are given.
-///
-/// # Errors
-///
-/// A part that cannot be read, that is missing, or that belongs to another message.
-pub fn reassemble(parts: &[Vec<u8>]) -> Result<Vec<u8>, NotDecoded> {
-    let mut reassembler = Reassembler::new(ReassemblyLimits {
-        parts: u8::MAX,
-        ..ReassemblyLimits::default()
-    });
-    let mut last = NotDecoded::Unknown;
-    for (at, part) in parts.iter().enumerate() {
-        let user_data = UserData::read(part)?;
-        match reassembler.take(Duration::ZERO, &(), &user_data) {
-            Taken::Whole(whole) if at + 1 == parts.len() => return Ok(whole),
-            Taken::Waiting { have, total } => last = NotDecoded::PartsMissing { have, total },
-            Taken::Whole(_) | Taken::Duplicate | Taken::Dropped(_) => {
-                return Err(NotDecoded::StrayPart);
-            }
-        }
-    }
-    Err(last)
-}
 
 fn push(octets: &[u8], limits: MarkupLimits, secrets: bool) -> Result<Decoded, NotDecoded> {
     let push = Push::decode(octets)?;

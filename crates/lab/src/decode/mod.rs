@@ -4,5 +4,5 @@
 mod kind;
 mod mac;
 
-pub use kind::{Decoded, NotDecoded, PushedBody, decode, reassemble};
+pub use kind::{Decoded, NotDecoded, PushedBody, decode};
 pub use mac::{MacKeys, MacVerdict};

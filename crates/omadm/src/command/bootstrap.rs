@@ -57,12 +57,12 @@ pub(crate) enum Bootstrap {
     Build(Box<build::Build>),
     /// Tell what a carrier, a batch, an image, a card, a document or a picture of an address holds; secrets are masked
     #[command(
-        after_help = "PATH is a folder or file that `omadm bootstrap build` made, or any DM Bootstrap document.\n\nExamples:\n  omadm bootstrap inspect image\n  omadm bootstrap inspect image/factory.json --key-file device/device-key.pem\n  omadm bootstrap inspect card/card.json\n  omadm bootstrap inspect address/url.png --json"
+        after_help = "PATH is a folder or file that `omadm bootstrap build` made, or any DM Bootstrap document, of DM 1.x in WBXML or XML; or a WAP push or its SMS as octets, in hexadecimal or in base64.\n\nExamples:\n  omadm bootstrap inspect image\n  omadm bootstrap inspect image/factory.json --key-file device/device-key.pem\n  omadm bootstrap inspect card/card.json\n  omadm bootstrap inspect address/url.png --json\n  omadm bootstrap inspect push/sms-1.hex push/sms-2.hex push/sms-3.hex push/sms-4.hex"
     )]
     Inspect(inspect::Inspect),
     /// Compare two bootstraps by what they would install
     #[command(
-        after_help = "Exit codes: 0 they install the same, 1 they differ, 2 they cannot be compared.\n\nExamples:\n  omadm bootstrap diff old.json new.json\n  omadm bootstrap diff image pushed/push.json --json"
+        after_help = "Exit codes: 0 they install the same, 1 they differ, 2 they cannot be compared. Of a provisioning document and a DM message of DM 1.x the accounts are compared.\n\nExamples:\n  omadm bootstrap diff old.json new.json\n  omadm bootstrap diff image pushed/push.json --json\n  omadm bootstrap diff cp/push.wsp dm/factory.wbxml"
     )]
     Diff(diff::Diff),
     /// Say what applying a document or carrier would add, replace and remove on a device
@@ -128,6 +128,18 @@ impl Bootstrap {
             Err(failure) => failure.report(),
         }
     }
+}
+
+/// What the parts of one SMS carry, in whatever order.
+fn parts(files: &[String]) -> Result<Found, Failure> {
+    let octets = files.iter().map(|file| super::read_input(file));
+    let octets: Vec<_> = octets
+        .map(|read| read.map(omadm_mo::Secret::new))
+        .collect::<Result<_, _>>()?;
+    Found::of_parts(&octets).explain(
+        "the files are not the parts of one bootstrap",
+        "give each part once; `omadm decode` tells what each of them is",
+    )
 }
 
 impl Key {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use omadm_bootstrap::PayloadHash;
 use omadm_card::{
-    CardFileSet, CardPath, CardTransport, CardWriteFailure, CardWriteSettings, CardWritten,
-    IssuerKey, ReaderName, erase_card, write_card,
+    CardFileSet, CardOid, CardPath, CardTransport, CardWriteFailure, CardWriteSettings,
+    CardWritten, IssuerKey, ReaderName, erase_card, write_card,
 };
-use omadm_carrier::{Found, OpenedDocument};
+use omadm_carrier::{Found, OpenedDocument, card_oid};
 use omadm_client::policy::CardReaderName;
 use omadm_client::reader::{CardFiles, CardWorkError, ReaderList};
 use omadm_mo::Secret;
@@ -91,9 +91,23 @@ impl Write {
             "no card can hold this",
             "give one to sixteen documents of at most 32767 octets",
         )?;
+        let mut oids = documents.iter().map(|one| card_oid(one.format()));
+        let oid = oids.next().unwrap_or(CardOid::DM_BOOTSTRAP);
+        if oids.any(|other| other != oid) {
+            return Err(Failure::new(
+                "nothing was written",
+                "client provisioning documents have another OID on a card than the others",
+                "write them by themselves",
+            ));
+        }
+        let set = set.named_by(oid.clone());
         let set = if self.opensc { set.for_opensc() } else { set };
         self.target.work("written", move |card, settings| {
-            write_card(card, &set, settings)
+            let mut settings = settings.clone();
+            if !settings.reading.accepted.contains(&oid) {
+                settings.reading.accepted.push(oid);
+            }
+            write_card(card, &set, &settings)
         })
     }
 }

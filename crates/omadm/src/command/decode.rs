@@ -8,9 +8,10 @@ use omadm_carrier::Given;
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::Encoding;
 use omadm_dm2::Document;
-use omadm_lab::decode::{Decoded, NotDecoded, decode, reassemble};
+use omadm_lab::decode::{Decoded, NotDecoded, decode};
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::MoRegistry;
+use omadm_push::sms::{JoinError, join};
 
 use super::{read_input, say};
 use crate::failure::{Explain as _, Failure};
@@ -105,8 +106,7 @@ impl Decode {
                 }
             }
         }
-        let whole =
-            reassemble(&parts).explain(what, "give each part once, with its user data header")?;
+        let whole = join(&parts).explain(what, "give each part once, with its user data header")?;
         self.octets(&whole)
     }
 
@@ -138,7 +138,7 @@ impl Decode {
                 format!("{} cannot be decoded", self.name()),
                 &error,
                 match error {
-                    NotDecoded::PartsMissing { .. } => "give the files of all parts",
+                    NotDecoded::Sms(JoinError::Missing { .. }) => "give the files of all parts",
                     _ => "mend the octet named; the first is octet 0",
                 },
             )),

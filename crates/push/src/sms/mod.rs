@@ -1,9 +1,11 @@
 //! A datagram in SMS user data (`push.md` §3): application ports, concatenation, and what is done with the parts at either end.
 
+mod join;
 mod reassembler;
 mod segment;
 mod user_data;
 
+pub use join::{JoinError, join};
 pub use reassembler::{Dropped, Reassembler, ReassemblyLimits, Taken};
 pub use segment::{PARTS, SegmentError, segment};
 pub use user_data::{Part, UserData, UserDataError};

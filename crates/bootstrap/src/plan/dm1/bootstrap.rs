@@ -377,7 +377,11 @@ impl Planner<'_> {
             uri: uri.to_owned(),
             reason: SkippedReason::UnknownMo,
         };
-        let mut skipped: Vec<_> = document.others.iter().map(|one| skip(one)).collect();
+        let mut skipped: Vec<_> = document
+            .others
+            .iter()
+            .map(|one| skip(&one.r#type))
+            .collect();
         let mut placed = Placed::new();
         let mut provided: Vec<ProvidedInstance> = Vec::new();
         for object in &document.objects {

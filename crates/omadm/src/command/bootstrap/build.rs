@@ -1,15 +1,18 @@
+mod card;
+mod push;
+
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use omadm_bootstrap::profile::{CredentialKind, Need};
+use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::profile::{CredentialKind, Dm1BuildError, Need};
 use omadm_bootstrap::{BootstrapMethod, PayloadHash};
-use omadm_card::test_card::CardProfile;
 use omadm_carrier::{
-    Batch, BatchError, BuildOptions, CardOptions, CarriedDocument, Carrier, CarrierError,
-    DeviceRow, DeviceTable, DocumentSource, ProfileSource, SourceError, Values, build, terminal_qr,
+    Batch, BatchError, BuildOptions, CarriedDocument, Carrier, CarrierError, DeviceRow,
+    DeviceTable, DocumentSource, ProfileSource, SourceError, Values, build, terminal_qr,
     write_private,
 };
 use omadm_mo::standard::MoRegistry;
@@ -21,6 +24,9 @@ use super::super::api::ApiAddress;
 use super::super::{read_text, say};
 use super::author::{self, Authored};
 use super::server_source::ServerSource;
+use card::CardArguments;
+use push::PushArguments;
+
 use crate::failure::{Explain as _, Failure};
 
 #[derive(Args)]
@@ -30,11 +36,17 @@ use crate::failure::{Explain as _, Failure};
   smartcard the files of a card (2F00 below the MF, the others in 7F50), card.apdu, which writes them, and card.json, which `--card` and `--virtual` read
   url       url.txt and url.png, the address of client-initiated bootstrap and its QR code
   push      push.json, the body of a server-initiated bootstrap
+With --profile-format the documents are those of DM 1.2 and 1.3, of the profile's [dm1]: client provisioning (cp) or a DM message (dm), both in WBXML:
+  factory   factory.wbxml; sealed: factory.json
+  smartcard the same files; a card names cp by 2.23.43.5.1, dm by 2.23.43.7.1
+  push      push.wbxml, the WAP push that brings it with SEC and MAC (push.wsp, push.wsp.hex), and the user data of each SMS (sms-1.bin, sms-1.hex, …);
+            --pin and --imsi sign it
 and carrier.json, which says what is what. With --devices there are files for each device and manifest.jsonl; a run that was ended goes on where it was.
 
 The columns of --devices (CSV with a head; dev_id alone is required): dev_id, server, http_user, http_password, noti_data, noti_secret (hex),
 trsp_cert, trsp_key, bootstrap_cert, bootstrap_key, seal_to (PEM, or the name of a PEM file beside the table), trsp_psk_identity, trsp_psk_key,
-bootstrap_psk_identity, bootstrap_psk_key (hex), iccid, card_serial (hex).
+bootstrap_psk_identity, bootstrap_psk_key (hex), iccid, card_serial (hex); for --profile-format dm1_client_secret, dm1_client_nonce, dm1_server_secret,
+dm1_server_nonce (nonces in base64), imsi, pin.
 
 With --from-server the server makes what a device needs and knows it: a bootstrap by factory image or card is started for each device, and its document taken away.
 
@@ -48,7 +60,9 @@ Examples:
   omadm bootstrap build --from-server --server-profile full --register --carrier factory --devices devices.csv -o images
   omadm bootstrap build my.toml --carrier smartcard --dev-id IMEI:493005100592800 --server dm.example.com -o card
   omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
-  omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push"
+  omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push
+  omadm bootstrap build dm1x.toml --profile-format cp --carrier push --pin 4711 --dev-id IMEI:493005100592800 --server dm.example.com -o push
+  omadm bootstrap build dm1x.toml --profile-format dm --carrier smartcard --devices devices.csv --server dm.example.com -o cards"
 )]
 pub(crate) struct Build {
     /// The profile (TOML); with --server-profile there is none here
@@ -60,6 +74,9 @@ pub(crate) struct Build {
     /// What is built; without it the document alone
     #[arg(long, value_enum)]
     carrier: Option<Which>,
+    /// For devices of DM 1.2 and 1.3, in this form; without it for DM 2.0
+    #[arg(long, value_enum)]
+    profile_format: Option<Dm1Form>,
     /// The device; {dev_id} in the profile
     #[arg(long, required_unless_present_any = ["devices", "carrier"])]
     dev_id: Option<String>,
@@ -81,18 +98,10 @@ pub(crate) struct Build {
     /// Seal a factory image to a device's key: its certificate, certificate request or public key (PEM, P-256)
     #[arg(long)]
     seal_to: Option<PathBuf>,
-    /// Kind of the card in card.json
-    #[arg(long, value_enum, default_value = "uicc")]
-    card_kind: CardKind,
-    /// Number of the card in card.json, 18 to 20 digits; a real card has its own
-    #[arg(long, conflicts_with = "devices")]
-    iccid: Option<String>,
-    /// Serial number in the card's EF(TokenInfo), in hexadecimal; else made from the DevID
-    #[arg(long, conflicts_with = "devices")]
-    card_serial: Option<String>,
-    /// Name the card's bootstrap twice, once in the form that OpenSC knows
-    #[arg(long)]
-    opensc: bool,
+    #[command(flatten)]
+    card: CardArguments,
+    #[command(flatten)]
+    push: PushArguments,
     /// Take documents from a DM Server, by its API
     #[arg(long)]
     from_server: bool,
@@ -128,18 +137,28 @@ pub(crate) enum Which {
     Push,
 }
 
-/// A kind of card.
+/// A form of documents of DM 1.x.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CardKind {
-    /// UICC
-    Uicc,
-    /// SIM of the second generation
-    Sim,
-    /// Plain ISO 7816 card
-    Iso,
+pub(crate) enum Dm1Form {
+    /// OMA Client Provisioning
+    Cp,
+    /// OMA Device Management: a DM message with TNDS
+    Dm,
 }
 
 const REGISTER: &str = "the server has to be told it and its secret, which is in the document (omadm device add --help)";
+
+const REGISTER_DM1: &str = "the server has to be told them: `omadm bootstrap inspect --secrets` shows them, `omadm device dm1 add --help` takes them";
+const NO_DM1: &str = "add [dm1], or leave --profile-format out; profiles/dm1x.toml is an example";
+
+impl Dm1Form {
+    const fn format(self) -> Dm1Format {
+        match self {
+            Self::Cp => Dm1Format::Cp,
+            Self::Dm => Dm1Format::Dm,
+        }
+    }
+}
 
 impl Build {
     pub(super) async fn run(self) -> Result<(), Failure> {
@@ -172,14 +191,21 @@ impl Build {
             ));
         }
         let url = self.address(carrier)?;
+        let format = self.profile_format.map(Dm1Form::format);
         let options = BuildOptions {
             url: url.as_ref(),
             seal_to: seal_to.as_ref(),
-            card: self.card(carrier)?,
+            card: self.card.options(carrier)?,
+            push: self.push.options(carrier, format, self.devices.is_some())?,
         };
         let dev_id = self.dev_id.as_deref().map(DevId::parse).transpose();
         let dev_id = dev_id.explain(what, "write --dev-id like IMEI:493005100592800")?;
         let authored = self.profile.as_deref().map(author::read).transpose()?;
+        if let (Some(_), Some(authored)) = (format, &authored)
+            && authored.profile.dm1.is_none()
+        {
+            return Err(Failure::new(what, Dm1BuildError::NotSaid, NO_DM1));
+        }
         if self.from_server {
             let method = match carrier {
                 None | Some(Carrier::Factory) => BootstrapMethod::Factory,
@@ -232,12 +258,16 @@ impl Build {
                 now: author::now(),
             },
             registry: &registry,
+            format,
         };
         self.from(&source, carrier, dev_id, &options)?;
-        if self.devices.is_none() && !self.json {
-            tell_drawn(&authored)?;
+        if self.devices.is_some() || self.json {
+            return Ok(());
         }
-        Ok(())
+        match format {
+            None => tell_drawn(&authored),
+            Some(_) => say(format!("made secrets of both ends; {REGISTER_DM1}")),
+        }
     }
 
     fn from(
@@ -323,6 +353,9 @@ impl Build {
         if let Some(hash) = description.payload_sha256 {
             say(format!("SHA-256 {} (of the document)", hash.to_hex()))?;
         }
+        if let Some(push) = &description.push {
+            say(format!("signed by {}, {} SMS", push.sec, push.sms))?;
+        }
         if let Some(card) = &description.card {
             say(format!("card {card} (the one in card.json)"))?;
         }
@@ -386,39 +419,6 @@ impl Build {
         Ok(())
     }
 
-    fn card(&self, carrier: Option<Carrier>) -> Result<CardOptions, Failure> {
-        let what = "nothing was built";
-        let asked = self.iccid.is_some() || self.card_serial.is_some() || self.opensc;
-        if carrier != Some(Carrier::Smartcard) && (asked || self.card_kind != CardKind::Uicc) {
-            return Err(Failure::new(
-                what,
-                "--card-kind, --iccid, --card-serial and --opensc are about a card",
-                "leave them out, or give --carrier smartcard",
-            ));
-        }
-        let iccid = self.iccid.as_deref().map(str::parse).transpose();
-        let serial = self.card_serial.as_deref().map(octets);
-        Ok(CardOptions {
-            kind: match self.card_kind {
-                CardKind::Uicc => CardProfile::Uicc,
-                CardKind::Sim => CardProfile::Sim2g,
-                CardKind::Iso => CardProfile::Iso,
-            },
-            iccid: iccid.explain(what, "write --iccid like 8949017201234567890")?,
-            serial: match serial {
-                Some(None) => {
-                    return Err(Failure::new(
-                        what,
-                        "--card-serial is not in hexadecimal",
-                        "write two digits for each octet, 1 to 64 octets",
-                    ));
-                }
-                serial => serial.flatten(),
-            },
-            opensc: self.opensc,
-        })
-    }
-
     fn ca(&self) -> Result<Option<DevelopmentCa>, Failure> {
         let (Some(certificate), Some(key)) = (&self.ca_cert, &self.ca_key) else {
             return Ok(None);
@@ -465,6 +465,8 @@ fn not_built(what: &str, why: &SourceError) -> Failure {
     let todo = match why {
         SourceError::Values(_) => author::VALUE_REMEDY,
         SourceError::Build(_) => "`omadm bootstrap check` names every problem",
+        SourceError::BuildDm1(Dm1BuildError::NotSaid) => NO_DM1,
+        SourceError::BuildDm1(_) => "mend the key of [dm1] that is named",
         SourceError::Server(_) => {
             "register the device, or give --register; check --api, --ca and the token"
         }
@@ -479,16 +481,14 @@ fn not_carried(carrier: Carrier, why: &CarrierError) -> &'static str {
             "leave management objects or certificates out of the profile, or put an account on the card whose server delivers the rest"
         }
         CarrierError::TooBig { .. } => "deliver less, or by another carrier",
+        CarrierError::Unsigned => "give --pin, --imsi or both, or the columns pin and imsi",
+        CarrierError::Sms(_) => {
+            "deliver less, or allow more with --sms-parts: few devices take more than 8"
+        }
         CarrierError::Card(_) => "give --card-serial 1 to 64 octets",
         CarrierError::Write { .. } => "check the path; the same command goes on from there",
         _ => "mend it, and build again",
     }
-}
-
-/// Octets of hexadecimal digits.
-fn octets(digits: &str) -> Option<Vec<u8>> {
-    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map(pair).collect()
 }
 
 fn tell_drawn(authored: &Authored) -> Result<(), Failure> {

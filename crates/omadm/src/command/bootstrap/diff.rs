@@ -1,7 +1,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use omadm_bootstrap::dm1::{Dm1Document, compare_dm1};
 use omadm_bootstrap::{ComparedValue, Difference, compare};
+use omadm_carrier::DocumentContent;
 use omadm_mo::standard::MoRegistry;
 use serde_json::{Value, json};
 
@@ -40,10 +42,25 @@ impl Diff {
     fn differences(&self) -> Result<usize, Failure> {
         let first = self.key.document(&self.first)?;
         let second = self.key.document(&self.second)?;
-        let found = compare(&first.json, &second.json, &MoRegistry::standard()).explain(
-            format!("{} and {} cannot be compared", self.first, self.second),
-            "`omadm decode` tells what is wrong with each of them",
-        )?;
+        let what = format!("{} and {} cannot be compared", self.first, self.second);
+        let mut forms = None;
+        let found = match (&first.content, &second.content) {
+            (DocumentContent::Dm2(one), DocumentContent::Dm2(other)) => {
+                let todo = "`omadm decode` tells what is wrong with each of them";
+                compare(one, other, &MoRegistry::standard()).explain(what, todo)?
+            }
+            (DocumentContent::Dm1(one), DocumentContent::Dm1(other)) => {
+                forms = Some((one, other)).filter(|_| one.format != other.format);
+                compare_dm1(one, other)
+            }
+            _ => {
+                return Err(Failure::new(
+                    what,
+                    "one is of DM 2.0, the other of DM 1.x: their accounts have nothing in common",
+                    "compare documents of one generation",
+                ));
+            }
+        };
         for one in &found {
             if self.json {
                 say(as_json(one))?;
@@ -51,7 +68,18 @@ impl Diff {
                 tell(one)?;
             }
         }
-        if found.is_empty() && !self.json {
+        if let Some((one, other)) = forms
+            && !self.json
+        {
+            if found.is_empty() {
+                for server in &first.servers {
+                    let (one, other) = (one.format.name(), other.format.name());
+                    say(format!("the same account: {server} ({one}, {other})"))?;
+                }
+            }
+            tell_beside(&self.first, one)?;
+            tell_beside(&self.second, other)?;
+        } else if found.is_empty() && !self.json {
             let same = first.payload == second.payload;
             say(if same {
                 "the same octets"
@@ -61,6 +89,20 @@ impl Diff {
         }
         Ok(found.len())
     }
+}
+
+/// What one of two forms has beside its accounts; the other has no place for it.
+fn tell_beside(name: &str, document: &Dm1Document) -> Result<(), Failure> {
+    let objects = document.objects.iter().map(|one| one.identifier.as_str());
+    let others = document.others.iter().map(|one| one.r#type.as_str());
+    let beside: Vec<_> = objects.chain(others).collect();
+    if beside.is_empty() {
+        return Ok(());
+    }
+    say(format!(
+        "{name} has beside it, not compared: {}",
+        beside.join(", ")
+    ))
 }
 
 fn tell(one: &Difference) -> Result<(), Failure> {

@@ -1,6 +1,9 @@
+mod dm1;
+
 use clap::Args;
-use omadm_carrier::{Found, OpenedDocument, terminal_qr};
+use omadm_carrier::{DocumentContent, Found, OpenedDocument, terminal_qr};
 use omadm_dm2::mask;
+use omadm_mo::json::Json;
 use omadm_mo::standard::MoRegistry;
 use serde_json::{Value, json};
 
@@ -10,8 +13,9 @@ use crate::failure::{Explain as _, Failure};
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// The folder or file, or - for standard input
-    path: String,
+    /// The folder or file, or - for standard input; several: the parts of one SMS
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
     #[command(flatten)]
     key: Key,
     /// Show secrets
@@ -24,7 +28,10 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let found = self.key.look(&self.path)?;
+        let found = match &self.paths[..] {
+            [path] => self.key.look(path)?,
+            parts => super::parts(parts)?,
+        };
         let damaged = match &found {
             Found::Carrier { damaged, .. } | Found::Batch { damaged, .. } => damaged.clone(),
             _ => Vec::new(),
@@ -38,7 +45,7 @@ impl Inspect {
             && !card.troubles.is_empty()
         {
             return Err(Failure::new(
-                format!("{} was not read completely", self.path),
+                format!("{} was not read completely", self.paths.join(", ")),
                 card.troubles.join("; "),
                 "`omadm card read --virtual` tells how a device reads it",
             ));
@@ -52,7 +59,7 @@ impl Inspect {
             more => format!(" and {more} more"),
         };
         Err(Failure::new(
-            format!("{} is not whole", self.path),
+            format!("{} is not whole", self.paths.join(", ")),
             format!("damaged or missing: {}{more}", shown.join(", ")),
             "build it again with the same command",
         ))
@@ -74,6 +81,9 @@ impl Inspect {
                 }
                 if let Some(key) = description.sealed_to {
                     say(format!("sealed:   to the key {}", key.to_hex()))?;
+                }
+                if let Some(push) = &description.push {
+                    say(format!("signed:   by {}, in {} SMS", push.sec, push.sms))?;
                 }
                 for file in &description.files {
                     say(format!("file:     {}  {} octets", file.name, file.octets))?;
@@ -110,6 +120,10 @@ impl Inspect {
                 Ok(())
             }
             Found::Document(document) => self.tell_document(document),
+            Found::Push(push) => {
+                dm1::tell_push(push)?;
+                self.tell_document(&push.document)
+            }
             Found::Card(card) => {
                 if let Some(identity) = &card.card {
                     say(format!("card:     {identity}"))?;
@@ -146,21 +160,31 @@ impl Inspect {
             document.payload.to_hex(),
             document.octets.len()
         ))?;
-        say(self.shown(document))
+        match &document.content {
+            DocumentContent::Dm2(json) => say(self.shown(json)),
+            DocumentContent::Dm1(read) => {
+                dm1::tell(read)?;
+                say(dm1::xml(document, self.secrets)?)
+            }
+        }
     }
 
-    fn shown(&self, document: &OpenedDocument) -> String {
+    fn shown(&self, json: &Json) -> String {
         if self.secrets {
-            document.json.to_pretty()
+            json.to_pretty()
         } else {
-            mask(&document.json, &MoRegistry::standard()).to_pretty()
+            mask(json, &MoRegistry::standard()).to_pretty()
         }
     }
 
     fn as_json(&self, found: &Found) -> Result<Value, Failure> {
         let what = "it cannot be printed";
         let document = |document: &OpenedDocument| -> Result<Value, Failure> {
-            let body: Value = serde_json::from_str(&self.shown(document)).explain(what, "")?;
+            let json = match &document.content {
+                DocumentContent::Dm2(json) => json,
+                DocumentContent::Dm1(read) => return dm1::as_json(document, read, self.secrets),
+            };
+            let body: Value = serde_json::from_str(&self.shown(json)).explain(what, "")?;
             Ok(json!({
                 "servers": document.servers,
                 "payload_sha256": document.payload.to_hex(),
@@ -186,6 +210,14 @@ impl Inspect {
                 json!({ "kind": "batch", "carrier": carrier.name(), "damaged": damaged, "devices": entries })
             }
             Found::Document(opened) => json!({ "kind": "document", "document": document(opened)? }),
+            Found::Push(push) => json!({
+                "kind": "push",
+                "transaction_id": push.transaction_id,
+                "sec": push.sec.map(omadm_carrier::sec_name),
+                "mac": push.has_mac,
+                "sms": push.sms,
+                "document": document(&push.document)?,
+            }),
             Found::Card(card) => {
                 let documents = card.documents.iter().map(document);
                 let documents = documents.collect::<Result<Vec<_>, _>>()?;
