@@ -31,7 +31,7 @@ impl Account {
     pub fn standing_rights(&self, moid: &Moid, miid: &Miid) -> Option<Rights> {
         if *moid == dm_acc::moid() {
             let own = Rights::READ.with(Rights::WRITE);
-            return Some(if *miid == self.miid {
+            return Some(if *miid == self.miid && !self.is_dm1() {
                 own
             } else {
                 Rights::NONE

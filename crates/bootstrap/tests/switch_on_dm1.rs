@@ -513,7 +513,7 @@ fn the_decision_names_generation_and_format_and_no_secret() {
     let decision = bench.decide_as(&switched_on(&[one(ProfileFormat::Cp, &["dms"], 1)]));
     let text = decision.to_string();
     assert!(
-        text.contains("2.23.43.5.1 3F00/7F50/6432 (DM 1.x, client provisioning): applied for dms"),
+        text.contains("2.23.43.5.1 3F00/7F50/6432: applied for dms (DM 1.x, client provisioning)"),
         "{text}"
     );
     assert!(!text.contains("client1") && !format!("{decision:?}").contains("client1"));

@@ -1,20 +1,20 @@
 use omadm_bootstrap::DeviceView;
+use omadm_mo::TreeError;
+use omadm_mo::standard::DmAcc;
 use omadm_mo::standard::dm_acc::SecMode;
-use omadm_mo::standard::{DmAcc, dm_acc};
-use omadm_mo::{NodeAddress, TreeError};
 use omadm_tls::CertificateDer;
 
 use super::account_target::{AccountTarget, of_bootstrap};
 use super::{Engine, EngineConfig, Source};
 use crate::https::Trust;
 
-/// The bootstrap servers that the accounts name: each is asked with the `Auth/Bootstrap` of its account, and believed by its `ServerPubKey` alone (D78, B-18).
+/// The bootstrap servers that the accounts of DM 2.0 name: each is asked with the `Auth/Bootstrap` of its account, and believed by its `ServerPubKey` alone (D78, B-18).
 /// A Notification calls it by the host of its `ServerURI` (D84).
 pub(super) fn account_sources(view: &dyn DeviceView) -> Result<Vec<Source>, TreeError> {
     let mut sources = Vec::new();
-    for account in view.accounts()? {
-        let root = NodeAddress::root(dm_acc::moid(), account.miid);
-        let node = view.subtree(&root)?;
+    let accounts = view.accounts()?.into_iter();
+    for account in accounts.filter(|one| !one.is_dm1()) {
+        let node = view.subtree(&account.address())?;
         let read = node.and_then(|node| DmAcc::from_node(&node).ok());
         let Some((keys, noti)) = read.and_then(|read| Some((read.bootstrap?, read.noti))) else {
             continue;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use omadm_bootstrap::{Account, SessionSet};
 use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthTrsp, SecMode};
 use omadm_mo::standard::dm_acc1::AddrType1;
-use omadm_mo::standard::{DmAcc, DmAcc1, dm_acc, dm_acc1};
-use omadm_mo::{NodeAddress, Origin, Secret, ServerUri, SrvId, TreeError, TreeView};
+use omadm_mo::standard::{DmAcc, DmAcc1};
+use omadm_mo::{Origin, Secret, ServerUri, SrvId, TreeError, TreeView};
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
@@ -32,15 +32,17 @@ pub(super) struct AccountTarget {
 }
 
 impl AccountTarget {
-    /// Reads what the account says now, but for a former session set where one is given (D82); none where the account's nodes are not there or not usable.
+    /// Reads what the account of either generation says now, but for a former session set of DM 2.0 where one is given (D82); none where the account's nodes are not there or not usable.
     pub(super) fn of(
         tree: &dyn TreeView,
         account: &Account,
         former: Option<&SessionSet>,
         config: &EngineConfig,
     ) -> Result<Option<Self>, TreeError> {
-        let root = NodeAddress::root(dm_acc::moid(), account.miid.clone());
-        let Some(node) = tree.subtree(&root)? else {
+        if account.is_dm1() {
+            return Self::of_dm1(tree, account, config);
+        }
+        let Some(node) = tree.subtree(&account.address())? else {
             return Ok(None);
         };
         let Ok(mut read) = DmAcc::from_node(&node) else {
@@ -108,8 +110,7 @@ impl AccountTarget {
         account: &Account,
         config: &EngineConfig,
     ) -> Result<Option<Self>, TreeError> {
-        let root = NodeAddress::root(dm_acc1::moid(), account.miid.clone());
-        let node = tree.subtree(&root)?;
+        let node = tree.subtree(&account.address())?;
         let read = node.and_then(|node| DmAcc1::from_node(&node).ok());
         let addresses = read.iter().flat_map(|read| &read.addresses);
         let mut addresses = addresses.filter(|one| one.addr_type == AddrType1::Uri);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use http::Method;
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{BootstrapFailureCause as Failure, ChannelSecurity, Refusal};
 use omadm_dm2::media_type;
 use omadm_mo::ServerUri;
@@ -14,6 +15,12 @@ use crate::observer::ClientEvent;
 
 /// When a server is asked again that says 202 without saying when, in seconds.
 const UNSAID_SECS: u32 = 1800;
+/// Types that say nothing of what they are.
+const ANY: [&str; 3] = [
+    "application/octet-stream",
+    "application/vnd.wap.wbxml",
+    "text/plain",
+];
 /// Longest text of a server that is kept, in characters.
 const DETAIL: usize = 512;
 
@@ -150,7 +157,7 @@ impl Engine {
             method: Method::GET,
             url,
             content_type: None,
-            accept: accept_mo(),
+            accept: self.accept_bootstrap(),
             dev_id: Some(self.config.dev_id.clone()),
             cookie: None,
             login: code.map(|password| Login {
@@ -160,6 +167,20 @@ impl Engine {
             }),
             body: Vec::new(),
         }
+    }
+}
+
+impl Engine {
+    /// The types of both generations, or of DM 2.0 alone where policy turns the other one off (D09, `dm1x.md` §5.6).
+    fn accept_bootstrap(&self) -> String {
+        let mut accept = accept_mo();
+        if self.config.policy.dm1 {
+            for format in [Dm1Format::Dm, Dm1Format::Cp] {
+                accept.push_str(", ");
+                accept.push_str(format.media_type());
+            }
+        }
+        accept
     }
 }
 
@@ -189,12 +210,17 @@ fn redirected<'a>(
     }
 }
 
-/// The bytes have to be there and of a type of D09; a server that names no type is believed.
+/// The bytes have to be of a type of D09 or of DM 1.x; a server that names no type is believed. One of a type that says nothing is taken where its first octets
+/// are those of DM 1.x. Of which generation it is, its content tells (M23): a server may have named the other one.
 fn is_document(response: &Response) -> bool {
-    response
-        .content_type
-        .as_deref()
-        .is_none_or(media_type::is_mo)
+    let Some(named) = response.content_type.as_deref() else {
+        return true;
+    };
+    let is_dm1 = |format: Dm1Format| media_type::is_type(named, format.media_type());
+    let is_any = || ANY.iter().any(|any| media_type::is_type(named, any));
+    media_type::is_mo(named)
+        || [Dm1Format::Dm, Dm1Format::Cp].into_iter().any(is_dm1)
+        || (is_any() && Dm1Format::of_document(&response.body).is_some())
 }
 
 /// A member of the problem document that a server answered with.

@@ -9,8 +9,8 @@ use omadm_dm2::package0::{
     Addressee, Authenticated, Clock, Ignored, PreferredConnection, ReceivedPackage0, ServerId,
 };
 use omadm_mo::standard::DmAcc;
-use omadm_mo::standard::dm_acc::{self, AuthNoti};
-use omadm_mo::{NodeAddress, SrvId, TreeError, TreeView as _};
+use omadm_mo::standard::dm_acc::AuthNoti;
+use omadm_mo::{SrvId, TreeError, TreeView as _};
 use omadm_session::client::SessionReason;
 
 use super::account_source::account_sources;
@@ -312,13 +312,13 @@ fn take(
     }))
 }
 
-/// `Auth/Noti` of a server's account; none where there is no account that can be used.
+/// `Auth/Noti` of a server's account; none where there is no account of DM 2.0 that can be used.
 fn noti_of(host: &Shared, srv_id: &SrvId) -> Result<Option<Option<AuthNoti>>, TreeError> {
     let view = host.store.snapshot()?;
-    let Some(account) = view.account(srv_id)? else {
+    let Some(account) = view.account(srv_id)?.filter(|one| !one.is_dm1()) else {
         return Ok(None);
     };
-    let node = view.subtree(&NodeAddress::root(dm_acc::moid(), account.miid))?;
+    let node = view.subtree(&account.address())?;
     let read = node.and_then(|node| DmAcc::from_node(&node).ok());
     Ok(read.map(|account| account.noti))
 }

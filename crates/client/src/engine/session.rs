@@ -107,7 +107,7 @@ impl Engine {
         );
         let opened = self.host.run(move |host| {
             let view = host.store.snapshot()?;
-            let Some(account) = view.account(&id)? else {
+            let Some(account) = view.account(&id)?.filter(|one| !one.is_dm1()) else {
                 return Ok(None);
             };
             let former = match &occasion {

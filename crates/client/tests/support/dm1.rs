@@ -158,6 +158,11 @@ impl Dm1Server {
 
     /// A client provisioning document with an account of this server.
     pub(crate) fn image(&self) -> Vec<u8> {
+        self.image_named("Peer")
+    }
+
+    /// The same, with another name for people.
+    pub(crate) fn image_named(&self, name: &str) -> Vec<u8> {
         let auth = |level, name: &str, secret: &str, nonce: &[u8]| AppAuth1 {
             node: NodeName::parse("1").unwrap(),
             level,
@@ -167,7 +172,7 @@ impl Dm1Server {
             nonce: Some(Secret::new(nonce.to_vec())),
         };
         let account = DmAcc1 {
-            name: Some("Peer".into()),
+            name: Some(name.into()),
             addresses: vec![AppAddr1 {
                 node: NodeName::parse("1").unwrap(),
                 addr: self.peer.url("dm1"),

@@ -34,8 +34,8 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
     for account in &accounts {
         let provenance = &account.provenance;
         say(format!(
-            "{}  bootstrapped {} time(s), last {} from {}",
-            account.srv_id, provenance.seq, provenance.method, provenance.source
+            "{}  bootstrapped {} time(s), last {} from {}, {}",
+            account.srv_id, provenance.seq, provenance.method, provenance.source, provenance.format
         ))?;
         let owed = account.owed.as_ref().map(|owed| {
             let next = owed
@@ -131,6 +131,8 @@ fn account_json(client: &Client, account: &Account) -> Result<serde_json::Value,
         "server": account.srv_id.as_str(),
         "method": provenance.method.name(),
         "source": provenance.source.to_string(),
+        "generation": provenance.format.generation(),
+        "format": provenance.format.node_value(),
         "seq": provenance.seq,
         "bootstrap_complete_owed": owed.is_some(),
         "attempts": owed.map(|owed| owed.attempts),

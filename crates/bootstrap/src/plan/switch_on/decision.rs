@@ -166,11 +166,11 @@ impl fmt::Display for SwitchOnDecision {
             writeln!(f, "{reader}")?;
             let of_it = |entry: &&EntryFinding| entry.reader == reader.reader;
             for entry in self.entries.iter().filter(of_it) {
-                write!(f, "  {} {}", entry.oid, entry.path)?;
-                if let Some(format) = entry.format {
-                    write!(f, " ({format})")?;
+                write!(f, "  {} {}: {}", entry.oid, entry.path, entry.outcome)?;
+                match entry.format {
+                    Some(format) => writeln!(f, " ({format})")?,
+                    None => writeln!(f)?,
                 }
-                writeln!(f, ": {}", entry.outcome)?;
             }
         }
         for account in &self.accounts {
