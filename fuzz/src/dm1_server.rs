@@ -119,6 +119,7 @@ fn account() -> AccountFacts {
             coming: false,
         },
         previous: false,
+        brought: None,
     };
     let nonce = Nonce::new(b"package".to_vec()).expect("a nonce");
     let item = Item {

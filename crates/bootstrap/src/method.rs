@@ -143,6 +143,14 @@ impl ProfileFormat {
             Self::Dm => "dm",
         }
     }
+
+    /// Reads the value of `Ext/Bootstrap/Profile`.
+    #[must_use]
+    pub fn from_node_value(text: &str) -> Option<Self> {
+        [Self::Dm2, Self::Cp, Self::Dm]
+            .into_iter()
+            .find(|format| format.node_value() == text)
+    }
 }
 
 impl ProfileFormat {

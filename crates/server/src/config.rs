@@ -187,7 +187,7 @@ impl PushPolicy {
     /// How often it is tried.
     pub(crate) fn tries(&self, carrier: PushCarrierKind) -> u32 {
         let tries = match carrier {
-            PushCarrierKind::Direct => self.waits.len() + 1,
+            PushCarrierKind::Direct | PushCarrierKind::Wap => self.waits.len() + 1,
             PushCarrierKind::Notification => self.calls.len(),
         };
         u32::try_from(tries).unwrap_or(u32::MAX)
@@ -196,7 +196,7 @@ impl PushPolicy {
     /// Milliseconds after the try of this number, jittered.
     pub(crate) fn wait(&self, carrier: PushCarrierKind, number: u32) -> i64 {
         let waits = match carrier {
-            PushCarrierKind::Direct => &self.waits,
+            PushCarrierKind::Direct | PushCarrierKind::Wap => &self.waits,
             PushCarrierKind::Notification => &self.calls,
         };
         let place = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);

@@ -19,6 +19,7 @@ fn at(addresses: &[&str]) -> NotifyAt {
     NotifyAt {
         addresses: Some(addresses.iter().map(|&text| text.to_owned()).collect()),
         on_queue: None,
+        imsi: None,
     }
 }
 
@@ -53,6 +54,7 @@ async fn an_operator_sets_where_a_device_is_called_member_by_member_and_an_event
     let off = NotifyAt {
         addresses: None,
         on_queue: Some(false),
+        imsi: None,
     };
     let set = rig.api.set_notify(DEVICE, &off).await.unwrap();
     assert_eq!(set, on(&[ADDRESS, https], false));
@@ -109,6 +111,7 @@ async fn a_command_is_queued_whether_or_not_the_device_can_be_called() {
     let off = NotifyAt {
         addresses: None,
         on_queue: Some(false),
+        imsi: None,
     };
     rig.api.set_notify(DEVICE, &off).await.unwrap();
     let quiet = rig.api.queue(DEVICE, &get(None)).await.unwrap();

@@ -127,6 +127,16 @@ impl Dm1Format {
         }
     }
 
+    /// That of a bootstrap's format; none for one of DM 2.0.
+    #[must_use]
+    pub const fn of_profile(format: ProfileFormat) -> Option<Self> {
+        match format {
+            ProfileFormat::Dm2 => None,
+            ProfileFormat::Cp => Some(Self::Cp),
+            ProfileFormat::Dm => Some(Self::Dm),
+        }
+    }
+
     /// The media type of a document in WBXML.
     #[must_use]
     pub const fn media_type(self) -> &'static str {

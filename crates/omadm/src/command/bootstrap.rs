@@ -74,10 +74,15 @@ pub(crate) enum Bootstrap {
     ///
     /// The server sends the document to nobody but the device: whoever answers at the address has to prove a certificate of the device's record. By every other
     /// carrier goes a DM Notification alone. It is tried again, more and more slowly, until the device has it or the tries are used up.
+    ///
+    /// A client of DM 1.x gets the document itself as a WAP push: signed with its IMSI, with a PIN, or both, and readable by whoever carries it. Its secrets are
+    /// replaced in its first session.
     #[command(after_help = "Examples:
   omadm bootstrap send IMEI:493005100592800 --profile minimal --to https://192.0.2.7:5685/bootstrap --wait 60
   omadm bootstrap send IMEI:493005100592800 --profile full --to sms:+15551230001
   omadm bootstrap send IMEI:493005100592800 --profile full --to udp://192.0.2.7:5683 --source boot --noti-secret-file boot-noti.secret --wait 60
+  omadm bootstrap send IMEI:493005100592800 --profile dm1x --profile-format cp --to sms:+15551230001 --sec userpin --pin-file pin.txt
+  omadm bootstrap send IMEI:493005100592800 --profile dm1x --profile-format dm --to sms:+15551230001 --imsi 310150123456789 --wait 600
 
 The device takes a push where [listen] bootstrap of its policy names an address and a [[source]] vouches for this server; it fetches where the source has a
 noti_secret_file. With --wait the exit code is 0 where the device reported the bootstrap complete.")]

@@ -487,8 +487,12 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     generations::tell(&detail.credentials)?;
     say("\nbootstraps")?;
     for bootstrap in &detail.bootstraps {
+        let form = match bootstrap.profile_format.as_str() {
+            "cp" | "dm" => format!("  DM 1.x ({})", bootstrap.profile_format),
+            _ => String::new(),
+        };
         say(format!(
-            "  {}  {}  {}  {}  {}",
+            "  {}  {}  {}  {}  {}{form}",
             bootstrap.created_at,
             bootstrap.method,
             bootstrap.profile,

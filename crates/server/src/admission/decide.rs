@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::AUTHORIZATION;
-use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod};
+use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod, ProfileFormat};
 use omadm_mo::DevId;
 use omadm_tls::{ClientTrust, ClientTrustError, Leaf, PeerIdentity, ValidityState, Verdict};
 
@@ -267,6 +267,7 @@ async fn enter(
                 .profiles
                 .get(name)
                 .ok_or_else(|| failed(format!("there is no profile {name:?}")))?,
+            format: ProfileFormat::Dm2,
             method: BootstrapMethod::ClientInitiated,
             expires_in: node.config.bootstrap_lifetime,
             push: None,

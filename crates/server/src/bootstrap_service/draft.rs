@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, ProfileFormat, SignError, Utc};
 use omadm_mo::{DevId, Secret};
 
+use super::dm1::{self, Signing};
 use super::document::{self, DocumentError, Issued, Made};
 use super::end::end_into;
 use crate::clock::utc;
 use crate::config::ReBootstrap;
+use crate::dm1_service::{AccountError, Clash, IssueError};
 use crate::entropy::{NoRandomness, random};
 use crate::generations::join;
 use crate::model::{
@@ -26,6 +29,7 @@ use crate::store::StoreError;
 /// A bootstrap to be made.
 pub(crate) struct Draft {
     pub(crate) profile: Arc<Profile>,
+    pub(crate) format: ProfileFormat,
     pub(crate) method: BootstrapMethod,
     pub(crate) expires_in: Duration,
     /// How it is brought to the device, where the server brings it.
@@ -40,6 +44,8 @@ pub(crate) struct DraftPush {
     pub(crate) source: Option<String>,
     /// What proves the Notification where the device's account does not.
     pub(crate) prover: Option<Prover>,
+    /// What a WAP push is signed with.
+    pub(crate) signing: Option<Signing>,
 }
 
 /// A bootstrap that stands in a delta.
@@ -54,6 +60,18 @@ pub(crate) enum DraftError {
     /// The document could not be built; the profile or the CA is at fault.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// A document of DM 1.x could not be built.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// It does not fit the device's account of DM 1.x.
+    #[error("{0}")]
+    Clash(#[from] Clash),
+    /// The device's account of DM 1.x cannot be opened. The store or the key is at fault.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// It could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// The document could not be sealed.
     #[error("the document could not be sealed: {0}")]
     Seal(#[from] SealError),
@@ -72,12 +90,19 @@ pub(crate) async fn draft_into(
     draft: &Draft,
     correlation: &str,
 ) -> Result<Drafted, DraftError> {
-    let built = document::build(node, &draft.profile, &delta.dev_id, delta.at)?;
     let id = RecordId(EventId::of(random()?));
+    let escrowed = is_escrowed(node, draft.method);
+    let built = match Dm1Format::of_profile(draft.format) {
+        None => document::build(node, &draft.profile, &delta.dev_id, delta.at)?,
+        Some(format) => {
+            dm1::build(node, delta, draft, format, (&id, escrowed), correlation).await?
+        }
+    };
     let record = BootstrapRecord {
         id: id.clone(),
         dev_id: delta.dev_id.clone(),
         profile: draft.profile.name.clone(),
+        format: draft.format,
         srv_id: built.srv_id,
         method: draft.method,
         has_trsp: built.has_trsp,
@@ -99,7 +124,7 @@ pub(crate) async fn draft_into(
         push: draft
             .push
             .as_ref()
-            .map(|push| push.of(node, &delta.dev_id, &id, delta.at))
+            .map(|push| push.of(node, &delta.dev_id, &id, &built.document, delta.at))
             .transpose()?,
     };
     let sealed = node
@@ -132,8 +157,9 @@ impl DraftPush {
         node: &Node,
         dev_id: &DevId,
         id: &RecordId,
+        document: &Secret,
         at: Utc,
-    ) -> Result<BootstrapPush, SealError> {
+    ) -> Result<BootstrapPush, DraftError> {
         let sealed = self.prover.as_ref();
         Ok(BootstrapPush {
             carrier: self.carrier,
@@ -142,6 +168,10 @@ impl DraftPush {
             sealed: sealed
                 .map(|prover| seal_prover(node, dev_id, id, prover))
                 .transpose()?,
+            security: match &self.signing {
+                Some(signing) => Some(signing.sign(document)?),
+                None => None,
+            },
             attempts: 0,
             due: Some(at),
             trouble: None,
@@ -159,10 +189,12 @@ async fn supersede(
         return Ok(());
     }
     let records = node.store.bootstraps_of(&newer.dev_id).await?;
-    let older: Vec<_> = records
+    let older = records
         .into_iter()
-        .filter(|record| record.srv_id == newer.srv_id && !record.state.is_terminal())
-        .collect();
+        .filter(|record| record.is_of_account(newer) && !record.state.is_terminal());
+    // What was pushed may come late or out of order: the older ones of DM 1.x stay until one is on the device (`dm1x.md` §5.9).
+    let kept = if newer.is_dm1() { dm1::KEPT } else { 0 };
+    let older: Vec<_> = older.skip(kept).collect();
     if older.is_empty() {
         return Ok(());
     }
@@ -179,6 +211,14 @@ async fn supersede(
     Ok(())
 }
 
+/// Whether a card, an image or the URL can replay what a bootstrap by this method brings.
+fn is_escrowed(node: &Node, method: BootstrapMethod) -> bool {
+    matches!(
+        method,
+        BootstrapMethod::Factory | BootstrapMethod::Smartcard
+    ) || node.config.re_bootstrap == ReBootstrap::Same
+}
+
 /// A credential inside a document is `pending` until it is used; escrow keeps it where a card, an image or the URL can replay it (D83).
 fn add_issued(
     node: &Node,
@@ -187,10 +227,6 @@ fn add_issued(
     record: &BootstrapRecord,
     correlation: &str,
 ) -> Result<(), DraftError> {
-    let escrowed = matches!(
-        record.method,
-        BootstrapMethod::Factory | BootstrapMethod::Smartcard
-    ) || node.config.re_bootstrap == ReBootstrap::Same;
     let joined;
     let (proof, certificate, secret) = match &issued.credential {
         Made::Certificate(made) => {
@@ -233,7 +269,7 @@ fn add_issued(
         Generation::Pending,
         delta.at,
     );
-    made.escrowed = escrowed;
+    made.escrowed = is_escrowed(node, record.method);
     made.record = Some(record.id.clone());
     made.expires_at = certificate.map(|made| utc(made.not_after));
     made.serial = certificate.map(|made| serial_text(&made.serial));

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use omadm_dm2::package0;
 
-use super::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use super::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 use crate::entropy::correlation;
 
 /// Writes the octets into a folder, whole or not at all, for whoever carries them on.
@@ -30,14 +29,14 @@ impl PushCarrier for FileCarrier {
         let PushAddress::File(name) = push.to else {
             return Err(CarrierError::SetUp(format!("{} is not of files", push.to)));
         };
-        // Anything else may hold secrets, and whoever carries the file on could read them (DESIGN §11.5).
-        if push.media_type != package0::MEDIA_TYPE {
-            return Err(CarrierError::SetUp(
-                "only a Notification goes by file".to_owned(),
-            ));
-        }
-        let (folder, name, octets) = (self.folder.clone(), name.clone(), push.octets.to_vec());
-        let wrote = tokio::task::spawn_blocking(move || drop_file(&folder, &name, &octets)).await;
+        let (kind, octets) = match push.payload {
+            Payload::Notification(octets) => ("push", octets.to_vec()),
+            // Whole, since what it is signed with stands in its header.
+            Payload::Wap(push) => ("wsp", push.encode()),
+        };
+        let (folder, name) = (self.folder.clone(), name.clone());
+        let wrote =
+            tokio::task::spawn_blocking(move || drop_file(&folder, &name, kind, &octets)).await;
         let wrote = wrote.unwrap_or_else(|error| Err(io::Error::other(error)));
         match wrote {
             Ok(()) => Ok(Delivery::Sent),
@@ -49,12 +48,12 @@ impl PushCarrier for FileCarrier {
     }
 }
 
-/// `NAME-MILLISECONDS-RANDOM.push`, so that names sort by their time. Until it is whole it has a name that begins with a dot.
-fn drop_file(folder: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
+/// `NAME-MILLISECONDS-RANDOM.push`, of DM 1.x `….wsp`, so that names sort by their time. Until it is whole it has a name that begins with a dot.
+fn drop_file(folder: &Path, name: &str, kind: &str, octets: &[u8]) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let whole = format!("{name}-{:013}-{}.push", now.as_millis(), correlation());
+    let whole = format!("{name}-{:013}-{}.{kind}", now.as_millis(), correlation());
     let partial = folder.join(format!(".{whole}"));
     let written = write(&partial, octets)
         .and_then(|()| fs::rename(&partial, folder.join(&whole)))
@@ -79,7 +78,7 @@ mod tests {
     fn files_lie_there_whole_and_in_the_order_of_their_time() {
         let folder = tempfile::tempdir().unwrap();
         for octets in [b"first".as_slice(), b"second"] {
-            drop_file(folder.path(), "meter-7", octets).unwrap();
+            drop_file(folder.path(), "meter-7", "push", octets).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let mut names: Vec<_> = std::fs::read_dir(folder.path())
@@ -93,6 +92,6 @@ mod tests {
             .collect();
         assert_eq!(contents, [b"first".as_slice(), b"second"]);
         let nowhere = folder.path().join("nowhere");
-        assert!(drop_file(&nowhere, "x", b"").is_err());
+        assert!(drop_file(&nowhere, "x", "wsp", b"").is_err());
     }
 }

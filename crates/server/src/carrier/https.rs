@@ -7,12 +7,13 @@ use http::header::{CONTENT_TYPE, HOST};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use omadm_dm2::package0;
 use omadm_mo::ServerUri;
 use omadm_tls::{CertificateDer, ConnectError, Connector, ConnectorConfig, Identity, ServerTrust};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use super::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 
 /// Pauses before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -83,6 +84,10 @@ async fn post(
     url: &ServerUri,
     push: &Push<'_>,
 ) -> Result<Delivery, CarrierError> {
+    let Payload::Notification(octets) = push.payload else {
+        let why = "a push of DM 1.x goes by sms:, udp:// or file:, not over HTTPS".to_owned();
+        return Err(CarrierError::SetUp(why));
+    };
     let unreachable = |why: String| CarrierError::Unreachable(url.to_string(), why);
     let stream = TcpStream::connect((url.host(), url.port()))
         .await
@@ -98,8 +103,8 @@ async fn post(
         })?;
     let request = Request::post(url.path_and_query())
         .header(HOST, url.authority())
-        .header(CONTENT_TYPE, push.media_type)
-        .body(Full::new(Bytes::copy_from_slice(push.octets)))
+        .header(CONTENT_TYPE, package0::MEDIA_TYPE)
+        .body(Full::new(Bytes::copy_from_slice(octets)))
         .map_err(|error| CarrierError::SetUp(error.to_string()))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await

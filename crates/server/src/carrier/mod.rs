@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use omadm_push::wsp;
 use omadm_smpp::LateReceipt;
 use omadm_tls::{CertificateDer, Fingerprint, Identity};
 use tokio::sync::mpsc;
@@ -28,11 +29,18 @@ use crate::config::ServerConfig;
 /// Octets on their way to a device.
 pub(crate) struct Push<'a> {
     pub(crate) to: &'a PushAddress,
-    pub(crate) octets: &'a [u8],
-    /// Media type, where the carrier has a place for it.
-    pub(crate) media_type: &'static str,
+    pub(crate) payload: Payload<'a>,
     /// Certificates of the device: one of these at the other end is the device, whatever name it bears.
     pub(crate) device: &'a [Fingerprint],
+}
+
+/// What goes. Nothing else does: a document of DM 2.0 holds secrets, and these carriers hide none (DESIGN §11.5).
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    /// A DM Notification of DM 2.0.
+    Notification(&'a [u8]),
+    /// A push of DM 1.x, a Package 0 or a signed bootstrap; the carrier numbers it.
+    Wap(&'a wsp::Push),
 }
 
 /// What is known of octets that left.

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use async_trait::async_trait;
 use tokio::net::{UdpSocket, lookup_host};
 
-use super::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use super::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 
 /// One datagram, sent once: nobody tells whether it arrived.
 pub(super) struct UdpCarrier;
@@ -18,11 +18,20 @@ impl PushCarrier for UdpCarrier {
         let PushAddress::Udp { host, port } = push.to else {
             return Err(CarrierError::SetUp(format!("{} is not of UDP", push.to)));
         };
+        let wap;
+        let octets = match push.payload {
+            Payload::Notification(octets) => octets,
+            // Connectionless WSP over UDP (`push.md` §9).
+            Payload::Wap(push) => {
+                wap = push.encode();
+                &wap
+            }
+        };
         let unreachable = |why: String| CarrierError::Unreachable(push.to.to_string(), why);
         let found = lookup_host((host.as_str(), *port)).await;
         let mut last = "the name has no address".to_owned();
         for address in found.map_err(|error| unreachable(error.to_string()))? {
-            match send(address, push.octets).await {
+            match send(address, octets).await {
                 Ok(()) => return Ok(Delivery::Sent),
                 Err(error) => last = error.to_string(),
             }

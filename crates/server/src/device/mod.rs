@@ -12,12 +12,13 @@ use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_dm2::media_type::{MO, PACKAGE2, PackageType};
 use omadm_dm2::{Document, media_type};
 use tracing::{debug, info};
 
 use crate::admission::{Considered, consider};
-use crate::bootstrap_service::{self, Fetched};
+use crate::bootstrap_service::{self, Fetched, Takes};
 use crate::dm1_service;
 use crate::exchange::{
     Answer, BOOTSTRAP_PATH, DM1_PATH, Head, REPOSITORY_PATH, Refusal, SESSION_PATH, of_commit,
@@ -175,7 +176,7 @@ async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refus
             return Err(refusal);
         }
         Err(refusal) => {
-            head.acceptable(MO)?;
+            takes(head)?;
             match consider(node, head, refusal).await? {
                 Considered::Admitted => BootstrapDevice::of(node, head).await?,
                 Considered::Held(answer) => return Ok(answer),
@@ -186,11 +187,10 @@ async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refus
         bootstrap_service::refused(node, head, &device, &body).await?;
         return Ok(Answer::empty(StatusCode::NO_CONTENT));
     }
-    head.acceptable(MO)
-        .map_err(|refusal| refusal.by(device.dev_id()))?;
-    match bootstrap_service::fetch(node, head, &device).await? {
-        Fetched::Document(document) => {
-            let mut answer = Answer::ok(MO, Bytes::copy_from_slice(document.expose()));
+    let takes = takes(head).map_err(|refusal| refusal.by(device.dev_id()))?;
+    match bootstrap_service::fetch(node, head, &device, &takes).await? {
+        Fetched::Document(document, media_type) => {
+            let mut answer = Answer::ok(media_type, Bytes::copy_from_slice(document.expose()));
             answer
                 .headers
                 .push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
@@ -198,6 +198,26 @@ async fn bootstrap(node: &Node, head: &Head, body: Body) -> Result<Answer, Refus
         }
         Fetched::Nothing => Ok(Answer::empty(StatusCode::NO_CONTENT)),
     }
+}
+
+/// What the client takes: documents of DM 1.x where it names them, those of DM 2.0 unless it excludes them.
+fn takes(head: &Head) -> Result<Takes, Refusal> {
+    let mut dm1 = Vec::new();
+    for range in head.accepted() {
+        let named = [Dm1Format::Cp, Dm1Format::Dm];
+        let named = named.into_iter().find(|format| {
+            media_type::is_type(&range, format.media_type())
+                && media_type::accepts(&range, format.media_type())
+        });
+        dm1.extend(named.filter(|format| !dm1.contains(format)));
+    }
+    let dm2 = head.acceptable(MO);
+    if dm1.is_empty() {
+        dm2?;
+        return Ok(Takes { dm2: true, dm1 });
+    }
+    let dm2 = dm2.is_ok();
+    Ok(Takes { dm2, dm1 })
 }
 
 fn respond(answer: Answer) -> (Response, Bytes) {

@@ -5,8 +5,8 @@ use omadm_bootstrap::generation::{Generation, Standing};
 use omadm_dm1::credential::{CredentialType, Nonce};
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{
-    AccountFacts, ClientNonces, DeviceModel, Dm1Delta, Failures, KeptSecret, LastEvent, ServerSide,
-    WantedCommand1,
+    AccountFacts, Brought, ClientNonces, DeviceModel, Dm1Delta, Failures, KeptSecret, LastEvent,
+    ServerSide, WantedCommand1,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
@@ -78,6 +78,12 @@ struct SecretForm {
     revoked: bool,
     coming: bool,
     previous: bool,
+    /// The bootstrap it came by.
+    #[serde(default)]
+    by: Option<EventId>,
+    /// The first nonce beside it.
+    #[serde(default)]
+    nonce: Option<String>,
 }
 
 const VERSION: u32 = 1;
@@ -263,10 +269,20 @@ impl SecretForm {
             revoked: kept.standing.revoked,
             coming: kept.standing.coming,
             previous: kept.previous,
+            by: kept.brought.as_ref().map(|brought| brought.by.clone()),
+            nonce: kept
+                .brought
+                .as_ref()
+                .and_then(|brought| brought.nonce.as_ref())
+                .map(Nonce::base64),
         }
     }
 
     fn kept(mut self) -> Option<KeptSecret> {
+        let nonce = match self.nonce.take() {
+            Some(text) => Some(Nonce::of_base64(&text).ok()?),
+            None => None,
+        };
         Some(KeptSecret {
             secret: Secret::new(std::mem::take(&mut self.secret)),
             standing: Standing {
@@ -276,6 +292,7 @@ impl SecretForm {
                 coming: self.coming,
             },
             previous: self.previous,
+            brought: self.by.take().map(|by| Brought { by, nonce }),
         })
     }
 }
@@ -297,6 +314,7 @@ pub(crate) const fn provisioned(secret: Secret, escrowed: bool) -> KeptSecret {
             coming: false,
         },
         previous: false,
+        brought: None,
     }
 }
 
@@ -306,7 +324,7 @@ mod tests {
     use omadm_bootstrap::generation::Generation;
     use omadm_dm1::credential::{CredentialType, Nonce};
     use omadm_mo::Secret;
-    use omadm_session::server::dm1::{ClientNonces, Dm1Delta, LastEvent, ServerSide};
+    use omadm_session::server::dm1::{Brought, ClientNonces, Dm1Delta, LastEvent, ServerSide};
 
     use super::{Account, provisioned};
 
@@ -316,6 +334,11 @@ mod tests {
 
     fn account() -> Account {
         let secret = |octet: u8| provisioned(Secret::new(vec![octet; 32]), true);
+        let mut brought = secret(5);
+        brought.brought = Some(Brought {
+            by: EventId::of([7; 16]),
+            nonce: Some(nonce(6)),
+        });
         Account {
             server_id: "dm.example.com".to_owned(),
             credential: CredentialType::Md5,
@@ -328,7 +351,7 @@ mod tests {
             server: Some(ServerSide {
                 credential: CredentialType::Mac,
                 user: "dm".to_owned(),
-                secrets: vec![secret(3)],
+                secrets: vec![secret(3), brought],
                 nonce: None,
                 boot_nonce: Some(nonce(4)),
             }),
@@ -352,6 +375,7 @@ mod tests {
         assert_eq!(read.last_event, written.last_event);
         let server = read.server.unwrap();
         assert_eq!(server.boot_nonce, Some(nonce(4)));
+        assert_eq!(server.secrets, account().server.unwrap().secrets);
         assert_eq!(server.credential, CredentialType::Mac);
         assert_eq!(read.model.as_deref(), Some("Windows"));
         assert!(Account::read(&Secret::from("{}".to_owned())).is_none());
@@ -372,7 +396,7 @@ mod tests {
         assert_eq!(account.client_nonces, ClientNonces::default());
         let server = account.server.unwrap();
         assert_eq!(server.nonce, Some(nonce(5)));
-        assert_eq!(server.secrets.len(), 1);
+        assert_eq!(server.secrets.len(), 2);
     }
 
     #[test]

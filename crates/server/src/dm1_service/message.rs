@@ -12,7 +12,8 @@ use omadm_session::server::dm1::{
 use omadm_tls::Verdict;
 
 use super::account::Account;
-use super::{account_row, layout, story};
+use super::completion::applied;
+use super::{account_row, is_over, layout, story};
 use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
@@ -95,6 +96,13 @@ pub(super) async fn advance_once(
         return Ok(Advanced::Answer(step.reply));
     };
     let dev_id = &device.dev_id;
+    let records = if account.awaits() {
+        let records = node.store.bootstraps_of(dev_id).await?;
+        account.drop_ended(|id| is_over(&records, id, head.now));
+        Some(records)
+    } else {
+        None
+    };
     let failures = node.dm1.failed.of(&user, head.from, head.now);
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), head.now);
     let mut queue = Queue::load(node, &device).await?;
@@ -127,9 +135,37 @@ pub(super) async fn advance_once(
     if state == before && said.events.is_empty() && queue.is_unchanged() {
         return Ok(Advanced::Answer(reply));
     }
-    let rotates = said.bootstrap.is_some() && node.config.rotate >= Rotate::AfterBootstrap;
+    let mut changed = account.take(&said);
+    let records = match records {
+        None if said.bootstrap.is_some() => node.store.bootstraps_of(dev_id).await?,
+        records => records.unwrap_or_default(),
+    };
+    let report = said.bootstrap.as_ref();
+    let mut completed = None;
+    if let Some(applied) = applied(&account, &said, &records) {
+        let credentials = node.store.credentials(dev_id).await?;
+        let now = applied.now;
+        let account = &mut account;
+        let record = applied.add_to(
+            report,
+            account,
+            &records,
+            &credentials,
+            &mut delta,
+            &head.correlation,
+        );
+        completed = Some((record, now));
+    }
+    let is_new = report.is_some() || completed.as_ref().is_some_and(|(_, now)| *now);
+    let in_clear = completed
+        .as_ref()
+        .is_some_and(|(record, _)| record.went_in_clear());
+    let rotates = is_new
+        && (node.config.rotate >= Rotate::AfterBootstrap
+            || in_clear && node.config.rotate > Rotate::Never);
     account.rotate |= rotates && !said.rotated;
-    if account.take(&said) | rotates {
+    changed |= rotates || completed.as_ref().is_some_and(|(_, now)| *now);
+    if changed {
         let sealed = account.seal(node, &row.proof, dev_id).map_err(|error| {
             Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         })?;
@@ -147,7 +183,14 @@ pub(super) async fn advance_once(
         let json = serde_json::json!(leaves).to_string();
         delta.device.push(DeviceChange::DevInfo(json));
     }
-    story::tell(&said, &user, &mut queue, &mut delta, &head.correlation);
+    story::tell(
+        &said,
+        &user,
+        completed.as_ref(),
+        &mut queue,
+        &mut delta,
+        &head.correlation,
+    );
     delta.commands.extend(queue.changes());
     delta.device.push(DeviceChange::Seen);
     delta.session = match &state {
@@ -188,6 +231,11 @@ async fn known(node: &Node, name: &str) -> Result<Option<Known>, Refusal> {
     };
     let Some(device) = node.store.device(&row.dev_id).await? else {
         return Ok(None);
+    };
+    // Read again behind the epoch: what was sealed before it may be old.
+    let row = match node.store.credential(&row.proof).await? {
+        Some(row) if row.revoked_at.is_none() => row,
+        _ => return Ok(None),
     };
     let account = Account::open(node, &row).map_err(|error| {
         tracing::error!(device = %row.dev_id, %error, "a DM 1.x account cannot be used");

@@ -2,15 +2,20 @@
 //! (`omadm_session::server::dm1`).
 
 mod account;
+mod brought;
+mod completion;
 mod failures;
 mod http;
+mod issue;
 mod message;
 pub(crate) mod models;
 mod story;
 
 pub(crate) use account::{Account, AccountError, provisioned};
+pub(crate) use brought::{Clash, is_over};
 use failures::FailedCreds;
 pub(crate) use http::exchange;
+pub(crate) use issue::{Issue, IssueError, issue};
 pub(crate) use message::stored_session;
 
 use omadm_mo::standard::MoRegistry;

@@ -12,7 +12,7 @@ use omadm_session::server::dm1::{
 use serde_json::json;
 
 use crate::exchange::Head;
-use crate::model::{DeviceChange, EventKind, ExchangeDelta};
+use crate::model::{BootstrapRecord, DeviceChange, EventKind, ExchangeDelta};
 use crate::node::{Node, event};
 use crate::session_service::queue::Queue;
 
@@ -61,6 +61,7 @@ pub(super) fn unproven(node: &Node, head: &Head, dev_id: &DevId, user: &str, sai
 pub(super) fn tell(
     said: &Dm1Delta,
     user: &str,
+    applied: Option<&(BootstrapRecord, bool)>,
     queue: &mut Queue,
     delta: &mut ExchangeDelta,
     correlation: &str,
@@ -70,8 +71,16 @@ pub(super) fn tell(
         _ => None,
     });
     let recovered: Vec<_> = recovered.collect();
-    if said.bootstrap.is_some() || !recovered.is_empty() {
-        bootstrapped(said.bootstrap.as_ref(), recovered, delta, correlation);
+    let completes = applied.is_some_and(|(_, now)| *now);
+    if said.bootstrap.is_some() || completes || !recovered.is_empty() {
+        let record = applied.map(|(record, _)| record);
+        bootstrapped(
+            said.bootstrap.as_ref(),
+            record,
+            recovered,
+            delta,
+            correlation,
+        );
     }
     for what in &said.events {
         let kind = kind_of(what, said.session.as_ref(), user, queue, delta, correlation);
@@ -153,27 +162,32 @@ fn kind_of(
 
 fn bootstrapped(
     report: Option<&BootstrapReport>,
+    record: Option<&BootstrapRecord>,
     recovered: Vec<String>,
     delta: &mut ExchangeDelta,
     correlation: &str,
 ) {
     let data = report.map(|report| &report.data);
-    let method = data.map(|data| data.method.name().to_owned());
+    // What a device without events is bootstrapped by is what its record says (§6.3).
+    let method = data.map(|data| data.method);
+    let method = method.or_else(|| record.map(|record| record.method));
+    let name = method.map(|method| method.name().to_owned());
     let event_id = data.map(|data| data.id.to_string());
-    if let Some(data) = data {
+    let bootstrap = record.map(|record| record.id.to_string());
+    if let Some(method) = method {
         let completed = EventKind::BootstrapCompleted {
-            bootstrap: None,
-            method: method.clone(),
-            kind: Some(data.kind.node_value().to_owned()),
+            bootstrap: bootstrap.clone(),
+            method: name.clone(),
+            kind: data.map(|data| data.kind.node_value().to_owned()),
             event_id: event_id.clone(),
         };
         delta.events.push(event(completed, correlation));
-        delta.device.push(DeviceChange::Bootstrapped(data.method));
+        delta.device.push(DeviceChange::Bootstrapped(method));
     }
-    if data.is_none_or(|data| data.seq > 1) || !recovered.is_empty() {
+    if data.is_some_and(|data| data.seq > 1) || !recovered.is_empty() {
         let again = EventKind::Rebootstrapped {
-            bootstrap: None,
-            method,
+            bootstrap,
+            method: name,
             event_id,
             recovered,
         };

@@ -104,6 +104,14 @@ impl Head {
             .with_header(ALLOW, HeaderValue::from_static(allow)))
     }
 
+    /// The ranges of `Accept`, in its order.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        let values = self.headers.get_all(ACCEPT).iter();
+        let values = values.filter_map(|value| value.to_str().ok());
+        let ranges = values.flat_map(|value| value.split(','));
+        ranges.map(|range| range.trim().to_owned()).collect()
+    }
+
     /// 406 where `Accept` excludes the answer's type.
     pub(crate) fn acceptable(&self, answer: &str) -> Result<(), Refusal> {
         let ranges: Vec<_> = self

@@ -6,7 +6,7 @@ use omadm_mo::SrvId;
 use crate::identity::fingerprint_of;
 use crate::model::{
     BootstrapRecord, CommandId, Credential, CredentialChange, CredentialProof, CredentialScope,
-    Device, EventKind, ExchangeDelta, Generation, RecordId,
+    Device, EventKind, ExchangeDelta, Generation, RecordId, of_dm2,
 };
 use crate::node::{Node, event};
 use crate::store::StoreError;
@@ -30,7 +30,7 @@ impl Book {
         };
         Ok(Self {
             credentials: node.store.credentials(&device.dev_id).await?,
-            records: node.store.bootstraps_of(&device.dev_id).await?,
+            records: of_dm2(node.store.bootstraps_of(&device.dev_id).await?),
             open: open.into_iter().map(|command| command.id).collect(),
         })
     }

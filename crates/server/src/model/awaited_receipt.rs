@@ -1,16 +1,20 @@
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
-/// An SMS of a Notification of which the SMSC has to tell what became of it. Whichever node, before or after a restart, hears the receipt finds the
-/// Notification by it.
+use super::RecordId;
+
+/// An SMS of a Notification or of a pushed bootstrap of which the SMSC has to tell what became of it. Whichever node, before or after a restart, hears the
+/// receipt finds what it is of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AwaitedReceipt {
     /// The device.
     pub dev_id: DevId,
     /// The SMSC's name for the SMS, as receipts write it.
     pub message_id: String,
-    /// The Notification, which may have gone in several SMS.
+    /// The message, which may have gone in several SMS: the Notification's id, of a bootstrap a number of its own.
     pub notification_id: u16,
+    /// The bootstrap that it is a push of; none for a Notification.
+    pub bootstrap: Option<RecordId>,
     /// Where to.
     pub address: String,
     /// Of the events about it.

@@ -1,11 +1,13 @@
 use std::fmt;
 
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{
-    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, Utc,
+    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, ProfileFormat, Utc,
 };
+use omadm_dm2::media_type;
 use omadm_mo::{DevId, SrvId};
 
-use super::BootstrapPush;
+use super::{BootstrapPush, PushCarrierKind};
 
 /// Names a bootstrap record: 32 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,6 +22,8 @@ pub struct BootstrapRecord {
     pub dev_id: DevId,
     /// The profile it was built from.
     pub profile: String,
+    /// How its document is written: for DM 2.0, or one of the two profiles of DM 1.x.
+    pub format: ProfileFormat,
     /// The server whose account it brings.
     pub srv_id: SrvId,
     /// The method it was started for; what the device reports wins once it does.
@@ -72,12 +76,43 @@ pub enum BootstrapState {
 }
 
 impl BootstrapRecord {
+    /// Whether it brings an account of DM 1.x.
+    #[must_use]
+    pub const fn is_dm1(&self) -> bool {
+        matches!(self.format, ProfileFormat::Cp | ProfileFormat::Dm)
+    }
+
+    /// The media type of its document.
+    pub(crate) const fn media_type(&self) -> &'static str {
+        match Dm1Format::of_profile(self.format) {
+            Some(format) => format.media_type(),
+            None => media_type::MO,
+        }
+    }
+
+    /// Whether what it brings went to the device in clear (`dm1x.md` §5.10).
+    pub(crate) fn went_in_clear(&self) -> bool {
+        let push = self.push.as_ref();
+        push.is_some_and(|push| push.carrier == PushCarrierKind::Wap)
+    }
+
+    /// Whether both bring the account of one server in one generation: the newer one takes the place of the older.
+    pub(crate) fn is_of_account(&self, other: &Self) -> bool {
+        self.srv_id == other.srv_id && self.is_dm1() == other.is_dm1()
+    }
+
     /// Nothing more of it is sent, and what it was to be proved with is gone.
     pub(crate) fn end_push(&mut self) {
         if let Some(push) = &mut self.push {
             (push.due, push.sealed) = (None, None);
         }
     }
+}
+
+/// Those that bring accounts of DM 2.0.
+pub(crate) fn of_dm2(mut records: Vec<BootstrapRecord>) -> Vec<BootstrapRecord> {
+    records.retain(|record| !record.is_dm1());
+    records
 }
 
 impl BootstrapState {

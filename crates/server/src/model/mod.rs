@@ -18,7 +18,8 @@ mod waiting_device;
 
 pub use allow_entry::AllowEntry;
 pub use awaited_receipt::{AwaitedReceipt, ReceiptChange};
-pub use bootstrap_push::{BootstrapPush, PushCarrierKind};
+pub use bootstrap_push::{BootstrapPush, PushCarrierKind, PushSec, PushSecurity};
+pub(crate) use bootstrap_record::of_dm2;
 pub use bootstrap_record::{BootstrapRecord, BootstrapState, RecordId};
 pub(crate) use credential::psk_octets;
 pub use credential::{

@@ -9,6 +9,9 @@ pub struct NotifySettings {
     pub addresses: Vec<String>,
     /// Whether a queued command calls the device, where there is an address.
     pub on_queue: bool,
+    /// The subscriber's IMSI, with which pushed bootstraps of DM 1.x are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<String>,
 }
 
 impl Default for NotifySettings {
@@ -16,6 +19,7 @@ impl Default for NotifySettings {
         Self {
             addresses: Vec::new(),
             on_queue: true,
+            imsi: None,
         }
     }
 }

@@ -9,7 +9,9 @@ use omadm_mo::{DevId, NodePath, SrvId};
 use super::NotifyError;
 use crate::bootstrap_service::{self, OpenError};
 use crate::generations::{SHA256_DIGEST, split};
-use crate::model::{BootstrapRecord, BootstrapState, Credential, CredentialScope, Generation};
+use crate::model::{
+    BootstrapRecord, BootstrapState, Credential, CredentialScope, Generation, of_dm2,
+};
 use crate::node::Node;
 
 /// What a device can check Notifications of this server with.
@@ -55,7 +57,7 @@ pub(crate) async fn find(
     dev_id: &DevId,
     srv_id: Option<&SrvId>,
 ) -> Result<Found, NotifyError> {
-    let records = node.store.bootstraps_of(dev_id).await?;
+    let records = of_dm2(node.store.bootstraps_of(dev_id).await?);
     let completed = records.iter().find(|record| {
         record.state == BootstrapState::Completed
             && srv_id.is_none_or(|srv_id| record.srv_id == *srv_id)

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::{NotifyError, RETRIES};
 use crate::model::{EventKind, ExchangeDelta, ReceiptChange};
 use crate::node::{Node, event};
+use crate::push_service::{self, PushError};
 use crate::store::CommitError;
 
 /// Between two looks: another node may not have written down yet that the SMS left.
@@ -62,6 +63,19 @@ async fn settle(node: &Node, late: &LateReceipt) -> Result<bool, NotifyError> {
         let arrived = late.fate == MessageFate::Delivered;
         if arrived && others {
             delta.receipts = vec![ReceiptChange::Arrived(awaited.message_id.clone())];
+        } else if let Some(id) = &awaited.bootstrap {
+            let outcome = if arrived {
+                Ok(())
+            } else {
+                Err(format!("the SMSC: the SMS {}", late.fate.words()))
+            };
+            let number = awaited.notification_id;
+            let told = push_service::arrived(node, id, number, outcome, &awaited.correlation);
+            return match told.await {
+                Ok(()) => Ok(true),
+                Err(PushError::Commit(error)) => Err(error.into()),
+                Err(PushError::Entropy(error)) => Err(error.into()),
+            };
         } else {
             delta.receipts = vec![ReceiptChange::Settled(awaited.notification_id)];
             let told = EventKind::NotificationReceipt {

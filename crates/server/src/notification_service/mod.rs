@@ -10,7 +10,7 @@ mod receipts;
 use std::sync::Arc;
 use std::time::Instant;
 
-use omadm_dm2::package0::{MEDIA_TYPE, Package0, PreferredConnection, ServerId};
+use omadm_dm2::package0::{Package0, PreferredConnection, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
@@ -19,9 +19,9 @@ pub(crate) use answered::answered;
 pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::{CredentialError, account_in, find};
 pub(crate) use late::late_receipts;
-pub(crate) use receipts::{Message, Receipts};
+pub(crate) use receipts::{ARRIVAL, Message, Receipts};
 
-use crate::carrier::{CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use crate::carrier::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 use crate::entropy::{NoRandomness, random};
 use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, ReceiptChange, StoredEvent};
 use crate::node::{Node, event};
@@ -193,8 +193,7 @@ async fn leave(
     for octets in packages {
         let push = Push {
             to,
-            octets,
-            media_type: MEDIA_TYPE,
+            payload: Payload::Notification(octets),
             device,
         };
         delivery = carrier.push(&push).await?;

@@ -12,7 +12,7 @@ use crate::model::{AwaitedReceipt, EventKind, ReceiptChange};
 use crate::node::Node;
 
 /// How long a carrier may take to tell whether a Notification arrived: an SMSC gives one up after a few days. Later words are passed over.
-const ARRIVAL: Duration = Duration::from_secs(3 * 86_400);
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(3 * 86_400);
 /// For the receipts that came at the end of the server to be written down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -65,6 +65,7 @@ impl Message {
                     dev_id: self.dev_id.clone(),
                     message_id: message_id.clone(),
                     notification_id: self.notification_id,
+                    bootstrap: None,
                     address: self.address.clone(),
                     correlation: self.correlation.clone(),
                     at: node.now(),

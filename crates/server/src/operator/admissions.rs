@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use omadm_bootstrap::BootstrapMethod;
+use omadm_bootstrap::{BootstrapMethod, ProfileFormat};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
@@ -77,6 +77,7 @@ pub(super) async fn approve(
             .profiles
             .get(profile)
             .ok_or_else(|| unknown_profile(profile))?,
+        format: ProfileFormat::Dm2,
         method,
         expires_in: lifetime(&node, method),
         push: None,

@@ -8,8 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use omadm_bootstrap::{BootstrapMethod, EventId};
-use omadm_dm2::media_type;
+use omadm_bootstrap::{BootstrapMethod, EventId, ProfileFormat};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
@@ -68,7 +67,7 @@ pub(super) async fn list(
 }
 
 /// Starts a bootstrap: its document is built, sealed and stored, and an older open one of the same account ends. With an address the server brings it to the
-/// device: the document over mutual TLS, or a Notification upon which the device fetches it.
+/// device: the document over mutual TLS, or a Notification upon which the device fetches it; one of DM 1.x as a signed WAP push.
 #[utoipa::path(post, path = "/api/v1/bootstraps", tag = "bootstraps", request_body = NewBootstrap,
     responses((status = 201, body = BootstrapBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn start(
@@ -92,6 +91,12 @@ pub(super) async fn start(
             .map_err(|cause| Refused::bad(format!("profile_toml: {cause}")))?,
         _ => return Err(Refused::bad("give either `profile` or `profile_toml`")),
     };
+    let format = match new.profile_format.as_deref() {
+        None => ProfileFormat::Dm2,
+        Some(name) => ProfileFormat::from_node_value(name).ok_or_else(|| {
+            Refused::bad(format!("profile_format: {name:?} is neither cp nor dm"))
+        })?,
+    };
     let expires_in = new
         .expires_in
         .map_or_else(|| lifetime(&node, method), Duration::from_secs);
@@ -103,9 +108,10 @@ pub(super) async fn start(
     }
     let draft = Draft {
         profile,
+        format,
         method,
         expires_in,
-        push: pushes::wanted(&node, &dev_id, (&new).into(), method).await?,
+        push: pushes::wanted(&node, &dev_id, (&new).into(), (method, format)).await?,
     };
     for _again in 0..RETRIES {
         let device = node
@@ -148,7 +154,7 @@ pub(super) async fn show(
 /// The document of a bootstrap that leaves by the operator's hand, as a factory image or on a card. It holds the device's secrets; that it left is an event
 /// before it does.
 #[utoipa::path(get, path = "/api/v1/bootstraps/{id}/document", tag = "bootstraps", params(("id" = String, Path)),
-    responses((status = 200, description = "the DM Bootstrap", content_type = "application/vnd.oma.dm.mo+json"),
+    responses((status = 200, description = "the document; its media type says for which generation", content_type = "application/octet-stream"),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn document(
     State(node): State<Arc<Node>>,
@@ -184,7 +190,10 @@ pub(super) async fn document(
         match node.store.commit(delta).await {
             Ok(_) => {
                 tracing::info!(correlation, device = %record.dev_id, bootstrap = %record.id, "bootstrap document exported");
-                let headers = [(CONTENT_TYPE, media_type::MO), (CACHE_CONTROL, "no-store")];
+                let headers = [
+                    (CONTENT_TYPE, record.media_type()),
+                    (CACHE_CONTROL, "no-store"),
+                ];
                 return Ok((headers, document.expose().to_vec()).into_response());
             }
             Err(CommitError::Conflict) => {}
@@ -225,6 +234,12 @@ pub(super) fn draft_refused(error: DraftError) -> Refused {
                 .into()
         }
         DraftError::Store(error) => error.into(),
+        DraftError::Issue(error) => error.into(),
+        DraftError::Account(error) => error.into(),
+        DraftError::Clash(clash) => Problem::new(StatusCode::CONFLICT, clash.to_string())
+            .advising("Revoke what the device has, so that the bootstrap makes an account anew: `omadm device dm1 revoke DEVID`; with `--boot` only what cards and images can bring back.")
+            .into(),
+        DraftError::Sign(error) => Refused::bad(error.to_string()),
         error => {
             tracing::error!(%error, "no bootstrap could be made");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into()
@@ -245,6 +260,7 @@ pub(super) fn body(record: &BootstrapRecord) -> BootstrapBody {
         id: record.id.to_string(),
         device: record.dev_id.to_string(),
         profile: record.profile.clone(),
+        profile_format: record.format.node_value().to_owned(),
         srv_id: record.srv_id.to_string(),
         method: record.method.name().to_owned(),
         state: record.state.name().to_owned(),

@@ -14,6 +14,9 @@ pub struct NotifyAt {
     /// Whether a queued command calls the device; it does unless this says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_queue: Option<bool>,
+    /// The subscriber's IMSI, 6 to 15 digits: pushed bootstraps of DM 1.x are signed with it. Empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<String>,
 }
 
 /// What became of calling a device because commands were queued for it.

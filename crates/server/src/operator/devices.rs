@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use omadm_bootstrap::BootstrapMethod;
+use omadm_bootstrap::{BootstrapMethod, ProfileFormat};
 use omadm_mo::DevId;
 use serde::Deserialize;
 
@@ -103,6 +103,7 @@ pub(super) async fn add(
             }
             let draft = Draft {
                 profile,
+                format: ProfileFormat::Dm2,
                 method,
                 expires_in: lifetime(&node, method),
                 push: None,

@@ -16,7 +16,7 @@ use super::dm1_made::make;
 use super::dm1_types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
-use crate::dm1_service::{Account, AccountError, account_row};
+use crate::dm1_service::{Account, AccountError, IssueError, account_row};
 use crate::entropy::correlation;
 use crate::exchange::DM1_PATH;
 use crate::model::{
@@ -255,6 +255,17 @@ fn secret_body(kept: &KeptSecret) -> Dm1SecretBody {
         escrowed: kept.standing.escrowed,
         revoked: kept.standing.revoked,
         previous: kept.previous,
+    }
+}
+
+impl From<IssueError> for Refused {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Profile { .. } => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into()
+            }
+            IssueError::Entropy(error) => error.into(),
+        }
     }
 }
 

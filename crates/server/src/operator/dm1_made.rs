@@ -1,12 +1,8 @@
 //! An account of DM 1.x as it is made: of what the operator tells, or of a profile, with the document that brings it to the device.
 
-use std::collections::BTreeMap;
-
-use http::StatusCode;
 use omadm_bootstrap::dm1::Dm1Format;
-use omadm_bootstrap::profile::{Dm1Credentials, Dm1Package, ProfileInputs};
+use omadm_bootstrap::profile::Dm1Package;
 use omadm_dm1::credential::{CredentialType, Nonce, new_password};
-use omadm_mo::standard::dm_acc1::{AuthLevel1, DmAcc1};
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{ClientNonces, ServerSide};
 
@@ -14,10 +10,9 @@ use super::answer::Refused;
 use super::devices::unknown_profile;
 use super::dm1_types::NewDm1Account;
 use super::types::SecretText;
-use crate::dm1_service::{Account, models, provisioned};
+use crate::dm1_service::{Account, issue, models, provisioned};
 use crate::entropy::random;
 use crate::node::Node;
-use crate::problem::Problem;
 
 /// Longest account name and server identifier, in octets.
 const NAME: usize = 128;
@@ -185,39 +180,18 @@ fn of_profile(
         .profiles
         .get(name)
         .ok_or_else(|| unknown_profile(name))?;
-    let credentials = Dm1Credentials::of_entropy(&random()?);
-    let inputs = ProfileInputs {
-        dev_id: dev_id.clone(),
-        server: node.public_server.clone(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: None,
-        ddfs: profile.ddfs.clone(),
-    };
-    let package = profile.content.build_dm1(&inputs, &credentials, format);
-    let package = package.map_err(|cause| {
-        let detail = format!("the profile {name:?} makes no document of DM 1.x: {cause}");
-        Refused::from(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
-    })?;
-    let kind = |level| kind_in(&package.account, level);
-    let client = package.account.auth(AuthLevel1::ClCred);
-    let server = kind(AuthLevel1::SrvCred);
+    let made = issue(node, &profile, dev_id, format, None)?;
+    let drawn = made.credentials;
     let parts = Parts {
-        user: client
-            .and_then(|auth| auth.name.clone())
-            .unwrap_or_else(|| dev_id.as_str().to_owned()),
-        server_id: package.account.server_id.as_str().to_owned(),
-        credential: kind(AuthLevel1::ClCred).unwrap_or(CredentialType::Md5),
-        client: (credentials.client_secret, credentials.client_nonce),
-        server: server.map(|kind| (kind, credentials.server_secret, credentials.server_nonce)),
+        user: made.user,
+        server_id: made.server_id,
+        credential: made.client,
+        client: (drawn.client_secret, drawn.client_nonce),
+        server: made
+            .server
+            .map(|kind| (kind, drawn.server_secret, drawn.server_nonce)),
     };
-    Ok((parts, package))
-}
-
-fn kind_in(account: &DmAcc1, level: AuthLevel1) -> Option<CredentialType> {
-    let auth = account.auth(level)?;
-    CredentialType::of_account(auth.auth_type.name())
+    Ok((parts, made.package))
 }
 
 fn kind_of(member: &str, text: &str) -> Result<CredentialType, Refused> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use omadm_bootstrap::BootstrapMethod;
 use omadm_bootstrap::generation::{Generation, SecretScope};
+use omadm_bootstrap::{BootstrapMethod, ProfileFormat};
 use omadm_mo::{DevId, SrvId};
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ use crate::bootstrap_service::{Draft, draft_into};
 use crate::entropy::correlation;
 use crate::generations::{self, Book, Reason, RotateError, Rotation, rotate_into};
 use crate::model::{
-    BootstrapRecord, BootstrapState, CredentialChange, CredentialScope, ExchangeDelta,
+    BootstrapRecord, BootstrapState, CredentialChange, CredentialScope, ExchangeDelta, of_dm2,
 };
 use crate::node::Node;
 use crate::problem::{Problem, ProblemBody};
@@ -104,7 +104,7 @@ async fn by_bootstrap(
     for _again in 0..RETRIES {
         let device = node.store.device(dev_id).await?;
         let device = device.ok_or_else(|| unknown(dev_id))?;
-        let records = node.store.bootstraps_of(dev_id).await?;
+        let records = of_dm2(node.store.bootstraps_of(dev_id).await?);
         let of_account =
             |record: &&BootstrapRecord| account.is_none_or(|account| record.srv_id == *account);
         let mut of_account = records.iter().filter(of_account);
@@ -129,7 +129,7 @@ async fn by_bootstrap(
                 node,
                 dev_id,
                 pushes::Push::default(),
-                BootstrapMethod::ServerInitiated,
+                (BootstrapMethod::ServerInitiated, ProfileFormat::Dm2),
             );
             wanted.await.ok().flatten()
         };
@@ -140,6 +140,7 @@ async fn by_bootstrap(
         };
         let draft = Draft {
             profile,
+            format: ProfileFormat::Dm2,
             method,
             expires_in: lifetime(node, method),
             push,

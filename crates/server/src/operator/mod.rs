@@ -28,6 +28,7 @@ mod profiles;
 mod pushes;
 mod triggers;
 pub mod types;
+mod wap;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

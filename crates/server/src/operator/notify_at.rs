@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use omadm_dm1::bootstrap_mac::Imsi;
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, unknown};
@@ -74,6 +75,14 @@ pub(super) fn set_into(
         set.addresses.clone_from(addresses);
     }
     set.on_queue = new.on_queue.unwrap_or(set.on_queue);
+    match new.imsi.as_deref() {
+        None => {}
+        Some("") => set.imsi = None,
+        Some(digits) => {
+            Imsi::parse(digits).map_err(|fault| Refused::bad(format!("imsi: {fault}")))?;
+            set.imsi = Some(digits.to_owned());
+        }
+    }
     let kind = EventKind::NotifySet {
         addresses: set.addresses.clone(),
         on_queue: set.on_queue,
@@ -87,6 +96,7 @@ pub(super) fn body(set: &NotifySettings) -> NotifyAt {
     NotifyAt {
         addresses: Some(set.addresses.clone()),
         on_queue: Some(set.on_queue),
+        imsi: set.imsi.clone(),
     }
 }
 

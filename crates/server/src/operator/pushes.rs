@@ -5,7 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use omadm_bootstrap::BootstrapMethod;
+use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::{BootstrapMethod, ProfileFormat};
 use omadm_dm2::package0::BootstrapSourceId;
 use omadm_mo::{DevId, Secret};
 
@@ -13,6 +14,7 @@ use super::answer::Refused;
 use super::bootstraps::method_of;
 use super::notifications::{advice, refused};
 use super::types::{NewBootstrap, NewTrigger, PushBody, SecretText};
+use super::wap::{self, Signed};
 use crate::bootstrap_service::DraftPush;
 use crate::carrier::PushAddress;
 use crate::model::{BootstrapPush, PushCarrierKind};
@@ -35,6 +37,8 @@ pub(super) struct Push<'a> {
     noti_data: Option<&'a str>,
     /// A certificate of the device comes with it.
     has_certificate: bool,
+    /// What a WAP push is signed with.
+    signed: Signed<'a>,
 }
 
 impl<'a> From<&'a NewBootstrap> for Push<'a> {
@@ -47,6 +51,7 @@ impl<'a> From<&'a NewBootstrap> for Push<'a> {
             noti_secret: new.noti_secret.as_ref(),
             noti_data: new.noti_data.as_deref(),
             has_certificate: false,
+            signed: new.into(),
         }
     }
 }
@@ -64,6 +69,7 @@ impl<'a> From<&'a NewTrigger> for Push<'a> {
             noti_secret: new.noti_secret.as_ref(),
             noti_data: new.noti_data.as_deref(),
             has_certificate: new.certificate.is_some(),
+            signed: Signed::default(),
         }
     }
 }
@@ -89,9 +95,16 @@ pub(super) async fn wanted(
     node: &Arc<Node>,
     dev_id: &DevId,
     new: Push<'_>,
-    method: BootstrapMethod,
+    (method, format): (BootstrapMethod, ProfileFormat),
 ) -> Result<Option<DraftPush>, Refused> {
-    if method != BootstrapMethod::ServerInitiated {
+    let is_pushed = method == BootstrapMethod::ServerInitiated;
+    let is_wap = new.carrier == Some(PushCarrierKind::Wap.name());
+    if (new.signed.is_said() || is_wap) && !(is_pushed && Dm1Format::of_profile(format).is_some()) {
+        return Err(Refused::bad(
+            "sec, pin, imsi, imsi_key and the carrier wap are of a server-initiated bootstrap of DM 1.x: `profile_format` says cp or dm",
+        ));
+    }
+    if !is_pushed {
         return Ok(None);
     }
     let (to, known) = match new.to {
@@ -109,6 +122,21 @@ pub(super) async fn wanted(
         }
     };
     let address = PushAddress::parse(&to).map_err(|fault| Refused::bad(format!("to: {fault}")))?;
+    if let Some(format) = Dm1Format::of_profile(format) {
+        if new.source.is_some() || new.noti_secret.is_some() || new.noti_data.is_some() {
+            return Err(Refused::bad(
+                "source, noti_secret and noti_data are of a Notification of DM 2.0",
+            ));
+        }
+        let signing = wap::signing(node, dev_id, new.signed, (new.carrier, &address), format);
+        return Ok(Some(DraftPush {
+            carrier: PushCarrierKind::Wap,
+            signing: Some(signing.await?),
+            to,
+            source: None,
+            prover: None,
+        }));
+    }
     let https = matches!(address, PushAddress::Https(_));
     let carrier = match new.carrier {
         Some(name) => PushCarrierKind::from_name(name).ok_or_else(|| {
@@ -125,13 +153,16 @@ pub(super) async fn wanted(
             check_direct(node, dev_id, https, new).await?;
             (None, None)
         }
-        PushCarrierKind::Notification => called(node, dev_id, &address, new).await?,
+        PushCarrierKind::Notification | PushCarrierKind::Wap => {
+            called(node, dev_id, &address, new).await?
+        }
     };
     Ok(Some(DraftPush {
         carrier,
         to,
         source,
         prover,
+        signing: None,
     }))
 }
 
@@ -235,6 +266,14 @@ pub(super) fn body(push: &BootstrapPush) -> PushBody {
         carrier: push.carrier.name().to_owned(),
         to: push.to.clone(),
         source: push.source.clone(),
+        sec: push
+            .security
+            .as_ref()
+            .map(|signed| signed.sec.name().to_owned()),
+        worth: push
+            .security
+            .as_ref()
+            .map(|signed| signed.sec.worth().to_owned()),
         attempts: push.attempts,
         next_at: push.due.map(|due| due.to_string()),
         trouble: push.trouble.clone(),

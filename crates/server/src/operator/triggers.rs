@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use omadm_bootstrap::{BootstrapMethod, PayloadHash};
+use omadm_bootstrap::{BootstrapMethod, PayloadHash, ProfileFormat};
 
 use super::answer::{JsonBody, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
@@ -67,9 +67,11 @@ pub(super) async fn take(
         }
         let draft = Draft {
             profile: Arc::clone(&profile),
+            format: ProfileFormat::Dm2,
             method,
             expires_in: lifetime(&node, method),
-            push: pushes::wanted(&node, &dev_id, (&new).into(), method).await?,
+            push: pushes::wanted(&node, &dev_id, (&new).into(), (method, ProfileFormat::Dm2))
+                .await?,
         };
         let device = node.store.device(&dev_id).await?;
         let expected = device.as_ref().map(|device| device.epoch);
@@ -162,6 +164,7 @@ async fn start_into(
         let at = NotifyAt {
             addresses: Some(addresses),
             on_queue: None,
+            imsi: None,
         };
         set_into(delta, set, &at, correlation)?;
     }

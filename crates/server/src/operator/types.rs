@@ -344,6 +344,23 @@ pub struct NewBootstrap {
     /// Seconds until it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+    /// How the document is written for a client of DM 1.x: `cp`, OMA client provisioning, or `dm`, a DM message; from the profile's `[dm1]`. Without it, for
+    /// DM 2.0. Server-initiated it goes as a signed WAP push (`carrier` is `wap`), to `sms:+NUMBER`, `udp://HOST:PORT` or `file:NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_format: Option<String>,
+    /// What a WAP push is signed with: `networkid` (the IMSI), `userpin`, or `both`; by default all that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sec: Option<String>,
+    /// The PIN that the user is to type: 4 to 16 digits. It is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub pin: Option<SecretText>,
+    /// The subscriber's IMSI; else that of the device's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<String>,
+    /// How the IMSI becomes a key: `semi-octet` (default), or `ascii` for devices that take its digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi_key: Option<String>,
 }
 
 /// A bootstrap record.
@@ -355,7 +372,10 @@ pub struct BootstrapBody {
     pub device: String,
     /// The profile it was built from.
     pub profile: String,
-    /// The server whose account it brings (SrvID).
+    /// How its document is written: `dm2`, or of DM 1.x `cp` or `dm`.
+    #[serde(default)]
+    pub profile_format: String,
+    /// The server whose account it brings (SrvID; with DM 1.x, ServerID).
     pub srv_id: String,
     /// The method.
     pub method: String,
@@ -389,12 +409,18 @@ pub struct BootstrapBody {
 /// How the server brings a bootstrap to its device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PushBody {
-    /// `direct` or `notification`.
+    /// `direct`, `notification` or `wap`.
     pub carrier: String,
     /// Where to.
     pub to: String,
     /// Whom the Notification names, without `bs:`.
     pub source: Option<String>,
+    /// What a WAP push is signed with: `networkid`, `userpin` or `both`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sec: Option<String>,
+    /// What that is worth, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<String>,
     /// Tries so far.
     pub attempts: u32,
     /// When the next one is due; of one that is under way, when it is given up as lost.

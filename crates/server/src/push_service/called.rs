@@ -6,16 +6,16 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
-use omadm_dm2::package0::{BootstrapSourceId, MEDIA_TYPE, Package0, ServerId};
+use omadm_dm2::package0::{BootstrapSourceId, Package0, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, Secret};
 
 use super::claim::scheme;
 use super::{Claimed, PushError, Tried};
 use crate::bootstrap_service::open_document;
-use crate::carrier::{CarrierError, Delivery, Push, PushAddress};
+use crate::carrier::{CarrierError, Delivery, Payload, Push, PushAddress};
 use crate::generations::{join, split};
-use crate::model::{BootstrapRecord, BootstrapState, Device, RecordId};
+use crate::model::{BootstrapRecord, BootstrapState, Device, RecordId, of_dm2};
 use crate::node::Node;
 use crate::notification_service::{
     Message, NotifyError, account_in, certificates, find, fresh_id, recent,
@@ -46,7 +46,7 @@ fn context(dev_id: &DevId, id: &RecordId) -> Vec<u8> {
 
 /// The source that the device has of this server by its newest completed bootstrap: the host of its `Auth/Bootstrap/ServerURI` (D84).
 pub(crate) async fn own_source(node: &Node, dev_id: &DevId) -> Result<Option<String>, NotifyError> {
-    let records = node.store.bootstraps_of(dev_id).await?;
+    let records = of_dm2(node.store.bootstraps_of(dev_id).await?);
     let completed = records
         .iter()
         .find(|record| record.state == BootstrapState::Completed);
@@ -140,8 +140,7 @@ async fn leave(
         let octets = package.clone().sealed(&noti.secret, &noti.data).encode();
         let push = Push {
             to,
-            octets: &octets,
-            media_type: MEDIA_TYPE,
+            payload: Payload::Notification(&octets),
             device: &device,
         };
         delivery = carrier.push(&push).await?;

@@ -61,9 +61,10 @@ pub(super) async fn claim(
             push.attempts += 1;
             push.due = Some(now.plus_millis(node.config.push.lost_after()));
             let mut notification_id = None;
-            if push.carrier == PushCarrierKind::Notification {
-                let id = fresh_notification_id(node, &device).await?;
-                notification_id = Some(id);
+            if push.carrier != PushCarrierKind::Direct {
+                notification_id = Some(fresh_notification_id(node, &device).await?);
+            }
+            if let (PushCarrierKind::Notification, Some(id)) = (push.carrier, notification_id) {
                 delta.events.push(event(
                     EventKind::NotificationQueued {
                         carrier: scheme(&push.to).to_owned(),
@@ -90,6 +91,7 @@ pub(super) async fn claim(
                 record: record.clone(),
                 number,
                 notification_id,
+                settled: None,
             });
         }
         delta

@@ -6,6 +6,7 @@ mod called;
 mod claim;
 mod direct;
 mod settle;
+mod wap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 
 pub(crate) use called::{Prover, own_source, seal_prover};
+pub(crate) use wap::arrived;
 
 use crate::entropy::{NoRandomness, correlation};
 use crate::model::{BootstrapRecord, PushCarrierKind, RecordId};
@@ -30,6 +32,8 @@ enum Tried {
     Taken,
     /// The Notification left.
     Called,
+    /// A push left; nobody tells whether it arrived, or the carrier does later.
+    Left,
     /// It may go better later.
     Later {
         cause: Cause,
@@ -103,14 +107,17 @@ struct Claimed {
     record: BootstrapRecord,
     /// Its number, by which it is known that no later one has begun.
     number: u32,
-    /// NOTIFICATION-ID; none where the document goes.
+    /// NOTIFICATION-ID, or the number by which receipts of a WAP push are known; none where the document goes by TLS.
     notification_id: Option<u16>,
+    /// The receipts of this number are awaited no more.
+    settled: Option<u16>,
 }
 
 async fn make(node: &Arc<Node>, claimed: &Claimed, correlation: &str) -> Tried {
     match claimed.record.push.as_ref().map(|push| push.carrier) {
         Some(PushCarrierKind::Direct) => direct::send(node, &claimed.record).await,
         Some(PushCarrierKind::Notification) => called::call(node, claimed, correlation).await,
+        Some(PushCarrierKind::Wap) => wap::send(node, claimed, correlation).await,
         None => Tried::Never {
             cause: Cause::DeviceUnreachable,
             detail: "the record says nothing of a push".to_owned(),

@@ -4,7 +4,7 @@ use omadm_bootstrap::BootstrapFailureCause as Cause;
 
 use super::{Claimed, PushError, RETRIES, Tried};
 use crate::bootstrap_service::end_into;
-use crate::model::{BootstrapChange, BootstrapState, EventKind, ExchangeDelta};
+use crate::model::{BootstrapChange, BootstrapState, EventKind, ExchangeDelta, ReceiptChange};
 use crate::node::{Node, event};
 use crate::store::CommitError;
 
@@ -35,6 +35,9 @@ pub(super) async fn settle(
         };
         let now = node.now();
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), now);
+        delta
+            .receipts
+            .extend(claimed.settled.map(ReceiptChange::Settled));
         let failed = |cause: Cause, detail: &str, retry_at: Option<String>| {
             let kind = EventKind::BootstrapPushFailed {
                 bootstrap: name.clone(),
@@ -59,6 +62,7 @@ pub(super) async fn settle(
                 };
                 delta.events.push(event(kind, correlation));
             }
+            Tried::Left => (push.due, push.trouble) = (None, None),
             Tried::Called => {
                 let wait = policy.wait(push.carrier, claimed.number);
                 push.due = Some(now.plus_millis(wait));

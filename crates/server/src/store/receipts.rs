@@ -1,15 +1,15 @@
 //! Receipts that are awaited of SMS: their statements and rows.
 
-use omadm_bootstrap::Utc;
+use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 
-use super::rows::{Columns, Unreadable, number, owned, text};
+use super::rows::{Columns, Unreadable, number, optional, owned, text};
 use super::statements::{Statement, Value};
-use crate::model::{AwaitedReceipt, ExchangeDelta, ReceiptChange};
+use crate::model::{AwaitedReceipt, ExchangeDelta, ReceiptChange, RecordId};
 
 macro_rules! receipt {
     () => {
-        "SELECT dev_id, message_id, notification_id, address, correlation, at FROM awaited_receipts"
+        "SELECT dev_id, message_id, notification_id, address, correlation, at, bootstrap FROM awaited_receipts"
     };
 }
 
@@ -33,9 +33,9 @@ pub(super) fn of_delta(delta: &ExchangeDelta) -> Vec<Statement<'_>> {
                     vec![whose(), Value::Number(over.0)],
                 ));
                 all.push(Statement::new(
-                    "INSERT INTO awaited_receipts (dev_id, message_id, notification_id, address, correlation, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                    "INSERT INTO awaited_receipts (dev_id, message_id, notification_id, address, correlation, at, bootstrap) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT (dev_id, message_id) DO UPDATE SET notification_id = excluded.notification_id, address = excluded.address,
-                         correlation = excluded.correlation, at = excluded.at",
+                         correlation = excluded.correlation, at = excluded.at, bootstrap = excluded.bootstrap",
                     vec![
                         whose(),
                         Value::Text(receipt.message_id.as_str().into()),
@@ -43,6 +43,9 @@ pub(super) fn of_delta(delta: &ExchangeDelta) -> Vec<Statement<'_>> {
                         Value::Text(receipt.address.as_str().into()),
                         Value::Text(receipt.correlation.as_str().into()),
                         Value::Number(receipt.at.0),
+                        receipt.bootstrap.as_ref().map_or(Value::Null, |id| {
+                            Value::Text(id.0.as_str().into())
+                        }),
                     ],
                 ));
             }
@@ -69,5 +72,6 @@ pub(super) fn receipt(row: &dyn Columns) -> Result<AwaitedReceipt, Unreadable> {
         address: text(row, 3, owned)?,
         correlation: text(row, 4, owned)?,
         at: Utc(number(row, 5)?),
+        bootstrap: optional(row, 6, |id| EventId::parse(id).ok().map(RecordId))?,
     })
 }

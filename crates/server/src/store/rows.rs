@@ -1,7 +1,7 @@
 //! Rows as values, whichever back end they come from. The columns stand in the order of [`super::sql`].
 
 use omadm_bootstrap::{
-    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, Utc,
+    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, PayloadHash, ProfileFormat, Utc,
 };
 use omadm_mo::{DevId, SrvId};
 
@@ -170,6 +170,7 @@ pub(super) fn bootstrap(row: &dyn Columns) -> Read<BootstrapRecord> {
         fetched_at: time(row, 13)?,
         ended_at: time(row, 14)?,
         push: optional(row, 15, |push| serde_json::from_str(push).ok())?,
+        format: text(row, 16, ProfileFormat::from_node_value)?,
     })
 }
 

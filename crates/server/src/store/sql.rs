@@ -9,7 +9,7 @@ macro_rules! credential { () => {
     "dev_id, kind, proof, scope, generation, record, added_at, expires_at, revoked_at, tries_left, serial, sealed, escrowed, since, command, used_at, held_at"
 } }
 macro_rules! bootstrap { () => {
-    "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at, push"
+    "dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at, expires_at, fetched_at, ended_at, push, format"
 } }
 macro_rules! command {
     ($result:literal) => {

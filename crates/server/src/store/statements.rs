@@ -215,8 +215,8 @@ fn bootstrap<'a>(
             all.push(
                 Statement::new(
                     "INSERT INTO bootstraps (dev_id, id, profile, srv_id, method, has_trsp, state, cause, payload_hash, event_id, kind, created_at,
-                         expires_at, fetched_at, ended_at, push, push_due)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING",
+                         expires_at, fetched_at, ended_at, push, push_due, format)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING",
                     record_values(record),
                 )
                 .or(exists()),
@@ -243,7 +243,7 @@ fn bootstrap<'a>(
 const UPDATE_BOOTSTRAP: &str = "UPDATE bootstraps SET profile = ?3, srv_id = ?4, method = ?5, has_trsp = ?6,
          state = CASE WHEN state = 'fetched' AND ?7 IN ('drafted', 'queued', 'sent', 'delivered') THEN state ELSE ?7 END,
          cause = ?8, payload_hash = ?9, event_id = ?10, kind = ?11, created_at = ?12, expires_at = ?13,
-         fetched_at = COALESCE(?14, fetched_at), ended_at = ?15, push = ?16, push_due = ?17
+         fetched_at = COALESCE(?14, fetched_at), ended_at = ?15, push = ?16, push_due = ?17, format = ?18
      WHERE dev_id = ?1 AND id = ?2";
 
 fn record_values(record: &BootstrapRecord) -> Vec<Value<'_>> {
@@ -267,6 +267,7 @@ fn record_values(record: &BootstrapRecord) -> Vec<Value<'_>> {
             Value::Text(serde_json::json!(push).to_string().into())
         }),
         time(record.push.as_ref().and_then(|push| push.due)),
+        text(record.format.node_value()),
     ]
 }
 

@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, ProfileFormat, Utc};
 use omadm_lab::nodes::{Nodes, state_dir, wanted_nodes};
 use omadm_lab::postgres::Database;
 use omadm_mo::{DevId, Secret, SrvId};
@@ -300,6 +300,7 @@ impl Rig {
             id: id.clone(),
             dev_id: dev_id.clone(),
             profile: "seeded".to_owned(),
+            format: ProfileFormat::Dm2,
             srv_id: SrvId::parse("dms").unwrap(),
             method: BootstrapMethod::ClientInitiated,
             has_trsp: false,

@@ -38,6 +38,7 @@ pub(crate) fn kept(text: &str, generation: Generation, escrowed: bool) -> KeptSe
             coming: false,
         },
         previous: false,
+        brought: None,
     }
 }
 

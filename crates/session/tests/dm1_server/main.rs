@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod bed;
+mod brought;
 mod families;
 mod flow;
 mod hostile;

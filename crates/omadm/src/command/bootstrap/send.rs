@@ -20,7 +20,7 @@ pub(crate) struct Send {
     dev_id: String,
     #[command(flatten)]
     api: ApiAddress,
-    /// Where the device listens for bootstraps: https://HOST:PORT/bootstrap; or where it is called to fetch: udp://HOST:PORT, sms:+NUMBER, file:NAME, https://HOST:PORT/notification; else where its record says
+    /// Where the device listens for bootstraps: https://HOST:PORT/bootstrap; or where it is called to fetch: udp://HOST:PORT, sms:+NUMBER, file:NAME, https://HOST:PORT/notification; else where its record says. Of DM 1.x: where the push goes, sms:+NUMBER, udp://HOST:PORT or file:NAME
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
     /// Name of a profile of the server
@@ -29,9 +29,24 @@ pub(crate) struct Send {
     /// A profile (TOML) in place of a name
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     profile_file: Option<PathBuf>,
-    /// direct: send the document itself, over mutual TLS; notification: call the device, which fetches it. By default direct to an https address
+    /// direct: send the document itself, over mutual TLS; notification: call the device, which fetches it. By default direct to an https address. wap: what DM 1.x has alone, a signed WAP push
     #[arg(long)]
     carrier: Option<String>,
+    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's [dm1]
+    #[arg(long, value_name = "FORMAT")]
+    profile_format: Option<String>,
+    /// What a WAP push is signed with: networkid (the IMSI), userpin, or both; by default all that is known
+    #[arg(long, requires = "profile_format")]
+    sec: Option<String>,
+    /// File with the PIN that the user is asked for: 4 to 16 digits. The server does not keep it; tell the user by another way
+    #[arg(long, value_name = "FILE", requires = "profile_format")]
+    pin_file: Option<PathBuf>,
+    /// The subscriber's IMSI; else that of the device's record (`omadm device set --imsi`)
+    #[arg(long, requires = "profile_format")]
+    imsi: Option<String>,
+    /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits
+    #[arg(long, value_name = "FORM", requires = "profile_format")]
+    imsi_key: Option<String>,
     /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so
     #[arg(long, requires = "noti_secret_file")]
     source: Option<String>,
@@ -56,6 +71,7 @@ impl Send {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let api = self.api.connect()?;
         let profile_toml = self.profile_file.as_deref().map(read_text).transpose()?;
+        let pin = self.pin_file.as_deref().map(read_text).transpose()?;
         let new = NewBootstrap {
             device: self.dev_id.clone(),
             profile: self.profile.clone(),
@@ -67,6 +83,11 @@ impl Send {
             source: self.source.clone(),
             noti_secret: base64_of(self.noti_secret_file.as_deref())?.map(SecretText),
             noti_data: base64_of(self.noti_data_file.as_deref())?,
+            profile_format: self.profile_format.clone(),
+            sec: self.sec.clone(),
+            pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
+            imsi: self.imsi.clone(),
+            imsi_key: self.imsi_key.clone(),
         };
         let what = format!("no bootstrap was sent to {}", self.dev_id);
         let begun = api.start_bootstrap(&new).await.explain(what, HINT)?;
@@ -74,6 +95,9 @@ impl Send {
             say(format!("bootstrap:  {}", begun.id))?;
             if let Some(push) = &begun.push {
                 say(format!("carrier:    {} to {}", push.carrier, push.to))?;
+                if let (Some(sec), Some(worth)) = (&push.sec, &push.worth) {
+                    say(format!("signed:     {sec}. {worth}"))?;
+                }
             }
         }
         match self.wait {

@@ -17,6 +17,9 @@ pub(super) struct Start {
     /// client-initiated: the device fetches it; factory or smartcard: `omadm bootstrap build --from-server` takes its document away
     #[arg(long, default_value = "client-initiated")]
     method: String,
+    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's [dm1]
+    #[arg(long, value_name = "FORMAT")]
+    profile_format: Option<String>,
     /// Seconds until it expires unless it is completed
     #[arg(long, value_name = "SECONDS")]
     expires_in: Option<u64>,
@@ -42,6 +45,7 @@ impl Start {
             profile: Some(profile),
             method: Some(self.method),
             expires_in: self.expires_in,
+            profile_format: self.profile_format,
             ..NewBootstrap::default()
         };
         let started = api.start_bootstrap(&new).await.explain(what, HINT)?;

@@ -15,6 +15,9 @@ pub(super) struct NotifyAtArgs {
     /// Whether a queued command calls the device; it does unless this says otherwise
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
     notify_on_queue: Option<bool>,
+    /// The subscriber's IMSI: pushed bootstraps of DM 1.x are signed with it. Empty: none
+    #[arg(long, value_name = "DIGITS")]
+    imsi: Option<String>,
 }
 
 impl NotifyAtArgs {
@@ -23,6 +26,7 @@ impl NotifyAtArgs {
         let body = NotifyAt {
             addresses: (!self.notify_at.is_empty()).then_some(self.notify_at),
             on_queue: self.notify_on_queue,
+            imsi: self.imsi,
         };
         (body != NotifyAt::default()).then_some(body)
     }
@@ -50,7 +54,7 @@ impl Set {
             return Err(Failure::new(
                 what,
                 "nothing to set was given",
-                "give --notify-at, --no-notify-at or --notify-on-queue",
+                "give --notify-at, --no-notify-at, --notify-on-queue or --imsi",
             ));
         }
         let set = api
@@ -67,6 +71,9 @@ impl Set {
 
 /// Where a device is called, in a line.
 pub(super) fn tell(set: &NotifyAt) -> Result<(), Failure> {
+    if let Some(imsi) = &set.imsi {
+        say(format!("imsi:        {imsi}"))?;
+    }
     let addresses = set.addresses.as_deref().unwrap_or_default();
     if addresses.is_empty() {
         return say("called at    nowhere: no address was set");

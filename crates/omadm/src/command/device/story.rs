@@ -46,6 +46,8 @@ pub(super) fn tell(events: &[EventBody]) -> Result<(), Failure> {
 pub(super) fn tell_push(push: &PushBody) -> Result<(), Failure> {
     let next = push.next_at.as_ref().map(|at| format!(", next at {at}"));
     let named = push.source.as_ref().map(|id| format!(" as bs:{id}"));
+    let signed = push.sec.as_ref().map(|sec| format!(", signed by {sec}"));
+    let named = named.or(signed);
     say(format!(
         "    {} to {}{}: {} tries{}",
         push.carrier,

@@ -57,6 +57,19 @@ pub(crate) enum SmsFault {
 }
 
 impl SmsFault {
+    /// Whether another try of the same message comes to the same (`push.md` §8).
+    pub(crate) const fn is_final(&self) -> bool {
+        match self {
+            Self::TooLong(_) => true,
+            Self::Refused { status, .. } => matches!(status.0, 0x0B | 0x45),
+            Self::NoLink { .. }
+            | Self::Throttled { .. }
+            | Self::Unanswered { .. }
+            | Self::Undelivered { .. }
+            | Self::Ending => false,
+        }
+    }
+
     /// What an operator can do about it.
     pub(crate) const fn action(&self) -> &'static str {
         match self {

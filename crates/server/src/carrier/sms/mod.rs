@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 pub(crate) use fault::SmsFault;
 
-use super::{Arrival, CarrierError, Delivery, Push, PushAddress, PushCarrier};
+use super::{Arrival, CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 use crate::entropy::random;
 use crate::smsc::SmscConfig;
 use references::References;
@@ -75,19 +75,22 @@ impl SmsCarrier {
 
     /// The user data of each SMS.
     fn parts(&self, to: &PhoneNumber, push: &Push<'_>) -> Result<Vec<Vec<u8>>, CarrierError> {
-        // Anything else may hold secrets, and an SMS hides none (DESIGN §11.5).
-        if push.media_type != package0::MEDIA_TYPE {
-            return Err(CarrierError::SetUp(
-                "only a Notification goes by SMS".to_owned(),
-            ));
-        }
-        let media = HeaderText::new(push.media_type)
-            .map_err(|error| CarrierError::SetUp(error.to_string()))?;
-        let push = wsp::Push {
-            transaction_id: self.transaction_id.fetch_add(1, Ordering::Relaxed),
-            content_type: MediaName::Text(media).into(),
-            application_id: Some(ApplicationId::SYNCML_DM),
-            body: push.octets.to_vec(),
+        let transaction_id = self.transaction_id.fetch_add(1, Ordering::Relaxed);
+        let push = match push.payload {
+            Payload::Notification(octets) => {
+                let media = HeaderText::new(package0::MEDIA_TYPE)
+                    .map_err(|error| CarrierError::SetUp(error.to_string()))?;
+                wsp::Push {
+                    transaction_id,
+                    content_type: MediaName::Text(media).into(),
+                    application_id: Some(ApplicationId::SYNCML_DM),
+                    body: octets.to_vec(),
+                }
+            }
+            Payload::Wap(push) => wsp::Push {
+                transaction_id,
+                ..push.clone()
+            },
         };
         let reference = self
             .references

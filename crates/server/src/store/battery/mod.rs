@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, Utc};
+use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, ProfileFormat, Utc};
 use omadm_mo::{DevId, SrvId};
 
 use super::{CommitError, Committed, Store};
@@ -148,7 +148,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 8;
+pub(crate) const SCHEMA: i64 = 9;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 
@@ -171,6 +171,7 @@ pub(crate) fn record(dev_id: &DevId, number: u32) -> BootstrapRecord {
         id: record_id(number),
         dev_id: dev_id.clone(),
         profile: "minimal".into(),
+        format: ProfileFormat::Dm2,
         srv_id: SrvId::parse("dms1.example.com").unwrap(),
         method: BootstrapMethod::ClientInitiated,
         has_trsp: true,

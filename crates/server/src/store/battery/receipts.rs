@@ -2,7 +2,7 @@
 
 use omadm_mo::DevId;
 
-use super::{BackEnd, START, Settings, dev, drafted, exchange};
+use super::{BackEnd, START, Settings, dev, drafted, exchange, record_id};
 use crate::model::{AwaitedReceipt, ReceiptChange};
 
 pub(crate) fn awaited(dev_id: &DevId, message_id: &str, notification_id: u16) -> AwaitedReceipt {
@@ -10,6 +10,7 @@ pub(crate) fn awaited(dev_id: &DevId, message_id: &str, notification_id: u16) ->
         dev_id: dev_id.clone(),
         message_id: message_id.into(),
         notification_id,
+        bootstrap: None,
         address: "sms:+15551230001".into(),
         correlation: "00112233aabbccdd".into(),
         at: START,
@@ -31,6 +32,7 @@ pub(crate) async fn an_awaited_receipt_is_found_by_the_smsc_s_name_until_it_is_s
     // The SMSC uses a name again.
     let newer = AwaitedReceipt {
         at: START.plus_secs(1),
+        bootstrap: Some(record_id(2)),
         ..awaited(&dev(2), "2", 9)
     };
     let mut delta = exchange(&dev(1), 1);

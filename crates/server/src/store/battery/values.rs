@@ -1,4 +1,6 @@
-use omadm_bootstrap::{BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, Utc};
+use omadm_bootstrap::{
+    BootstrapFailureCause, BootstrapKind, BootstrapMethod, EventId, ProfileFormat, Utc,
+};
 use omadm_mo::DevId;
 
 use super::{
@@ -36,6 +38,7 @@ pub(crate) async fn every_value_comes_back_as_it_was_written(back_end: &impl Bac
         record.method = BootstrapMethod::ALL[place % BootstrapMethod::ALL.len()];
         record.kind = kinds[place % kinds.len()];
         record.has_trsp = number % 2 == 0;
+        record.format = [ProfileFormat::Dm2, ProfileFormat::Cp, ProfileFormat::Dm][place % 3];
         records.push(record);
     }
     let changes = records

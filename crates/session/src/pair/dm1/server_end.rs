@@ -83,6 +83,7 @@ impl Dm1ServerEnd {
                 coming: false,
             },
             previous: false,
+            brought: None,
         };
         let nonce = |octets: &[u8]| Nonce::new(octets.to_vec()).ok();
         let kind = match credentials.kind {

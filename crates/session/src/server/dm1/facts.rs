@@ -1,7 +1,7 @@
 use std::fmt;
 
 use omadm_bootstrap::EventId;
-use omadm_bootstrap::generation::{GenerationPolicy, Standing};
+use omadm_bootstrap::generation::{Generation, GenerationPolicy, Standing};
 use omadm_dm1::credential::{CredentialType, Nonce};
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::Command;
@@ -96,6 +96,17 @@ pub struct KeptSecret {
     pub standing: Standing,
     /// It was in use before a recovery that is not finished (§6.5): kept until what is pending was used, and opens nothing.
     pub previous: bool,
+    /// The bootstrap that brings it; none where it was told, or replaced one in a session.
+    pub brought: Option<Brought>,
+}
+
+/// The bootstrap that a secret stands in: secrets of both directions with the same one are on a device together, or neither is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Brought {
+    /// Its record.
+    pub by: EventId,
+    /// The first nonce beside the secret.
+    pub nonce: Option<Nonce>,
 }
 
 /// Nonces of the client's credential at the server (M16). Challenge nonces are not kept: they are derived.
@@ -149,6 +160,21 @@ pub struct WantedCommand1 {
     pub id: String,
     /// The command, without `CmdID`s, with one Item (M05): `Get`, `Replace`, `Add`, `Delete`, `Exec`, `Copy`, `Alert`, `Atomic` or `Sequence`.
     pub command: Command,
+}
+
+impl KeptSecret {
+    /// Whether a session is to bring it, or has, and it was not used yet.
+    pub(super) const fn is_replacement(&self) -> bool {
+        matches!(self.standing.generation, Generation::Pending)
+            && !self.standing.escrowed
+            && self.brought.is_none()
+    }
+
+    /// Whether it came, or comes, by this bootstrap.
+    pub(super) fn is_of(&self, bootstrap: &EventId) -> bool {
+        let brought = self.brought.as_ref();
+        brought.is_some_and(|brought| brought.by == *bootstrap)
+    }
 }
 
 impl AccountFacts {
@@ -213,6 +239,7 @@ impl fmt::Debug for KeptSecret {
         f.debug_struct("KeptSecret")
             .field("standing", &self.standing)
             .field("previous", &self.previous)
+            .field("brought", &self.brought)
             .finish_non_exhaustive()
     }
 }

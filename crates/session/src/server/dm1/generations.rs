@@ -112,10 +112,9 @@ pub(super) fn settle(secrets: &mut Vec<KeptSecret>, decision: Decision, used: us
     });
 }
 
-/// What was on its way to a device that was reset since is not on it.
+/// What a session was bringing to a device that was bootstrapped anew since is not on it.
 pub(super) fn forget_coming(secrets: &mut Vec<KeptSecret>) {
-    secrets
-        .retain(|kept| kept.standing.generation != Generation::Pending || kept.standing.escrowed);
+    secrets.retain(|kept| !kept.is_replacement());
 }
 
 fn was_in_use(kept: &KeptSecret) -> bool {

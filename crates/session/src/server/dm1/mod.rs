@@ -28,7 +28,7 @@ pub use device_model::{
     SessionIdForm,
 };
 pub use facts::{
-    AccountFacts, ClientNonces, Dm1Limits, Failures, KeptSecret, LastEvent, ServerFacts,
+    AccountFacts, Brought, ClientNonces, Dm1Limits, Failures, KeptSecret, LastEvent, ServerFacts,
     ServerSide, WantedCommand1,
 };
 pub use identified::{Identified, identify};

@@ -67,10 +67,7 @@ impl Turn<'_> {
     /// Which of our secrets a session begins with: the one of the generation that the client proved itself with, and what the client is known to have
     /// stored (M21). Within the session nothing of that changes: a new secret takes effect in later ones.
     pub(super) fn choose_generation(&mut self) {
-        let is_there = |kept: &KeptSecret| {
-            let standing = kept.standing;
-            standing.generation == Generation::Pending && !standing.coming && !standing.escrowed
-        };
+        let is_there = |kept: &KeptSecret| kept.is_replacement() && !kept.standing.coming;
         let is_stored = self.server_secrets.iter().any(is_there);
         self.state.server.from_pending |= is_stored && !self.state.server.from_boot;
     }
@@ -157,8 +154,9 @@ impl Turn<'_> {
         if self.state.server.is_done {
             return None;
         }
-        let (secret, generation) = self.own_secret()?;
-        let nonce = self.own_nonce(server, generation);
+        let kept = self.own_secret()?;
+        let nonce = self.own_nonce(server, &kept);
+        let secret = kept.secret;
         let user = server.user.clone();
         let form = self.account.model.quirks.nonce;
         let mut mac = None;
@@ -189,8 +187,9 @@ impl Turn<'_> {
         mac
     }
 
-    /// The secret to prove ourselves with: that of the generation which the client proved itself with, then the next (M21).
-    fn own_secret(&self) -> Option<(omadm_mo::Secret, Generation)> {
+    /// The secret to prove ourselves with: that which came by the same bootstrap as the client's, else that of the generation which the client proved itself
+    /// with; then the next (M21).
+    fn own_secret(&self) -> Option<KeptSecret> {
         let first = match (self.state.server.from_pending, self.state.server.from_boot) {
             (true, _) => Generation::Pending,
             (false, true) => Generation::Boot,
@@ -211,18 +210,29 @@ impl Turn<'_> {
             // Where this direction was never replaced, what was provisioned is in use; what is pending is not on a device that was reset.
             ranked.sort_by_key(|kept| kept.standing.generation == Generation::Pending);
         }
+        if let Some(bootstrap) = &self.state.server.bootstrap {
+            let beside = |kept: &&KeptSecret| live(kept) && kept.is_of(bootstrap);
+            if let Some(beside) = self.server_secrets.iter().find(beside) {
+                ranked.retain(|kept| *kept != beside);
+                ranked.insert(0, beside);
+            }
+        }
         let at = usize::try_from(self.state.server.rank).unwrap_or_default();
         let kept = ranked.get(at).or_else(|| ranked.last())?;
-        Some((kept.secret.clone(), kept.standing.generation))
+        Some((*kept).clone())
     }
 
-    fn own_nonce(&self, server: &ServerSide, generation: Generation) -> Option<Nonce> {
+    fn own_nonce(&self, server: &ServerSide, kept: &KeptSecret) -> Option<Nonce> {
         let given = self.state.server.nonce.as_deref();
         if let Some(given) = given.and_then(|text| Nonce::of_base64(text).ok()) {
             return Some(given);
         }
         let (stored, boot) = (server.nonce.clone(), server.boot_nonce.clone());
-        if self.state.server.from_boot || generation == Generation::Boot {
+        let generation = kept.standing.generation;
+        let brought = kept.brought.as_ref().and_then(|by| by.nonce.clone());
+        if brought.is_some() && (self.state.server.from_boot || generation != Generation::Current) {
+            brought
+        } else if self.state.server.from_boot || generation == Generation::Boot {
             boot.or(stored)
         } else {
             stored.or(boot)

@@ -246,10 +246,7 @@ impl Turn<'_> {
         };
         let fresh = new_password(&self.derived(label));
         let secrets = self.secrets(direction);
-        let on_its_way = |kept: &&mut KeptSecret| {
-            kept.standing.generation == Generation::Pending && !kept.standing.escrowed
-        };
-        if let Some(kept) = secrets.iter_mut().find(on_its_way) {
+        if let Some(kept) = secrets.iter_mut().find(|kept| kept.is_replacement()) {
             kept.standing.coming = true;
             return Some(kept.secret.clone());
         }
@@ -262,13 +259,12 @@ impl Turn<'_> {
                 coming: true,
             },
             previous: false,
+            brought: None,
         });
         Some(fresh)
     }
 }
 
 const fn is_coming(kept: &KeptSecret) -> bool {
-    matches!(kept.standing.generation, Generation::Pending)
-        && !kept.standing.escrowed
-        && kept.standing.coming
+    kept.is_replacement() && kept.standing.coming
 }

@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use omadm_bootstrap::{PayloadHash, Utc};
+use omadm_bootstrap::{EventId, PayloadHash, Utc};
 use omadm_dm1::syncml::{Data, Encoding};
 use omadm_mo::Secret;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,9 @@ pub(super) struct ServerProof {
     pub(super) from_boot: bool,
     /// It begins with what is pending: the client proved itself with its pending secret.
     pub(super) from_pending: bool,
+    /// It begins with what came by this bootstrap, with the secret that the client proved itself with.
+    #[serde(default)]
+    pub(super) bootstrap: Option<EventId>,
 }
 
 /// A status that was sent.

@@ -1,6 +1,6 @@
 //! One proven message, from what it says to the answer.
 
-use omadm_bootstrap::generation::Decision;
+use omadm_bootstrap::generation::{Decision, Generation};
 use omadm_bootstrap::{PayloadHash, Utc};
 use omadm_dm1::credential::{CredentialType, Nonce, derive};
 use omadm_dm1::syncml::{AlertCode, Chal, Command, Message, Status, StatusCode};
@@ -95,7 +95,23 @@ impl<'a> Turn<'a> {
 
     /// The opening message is proven: its secret counts, its nonce is consumed, and the next one is given.
     pub(super) fn opened(&mut self, found: Match, decision: Decision, is_basic: bool) {
+        let used = self.client_secrets.get(found.secret);
+        let bootstrap = used.and_then(|kept| Some(kept.brought.as_ref()?.by.clone()));
+        let bootstrap = bootstrap.filter(|bootstrap| {
+            let waits = |kept: &KeptSecret| {
+                kept.is_of(bootstrap) && kept.standing.generation == Generation::Pending
+            };
+            decision != Decision::Accept || self.server_secrets.iter().any(waits)
+        });
         match decision {
+            Decision::Promote if bootstrap.is_some() => {
+                self.delta
+                    .events
+                    .push(Dm1Event::Promoted(Direction::Client));
+                self.state.server.from_pending = true;
+                forget_coming(&mut self.server_secrets);
+                self.delta.server_secrets = Some(self.server_secrets.clone());
+            }
             Decision::Promote => {
                 self.delta
                     .events
@@ -117,11 +133,12 @@ impl<'a> Turn<'a> {
         }
         if matches!(decision, Decision::Promote | Decision::Recover) {
             settle(&mut self.client_secrets, decision, found.secret);
-            if decision == Decision::Recover {
+            if decision == Decision::Recover || bootstrap.is_some() {
                 forget_coming(&mut self.client_secrets);
             }
             self.delta.client_secrets = Some(self.client_secrets.clone());
         }
+        self.state.server.bootstrap = bootstrap;
         if !is_basic {
             self.consume(found.nonce);
         }
