@@ -193,6 +193,7 @@ mod tests {
                 coming: false,
             },
             previous: nr == 3,
+            brought: None,
         };
         let mut account = AccountFacts::nobody("meter-7");
         account.client_secrets = (0..secrets).map(kept).collect();
