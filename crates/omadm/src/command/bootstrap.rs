@@ -86,7 +86,7 @@ pub(crate) enum Bootstrap {
 
 The device takes a push where [listen] bootstrap of its policy names an address and a [[source]] vouches for this server; it fetches where the source has a
 noti_secret_file. With --wait the exit code is 0 where the device reported the bootstrap complete.")]
-    Send(send::Send),
+    Send(Box<send::Send>),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
