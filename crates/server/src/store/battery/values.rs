@@ -10,8 +10,8 @@ use super::{
 use crate::model::{
     BootstrapChange, BootstrapPush, BootstrapState, CommandId, Credential, CredentialChange,
     CredentialProof, CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object,
-    ObjectChange, ObjectOwner, PskRow, PushCarrierKind, RevokedCertificate, SessionChange,
-    SessionRow,
+    ObjectChange, ObjectOwner, PskRow, PushCarrierKind, PushSec, PushSecurity, RevokedCertificate,
+    SessionChange, SessionRow,
 };
 use crate::store::CommitError;
 
@@ -351,6 +351,7 @@ pub(crate) async fn changes_of_the_device_row_are_kept(back_end: &impl BackEnd) 
     let notify = NotifySettings {
         addresses: vec!["udp://device.example.com:5683".into()],
         on_queue: false,
+        imsi: Some("310150123456789".into()),
     };
     let mut delta = exchange(&dev(1), 1);
     delta.device = vec![
@@ -462,6 +463,10 @@ pub(crate) async fn a_push_is_found_when_it_is_due_and_not_once_its_record_ended
         to: "sms:+15551230001".into(),
         source: Some("boot".into()),
         sealed: Some("AAEC".into()),
+        security: Some(PushSecurity {
+            sec: PushSec::Both,
+            mac: "749020C3226ECAED28F70221862C51FF7FF9727D".into(),
+        }),
         attempts: 3,
         due: due.map(Utc),
         trouble: Some("no answer".into()),
