@@ -5,7 +5,9 @@
 use std::future::{pending, ready};
 use std::sync::Arc;
 
-use omadm_lab::demo::{Demo, DemoError, DemoMethod, DemoOptions, DemoProfile, DemoStore};
+use omadm_lab::demo::{
+    Demo, DemoError, DemoGeneration, DemoMethod, DemoOptions, DemoProfile, DemoStore,
+};
 use omadm_lab::postgres::Database;
 use omadm_tests::process::{Ended, PATIENCE, Signal, omadm};
 use serde_json::Value;
@@ -165,6 +167,7 @@ async fn a_bootstrap_that_fails_ends_the_demo_first() {
     for breaks in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let options = DemoOptions {
+            generation: DemoGeneration::Dm2,
             folder: folder.path().to_owned(),
             methods: vec![DemoMethod::Client],
             profile: DemoProfile::Minimal,

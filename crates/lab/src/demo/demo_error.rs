@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use omadm_card::CardFileSetError;
 use omadm_carrier::CarrierError;
 use omadm_client::{ClientBuildError, DeviceDirError, ListenError, NoBootstrap};
 use omadm_mo::ddf::DdfError;
@@ -35,6 +36,9 @@ pub enum DemoError {
     /// The carrier of the document.
     #[error("the carrier: {0}")]
     Carrier(#[from] CarrierError),
+    /// The files of the card.
+    #[error("the card: {0}")]
+    Card(#[from] CardFileSetError),
     /// The server made no document.
     #[error("the DM Server started no bootstrap of {0}")]
     NoRecord(DevId),
@@ -115,6 +119,7 @@ impl DemoError {
             | Self::Client(_)
             | Self::Listen(_)
             | Self::Carrier(_)
+            | Self::Card(_)
             | Self::NoRecord(_)
             | Self::Tree(_)
             | Self::DevId(_)

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use omadm_client::policy::{ListenAddresses, NetworkPolicy};
-use omadm_client::{Client, DeviceDir};
+use omadm_client::{Client, ClientBuilder, DeviceDir};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
@@ -53,17 +53,7 @@ impl Place<'_> {
         let record = added.bootstrap.map(|record| record.id);
         let certificate = added.certificate.unwrap_or_default();
         std::fs::write(dir.certificate_file(), certificate)?;
-        let mut builder = Client::builder(dir.dev_info()?, dir.store_file())
-            .anchors(vec![self.server.clone()])
-            .network(NetworkPolicy {
-                allow_loopback: true,
-                ..NetworkPolicy::default()
-            })
-            .observer(Arc::new(timeline.clone()))
-            .mo(Ddf::read(REPORTING_DDF)?);
-        if let Some(identity) = dir.identity()? {
-            builder = builder.identity(identity);
-        }
+        let mut builder = builder(&dir, self.server, timeline)?.mo(Ddf::read(REPORTING_DDF)?);
         builder = match method {
             DemoMethod::Factory => {
                 builder.factory_image(self.folder.join(CARRIER).join("factory.json"))
@@ -116,7 +106,26 @@ impl DemoDevice {
     }
 }
 
-fn dev_info(dev_id: DevId) -> DevInfo {
+/// A client of this device, for servers of this machine that chain to this CA.
+pub(super) fn builder(
+    dir: &DeviceDir,
+    server: &CertificateDer<'static>,
+    timeline: &Timeline,
+) -> Result<ClientBuilder, DemoError> {
+    let builder = Client::builder(dir.dev_info()?, dir.store_file())
+        .anchors(vec![server.clone()])
+        .network(NetworkPolicy {
+            allow_loopback: true,
+            ..NetworkPolicy::default()
+        })
+        .observer(Arc::new(timeline.clone()));
+    Ok(match dir.identity()? {
+        Some(identity) => builder.identity(identity),
+        None => builder,
+    })
+}
+
+pub(super) fn dev_info(dev_id: DevId) -> DevInfo {
     DevInfo {
         dev_id,
         man: "Example".to_owned(),

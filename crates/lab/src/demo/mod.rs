@@ -1,8 +1,10 @@
-//! The main job, end to end in one process: a DM Server and DM Clients over mutual TLS on loopback, a bootstrap by each method, their DM sessions.
+//! The main job, end to end in one process: a DM Server and DM Clients over mutual TLS on loopback, a bootstrap by each method, their DM sessions; of
+//! DM 2.0, or of DM 1.x.
 
 mod demo_error;
 mod demo_row;
 mod device;
+mod dm1;
 mod event_log;
 mod nodes;
 mod options;
@@ -11,7 +13,7 @@ mod stage;
 mod timeline;
 
 pub use demo_error::DemoError;
-pub use demo_row::{DemoRow, DemoStep};
-pub use options::{DemoMethod, DemoOptions, DemoProfile, DemoStore};
+pub use demo_row::{DemoRow, DemoSecrets, DemoStep};
+pub use options::{DemoGeneration, DemoMethod, DemoOptions, DemoProfile, DemoStore};
 pub use scenario::{Demo, Kept};
 pub use timeline::{Line, Timeline, Who};

@@ -8,9 +8,12 @@ use omadm_server::store::address::PostgresAddress;
 pub struct DemoOptions {
     /// A folder that is empty or does not exist: state directory, profiles, devices.
     pub folder: PathBuf,
-    /// A bootstrap by each of these, once. Empty: by every method; then a device is bootstrapped again and a card is taken out of another.
+    /// Whose bootstraps are shown.
+    pub generation: DemoGeneration,
+    /// A bootstrap by each of these, once. Empty: by every method; then a device is bootstrapped again and a card is taken out of another, or with DM 1.x a
+    /// device gets new secrets and is reset.
     pub methods: Vec<DemoMethod>,
-    /// Which profile the devices get.
+    /// Which profile the devices of DM 2.0 get; those of DM 1.x get the one that has a part for them.
     pub profile: DemoProfile,
     /// Whether every HTTP exchange is shown.
     pub trace: bool,
@@ -18,6 +21,15 @@ pub struct DemoOptions {
     pub nodes: usize,
     /// Where the records are kept.
     pub store: DemoStore,
+}
+
+/// A generation of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DemoGeneration {
+    /// DM 2.0.
+    Dm2,
+    /// DM 1.2 and 1.3.
+    Dm1,
 }
 
 /// A bootstrap method that a demo shows.
@@ -55,18 +67,28 @@ pub enum DemoProfile {
 
 const MINIMAL: &str = include_str!("../../../../profiles/minimal.toml");
 const FULL: &str = include_str!("../../../../profiles/full.toml");
+const DM1X: &str = include_str!("../../../../profiles/dm1x.toml");
 pub(super) const REPORTING_DDF: &str = include_str!("../../../../profiles/ddf/reporting-1.0.ddf");
 
 impl DemoOptions {
     /// The methods in the order in which they are shown, each once.
     pub(super) fn shown(&self) -> impl Iterator<Item = DemoMethod> {
         let all = DemoMethod::ALL.into_iter();
+        let all = all.filter(|method| self.generation.has(*method));
         all.filter(|method| self.is_whole() || self.methods.contains(method))
     }
 
     /// Whether everything is shown.
     pub(super) const fn is_whole(&self) -> bool {
         self.methods.is_empty()
+    }
+}
+
+impl DemoGeneration {
+    /// Whether the demo has this method for it.
+    #[must_use]
+    pub const fn has(self, method: DemoMethod) -> bool {
+        !matches!((self, method), (Self::Dm1, DemoMethod::Server))
     }
 }
 
@@ -115,5 +137,6 @@ pub(super) fn write_profiles(folder: &Path) -> Result<(), std::io::Error> {
     std::fs::create_dir_all(folder.join("ddf"))?;
     std::fs::write(folder.join("minimal.toml"), MINIMAL)?;
     std::fs::write(folder.join("full.toml"), FULL)?;
+    std::fs::write(folder.join("dm1x.toml"), DM1X)?;
     std::fs::write(folder.join("ddf/reporting-1.0.ddf"), REPORTING_DDF)
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use omadm_mo::Secret;
 use omadm_server::operator::client::ApiClient;
 
+use super::dm1;
 use super::event_log::EventLog;
 use super::nodes::DemoNodes;
 use super::options::write_profiles;
 use super::stage::Stage;
-use super::{DemoError, DemoMethod, DemoOptions, DemoRow, Line, Timeline};
+use super::{DemoError, DemoGeneration, DemoMethod, DemoOptions, DemoRow, Line, Timeline};
 
 /// A demo under way: the server runs.
 pub struct Demo {
@@ -91,6 +92,9 @@ impl Demo {
             timeline: &self.timeline,
             log: EventLog::watch(store, &self.timeline),
         };
+        if self.options.generation == DemoGeneration::Dm1 {
+            return dm1::steps(&stage).await;
+        }
         let mut rows = Vec::new();
         let mut devices = Vec::new();
         for (number, method) in self.options.shown().enumerate() {

@@ -30,7 +30,7 @@ const DEVICES: [&str; 4] = [
     "IMEI:493005100592803",
 ];
 /// ICCID of the card.
-const ICCID: &str = "8949017201234567890";
+pub(super) const ICCID: &str = "8949017201234567890";
 
 /// How often it is looked whether a pushed document was applied, and for how long.
 const LOOK: Duration = Duration::from_millis(2);
@@ -193,16 +193,16 @@ impl Stage<'_> {
         Ok(set.write_into(&device.carrier())?)
     }
 
-    fn heading(&self, what: &str) {
+    pub(super) fn heading(&self, what: &str) {
         self.timeline.say(Who::Step, what);
     }
 
-    fn operator(&self, what: &str) {
+    pub(super) fn operator(&self, what: &str) {
         self.timeline.say(Who::Operator, what);
     }
 
     /// Lets the timeline tell what the server did until now.
-    async fn catch_up(&self) -> Result<(), DemoError> {
+    pub(super) async fn catch_up(&self) -> Result<(), DemoError> {
         self.nodes.flush().await?;
         self.log.tell().await;
         Ok(())
@@ -237,6 +237,9 @@ impl Stage<'_> {
         Ok(DemoRow {
             step,
             method: record.method.name().to_owned(),
+            profile: None,
+            secrets: None,
+            recovered: Vec::new(),
             device: device.dev_id.to_string(),
             account: record.srv_id.to_string(),
             state: record.state.name().to_owned(),
@@ -251,6 +254,6 @@ impl Stage<'_> {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use omadm_lab::demo::{
-    Demo as Scenario, DemoError, DemoMethod, DemoOptions, DemoProfile, DemoRow, DemoStep,
-    DemoStore, Kept, Line, Who,
+    Demo as Scenario, DemoError, DemoGeneration, DemoMethod, DemoOptions, DemoProfile, DemoRow,
+    DemoSecrets, DemoStep, DemoStore, Kept, Line, Who,
 };
 use omadm_server::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,17 +16,23 @@ use crate::failure::{Explain as _, Failure};
 /// Starts a DM Server and DM Clients in this process, on loopback, with a development CA of its own and a temporary folder. A fresh device is bootstrapped by
 /// each method (DM 2.0): it installs its DM Bootstrap and opens the DM session with BootstrapComplete; the server reads DevInfo and ends the session. Then one
 /// device is bootstrapped again, and a card is taken out of another.
+///
+/// With `--generation 1.x` the devices speak DM 1.x: they get their account as client provisioning or as a DM message. Then one of them and its server get new
+/// secrets; it is reset with its card in it, which brings the first ones back: the server recognises and recovers it, and replaces them again.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm demo\n  omadm demo --method smartcard\n  omadm demo --method client --profile full --trace\n  omadm demo --json\n  omadm demo --nodes 2 --store temp-postgres\n  omadm demo --nodes 2 --store postgres://me@localhost/mine\n\nThe exit code is 0 only if every durable record of the server says completed and no client owes anything, the device that was bootstrapped again kept the\nMIID of its account, and the account of the removed card is gone.\n\nThe card is a virtual one in this process; `omadm card` and `omadm client run` are for real readers."
+    after_help = "Examples:\n  omadm demo\n  omadm demo --method smartcard\n  omadm demo --generation 1.x\n  omadm demo --method client --profile full --trace\n  omadm demo --json\n  omadm demo --nodes 2 --store temp-postgres\n  omadm demo --nodes 2 --store postgres://me@localhost/mine\n\nThe exit code is 0 only if every durable record of the server says completed and no client owes anything, the device that was bootstrapped again kept the\nMIID of its account, and the account of the removed card is gone; with DM 1.x, if the secrets were replaced, recognised and replaced again.\n\nThe card is a virtual one in this process; `omadm card` and `omadm client run` are for real readers."
 )]
 pub(crate) struct Demo {
+    /// Whose bootstraps: DM 2.0, or DM 1.2 and 1.3
+    #[arg(long, value_enum, default_value = "2.0")]
+    generation: Generation,
     /// Show a first bootstrap by this method alone; may be repeated
     #[arg(long = "method", value_enum, value_name = "METHOD")]
     methods: Vec<Method>,
-    /// Which profile the devices get
-    #[arg(long, value_enum, default_value = "minimal")]
-    profile: Profile,
+    /// Which profile the devices of DM 2.0 get; minimal without it
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
     /// How many nodes serve, 16 at most; every exchange goes to another one than the one before. More than one need PostgreSQL
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     nodes: u8,
@@ -47,6 +53,16 @@ pub(crate) struct Demo {
     /// Leave the server running and print its addresses; ends with Ctrl-C
     #[arg(long)]
     keep: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Generation {
+    /// DM 2.0
+    #[value(name = "2.0")]
+    Dm2,
+    /// DM 1.2 and 1.3: an account of either profile, new secrets, and a reset that brings the former ones back
+    #[value(name = "1.x")]
+    Dm1,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -75,8 +91,13 @@ impl Demo {
         let folder = tempfile::tempdir()
             .explain(what, "make the temporary folder writable, or set TMPDIR")?;
         let profile = match self.profile {
-            Profile::Minimal => DemoProfile::Minimal,
-            Profile::Full => DemoProfile::Full,
+            Some(_) if self.generation == Generation::Dm1 => {
+                let why = "--profile goes with DM 2.0";
+                let todo = "leave it out: the devices of DM 1.x get profiles/dm1x.toml";
+                return Err(Failure::new(what, why, todo));
+            }
+            None | Some(Profile::Minimal) => DemoProfile::Minimal,
+            Some(Profile::Full) => DemoProfile::Full,
         };
         let methods = self.methods.iter().map(|method| match method {
             Method::Factory => DemoMethod::Factory,
@@ -84,9 +105,19 @@ impl Demo {
             Method::Client => DemoMethod::Client,
             Method::Server => DemoMethod::Server,
         });
+        let generation = match self.generation {
+            Generation::Dm2 => DemoGeneration::Dm2,
+            Generation::Dm1 => DemoGeneration::Dm1,
+        };
+        let methods: Vec<_> = methods.collect();
+        if let Some(none) = methods.iter().find(|one| !generation.has(**one)) {
+            let why = format!("it shows no {none:?} bootstrap of DM 1.x");
+            return Err(Failure::new(what, why, "pick another --method"));
+        }
         let options = DemoOptions {
             folder: folder.path().to_owned(),
-            methods: methods.collect(),
+            generation,
+            methods,
             profile,
             trace: self.trace,
             nodes: self.nodes.into(),
@@ -217,22 +248,28 @@ fn label(row: &DemoRow) -> String {
         DemoStep::Bootstrap => row.method.clone(),
         DemoStep::Rebootstrap => format!("{}, again", row.method),
         DemoStep::CardRemoved => "card removed".to_owned(),
+        DemoStep::Rotated => "new secrets".to_owned(),
+        DemoStep::Reset => format!("reset, {}", row.method),
     }
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 11] = [
     "method",
+    "profile",
     "device",
     "account",
     "state",
     "owed",
+    "secrets",
     "ms",
     "connections",
     "exchanges",
     "commits",
 ];
+/// Those of DM 1.x alone.
+const DM1_COLUMNS: [&str; 2] = ["profile", "secrets"];
 
-fn cells(row: &DemoRow) -> [String; 9] {
+fn cells(row: &DemoRow) -> [String; 11] {
     // The record stays completed; what counts then is the device.
     let state = match (row.step, &row.miid) {
         (DemoStep::CardRemoved, None) => "gone",
@@ -240,10 +277,12 @@ fn cells(row: &DemoRow) -> [String; 9] {
     };
     [
         label(row),
+        row.profile.clone().unwrap_or_default(),
         row.device.clone(),
         row.account.clone(),
         state.to_owned(),
         if row.owed { "yes" } else { "no" }.to_owned(),
+        row.secrets.map_or("", DemoSecrets::name).to_owned(),
         row.duration_ms.to_string(),
         row.connections.to_string(),
         row.exchanges.to_string(),
@@ -253,17 +292,19 @@ fn cells(row: &DemoRow) -> [String; 9] {
 
 /// The table, and a line for each step whose point no column tells.
 fn table(rows: &[DemoRow]) -> String {
+    let is_dm1 = rows.iter().any(|row| row.profile.is_some());
+    let is_shown = |column: &&str| is_dm1 || !DM1_COLUMNS.contains(column);
     let cells: Vec<_> = rows.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|column| {
-            let values = cells.iter().map(|row| row[column].len());
-            values.fold(COLUMNS[column].len(), usize::max)
-        })
-        .collect();
-    let line = |row: &[String; 9]| {
-        let padded = row.iter().zip(&widths);
-        let padded: Vec<_> = padded
-            .map(|(cell, width)| format!("{cell:<width$}"))
+    let widths = COLUMNS.iter().enumerate().map(|(column, title)| {
+        let values = cells.iter().map(|row| row[column].len());
+        values.fold(title.len(), usize::max)
+    });
+    let widths: Vec<usize> = widths.collect();
+    let line = |row: &[String; 11]| {
+        let padded = row.iter().zip(&widths).zip(COLUMNS);
+        let shown = padded.filter(|(_, column)| is_shown(column));
+        let padded: Vec<_> = shown
+            .map(|((cell, width), _)| format!("{cell:<width$}"))
             .collect();
         padded.join("  ").trim_end().to_owned()
     };
@@ -284,6 +325,13 @@ fn point(row: &DemoRow) -> Option<String> {
     match (row.step, &row.miid) {
         (DemoStep::Rebootstrap, Some(miid)) if row.miid == row.miid_before => Some(format!(
             "{device} was bootstrapped again: its account of {account} was replaced and kept its MIID, {miid}."
+        )),
+        (DemoStep::Rotated, Some(_)) => Some(format!(
+            "{device} and {account} have new secrets and prove themselves with them; the first ones are kept, since what brought them can bring them back."
+        )),
+        (DemoStep::Reset, Some(_)) => Some(format!(
+            "{device} was reset and came back with its first secrets: the server recognised them ({}), and replaced them again.",
+            row.recovered.join(", ")
         )),
         (DemoStep::CardRemoved, None) => Some(format!(
             "{device} lost its card: what the card had brought, the account of {account}, is gone from its tree."
