@@ -1,6 +1,7 @@
 //! A DM Server over loopback, and devices that speak raw HTTP to it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod dm1;
 pub(crate) mod listening_device;
 pub(crate) mod moody;
 pub(crate) mod secrets;
