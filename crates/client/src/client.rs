@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use omadm_bootstrap::plan::{Preview, SwitchOnDecision};
 use omadm_bootstrap::{
-    Account, BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView as _, Refusal,
+    Account, BootstrapMethod, BootstrapSource, ChannelSecurity, CompletionState, DeviceView as _,
+    Refusal,
 };
 use omadm_dm2::Alert;
-use omadm_mo::serialization::{readable, write_item};
-use omadm_mo::{ClientUri, Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _};
+use omadm_mo::standard::dm_acc::names;
+use omadm_mo::standard::dm_acc1;
+use omadm_mo::{Moid, NodeAddress, Secret, ServerUri, SrvId, TreeError, TreeView as _, Value};
 use tokio::sync::watch;
 
 use crate::download::{DownloadError, DownloadProgress, Downloaded};
@@ -182,54 +184,6 @@ impl Client {
         self.engine.host.store().snapshot()?.accounts()
     }
 
-    /// The tree as a server with every right could read it: one serialized item an instance. Secrets and Perm lists are not among it.
-    ///
-    /// # Errors
-    /// [`TreeError`] where the store fails.
-    pub async fn readable_tree(&self) -> Result<Vec<omadm_mo::json::Json>, TreeError> {
-        let live = self.engine.host.live().clone();
-        self.engine
-            .host
-            .run(move |host| {
-                let view = host.store.snapshot()?;
-                let mut items = Vec::new();
-                for (moid, ddf) in host.registry.iter() {
-                    for miid in view.instances(moid)? {
-                        let at = NodeAddress::root(moid.clone(), miid);
-                        let node = if live.contains(moid) {
-                            host.read_live(std::slice::from_ref(&at))
-                                .ok()
-                                .and_then(|mut read| read.pop())
-                                .map(|(_, node)| node)
-                        } else {
-                            view.subtree(&at)?
-                        };
-                        let Some(node) = node.and_then(|node| readable(&node, Some(ddf.root())))
-                        else {
-                            continue;
-                        };
-                        let name = host
-                            .registry
-                            .root_name(moid)
-                            .unwrap_or_else(|| at.miid.as_str());
-                        let cv = view
-                            .validator(moid, &at.miid)?
-                            .filter(|_| !live.contains(moid));
-                        items.push(write_item(
-                            &ClientUri::of(&at),
-                            name,
-                            &node,
-                            Some(ddf.root()),
-                            ddf.url(),
-                            cv.as_ref(),
-                        ));
-                    }
-                }
-                Ok(items)
-            })
-            .await
-    }
-
     /// Alerts that wait for a server, as JSON.
     ///
     /// # Errors
@@ -265,6 +219,30 @@ impl Client {
     pub fn last_refusal(&self) -> Result<Option<LastRefusal>, TreeError> {
         let fact = self.engine.host.store().fact(LastRefusal::FACT)?;
         Ok(fact.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    /// Where the report of a server's last bootstrap stands; none without an account.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn completion_state(&self, server: &SrvId) -> Result<Option<CompletionState>, TreeError> {
+        let view = self.engine.host.store().snapshot()?;
+        let Some(account) = view.account(server)? else {
+            return Ok(None);
+        };
+        if account.owed.is_some() || !account.is_dm1() {
+            return Ok(Some(account.state()));
+        }
+        let path = [names::EXT, names::BOOTSTRAP, names::STATE];
+        let at = NodeAddress::root(dm_acc1::moid(), account.miid.clone());
+        let told = view.leaf(&at.with_path(names::path(&path)))?;
+        let told = told.as_ref().and_then(Value::as_text);
+        let unsupported = told == Some(CompletionState::Unsupported.node_value());
+        Ok(Some(match account.state() {
+            CompletionState::Acked if account.dm1.reverted => CompletionState::Reverted,
+            CompletionState::Acked if unsupported => CompletionState::Unsupported,
+            state => state,
+        }))
     }
 
     /// Which rule of policy kept the last session with a server from its address; none where the last one got further.

@@ -1,15 +1,16 @@
 //! The tree as a local application of the device sees and changes it: for plug-in authors, and for `omadm client tree|get|set|exec`.
 
-use omadm_bootstrap::DeviceView as _;
 use omadm_bootstrap::plan::{PlanStep, TreePlan};
-use omadm_mo::client_uri::{Everything, ResolveError};
+use omadm_bootstrap::{Account, DeviceView as _};
+use omadm_mo::client_uri::{ClientUriError, Everything, ResolveError};
 use omadm_mo::ddf::{AccessTypes, Ddf, DdfNode};
 use omadm_mo::json::Json;
 use omadm_mo::serialization::{readable, write_item};
-use omadm_mo::standard::{dac, dm_acc};
+use omadm_mo::standard::{MoRegistry, dac, dm_acc, dm_acc1};
 use omadm_mo::{
-    CacheValidator, ClientUri, ExecOutcome, Format, ManagedObjectError, Moid, Node, NodeAddress,
-    NodeName, NodePath, Rights, SrvId, TreeError, TreeView as _, Value, ValueError,
+    Acl, CacheValidator, ClientUri, ExecOutcome, Format, LocUri, ManagedObjectError, Moid, Node,
+    NodeAddress, NodeName, NodePath, Place, Rights, SrvId, TreeError, TreeLayout, TreeView as _,
+    Value, ValueError,
 };
 use omadm_session::client::{Cause, LiveOverlay};
 
@@ -25,6 +26,8 @@ pub struct TreeInstance {
     pub name: String,
     /// The server that created it; none for the device itself.
     pub creator: Option<SrvId>,
+    /// Where DM 1.x servers see it; none where the device has no account of such a server, or they do not see it.
+    pub loc_uri: Option<LocUri>,
     /// Its cache validator; none for live values (D76).
     pub validator: Option<CacheValidator>,
     /// The rights that servers have on it, those with none left out (§13).
@@ -42,6 +45,8 @@ pub struct TreeNode {
     pub format: Format,
     /// What its DDF lets a server do; none where no DDF describes it.
     pub access: Option<AccessTypes>,
+    /// Its own ACL, which DM 1.x servers are held to (`dm1x.md` §4.3); none where it inherits.
+    pub acl: Option<Acl>,
     /// Its value.
     pub value: NodeText,
 }
@@ -115,8 +120,10 @@ impl Client {
         let run = move |host: &Shared| {
             let view = host.store.snapshot()?;
             let accounts = view.accounts()?;
+            let layout = TreeLayout::of(&host.registry);
+            let is_seen = accounts.iter().any(Account::is_dm1);
             let mut all = Vec::new();
-            for (moid, ddf) in host.registry.iter() {
+            for (moid, ddf) in layout.registry().iter() {
                 for miid in view.instances(moid)? {
                     let at = NodeAddress::root(moid.clone(), miid);
                     let Some(root) = subtree(host, &view, &at, live.contains(moid))? else {
@@ -131,10 +138,17 @@ impl Client {
                     }
                     let mut nodes = Vec::new();
                     collect(&root, Some(ddf.root()), &NodePath::root(), true, &mut nodes);
-                    let name = host.registry.root_name(moid);
+                    for (path, properties) in view.properties_within(&at)? {
+                        let mut found = nodes.iter_mut();
+                        if let Some(node) = found.find(|node| node.path == path) {
+                            node.acl = properties.acl;
+                        }
+                    }
+                    let name = layout.registry().root_name(moid);
                     all.push(TreeInstance {
                         name: name.unwrap_or_else(|| at.miid.as_str()).to_owned(),
                         creator: view.creator(moid, &at.miid)?,
+                        loc_uri: layout.loc_uri(&at).filter(|_| is_seen),
                         validator: view
                             .validator(moid, &at.miid)?
                             .filter(|_| !live.contains(moid)),
@@ -147,6 +161,46 @@ impl Client {
             Ok(all)
         };
         self.engine.host.run(run).await
+    }
+
+    /// The tree as a server with every right could read it: one serialized item an instance. Secrets and Perm lists are not among it.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn readable_tree(&self) -> Result<Vec<Json>, TreeError> {
+        let live = self.engine.host.live().clone();
+        let run = move |host: &Shared| {
+            let view = host.store.snapshot()?;
+            let registry = known(host);
+            let mut all = Vec::new();
+            for (moid, _) in registry.iter() {
+                let is_live = live.contains(moid);
+                for miid in view.instances(moid)? {
+                    let at = NodeAddress::root(moid.clone(), miid);
+                    let Some(node) = subtree(host, &view, &at, is_live)? else {
+                        continue;
+                    };
+                    let cv = view.validator(moid, &at.miid)?.filter(|_| !is_live);
+                    all.extend(item(&registry, &at, &node, cv.as_ref()));
+                }
+            }
+            Ok(all)
+        };
+        self.engine.host.run(run).await
+    }
+
+    /// The ClientURI that a text is, or that of the node which a LocURI of DM 1.x names (`./DMAcc/1/Name`).
+    ///
+    /// # Errors
+    /// [`ClientUriError`]: it is neither.
+    pub fn local_uri(&self, text: &str) -> Result<ClientUri, ClientUriError> {
+        let of_dm1 = text.starts_with("./").then(|| LocUri::parse(text).ok());
+        if let Some(Some((uri, None))) = of_dm1
+            && let Place::Node(at) = TreeLayout::of(self.engine.host.registry()).resolve(&uri)
+        {
+            return Ok(ClientUri::of(&at));
+        }
+        ClientUri::parse(text)
     }
 
     /// What a ClientURI names, as one serialization item a node; nodes without Get are left out, and refused where nothing remains.
@@ -266,39 +320,53 @@ fn one(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<NodeAddress, LocalErro
     found.pop().filter(|_| found.is_empty()).ok_or(several)
 }
 
+/// Every type that the device knows, those of DM 1.x among them.
+fn known(host: &Shared) -> MoRegistry {
+    host.registry.clone().with_dm1()
+}
+
 fn items(host: &Shared, view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<Json>, LocalError> {
     let mut items = Vec::new();
+    let registry = known(host);
     for at in resolve(view, uri)? {
-        let Some(ddf) = host.registry.get(&at.moid) else {
-            continue;
-        };
-        let shown = view.subtree(&at)?.filter(|_| ddf.is_readable(&at.path));
-        let Some(node) = shown.and_then(|node| readable(&node, ddf.node(&at.path))) else {
-            continue;
-        };
-        let root_name = host.registry.root_name(&at.moid);
-        let root_name = root_name.unwrap_or_else(|| at.miid.as_str());
-        let name = at.path.names().last().map_or(root_name, NodeName::as_str);
-        let is_root = at.path.is_root();
-        let cv = is_root
+        let cv = at
+            .path
+            .is_root()
             .then(|| view.validator(&at.moid, &at.miid))
             .transpose()?
             .flatten();
-        let url = ddf.url().filter(|_| is_root);
-        let named = ClientUri::of(&at);
-        items.push(write_item(
-            &named,
-            name,
-            &node,
-            ddf.node(&at.path),
-            url,
-            cv.as_ref(),
-        ));
+        let node = view.subtree(&at)?;
+        items.extend(node.and_then(|node| item(&registry, &at, &node, cv.as_ref())));
     }
     if items.is_empty() {
         return Err(LocalError::Unreadable(uri.clone()));
     }
     Ok(items)
+}
+
+/// A node with what of it a server may ever read; none where that is nothing.
+fn item(
+    registry: &MoRegistry,
+    at: &NodeAddress,
+    node: &Node,
+    cv: Option<&CacheValidator>,
+) -> Option<Json> {
+    let ddf = registry.get(&at.moid)?;
+    let described = ddf.node(&at.path);
+    let shown = ddf.is_readable(&at.path).then(|| readable(node, described));
+    let node = shown.flatten()?;
+    let root_name = registry.root_name(&at.moid);
+    let root_name = root_name.unwrap_or_else(|| at.miid.as_str());
+    let name = at.path.names().last().map_or(root_name, NodeName::as_str);
+    let url = ddf.url().filter(|_| at.path.is_root());
+    Some(write_item(
+        &ClientUri::of(at),
+        name,
+        &node,
+        described,
+        url,
+        cv,
+    ))
 }
 
 /// The leaf and its new value.
@@ -312,8 +380,9 @@ fn value(
         Err(LocalError::NotFound(_)) => below_existing(view, uri)?,
         found => found?,
     };
-    let fixed = at.moid == dm_acc::moid() || at.moid == dac::moid();
-    let described = described(host.registry.get(&at.moid), &at, uri)?;
+    let fixed = [dm_acc::moid(), dm_acc1::moid(), dac::moid()].contains(&at.moid);
+    let registry = known(host);
+    let described = described(registry.get(&at.moid), &at, uri)?;
     if fixed || described.format() == Format::Node {
         return Err(LocalError::Fixed(uri.clone()));
     }
@@ -377,6 +446,7 @@ fn collect(
             DdfNode::format,
         ),
         access: described.map(DdfNode::access),
+        acl: None,
         value,
     });
     for (name, child) in node.children().into_iter().flatten() {

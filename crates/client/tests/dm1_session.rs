@@ -6,14 +6,15 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use omadm_client::UserRequest;
+use omadm_bootstrap::CompletionState;
 use omadm_client::policy::ClientPolicy;
+use omadm_client::{LocalError, NodeText, UserRequest};
 use omadm_dm1::syncml::{Encoding, Item};
 use omadm_mo::ManagedObjectError;
 use omadm_session::client::dm1::{UserAlertKind, UserAnswer};
 use omadm_session::client::{EXEC_COMPLETE, Outcome};
 use serde_json::Value;
-use support::dm1::{BOTH, Dm1Server, get, say, status_of, statuses};
+use support::dm1::{BOTH, CLIENT_SECRET, Dm1Server, Said, alerts, get, say, status_of, statuses};
 use support::managed::{Device, Plan, srv};
 use support::peer::status;
 
@@ -246,4 +247,95 @@ async fn m09_sessions_begin_in_the_encoding_of_the_policy_and_a_415_changes_it_f
             "the second session, after a restart, knows it"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_told_with_its_loc_uri_acl_and_state_and_without_its_secrets() {
+    let server = Dm1Server::start().await;
+    let device = Device::fresh();
+    let client = device.client(&server.peer);
+    support::install(&client, server.image()).await;
+    let state = || client.completion_state(&srv()).unwrap();
+    assert_eq!(state(), Some(CompletionState::Pending));
+    server.does(|_, _| None);
+    client.session(&srv()).await.unwrap();
+    assert_eq!(state(), Some(CompletionState::Acked));
+
+    let tree = client.tree().await.unwrap();
+    let mut accounts = tree.iter().filter(|one| one.name == "DMAcc");
+    let account = accounts.next().unwrap();
+    assert!(accounts.next().is_none());
+    assert_eq!(account.loc_uri.as_ref().unwrap().to_string(), "./DMAcc/1");
+    assert!(account.validator.is_some());
+    let node = |path: &str| {
+        let found = account
+            .nodes
+            .iter()
+            .find(|node| node.path.to_string() == path);
+        found.unwrap_or_else(|| panic!("no {path}"))
+    };
+    let value = |path: &str| node(path).value.clone();
+    let text = |text: &str| NodeText::Text(text.to_owned());
+    assert_eq!(value("ServerID"), text("dms.example.com"));
+    assert_eq!(value("Ext/Bootstrap/State"), text("acked"));
+    assert_eq!(value("Ext/Bootstrap/Profile"), text("cp"));
+    assert_eq!(value("AppAuth/1/AAuthSecret"), NodeText::Withheld);
+    assert_eq!(value("AppAuth/2/AAuthData"), NodeText::Withheld);
+    let acl = account.nodes[0].acl.as_ref().unwrap().to_string();
+    assert!(acl.contains("Get=dms.example.com"), "{acl}");
+    let run = tree.iter().find(|one| one.name == "Pump").unwrap();
+    assert_eq!(run.loc_uri.as_ref().unwrap().to_string(), "./Pump/1");
+
+    let uri = client.local_uri("./DMAcc/1/Name").unwrap();
+    let told = client.local_get(uri.clone()).await.unwrap();
+    assert!(
+        told[0]
+            .to_compact()
+            .ends_with(r#""MOData":{"Name":"Peer"}}"#)
+    );
+    let set = client.local_set(uri, "other".to_owned()).await;
+    assert!(matches!(set, Err(LocalError::Fixed(_))), "{set:?}");
+    let secret = client.local_uri("./DMAcc/1/AppAuth/1/AAuthSecret").unwrap();
+    let secret = client.local_get(secret).await;
+    assert!(
+        matches!(secret, Err(LocalError::Unreadable(_))),
+        "{secret:?}"
+    );
+    let all = client.readable_tree().await.unwrap();
+    let all: String = all.iter().map(|item| item.to_compact()).collect();
+    assert!(
+        all.contains("\"Peer\"") && !all.contains(CLIENT_SECRET),
+        "{all}"
+    );
+    for nothing in ["./DMAcc", "./Inbox", "./DMAcc/1/Name?prop=ACL"] {
+        let named = match client.local_uri(nothing) {
+            Ok(uri) => client.local_get(uri).await.is_ok(),
+            Err(_) => false,
+        };
+        assert!(!named, "{nothing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_server_cannot_take_leaves_the_account_in_the_state_unsupported() {
+    let server = Dm1Server::start().await;
+    let device = Device::fresh();
+    let client = device.client(&server.peer);
+    support::install(&client, server.image()).await;
+    // The event's status of ours is behind one of the test's own, which comes first.
+    server.does(|nth, message| {
+        let event = alerts(message, 1226).pop().filter(|_| nth == 0)?;
+        let of = event.cmd_id.unwrap();
+        let status = format!(
+            "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>{}</CmdRef><Cmd>Alert</Cmd><Data>415</Data></Status>",
+            of.as_str()
+        );
+        Some(Said {
+            before: status,
+            ..say("")
+        })
+    });
+    client.session(&srv()).await.unwrap();
+    let state = client.completion_state(&srv()).unwrap();
+    assert_eq!(state, Some(CompletionState::Unsupported));
 }

@@ -189,11 +189,9 @@ async fn an_atomic_or_one_within_another_is_none_that_a_client_sends() {
 async fn an_atomic_of_ours_that_the_client_rolled_back_is_told_as_failed() {
     for encoding in BOTH {
         let (rig, added) = rig().await;
-        let raw = format!(
-            "<Atomic><CmdID>1</CmdID><Replace><CmdID>2</CmdID><Item><Target><LocURI>./A</LocURI></Target><Data>x</Data></Item></Replace>\
-             <Replace><CmdID>3</CmdID><Item><Target><LocURI>./B</LocURI></Target><Data>y</Data></Item></Replace></Atomic>"
-        );
-        let queued = rig.api.queue_commands(DEVICE, vec![words(&["raw", &raw])]);
+        let raw = "<Atomic><CmdID>1</CmdID><Replace><CmdID>2</CmdID><Item><Target><LocURI>./A</LocURI></Target><Data>x</Data></Item></Replace>\
+             <Replace><CmdID>3</CmdID><Item><Target><LocURI>./B</LocURI></Target><Data>y</Data></Item></Replace></Atomic>";
+        let queued = rig.api.queue_commands(DEVICE, vec![words(&["raw", raw])]);
         let queued = queued.await.unwrap().commands;
         let (mut client, first) = opened(&rig, &added, encoding).await;
         let Some(Command::Atomic(group)) = first

@@ -128,6 +128,10 @@ impl Host {
         &self.0.store
     }
 
+    pub(crate) fn registry(&self) -> &MoRegistry {
+        &self.0.registry
+    }
+
     /// MOIDs whose values live outside the store.
     pub(crate) fn live(&self) -> &BTreeSet<Moid> {
         &self.0.live

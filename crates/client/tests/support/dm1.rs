@@ -19,12 +19,14 @@ use super::peer::{Answer, Asked, Peer, Reply, status};
 
 pub(crate) const BOTH: [Encoding; 2] = [Encoding::Xml, Encoding::Wbxml];
 pub(crate) const DEVICE: &str = "IMEI:493005100592800";
-const CLIENT_SECRET: &str = "clientSecret#1";
-const SERVER_SECRET: &str = "serverSecret#1";
-const SERVER_NONCE: &[u8] = b"server nonce of the image";
+pub(crate) const CLIENT_SECRET: &str = "clientSecret#1";
+pub(crate) const SERVER_SECRET: &str = "serverSecret#1";
+pub(crate) const SERVER_NONCE: &[u8] = b"server nonce of the image";
 
 /// What the server says to a message, between the status of its header and the end of the body.
 pub(crate) struct Said {
+    /// What comes before the statuses of the device's commands.
+    pub(crate) before: String,
     pub(crate) body: String,
     /// Whether the message is its package's last.
     pub(crate) last: bool,
@@ -34,16 +36,26 @@ pub(crate) struct Said {
     pub(crate) header: String,
     /// What the digest is made of, in place of the secret.
     pub(crate) secret: &'static str,
+    /// The nonce it is made with, in place of the one that is due.
+    pub(crate) nonce: Option<&'static [u8]>,
+    /// `MsgID`, in place of the one that is due.
+    pub(crate) msg_id: Option<u32>,
+    /// `SessionID`, in place of the session's.
+    pub(crate) session: Option<&'static str>,
 }
 
 impl Default for Said {
     fn default() -> Self {
         Self {
+            before: String::new(),
             body: String::new(),
             last: true,
             spoil: |octets| octets,
             header: String::new(),
             secret: SERVER_SECRET,
+            nonce: None,
+            msg_id: None,
+            session: None,
         }
     }
 }
@@ -208,9 +220,14 @@ fn handed_over(message: &Message) -> Option<Nonce> {
 /// The server's answer; the device is believed for the session, and its alerts and DevInfo are taken.
 fn document(to: &Message, said: &Said, nonce: &Nonce, encoding: Encoding) -> Vec<u8> {
     let of = to.header.msg_id;
+    let stale = said
+        .nonce
+        .map(|octets| Nonce::new(octets.to_vec()).unwrap());
+    let nonce = stale.as_ref().unwrap_or(nonce);
     let digest = UserHash::new(SRV, &Secret::from(said.secret.to_owned())).md5(nonce);
     let mut statuses = format!(
-        "<Status><CmdID>900</CmdID><MsgRef>{of}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>212</Data></Status>"
+        "<Status><CmdID>900</CmdID><MsgRef>{of}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>212</Data></Status>{}",
+        said.before
     );
     for (n, command) in to.commands.iter().enumerate() {
         if matches!(command, Command::Status(_) | Command::Results(_)) {
@@ -224,11 +241,14 @@ fn document(to: &Message, said: &Said, nonce: &Nonce, encoding: Encoding) -> Vec
     }
     let last = if said.last { "<Final/>" } else { "" };
     let text = format!(
-        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{of}</MsgID>\
+        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
          <Target><LocURI>{DEVICE}</LocURI></Target><Source><LocURI>https://dm.example.com/</LocURI></Source>\
          <Cred><Meta><Type xmlns='syncml:metinf'>syncml:auth-md5</Type><Format xmlns='syncml:metinf'>b64</Format></Meta><Data>{digest}</Data></Cred>{}</SyncHdr>\
          <SyncBody>{statuses}{}{last}</SyncBody></SyncML>",
-        to.header.session_id, said.header, said.body
+        said.session.unwrap_or(&to.header.session_id),
+        said.msg_id.unwrap_or(of),
+        said.header,
+        said.body
     );
     in_encoding(&text, encoding)
 }
@@ -239,7 +259,12 @@ pub(crate) fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
         return text.as_bytes().to_vec();
     }
     let names = XmlVocabulary::SyncMlAndMgmtTree;
-    let mut reader = XmlReader::new(text.as_bytes(), names, MarkupLimits::MESSAGE).unwrap();
+    // Also what no device takes.
+    let limits = MarkupLimits {
+        octets: 8 << 20,
+        depth: 100_000,
+    };
+    let mut reader = XmlReader::new(text.as_bytes(), names, limits).unwrap();
     let mut writer = WbxmlWriter::new(Vocabulary::SyncMl);
     copy(&mut reader, &mut writer).unwrap();
     writer.finish().unwrap()
@@ -292,4 +317,14 @@ pub(crate) fn replace(id: u32, uri: &str, value: &str) -> String {
     format!(
         "<Replace><CmdID>{id}</CmdID><Item><Target><LocURI>{uri}</LocURI></Target><Data>{value}</Data></Item></Replace>"
     )
+}
+
+/// Texts of a message's Results.
+pub(crate) fn texts(message: &Message) -> Vec<String> {
+    let results = message.commands.iter().filter_map(|command| match command {
+        Command::Results(results) => Some(&results.items),
+        _ => None,
+    });
+    let data = results.flatten().filter_map(|item| item.data.as_ref());
+    data.map(|data| data.text().unwrap().to_owned()).collect()
 }

@@ -1,6 +1,6 @@
 //! `omadm client status`: what the device has, what it owes, and why it has no bootstrap.
 
-use omadm_bootstrap::Account;
+use omadm_bootstrap::{Account, CompletionState, ProfileFormat};
 use omadm_client::{Client, FetchAnswer, FetchAttempt, LastRefusal};
 use omadm_session::client::AddressRule;
 
@@ -43,8 +43,15 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
                 .map_or_else(|| "at once".to_owned(), |at| at.to_string());
             format!("owed, {} attempt(s), next {next}", owed.attempts)
         });
-        let owed = owed.unwrap_or_else(|| "acknowledged".to_owned());
-        say(format!("  BootstrapComplete {owed}"))?;
+        if account.is_dm1() {
+            let state = state_of(&client, account)?;
+            say(format!("  DM 1.x, by {}", profile(provenance.format)))?;
+            let told = owed.unwrap_or_else(|| in_words(state).to_owned());
+            say(format!("  bootstrap event {}: {told}", state.node_value()))?;
+        } else {
+            let owed = owed.unwrap_or_else(|| "acknowledged".to_owned());
+            say(format!("  BootstrapComplete {owed}"))?;
+        }
         if let Some(rule) = forbidden(&client, account)? {
             say(format!(
                 "  no session: the device's policy forbids the server's address: {rule}"
@@ -69,6 +76,31 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
         say("`omadm client bootstrap` asks at once")?;
     }
     Ok(())
+}
+
+fn state_of(client: &Client, account: &Account) -> Result<CompletionState, Failure> {
+    let state = client.completion_state(&account.srv_id);
+    let state = state.explain("the state of the device cannot be read", "")?;
+    Ok(state.unwrap_or_else(|| account.state()))
+}
+
+const fn profile(format: ProfileFormat) -> &'static str {
+    match format {
+        ProfileFormat::Cp => "a client provisioning document",
+        ProfileFormat::Dm => "a DM message",
+        ProfileFormat::Dm2 => "a document of DM 2.0",
+    }
+}
+
+const fn in_words(state: CompletionState) -> &'static str {
+    match state {
+        CompletionState::Pending => "owed to the server",
+        CompletionState::Acked => "the server acknowledged it",
+        CompletionState::Unsupported => "the server cannot take it; nothing is sent any more",
+        CompletionState::Reverted => {
+            "the server was met with the former credentials alone; the account is as it was before the last bootstrap"
+        }
+    }
 }
 
 fn tell(attempt: &FetchAttempt) -> Result<(), Failure> {
@@ -129,6 +161,9 @@ fn account_json(client: &Client, account: &Account) -> Result<serde_json::Value,
     let forbidden = forbidden(client, account)?;
     Ok(serde_json::json!({
         "server": account.srv_id.as_str(),
+        "generation": if account.is_dm1() { "1.x" } else { "2.0" },
+        "format": provenance.format.node_value(),
+        "bootstrap_state": state_of(client, account)?.node_value(),
         "method": provenance.method.name(),
         "source": provenance.source.to_string(),
         "generation": provenance.format.generation(),

@@ -1,9 +1,9 @@
 //! `omadm client tree|get|set|exec`: the tree as a local application of the device sees and changes it.
 
 use clap::Args;
-use omadm_client::{NodeText, TreeInstance};
+use omadm_client::{Client, NodeText, TreeInstance};
 use omadm_mo::ddf::AccessTypes;
-use omadm_mo::{ClientUri, ExecOutcome};
+use omadm_mo::{Acl, ClientUri, ExecOutcome};
 
 use super::client::Device;
 use super::say;
@@ -13,7 +13,7 @@ use crate::failure::{Explain as _, Failure};
 pub(crate) struct Get {
     #[command(flatten)]
     device: Device,
-    /// ClientURI, for example urn:oma:mo:oma-dm-devinfo:1.2//Man; x-names and wildcards are taken
+    /// ClientURI, for example urn:oma:mo:oma-dm-devinfo:1.2//Man; x-names and wildcards are taken; or a LocURI of DM 1.x, for example ./DMAcc/1/Name
     uri: String,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Get {
 pub(crate) struct Set {
     #[command(flatten)]
     device: Device,
-    /// ClientURI of one leaf
+    /// ClientURI of one leaf, or its LocURI of DM 1.x
     uri: String,
     /// Its value: decimal for int, true or false for bool, base64 for octets, else as it is
     #[arg(allow_hyphen_values = true)]
@@ -32,7 +32,7 @@ pub(crate) struct Set {
 pub(crate) struct Exec {
     #[command(flatten)]
     device: Device,
-    /// ClientURI of one executable node
+    /// ClientURI of one executable node, or its LocURI of DM 1.x
     uri: String,
 }
 
@@ -58,8 +58,8 @@ pub(crate) async fn tree(device: Device) -> Result<(), Failure> {
 impl Get {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let json = self.device.json;
-        let uri = client_uri(&self.uri, "nothing was read")?;
         let client = self.device.open(&[], None)?;
+        let uri = client_uri(&client, &self.uri, "nothing was read")?;
         let read = client.local_get(uri).await;
         let todo = "omadm client tree shows what there is";
         for item in read.explain("nothing was read", todo)? {
@@ -77,8 +77,8 @@ impl Set {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let what = "nothing was set";
         let json = self.device.json;
-        let uri = client_uri(&self.uri, what)?;
         let client = self.device.open(&[], None)?;
+        let uri = client_uri(&client, &self.uri, what)?;
         let todo = "omadm client tree shows the leaves with their formats";
         let at = client
             .local_set(uri, self.value)
@@ -97,8 +97,8 @@ impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let what = "nothing was executed";
         let json = self.device.json;
-        let uri = client_uri(&self.uri, what)?;
         let client = self.device.open(&[], None)?;
+        let uri = client_uri(&client, &self.uri, what)?;
         let todo = "omadm client tree shows which nodes have Exec";
         let outcome = client.local_exec(uri).await.explain(what, todo)?;
         let done = outcome == ExecOutcome::Done;
@@ -110,13 +110,16 @@ impl Exec {
     }
 }
 
-fn client_uri(text: &str, what: &str) -> Result<ClientUri, Failure> {
-    ClientUri::parse(text).explain(what, "write it like urn:oma:mo:oma-dm-devinfo:1.2//Man")
+fn client_uri(client: &Client, text: &str, what: &str) -> Result<ClientUri, Failure> {
+    let todo =
+        "write it like urn:oma:mo:oma-dm-devinfo:1.2//Man, or as DM 1.x servers do: ./DMAcc/1/Name";
+    client.local_uri(text).explain(what, todo)
 }
 
 /// One line for the instance, one for each node below it.
 fn lines(instance: &TreeInstance) -> Vec<String> {
     let mut head = vec![ClientUri::of(&instance.at).to_string()];
+    head.extend(instance.loc_uri.as_ref().map(ToString::to_string));
     head.extend(
         instance
             .validator
@@ -131,6 +134,8 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
     );
     let rights = instance.rights.iter();
     head.extend(rights.map(|(server, rights)| format!("{server} {rights:?}")));
+    let own = instance.nodes.iter().find(|node| node.path.is_root());
+    head.extend(own.and_then(|root| root.acl.as_ref()).map(acl));
     let mut all = vec![head.join("  ")];
     for node in instance.nodes.iter().filter(|node| !node.path.is_root()) {
         let names = node.path.names();
@@ -147,9 +152,18 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
             format!("{indent}{name}"),
             node.format.name()
         );
-        all.push(line.trim_end().to_owned());
+        let line = line.trim_end();
+        all.push(match &node.acl {
+            Some(own) => format!("{line}  {}", acl(own)),
+            None => line.to_owned(),
+        });
     }
     all
+}
+
+/// What DM 1.x servers may do there and below.
+fn acl(acl: &Acl) -> String {
+    format!("ACL {acl}")
 }
 
 /// Longest value in a line; certificates are longer. `get` shows all of it.
