@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use omadm_mo::Scheme;
@@ -116,6 +116,10 @@ impl Connection {
             }
         };
         let (head, body) = response.into_parts();
+        // What is announced as too large is not waited for.
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Lost::Failed(Cause::TooLarge(limit)));
+        }
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(http::Response::from_parts(head, body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {
