@@ -354,6 +354,35 @@ async fn x_cache_001_a_304_is_answered_with_the_result_that_was_kept() {
 }
 
 #[tokio::test]
+async fn x_cache_001_what_each_device_has_once_is_known_without_its_miid_and_below_it_too() {
+    let rig = Rig::new().await;
+    let mut wire = device(&rig).await;
+    let root = "urn:oma:mo:oma-dm-devinfo:1.2//";
+    queue(&rig, &[&["GET", root]]).await;
+    begin(&mut wire).await;
+    let result = r#"[{"ClientURI":"urn:oma:mo:oma-dm-devinfo:1.2/1/","CV":"5f2a","MOData":{"DevInfo":{"Man":"Acme","Mod":"M1"}}}]"#;
+    let answer = format!(r#"{{"Status":[{{"sc":200,"Result":{result}}}]}}"#);
+    wire.package(DEVICE, PACKAGE3, answer).await;
+    // The example of §21, and two of its leaves.
+    let (man, model) = (format!("{root}Man"), format!("{root}Mod"));
+    let next = queue(&rig, &[&["GET", root], &["GET", &model, &man]]).await;
+    let asked = begin(&mut wire).await.json();
+    let with = |uri: &str| format!("{uri}?cv=5f2a");
+    let expected = json!({"CMD": [["GET", with(root)], ["GET", with(&model), with(&man)]]});
+    assert_eq!(asked, expected);
+    wire.package(DEVICE, PACKAGE3, r#"{"Status":[{"sc":304},{"sc":304}]}"#)
+        .await;
+    let whole = found(&rig, &next[0]).await.result.unwrap();
+    assert_eq!(whole, serde_json::from_str::<Value>(result).unwrap());
+    let item = |name: &str, value: &str| {
+        let at = format!("urn:oma:mo:oma-dm-devinfo:1.2/1/{name}");
+        json!({"ClientURI": at, "MOData": {name: value}})
+    };
+    let leaves = found(&rig, &next[1]).await.result.unwrap();
+    assert_eq!(leaves, json!([item("Mod", "M1"), item("Man", "Acme")]));
+}
+
+#[tokio::test]
 async fn a_restarted_server_goes_on_with_the_session_and_its_queue() {
     let rig = Rig::new().await;
     let identity = rig.device(DEVICE).await;

@@ -155,9 +155,11 @@ fn x_cache_001_what_lies_below_an_instance_that_did_not_change_is_not_sent_again
     queue(&mut pair, &["GET", &left]);
     run(&mut pair);
     assert_eq!(status(&pair, &first), 200, "no validator is known yet");
-    let below = [&leaf, &format!("{left}Data")].map(|uri| queue(&mut pair, &["GET", uri]));
+    let data = format!("{left}Data");
+    let below = [&leaf, &data].map(|uri| queue(&mut pair, &["GET", uri]));
+    let together = queue(&mut pair, &["GET", &leaf, &data]);
     run(&mut pair);
-    for id in &below {
+    for id in below.iter().chain([&together]) {
         assert_eq!(status(&pair, id), 304);
     }
     queue(&mut pair, &["DELETE", &format!("{left}Rate")]);

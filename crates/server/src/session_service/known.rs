@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use omadm_dm2::media_type::is_mo;
 use omadm_dm2::{Command, CommandName};
-use omadm_mo::{ClientUri, DevId, NodeAddress, ServerUri};
-use omadm_session::server::{KnownInstance, cacheable_target};
+use omadm_mo::{DevId, ServerUri};
+use omadm_session::server::{CacheTarget, KnownInstance, cacheable_target};
 
 use crate::model::{ObjectOwner, QueuedCommand};
 use crate::node::Node;
@@ -48,14 +48,14 @@ impl<'a> Keeping<'a> {
         command: &Command,
         words: &[String],
     ) -> Result<Option<Known>, StoreError> {
-        let Some(at) = cacheable_target(command) else {
+        let Some(target) = cacheable_target(command) else {
             return Ok(None);
         };
         match command {
             Command::HPut { server, .. } | Command::HPost { server, .. } => {
-                self.of_upload(server, &at).await
+                self.of_upload(server, &target).await
             }
-            _ if at.path.is_root() => {
+            _ if target.is_root() => {
                 let answer = self.answer(words.to_vec()).await?;
                 Ok(answer.and_then(|answer| {
                     Some(Known {
@@ -66,10 +66,10 @@ impl<'a> Keeping<'a> {
                 }))
             }
             _ => {
-                let known = self.instance(&at).await?;
+                let known = self.instance(&target).await?;
                 Ok(known.and_then(|known| {
                     Some(Known {
-                        result: Some(known.part(&at)?),
+                        result: Some(known.part(&target)?),
                         cv: known.cv.as_str().to_owned(),
                         whole: false,
                     })
@@ -83,7 +83,7 @@ impl<'a> Keeping<'a> {
     async fn of_upload(
         &mut self,
         server: &ServerUri,
-        at: &NodeAddress,
+        target: &CacheTarget,
     ) -> Result<Option<Known>, StoreError> {
         let Some(path) = repository::path_of(self.node, server) else {
             return Ok(None);
@@ -103,11 +103,11 @@ impl<'a> Keeping<'a> {
             return Ok(None);
         };
         let limits = self.node.json_limits();
-        let known = if at.path.is_root() {
-            KnownInstance::read(&content, limits).filter(|known| known.at == *at)
+        let known = if target.is_root() {
+            KnownInstance::read(&content, limits).filter(|known| target.is_within(&known.at))
         } else {
-            let known = self.instance(at).await?;
-            known.filter(|known| known.has_part(at, &content, limits))
+            let known = self.instance(target).await?;
+            known.filter(|known| known.has_part(target, &content, limits))
         };
         Ok(known.map(|known| Known {
             cv: known.cv.as_str().to_owned(),
@@ -116,19 +116,25 @@ impl<'a> Keeping<'a> {
         }))
     }
 
-    /// The whole instance that a node belongs to, as a GET of it brought it last.
-    async fn instance(&mut self, at: &NodeAddress) -> Result<Option<KnownInstance>, StoreError> {
+    /// The whole instance that the target belongs to, as a GET of it brought it last.
+    async fn instance(
+        &mut self,
+        target: &CacheTarget,
+    ) -> Result<Option<KnownInstance>, StoreError> {
         let limits = self.node.json_limits();
-        let root = NodeAddress::root(at.moid.clone(), at.miid.clone());
-        let uri = ClientUri::of(&root).to_string();
-        let short = uri.trim_end_matches('/').to_owned();
-        for uri in [uri, short] {
+        let uri = target.whole();
+        // The slash at the end may be left out behind a MIID.
+        let short = target
+            .miid
+            .as_ref()
+            .map(|_| uri.trim_end_matches('/').to_owned());
+        for uri in [uri].into_iter().chain(short) {
             let get = vec![CommandName::Get.as_str().to_owned(), uri];
             let answer = self.answer(get).await?;
             let result = answer.and_then(|answer| answer.result.as_ref());
             if let Some(result) = result {
                 let known = KnownInstance::read(result.as_bytes(), limits);
-                return Ok(known.filter(|known| known.at == root));
+                return Ok(known.filter(|known| target.is_within(&known.at)));
             }
         }
         Ok(None)

@@ -112,13 +112,13 @@ impl ServerEnd {
     /// The validator of the newest answer that brought the whole instance, where what a GET reads of it is known by that.
     fn validator(&self, command: &Command) -> Option<CacheValidator> {
         let is_get = matches!(command, Command::Get { .. });
-        let at = cacheable_target(command).filter(|_| is_get)?;
+        let target = cacheable_target(command).filter(|_| is_get)?;
         let answers = self.queue.iter().rev().filter_map(|it| it.outcome.as_ref());
         let mut known = answers.filter_map(|answer| {
             KnownInstance::read(answer.result.as_ref()?.as_bytes(), JsonLimits::default())
         });
-        let known = known.find(|known| (&known.at.moid, &known.at.miid) == (&at.moid, &at.miid))?;
-        let shows = at.path.is_root() || known.part(&at).is_some();
+        let known = known.find(|known| target.is_within(&known.at))?;
+        let shows = target.is_root() || known.part(&target).is_some();
         Some(known.cv).filter(|_| shows)
     }
 

@@ -4,7 +4,8 @@ use omadm_dm2::{ClientUris, Command};
 use omadm_mo::client_uri::InstanceStep;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::MoItem;
-use omadm_mo::{CacheValidator, ClientUri, NodeAddress};
+use omadm_mo::standard::dev_info;
+use omadm_mo::{CacheValidator, ClientUri, Miid, Moid, NodeAddress, NodePath};
 
 /// A whole MO instance as the device serialized it, with the validator that holds while nothing in it changes.
 #[derive(Clone, PartialEq)]
@@ -17,24 +18,64 @@ pub struct KnownInstance {
     data: Json,
 }
 
-/// The node that the command reads by MIID and real names, where it reads nothing else and brings no validator of its own (GET, HPUT, HPOST): its value
-/// is worth keeping, and a validator can be added. A server knows validators by instance, and which instance `""` or a pattern stands for may change.
+/// What a command reads of one instance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CacheTarget {
+    /// Of what type it is.
+    pub moid: Moid,
+    /// Which one; none: the only one, of an MO that each device has once.
+    pub miid: Option<Miid>,
+    /// The nodes, in the order in which they are asked for.
+    pub paths: Vec<NodePath>,
+}
+
+impl CacheTarget {
+    /// Whether it is the whole instance and nothing else.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        matches!(self.paths.as_slice(), [path] if path.is_root())
+    }
+
+    /// Whether this is a node of the instance.
+    #[must_use]
+    pub fn is_within(&self, at: &NodeAddress) -> bool {
+        at.moid == self.moid && self.miid.as_ref().is_none_or(|miid| *miid == at.miid)
+    }
+
+    /// The ClientURI of the whole instance, with the instance step that the command has.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let miid = self.miid.as_ref().map_or("", Miid::as_str);
+        format!("{}/{miid}/", self.moid)
+    }
+}
+
+/// What the command reads of one instance by MIID and real names, where it reads nothing else and brings no validator of its own (GET, HPUT, HPOST): its value
+/// is worth keeping, and a validator can be added. A server knows validators by instance, and which instance a pattern stands for may change, or `""` where
+/// the device may have several in turn.
 #[must_use]
-pub fn cacheable_target(command: &Command) -> Option<NodeAddress> {
+pub fn cacheable_target(command: &Command) -> Option<CacheTarget> {
     let (Command::Get { clients } | Command::HPut { clients, .. } | Command::HPost { clients, .. }) =
         command
     else {
         return None;
     };
-    let [uri] = clients.as_slice() else {
-        return None;
+    let first = clients.as_slice().first()?;
+    let miid = match &first.instance {
+        InstanceStep::Miid(miid) => Some(miid.clone()),
+        InstanceStep::Only if first.moid == dev_info::moid() => None,
+        InstanceStep::Only | InstanceStep::XName(_) | InstanceStep::All => return None,
     };
-    let InstanceStep::Miid(miid) = &uri.instance else {
-        return None;
-    };
-    let plain = uri.cv.is_none() && uri.conditions.is_empty();
-    let path = uri.plain_path().filter(|_| plain)?;
-    Some(NodeAddress::root(uri.moid.clone(), miid.clone()).with_path(path))
+    let paths = clients.iter().map(|uri| {
+        let of_it = (&uri.moid, &uri.instance) == (&first.moid, &first.instance);
+        let plain = of_it && uri.cv.is_none() && uri.conditions.is_empty();
+        uri.plain_path().filter(|_| plain)
+    });
+    Some(CacheTarget {
+        moid: first.moid.clone(),
+        miid,
+        paths: paths.collect::<Option<_>>()?,
+    })
 }
 
 /// The same command with the validator that the server knows; unchanged where it has no [`cacheable_target`].
@@ -62,7 +103,7 @@ pub(super) fn with_validator(command: &Command, cv: &CacheValidator) -> Command 
 pub(super) fn validator(command: &Command, items: &[MoItem]) -> Option<CacheValidator> {
     let [item] = items else { return None };
     let is_get = matches!(command, Command::Get { .. });
-    let asked = cacheable_target(command).filter(|at| is_get && at.path.is_root());
+    let asked = cacheable_target(command).filter(|target| is_get && target.is_root());
     let is_root = item.client_uri.as_ref().is_none_or(|at| at.path.is_empty());
     item.cv.clone().filter(|_| is_root && asked.is_some())
 }
@@ -72,7 +113,7 @@ impl KnownInstance {
     /// its wrapper, and nothing else.
     #[must_use]
     pub fn read(serialization: &[u8], limits: JsonLimits) -> Option<Self> {
-        let (at, item) = only_item(serialization, limits)?;
+        let [(at, item)] = <[_; 1]>::try_from(items(serialization, limits)?).ok()?;
         let cv = item.cv.filter(|_| at.path.is_root())?;
         let [(_, Json::Object(_))] = item.data.as_object()? else {
             return None;
@@ -84,32 +125,42 @@ impl KnownInstance {
         })
     }
 
-    /// The serialization of a node below the root, as the device would give it (D33 b). None for another instance, for the root, for what the instance does
+    /// The serialization of nodes below the root, as the device would give it (D33 b). None for another instance, for the root, for what the instance does
     /// not show, and for a leaf without value, whose answer is 204.
     #[must_use]
-    pub fn part(&self, at: &NodeAddress) -> Option<String> {
-        Some(Json::Array(vec![self.item(at)?]).to_compact())
+    pub fn part(&self, target: &CacheTarget) -> Option<String> {
+        Some(Json::Array(self.items(target)?).to_compact())
     }
 
-    /// Whether a serialization is that of this node and has the value that the instance has.
+    /// Whether a serialization is that of these nodes and has the values that the instance has.
     #[must_use]
-    pub fn has_part(&self, at: &NodeAddress, serialization: &[u8], limits: JsonLimits) -> bool {
-        let stored = only_item(serialization, limits);
-        let stored = stored.filter(|(stored, _)| stored == at);
-        stored.is_some_and(|(_, stored)| {
-            let known = self.item(at);
-            known.is_some_and(|known| known.member("MOData") == Some(&stored.data))
-        })
+    pub fn has_part(&self, target: &CacheTarget, serialization: &[u8], limits: JsonLimits) -> bool {
+        let (Some(known), Some(stored)) = (self.items(target), items(serialization, limits)) else {
+            return false;
+        };
+        let is_it = |(known, (at, stored)): (&Json, &(NodeAddress, MoItem))| {
+            let uri = ClientUri::of(at).to_string();
+            known.member("ClientURI").and_then(Json::as_text) == Some(uri.as_str())
+                && known.member("MOData") == Some(&stored.data)
+        };
+        known.len() == stored.len() && known.iter().zip(&stored).all(is_it)
     }
 
-    fn item(&self, at: &NodeAddress) -> Option<Json> {
-        let own = (&at.moid, &at.miid) == (&self.at.moid, &self.at.miid);
+    fn items(&self, target: &CacheTarget) -> Option<Vec<Json>> {
+        let own = target.is_within(&self.at);
+        let paths = target.paths.iter().filter(|_| own);
+        let items: Vec<_> = paths.map(|path| self.item(path)).collect::<Option<_>>()?;
+        (!items.is_empty()).then_some(items)
+    }
+
+    fn item(&self, path: &NodePath) -> Option<Json> {
+        let at = self.at.with_path(path.clone());
         let (last, [(wrapper, content)]) = (at.path.names().last()?, self.data.as_object()?) else {
             return None;
         };
         // A wrapper of that name could as well be the child itself (D33 c).
         let is_child = |first: &omadm_mo::NodeName| first.as_str() == wrapper;
-        if !own || at.path.names().first().is_some_and(is_child) {
+        if at.path.names().first().is_some_and(is_child) {
             return None;
         }
         let mut names = at.path.names().iter();
@@ -118,21 +169,21 @@ impl KnownInstance {
             return None;
         }
         Some(Json::object([
-            ("ClientURI", Json::text(ClientUri::of(at).to_string())),
+            ("ClientURI", Json::text(ClientUri::of(&at).to_string())),
             ("MOData", Json::object([(last.as_str(), value.clone())])),
         ]))
     }
 }
 
-/// The one item of a serialization, and the node it is of.
-fn only_item(serialization: &[u8], limits: JsonLimits) -> Option<(NodeAddress, MoItem)> {
+/// The items of a serialization, each with the node it is of; none unless each says so by MIID and real names.
+fn items(serialization: &[u8], limits: JsonLimits) -> Option<Vec<(NodeAddress, MoItem)>> {
     let items = MoItem::read_all(&Json::read(serialization, limits).ok()?).ok()?;
-    let [item] = <[MoItem; 1]>::try_from(items).ok()?;
-    let uri = item.client_uri.clone()?;
-    let at = cacheable_target(&Command::Get {
-        clients: ClientUris::one(uri),
-    })?;
-    Some((at, item))
+    let placed = items.into_iter().map(|item| {
+        let uri = item.client_uri.as_ref();
+        let at = uri.filter(|uri| uri.cv.is_none() && uri.conditions.is_empty());
+        Some((at?.exact()?, item))
+    });
+    placed.collect()
 }
 
 #[cfg(test)]
@@ -165,16 +216,24 @@ mod tests {
             (&["GET", "urn:m/1/*"], false),
             (&["GET", "urn:m/1/(x)?nv=(x)/A:1"], false),
             (&["GET", "urn:m/1/?cv=7"], false),
+            (&["GET", "urn:m/1/A", "urn:m/1/B/C"], true),
+            (&["HPUT", repo, "urn:m/1/A", "urn:m/1/"], true),
+            (&["GET", "urn:m/1/A", "urn:m/1/*"], false),
+            (&["GET", "urn:m/1/A", "urn:m/1/B?cv=7"], false),
             (&["GET", "urn:m/1/", "urn:m/2/"], false),
-            (&["HPUT", repo, "urn:m/1/", "urn:m/2/"], false),
+            (&["HPUT", repo, "urn:m/1/", "urn:n/1/"], false),
+            (&["GET", "urn:oma:mo:oma-dm-devinfo:1.2//DevID"], true),
+            (&["GET", "urn:oma:mo:oma-dm-devinfo:1.2/*/DevID"], false),
             (&["DELETE", "urn:m/1/"], false),
             (&["HGET", repo, "urn:m/1/"], false),
         ] {
             let command = Command::read(words).unwrap();
             assert_eq!(cacheable_target(&command).is_some(), cacheable, "{words:?}");
             let sent = with_validator(&command, &CacheValidator::new("5f-1")).write();
-            let changed = sent != command.write();
-            assert_eq!(changed, cacheable, "{sent:?}");
+            let uris = words.iter().filter(|word| word.starts_with("urn:"));
+            let validators = sent.iter().filter(|word| word.ends_with("?cv=5f-1"));
+            let expected = if cacheable { uris.count() } else { 0 };
+            assert_eq!(validators.count(), expected, "{sent:?}");
         }
     }
 
@@ -197,6 +256,14 @@ mod tests {
             let elsewhere = expected.replace("urn:m/1/", "urn:m/2/");
             assert!(!known.has_part(&at, elsewhere.as_bytes(), limits));
         }
+        let both = Command::read(&["GET", "urn:m/1/b/N", "urn:m/1/b/A%20b"]).unwrap();
+        let both = cacheable_target(&both).unwrap();
+        let expected = r#"[{"ClientURI":"urn:m/1/b/N","MOData":{"N":{}}},{"ClientURI":"urn:m/1/b/A%20b","MOData":{"A b":"x"}}]"#;
+        assert_eq!(known.part(&both).as_deref(), Some(expected));
+        let limits = JsonLimits::default();
+        assert!(known.has_part(&both, expected.as_bytes(), limits));
+        let one = part(&known, "urn:m/1/b/N").unwrap();
+        assert!(!known.has_part(&both, one.as_bytes(), limits));
         // Not shown, without value, of the wrapper's name, the root, another instance.
         for uri in ["urn:m/1/c", "urn:m/1/b/N/x", "urn:m/1/Null", "urn:m/1/M"] {
             assert_eq!(part(&known, uri), None, "{uri}");

@@ -10,7 +10,7 @@ mod state;
 mod step;
 
 pub use advance::advance;
-pub use caching::{KnownInstance, cacheable_target};
+pub use caching::{CacheTarget, KnownInstance, cacheable_target};
 pub use sending::{MAX_COMMANDS, MAX_OCTETS};
 pub use state::{SentCommand, SessionState, SessionStateError};
 pub use step::{
