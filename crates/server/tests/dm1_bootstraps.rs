@@ -284,7 +284,8 @@ async fn b1_s_01_a_signed_push_brings_an_account_and_the_event_completes_its_rec
 }
 
 #[tokio::test]
-async fn dm_hlr_2_the_first_session_completes_the_record_of_a_device_that_reports_no_event() {
+async fn b1_s_02_dm_hlr_2_the_first_session_completes_the_record_of_a_device_that_reports_no_event()
+{
     let rig = rig().await;
     rig.device(DEVICE).await;
     let factory = NewBootstrap {

@@ -188,7 +188,7 @@ With --wait the exit code is 0 where the device answered with success.")]
     ///
     /// The address is where the device listens: `[listen]` of its policy.toml, or a gateway before it; without --to, what `omadm device set` told. By UDP nobody tells whether it arrived; --wait does.
     #[command(
-        after_help = "Examples:\n  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30\n  omadm device notify IMEI:493005100592800 --to https://192.0.2.7:5684/notification --req-mos --prefer wlan"
+        after_help = "Examples:\n  omadm device notify IMEI:493005100592800 --to udp://127.0.0.1:5683 --wait 30\n  omadm device notify IMEI:493005100592800 --to https://192.0.2.7:5684/notification --req-mos --prefer wlan\n  omadm device notify IMEI:493005100592800 --to sms:+15551230001 --generation 1.x --ui-mode informative --wait 60"
     )]
     Notify(Notify),
     /// Put, get, list and delete objects of the data repository

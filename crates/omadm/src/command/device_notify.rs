@@ -32,6 +32,15 @@ pub(crate) struct Notify {
     /// Send it without proof where the account has no Auth/Noti; the device may ignore it
     #[arg(long)]
     unauthenticated: bool,
+    /// Generation of the account it is called by: 1.x or 2.0; by default 2.0 where it has one
+    #[arg(long)]
+    generation: Option<String>,
+    /// DM 1.x: how much of the session the user is to see: unspecified, background, informative or interactive
+    #[arg(long, value_name = "MODE")]
+    ui_mode: Option<String>,
+    /// DM 1.x: prove it by the default nonce, for a device that lost the server's and takes that; the secrets are replaced afterwards
+    #[arg(long)]
+    resync: bool,
     /// Wait until the device's session came
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
@@ -45,6 +54,9 @@ impl Notify {
             prefer: self.prefer,
             req_mos: self.req_mos,
             unauthenticated: self.unauthenticated,
+            generation: self.generation,
+            ui_mode: self.ui_mode,
+            resync: self.resync,
         };
         let what = format!("{} was not called", self.dev_id);
         let sent = api.notify(&self.dev_id, &new).await.explain(what, HINT)?;

@@ -7,8 +7,10 @@ use http::header::{CONTENT_TYPE, HOST};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use omadm_dm1::trigger;
 use omadm_dm2::package0;
 use omadm_mo::ServerUri;
+use omadm_push::wsp::{self, MediaName, well_known};
 use omadm_tls::{CertificateDer, ConnectError, Connector, ConnectorConfig, Identity, ServerTrust};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -79,14 +81,24 @@ const fn helps(error: &CarrierError) -> bool {
     }
 }
 
+/// Whether it is a Package 0: its proof stands in its body.
+fn is_trigger(push: &wsp::Push) -> bool {
+    push.content_type.media == MediaName::Code(well_known::SYNCML_NOTIFICATION)
+}
+
 async fn post(
     connector: &Connector,
     url: &ServerUri,
     push: &Push<'_>,
 ) -> Result<Delivery, CarrierError> {
-    let Payload::Notification(octets) = push.payload else {
-        let why = "a push of DM 1.x goes by sms:, udp:// or file:, not over HTTPS".to_owned();
-        return Err(CarrierError::SetUp(why));
+    let (media_type, octets) = match push.payload {
+        Payload::Notification(octets) => (package0::MEDIA_TYPE, octets),
+        Payload::Wap(push) if is_trigger(push) => (trigger::MEDIA_TYPE, push.body.as_slice()),
+        Payload::Wap(_) => {
+            let why =
+                "a bootstrap of DM 1.x goes by sms:, udp:// or file:, not over HTTPS".to_owned();
+            return Err(CarrierError::SetUp(why));
+        }
     };
     let unreachable = |why: String| CarrierError::Unreachable(url.to_string(), why);
     let stream = TcpStream::connect((url.host(), url.port()))
@@ -103,7 +115,7 @@ async fn post(
         })?;
     let request = Request::post(url.path_and_query())
         .header(HOST, url.authority())
-        .header(CONTENT_TYPE, package0::MEDIA_TYPE)
+        .header(CONTENT_TYPE, media_type)
         .body(Full::new(Bytes::copy_from_slice(octets)))
         .map_err(|error| CarrierError::SetUp(error.to_string()))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))

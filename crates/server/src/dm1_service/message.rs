@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::credential::CredentialType;
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{
-    AccountFacts, Channel, Dm1Reply, Dm1SessionState, Dm1Step, Identified, MessageIn, RespUriUse,
-    ServerFacts, advance,
+    AccountFacts, Channel, Dm1Event, Dm1Reply, Dm1SessionState, Dm1Step, Identified, MessageIn,
+    RespUriUse, ServerFacts, SessionIdForm, advance,
 };
 use omadm_tls::Verdict;
 
@@ -22,6 +22,7 @@ use crate::model::{
     SessionChange, SessionRow,
 };
 use crate::node::Node;
+use crate::notification_service::answered_to;
 use crate::session_service::queue::Queue;
 use crate::store::{CommitError, StoreError};
 
@@ -183,6 +184,19 @@ pub(super) async fn advance_once(
         let json = serde_json::json!(leaves).to_string();
         delta.device.push(DeviceChange::DevInfo(json));
     }
+    let is_triggered = |what: &Dm1Event| {
+        matches!(
+            what,
+            Dm1Event::Started {
+                triggered: true,
+                ..
+            }
+        )
+    };
+    if said.events.iter().any(is_triggered) {
+        let ids = trigger_ids(incoming.identified.session_id(), &account);
+        answered_to(node, &device, &ids, &mut delta, &head.correlation).await?;
+    }
     story::tell(
         &said,
         &user,
@@ -204,6 +218,23 @@ pub(super) async fn advance_once(
         Ok(_) => Ok(Advanced::Answer(reply)),
         Err(CommitError::Conflict) => Ok(Advanced::Conflict),
         Err(error) => Err(of_commit(node, error)),
+    }
+}
+
+/// The triggers that a session may be an answer to: a family swaps the octets of the number (`push.md` §5.4).
+fn trigger_ids(session_id: &str, account: &Account) -> Vec<u16> {
+    let number = match account.device_model().quirks.session_id {
+        SessionIdForm::Hexadecimal => u16::from_str_radix(session_id, 16).ok(),
+        SessionIdForm::Decimal => session_id.parse().ok(),
+    };
+    let Some(number) = number else {
+        return Vec::new();
+    };
+    let swapped = number.swap_bytes();
+    if swapped == number {
+        vec![number]
+    } else {
+        vec![number, swapped]
     }
 }
 

@@ -424,6 +424,9 @@ pub enum EventKind {
         srv_id: String,
         /// Whether it carries a digest.
         authenticated: bool,
+        /// Of DM 1.x: the secret that it is proved with, `current`, `pending` or `boot`; `resync` for the default nonce.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<String>,
     },
     /// It left, or could not.
     NotificationSent {

@@ -21,11 +21,22 @@ pub(crate) async fn answered(
             _ => None,
         })
         .collect();
+    answered_to(node, device, &ids, delta, correlation).await
+}
+
+/// Adds that the session which begins answers the Notifications of these ids.
+pub(crate) async fn answered_to(
+    node: &Node,
+    device: &Device,
+    ids: &[u16],
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
     let recent = recent(node, device).await?;
-    for id in ids {
+    for id in ids.iter().copied() {
         let last = recent
             .iter()
             .rev()

@@ -33,6 +33,14 @@ pub(crate) enum CredentialError {
     /// The account's secret is of a type that this server cannot use (D42).
     #[error("the account of {0} has an Auth/Noti of type {1}, which this server does not know")]
     Type(SrvId, i64),
+    /// The device has no account of DM 1.x, or none of this server.
+    #[error("{0} has no DM 1.x account of this server")]
+    NoDm1(DevId),
+    /// The server does not prove itself to the device.
+    #[error(
+        "the DM 1.x account of {0} has no credential of the server, so the device could not tell who calls"
+    )]
+    NoServerCredential(SrvId),
     /// The stored document cannot be opened or read. The server's operator is at fault.
     #[error("the bootstrap document of the device cannot be used: {0}")]
     Document(String),

@@ -4,18 +4,20 @@
 mod answered;
 mod called;
 mod credential;
+mod dm1;
 mod late;
 mod receipts;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use omadm_dm1::trigger::UiMode;
 use omadm_dm2::package0::{Package0, PreferredConnection, ServerId};
 use omadm_mo::standard::dm_acc::AuthNoti;
 use omadm_mo::{DevId, SrvId};
 use omadm_tls::Fingerprint;
 
-pub(crate) use answered::answered;
+pub(crate) use answered::{answered, answered_to};
 pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::{CredentialError, account_in, find};
 pub(crate) use late::late_receipts;
@@ -43,6 +45,19 @@ pub(crate) struct Wanted {
     pub(crate) req_mos: bool,
     /// Send it without digest where the account has no `Auth/Noti`.
     pub(crate) unauthenticated: bool,
+    /// In which generation; none means DM 2.0 where the device has an account of it.
+    pub(crate) generation: Option<CallIn>,
+    /// Of DM 1.x: how much of the session the user is to see.
+    pub(crate) ui_mode: Option<UiMode>,
+    /// Of DM 1.x: prove it by the default nonce, where the device takes that (`dm1x.md` §3.5). The secrets are replaced afterwards.
+    pub(crate) resync: bool,
+}
+
+/// The generation of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CallIn {
+    Dm2,
+    Dm1,
 }
 
 /// A Notification that left, or could not.
@@ -67,6 +82,9 @@ pub(crate) enum NotifyError {
     /// What the device was bootstrapped with does not do.
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    /// What is asked for is of the other generation.
+    #[error("{0}")]
+    OtherGeneration(&'static str),
     /// The address is of a carrier that this server was not started with.
     #[error(transparent)]
     Carrier(#[from] CarrierError),
@@ -96,6 +114,13 @@ pub(crate) async fn notify(
     node.store.device(dev_id).await?.ok_or_else(unknown)?;
     if wanted.to.is_empty() {
         return Err(NotifyError::NoAddress(dev_id.clone()));
+    }
+    if let Some(account) = dm1::account(node, dev_id, wanted).await? {
+        return dm1::notify(node, dev_id, wanted, &account, correlation).await;
+    }
+    if wanted.ui_mode.is_some() || wanted.resync {
+        let why = "ui_mode and resync are of DM 1.x, and the device is called in DM 2.0";
+        return Err(NotifyError::OtherGeneration(why));
     }
     let found = find(node, dev_id, wanted.srv_id.as_ref()).await?;
     let (mut last, mut missing) = (None, None);
@@ -157,6 +182,7 @@ async fn notify_at(
         address: message.address.clone(),
         srv_id: found.srv_id.to_string(),
         authenticated: !proofs.is_empty(),
+        proof: None,
     };
     record(node, dev_id, queued, correlation).await?;
     let device_certificates = certificates(node, dev_id).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use omadm_dm1::trigger::UiMode;
 use omadm_dm2::package0::PreferredConnection;
 use omadm_mo::{DevId, SrvId};
 
@@ -14,10 +15,12 @@ use super::types::{NewNotification, NotificationBody};
 use crate::carrier::PushAddress;
 use crate::entropy::correlation;
 use crate::node::Node;
-use crate::notification_service::{CredentialError, NotifyError, Wanted, notify, parse_addresses};
+use crate::notification_service::{
+    CallIn, CredentialError, NotifyError, Wanted, notify, parse_addresses,
+};
 use crate::problem::{Problem, ProblemBody};
 
-/// Sends a DM Notification (Package#0): the device is asked to open a session. Whether it does, an event `notification-answered` tells.
+/// Sends a DM Notification (Package#0), or a Package 0 of DM 1.x: the device is asked to open a session. Whether it does, an event `notification-answered` tells.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/notifications", tag = "devices", params(("dev_id" = String, Path)),
     request_body = NewNotification,
     responses((status = 202, body = NotificationBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
@@ -41,6 +44,9 @@ pub(super) async fn send(
         prefer: new.prefer.as_deref().map(connection).transpose()?,
         req_mos: new.req_mos,
         unauthenticated: new.unauthenticated,
+        generation: new.generation.as_deref().map(generation).transpose()?,
+        ui_mode: new.ui_mode.as_deref().map(ui_mode).transpose()?,
+        resync: new.resync,
     };
     let sent = notify(&node, &dev_id, &wanted, &correlation())
         .await
@@ -85,6 +91,30 @@ fn connection(text: &str) -> Result<PreferredConnection, Refused> {
     })
 }
 
+fn generation(text: &str) -> Result<CallIn, Refused> {
+    match text {
+        "1.x" => Ok(CallIn::Dm1),
+        "2.0" => Ok(CallIn::Dm2),
+        other => Err(Refused::bad(format!(
+            "generation: {other:?} is neither 1.x nor 2.0"
+        ))),
+    }
+}
+
+fn ui_mode(text: &str) -> Result<UiMode, Refused> {
+    Ok(match text {
+        "unspecified" => UiMode::Unspecified,
+        "background" => UiMode::Background,
+        "informative" => UiMode::Informative,
+        "interactive" => UiMode::UserInteraction,
+        other => {
+            return Err(Refused::bad(format!(
+                "ui_mode: {other:?} is none of unspecified, background, informative, interactive"
+            )));
+        }
+    })
+}
+
 pub(super) fn refused(error: NotifyError) -> Refused {
     if let Some((status, action)) = advice(&error) {
         return Problem::new(status, error.to_string())
@@ -95,6 +125,7 @@ pub(super) fn refused(error: NotifyError) -> Refused {
         NotifyError::Entropy(error) => error.into(),
         NotifyError::Commit(error) => error.into(),
         NotifyError::UnknownDevice(dev_id) | NotifyError::NoAddress(dev_id) => unknown(&dev_id),
+        NotifyError::OtherGeneration(why) => Refused::bad(why),
         NotifyError::Credential(error) => Refused::bad(error.to_string()),
         NotifyError::Carrier(error) => Refused::bad(error.to_string()),
     }
@@ -119,12 +150,23 @@ pub(super) const fn advice(error: &NotifyError) -> Option<(StatusCode, &'static 
             StatusCode::CONFLICT,
             "Give the account an Auth/Noti of type 1 (SHA256-DIGEST).",
         ),
+        NotifyError::Credential(CredentialError::NoDm1(_)) => (
+            StatusCode::CONFLICT,
+            "Bootstrap it: `omadm bootstrap send DEVID --profile-format cp …`; or make its account known: `omadm device dm1 add`.",
+        ),
+        NotifyError::Credential(CredentialError::NoServerCredential(_)) => (
+            StatusCode::CONFLICT,
+            "Give the account a credential of the server: `server_credential`, or `auth` in the profile's [dm1].",
+        ),
         NotifyError::Credential(CredentialError::Document(_)) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "Start the server with the sealing key of this store.",
         ),
         NotifyError::Carrier(error) => (StatusCode::CONFLICT, error.action()),
-        NotifyError::UnknownDevice(_) | NotifyError::Entropy(_) | NotifyError::Commit(_) => {
+        NotifyError::UnknownDevice(_)
+        | NotifyError::Entropy(_)
+        | NotifyError::OtherGeneration(_)
+        | NotifyError::Commit(_) => {
             return None;
         }
     })

@@ -289,6 +289,16 @@ pub struct NewNotification {
     /// Send it without digest where the account has no `Auth/Noti`.
     #[serde(default)]
     pub unauthenticated: bool,
+    /// `1.x` or `2.0`; without it 2.0 where the device has an account of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// Of DM 1.x, how much of the session the user is to see: `unspecified`, `background` (default), `informative` or `interactive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ui_mode: Option<String>,
+    /// Of DM 1.x: prove it by the default nonce, for a device that lost the server's. Whoever records it can repeat it, so the secrets are replaced in the
+    /// session that follows.
+    #[serde(default)]
+    pub resync: bool,
 }
 
 /// A DM Notification that left.

@@ -72,6 +72,7 @@ pub(super) async fn claim(
                         address: push.to.clone(),
                         srv_id: format!("bs:{}", push.source.as_deref().unwrap_or_default()),
                         authenticated: true,
+                        proof: None,
                     },
                     correlation,
                 ));

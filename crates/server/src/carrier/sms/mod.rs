@@ -12,7 +12,7 @@ use futures_util::future::{join_all, try_join_all};
 use omadm_dm2::package0;
 use omadm_push::PhoneNumber;
 use omadm_push::sms::{Ports, segment};
-use omadm_push::wsp::{self, ApplicationId, HeaderText, MediaName};
+use omadm_push::wsp::{self, ApplicationId, HeaderText, MediaName, well_known};
 use omadm_smpp::{Accepted, Esme, LateReceipt, LinkState, MessageFate, Outgoing, SubmitError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -97,7 +97,12 @@ impl SmsCarrier {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .next(to);
-        segment(&push.encode(), Ports::PUSH, reference, self.config.parts)
+        // A DM message takes about twice as many as a provisioning document.
+        let parts = match push.content_type.media {
+            MediaName::Code(well_known::SYNCML_DM_WBXML) => self.config.parts.saturating_mul(2),
+            _ => self.config.parts,
+        };
+        segment(&push.encode(), Ports::PUSH, reference, parts)
             .map_err(|error| self.fault(SmsFault::TooLong(error)))
     }
 

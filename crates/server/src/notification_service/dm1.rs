@@ -1,0 +1,352 @@
+//! Package 0 of DM 1.x (`dm1x.md` §7): proved with the server's credential of the device's account, and sent as a WAP push. Where no session follows it is sent
+//! again, proved with what else the device may have (§6.5/8, M21).
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use omadm_bootstrap::generation::Generation;
+use omadm_dm1::credential::UserHash;
+use omadm_dm1::trigger::{Initiator, Trigger, UiMode, VERSION};
+use omadm_mo::{DevId, Secret, SrvId};
+use omadm_push::wsp::{self, ApplicationId, MediaName, well_known};
+use omadm_session::server::dm1::{KeptSecret, NonceForm, ResyncNonceForm, ServerSide};
+
+use super::{
+    CallIn, CredentialError, Message, NotifyError, Sent, Wanted, certificates, find, fresh_id,
+    recent, record,
+};
+use crate::carrier::{Delivery, Payload, Push, PushAddress};
+use crate::dm1_service::{Account, account_row};
+use crate::model::{CredentialChange, EventKind, ExchangeDelta, PushCarrierKind, StoredEvent};
+use crate::node::Node;
+use crate::store::CommitError;
+
+/// Longest text of the default nonce, and its octets (§3.5).
+const RESYNC_OCTETS: &[u8] = &[0; 4];
+const RESYNC_TEXT: &[u8] = b"0x00000000";
+
+/// The account that a device is called by.
+pub(super) struct Called1 {
+    account: Account,
+    srv_id: SrvId,
+}
+
+/// What a Package 0 is proved with.
+struct Proof {
+    name: &'static str,
+    secret: Secret,
+    nonce: Vec<u8>,
+}
+
+/// The device's account of DM 1.x, where it is to be called by that; none where by its account of DM 2.0.
+pub(super) async fn account(
+    node: &Node,
+    dev_id: &DevId,
+    wanted: &Wanted,
+) -> Result<Option<Called1>, NotifyError> {
+    if wanted.generation == Some(CallIn::Dm2) {
+        return Ok(None);
+    }
+    let missing = match find(node, dev_id, wanted.srv_id.as_ref()).await {
+        Ok(_) if wanted.generation.is_none() => return Ok(None),
+        Err(NotifyError::Credential(CredentialError::NoBootstrap(_))) | Ok(_) => None,
+        Err(error) if wanted.generation.is_none() => Some(error),
+        Err(_) => None,
+    };
+    if let Some(error) = missing {
+        return Err(error);
+    }
+    let known = node.store.credentials(dev_id).await?;
+    let no = || CredentialError::NoDm1(dev_id.clone());
+    let Some(row) = account_row(&known) else {
+        return match wanted.generation {
+            Some(_) => Err(no().into()),
+            None => Ok(None),
+        };
+    };
+    let account =
+        Account::open(node, row).map_err(|error| CredentialError::Document(error.to_string()))?;
+    let srv_id = SrvId::parse(&account.server_id)
+        .map_err(|error| CredentialError::Document(error.to_string()))?;
+    if wanted.srv_id.as_ref().is_some_and(|named| *named != srv_id) {
+        return match wanted.generation {
+            Some(_) => Err(no().into()),
+            None => Ok(None),
+        };
+    }
+    Ok(Some(Called1 { account, srv_id }))
+}
+
+/// Sends a Package 0 to the first address that takes it. Where no session follows, further ones leave by themselves, each with the next proof.
+pub(super) async fn notify(
+    node: &Arc<Node>,
+    dev_id: &DevId,
+    wanted: &Wanted,
+    called: &Called1,
+    correlation: &str,
+) -> Result<Sent, NotifyError> {
+    if wanted.req_mos || wanted.prefer.is_some() || wanted.unauthenticated {
+        let why =
+            "req_mos, prefer and unauthenticated are of DM 2.0, and the device is called in DM 1.x";
+        return Err(NotifyError::OtherGeneration(why));
+    }
+    let Some(side) = &called.account.server else {
+        return Err(CredentialError::NoServerCredential(called.srv_id.clone()).into());
+    };
+    let proofs = if wanted.resync {
+        force_rotation(node, dev_id).await?;
+        vec![resync(&called.account, side)]
+            .into_iter()
+            .flatten()
+            .collect()
+    } else {
+        proofs(&called.account, side)
+    };
+    if proofs.is_empty() {
+        return Err(CredentialError::NoServerCredential(called.srv_id.clone()).into());
+    }
+    let device = node.store.device(dev_id).await?;
+    let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
+    let before = unanswered(&recent(node, &device).await?);
+    let (mut last, mut missing) = (None, None);
+    for to in &wanted.to {
+        if let Err(error) = node.carriers.of(to) {
+            missing = Some(error);
+            continue;
+        }
+        let ui_mode = wanted.ui_mode.unwrap_or(UiMode::Background);
+        let proof = &proofs[before % proofs.len()];
+        let sent = leave(node, dev_id, called, (to, ui_mode, proof), correlation).await?;
+        if sent.outcome.is_ok() {
+            if before + 1 < proofs.len() && !wanted.resync {
+                follow(node, dev_id, (to.clone(), ui_mode), before, correlation);
+            }
+            return Ok(sent);
+        }
+        last = Some(sent);
+    }
+    last.ok_or_else(|| match missing {
+        Some(error) => error.into(),
+        None => NotifyError::NoAddress(dev_id.clone()),
+    })
+}
+
+async fn leave(
+    node: &Arc<Node>,
+    dev_id: &DevId,
+    called: &Called1,
+    (to, ui_mode, proof): (&PushAddress, UiMode, &Proof),
+    correlation: &str,
+) -> Result<Sent, NotifyError> {
+    let device = node.store.device(dev_id).await?;
+    let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
+    let carrier = node.carriers.of(to)?;
+    // 0 is none (§7).
+    let session_id = fresh_id(&recent(node, &device).await?)?.max(1);
+    let trigger = Trigger {
+        version: VERSION,
+        ui_mode,
+        initiator: Initiator::Server,
+        session_id,
+        server_id: called.srv_id.as_str().to_owned(),
+        vendor: Vec::new(),
+    };
+    let key = UserHash::new(called.srv_id.as_str(), &proof.secret);
+    let octets = trigger.encode(&key, &proof.nonce);
+    let octets = octets.map_err(|error| CredentialError::Document(error.to_string()))?;
+    let push = wsp::Push {
+        transaction_id: 0,
+        content_type: MediaName::Code(well_known::SYNCML_NOTIFICATION).into(),
+        application_id: Some(ApplicationId::SYNCML_DM),
+        body: octets,
+    };
+    let message = Message {
+        dev_id: dev_id.clone(),
+        carrier: carrier.name().to_owned(),
+        notification_id: session_id,
+        address: to.to_string(),
+        correlation: correlation.to_owned(),
+    };
+    let queued = EventKind::NotificationQueued {
+        carrier: message.carrier.clone(),
+        notification_id: session_id,
+        address: message.address.clone(),
+        srv_id: called.srv_id.to_string(),
+        authenticated: true,
+        proof: Some(proof.name.to_owned()),
+    };
+    record(node, dev_id, queued, correlation).await?;
+    let own = certificates(node, dev_id).await?;
+    let going = Push {
+        to,
+        payload: Payload::Wap(&push),
+        device: &own,
+    };
+    let began = Instant::now();
+    let outcome = carrier.push(&going).await;
+    let took = u64::try_from(began.elapsed().as_millis()).ok();
+    message.sent(node, &outcome, took).await?;
+    let outcome = match outcome {
+        Ok(Delivery::Awaited(arrival)) => {
+            message.wait(node, arrival);
+            Ok(Delivery::Sent)
+        }
+        outcome => outcome,
+    };
+    Ok(Sent {
+        notification_id: session_id,
+        carrier: carrier.name(),
+        authenticated: true,
+        srv_id: called.srv_id.clone(),
+        to: to.clone(),
+        outcome,
+    })
+}
+
+/// Sends it once more, later, unless the device came or was called meanwhile. Forgotten where the server ends before: the next call goes on where this one was.
+fn follow(
+    node: &Arc<Node>,
+    dev_id: &DevId,
+    (to, ui_mode): (PushAddress, UiMode),
+    before: usize,
+    correlation: &str,
+) {
+    let number = u32::try_from(before + 1).unwrap_or(u32::MAX);
+    let wait = node.config.push.wait(PushCarrierKind::Notification, number);
+    let wait = Duration::from_millis(u64::try_from(wait).unwrap_or_default());
+    let (later, dev_id, correlation): (Weak<Node>, _, _) =
+        (Arc::downgrade(node), dev_id.clone(), correlation.to_owned());
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        let Some(node) = later.upgrade() else {
+            return;
+        };
+        if let Err(error) = again(&node, &dev_id, (to, ui_mode), before + 1, &correlation).await {
+            tracing::warn!(correlation, device = %dev_id, %error, "the device was not called again");
+        }
+    });
+}
+
+/// A box, since sending it again may lead to sending it again.
+fn again<'a>(
+    node: &'a Arc<Node>,
+    dev_id: &'a DevId,
+    (to, ui_mode): (PushAddress, UiMode),
+    called: usize,
+    correlation: &'a str,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotifyError>> + Send + 'a>> {
+    Box::pin(async move {
+        let device = node.store.device(dev_id).await?;
+        let Some(device) = device else {
+            return Ok(());
+        };
+        if unanswered(&recent(node, &device).await?) != called {
+            return Ok(());
+        }
+        let wanted = Wanted {
+            to: vec![to],
+            generation: Some(CallIn::Dm1),
+            ui_mode: Some(ui_mode),
+            ..Wanted::default()
+        };
+        if let Some(account) = account(node, dev_id, &wanted).await? {
+            notify(node, dev_id, &wanted, &account, correlation).await?;
+        }
+        Ok(())
+    })
+}
+
+/// How many left since the device came last.
+fn unanswered(recent: &[StoredEvent]) -> usize {
+    let came = |stored: &&StoredEvent| {
+        !matches!(
+            stored.event.kind,
+            EventKind::SessionStarted { .. } | EventKind::NotificationAnswered { .. }
+        )
+    };
+    let since = recent.iter().rev().take_while(came);
+    since
+        .filter(|stored| {
+            matches!(&stored.event.kind, EventKind::NotificationQueued { proof: Some(proof), .. } if proof != "resync")
+        })
+        .count()
+}
+
+/// What the device may check it with, the likeliest first: what a session brought and it said it has, what is in use, what a push may have brought, what a
+/// card, image or URL can have brought back.
+fn proofs(account: &Account, side: &ServerSide) -> Vec<Proof> {
+    let live = |kept: &&KeptSecret| !kept.standing.revoked && !kept.previous;
+    let rank = |kept: &KeptSecret| match (kept.standing.generation, &kept.brought) {
+        (Generation::Pending, None) if !kept.standing.coming => 0,
+        (Generation::Current, _) => 1,
+        (Generation::Pending, None) => 2,
+        (Generation::Pending, Some(_)) => 3,
+        (Generation::Boot, _) => 4,
+    };
+    // The newest of a rank first.
+    let mut live: Vec<_> = side.secrets.iter().rev().filter(live).collect();
+    live.sort_by_key(|kept| rank(kept));
+    let form = account.device_model().quirks.nonce;
+    let proofs = live.into_iter().filter_map(|kept| {
+        let generation = kept.standing.generation;
+        let brought = kept.brought.as_ref().and_then(|by| by.nonce.as_ref());
+        let nonce = match generation {
+            Generation::Current => side.nonce.as_ref().or(brought),
+            Generation::Pending => brought.or(side.nonce.as_ref()),
+            Generation::Boot => brought.or(side.boot_nonce.as_ref()),
+        };
+        let nonce = nonce.or(side.boot_nonce.as_ref())?;
+        Some(Proof {
+            name: generation.name(),
+            secret: kept.secret.clone(),
+            nonce: match form {
+                NonceForm::Octets => nonce.octets().to_vec(),
+                NonceForm::Base64Text => nonce.base64().into_bytes(),
+            },
+        })
+    });
+    proofs.collect()
+}
+
+/// The secret in use with the default nonce, as the device's model writes that.
+fn resync(account: &Account, side: &ServerSide) -> Option<Proof> {
+    let first = proofs(account, side).into_iter().next()?;
+    let nonce = match account.device_model().quirks.resync_nonce {
+        ResyncNonceForm::Octets => RESYNC_OCTETS,
+        ResyncNonceForm::Text => RESYNC_TEXT,
+    };
+    Some(Proof {
+        name: "resync",
+        nonce: nonce.to_vec(),
+        ..first
+    })
+}
+
+/// Whoever records a Package 0 on the default nonce can repeat it, so the secrets do not outlive the session it brings (§3.5).
+async fn force_rotation(node: &Node, dev_id: &DevId) -> Result<(), NotifyError> {
+    for _again in 0..super::RETRIES {
+        let device = node.store.device(dev_id).await?;
+        let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
+        let known = node.store.credentials(dev_id).await?;
+        let Some(row) = account_row(&known) else {
+            return Ok(());
+        };
+        let fault = |error: String| NotifyError::from(CredentialError::Document(error));
+        let mut account = Account::open(node, row).map_err(|error| fault(error.to_string()))?;
+        if account.rotate {
+            return Ok(());
+        }
+        account.rotate = true;
+        let sealed = account.seal(node, &row.proof, dev_id);
+        let sealed = sealed.map_err(|error| fault(error.to_string()))?;
+        let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
+        let reseal = CredentialChange::Reseal(row.proof.clone(), sealed);
+        delta.credentials.push(reseal);
+        match node.store.commit(delta).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
