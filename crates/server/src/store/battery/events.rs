@@ -172,6 +172,7 @@ fn every_kind() -> Vec<EventKind> {
             address: text(),
             srv_id: text(),
             authenticated: true,
+            proof: Some("boot".into()),
         },
         EventKind::NotificationSent {
             carrier: text(),
