@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::view::{Reader, ViewError, ViewFault, put};
+use super::view::{Reader, ViewError, ViewFault, put, put_texts};
 use super::{DevInfo, Standard};
 use crate::ddf::Ddf;
 use crate::{Moid, Node, UriLimits, Value};
@@ -89,7 +89,7 @@ impl DevDetail {
     /// [`ViewError`] with the first node that is missing or wrong.
     pub fn from_node(root: &Node) -> Result<Self, ViewError> {
         let leaves = Reader::root(root)?;
-        let text = |name| leaves.text(name).map(str::to_owned);
+        let [dev_typ, oem, fw_v, sw_v, hw_v] = leaves.texts([DEV_TYP, OEM, FW_V, SW_V, HW_V])?;
         let uri = leaves.interior(URI)?;
         let uri = uri.ok_or_else(|| leaves.fault(URI, ViewFault::Missing))?;
         let number = |name| {
@@ -102,11 +102,11 @@ impl DevDetail {
                 max_tot_len: number(MAX_TOT_LEN)?,
                 max_seg_len: number(MAX_SEG_LEN)?,
             },
-            dev_typ: text(DEV_TYP)?,
-            oem: text(OEM)?,
-            fw_v: text(FW_V)?,
-            sw_v: text(SW_V)?,
-            hw_v: text(HW_V)?,
+            dev_typ,
+            oem,
+            fw_v,
+            sw_v,
+            hw_v,
             lrg_obj: leaves.bool(LRG_OBJ)?,
         })
     }
@@ -122,15 +122,14 @@ impl DevDetail {
         ] {
             put(&mut root, &[URI, name], Value::chr(number.to_string()));
         }
-        for (name, text) in [
-            (DEV_TYP, &self.dev_typ),
+        let leaves = [
+            (DEV_TYP, &*self.dev_typ),
             (OEM, &self.oem),
             (FW_V, &self.fw_v),
             (SW_V, &self.sw_v),
             (HW_V, &self.hw_v),
-        ] {
-            put(&mut root, &[name], Value::chr(text));
-        }
+        ];
+        put_texts(&mut root, &leaves);
         put(&mut root, &[LRG_OBJ], Value::Bool(self.lrg_obj));
         root
     }

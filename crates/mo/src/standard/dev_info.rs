@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::Standard;
-use super::view::{Reader, ViewError, put};
+use super::view::{Reader, ViewError, put_texts};
 use crate::ddf::Ddf;
-use crate::{DevId, Moid, Node, Value};
+use crate::{DevId, Moid, Node};
 
 pub(super) const STANDARD: Standard = Standard {
     moid: "urn:oma:mo:oma-dm-devinfo:1.2",
@@ -81,19 +81,19 @@ impl DevInfo {
     /// [`ViewError`] with the first node that is missing or wrong.
     pub fn from_node(root: &Node) -> Result<Self, ViewError> {
         let leaves = Reader::root(root)?;
-        let text = |name| leaves.text(name).map(str::to_owned);
+        let [man, mod_, dm_v, lang] = leaves.texts([MAN, MOD, DM_V, LANG])?;
+        let [dev_type, oem, fw_v, sw_v, hw_v] = leaves.texts([DEV_TYPE, OEM, FW_V, SW_V, HW_V])?;
         Ok(Self {
-            dev_id: DevId::parse(leaves.text(DEV_ID)?)
-                .map_err(|error| leaves.fault(DEV_ID, error))?,
-            man: text(MAN)?,
-            mod_: text(MOD)?,
-            dm_v: text(DM_V)?,
-            lang: text(LANG)?,
-            dev_type: text(DEV_TYPE)?,
-            oem: text(OEM)?,
-            fw_v: text(FW_V)?,
-            sw_v: text(SW_V)?,
-            hw_v: text(HW_V)?,
+            dev_id: leaves.dev_id(DEV_ID)?,
+            man,
+            mod_,
+            dm_v,
+            lang,
+            dev_type,
+            oem,
+            fw_v,
+            sw_v,
+            hw_v,
         })
     }
 
@@ -101,9 +101,9 @@ impl DevInfo {
     #[must_use]
     pub fn to_node(&self) -> Node {
         let mut root = Node::empty();
-        for (name, text) in [
+        let leaves = [
             (DEV_ID, self.dev_id.as_str()),
-            (MAN, &self.man),
+            (MAN, &*self.man),
             (MOD, &self.mod_),
             (DM_V, &self.dm_v),
             (LANG, &self.lang),
@@ -112,9 +112,8 @@ impl DevInfo {
             (FW_V, &self.fw_v),
             (SW_V, &self.sw_v),
             (HW_V, &self.hw_v),
-        ] {
-            put(&mut root, &[name], Value::chr(text));
-        }
+        ];
+        put_texts(&mut root, &leaves);
         root
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::view::{Reader, ViewError, put};
+use super::view::{Reader, ViewError, put_texts};
 use super::{DevInfo, Standard};
 use crate::ddf::Ddf;
-use crate::{DevId, Moid, Node, Value};
+use crate::{DevId, Moid, Node};
 
 pub(super) const STANDARD: Standard = Standard {
     moid: "urn:oma:mo:oma-dm-devinfo:1.0",
@@ -73,14 +73,13 @@ impl DevInfo1 {
     /// [`ViewError`] with the first node that is missing or wrong.
     pub fn from_node(root: &Node) -> Result<Self, ViewError> {
         let leaves = Reader::root(root)?;
-        let text = |name| leaves.text(name).map(str::to_owned);
-        let dev_id = DevId::parse(leaves.text(DEV_ID)?);
+        let [man, mod_, dm_v, lang] = leaves.texts([MAN, MOD, DM_V, LANG])?;
         Ok(Self {
-            dev_id: dev_id.map_err(|error| leaves.fault(DEV_ID, error))?,
-            man: text(MAN)?,
-            mod_: text(MOD)?,
-            dm_v: text(DM_V)?,
-            lang: text(LANG)?,
+            dev_id: leaves.dev_id(DEV_ID)?,
+            man,
+            mod_,
+            dm_v,
+            lang,
         })
     }
 
@@ -88,15 +87,14 @@ impl DevInfo1 {
     #[must_use]
     pub fn to_node(&self) -> Node {
         let mut root = Node::empty();
-        for (name, text) in [
+        let leaves = [
             (DEV_ID, self.dev_id.as_str()),
-            (MAN, &self.man),
+            (MAN, &*self.man),
             (MOD, &self.mod_),
             (DM_V, &self.dm_v),
             (LANG, &self.lang),
-        ] {
-            put(&mut root, &[name], Value::chr(text));
-        }
+        ];
+        put_texts(&mut root, &leaves);
         root
     }
 }

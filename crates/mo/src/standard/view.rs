@@ -1,8 +1,8 @@
 use std::fmt;
 
 use crate::{
-    Children, DevIdError, Format, MoidError, Node, NodeName, NodePath, ServerUriError, SrvIdError,
-    Value,
+    Children, DevId, DevIdError, Format, MoidError, Node, NodeName, NodePath, ServerUriError,
+    SrvIdError, Value,
 };
 
 /// Why an instance is no object of its type, and which node is at fault. The instance's author is at fault.
@@ -138,6 +138,19 @@ impl<'a> Reader<'a> {
         self.required(name, self.optional_text(name)?)
     }
 
+    /// The texts of these leaves, in this order.
+    pub(super) fn texts<const N: usize>(&self, names: [&str; N]) -> Result<[String; N], ViewError> {
+        let mut texts = [const { String::new() }; N];
+        for (text, name) in texts.iter_mut().zip(names) {
+            self.text(name)?.clone_into(text);
+        }
+        Ok(texts)
+    }
+
+    pub(super) fn dev_id(&self, name: &str) -> Result<DevId, ViewError> {
+        DevId::parse(self.text(name)?).map_err(|error| self.fault(name, error))
+    }
+
     pub(super) fn optional_octets(&self, name: &str) -> Result<Option<&'a [u8]>, ViewError> {
         Ok(self.leaf(name, Format::Bin)?.and_then(Value::as_octets))
     }
@@ -172,6 +185,13 @@ pub(super) fn put(into: &mut Node, names: &[&str], node: impl Into<Node>) {
         .filter_map(|name| NodeName::parse(name).ok())
         .collect();
     into.put(&path, node.into());
+}
+
+/// Puts leaves of text below `into`.
+pub(super) fn put_texts(into: &mut Node, leaves: &[(&str, &str)]) {
+    for (name, text) in leaves {
+        put(into, &[name], Value::chr(*text));
+    }
 }
 
 /// Names whose octet order is the order of the items.
