@@ -87,9 +87,12 @@ fn dm_hlr_1_dm_hlr_2_an_event_is_stored_once_and_acknowledged_as_often_as_it_com
             assert_eq!(answer.codes(), [200, 200, 200]);
             assert!(bed.delta.bootstrap.is_none(), "id or number was seen");
         }
-        let reset = event(3, 1, "reset");
-        proven(&mut bed, "D8", "client boot", |say| say.event(&reset));
-        assert!(bed.delta.bootstrap.is_some(), "a reset device counts anew");
+        for (session, id, kind) in [("D8", 3, "reset"), ("E9", 4, "first")] {
+            // The account had gone with its card, and came back with it.
+            let anew = event(id, 1, kind);
+            proven(&mut bed, session, "client boot", |say| say.event(&anew));
+            assert!(bed.delta.bootstrap.is_some(), "{kind}: it counts anew");
+        }
     }
 }
 

@@ -36,10 +36,10 @@ pub(super) fn bootstrap_event(
     Some(data.map_or(Err(StatusCode::INCOMPLETE), |data| Ok((data, source))))
 }
 
-/// Whether the event was stored before: by its id; by its number too, unless a factory reset let the device count anew (§6.3).
+/// Whether the event was stored before: by its id; by its number too, unless the device counts anew: it was reset, or the account had gone with its card (§6.3).
 pub(super) fn is_known(data: &EventData, last: Option<&LastEvent>) -> bool {
     last.is_some_and(|last| {
-        last.id == data.id || data.kind != BootstrapKind::Reset && data.seq <= last.seq
+        last.id == data.id || data.kind == BootstrapKind::Re && data.seq <= last.seq
     })
 }
 
