@@ -426,9 +426,9 @@ const DM2: &[Knob] = &[
     },
     Knob {
         item: "B-02",
-        file: "crates/bootstrap/src/plan/switch_on/check.rs",
-        from: "if document.encoding() != DocumentEncoding::Json =>",
-        to: "if document.encoding() == DocumentEncoding::Json =>",
+        file: "crates/bootstrap/src/card_bootstrap.rs",
+        from: "if file.encoding() == DocumentEncoding::Json {",
+        to: "if file.encoding() != DocumentEncoding::Json {",
         package: "omadm-client",
         target: Some("cards"),
         test: "b_02_b_04_a_card_is_read_applied_and_reported_as_smartcard_and_then_left_alone",
