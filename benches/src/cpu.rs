@@ -20,11 +20,8 @@ pub(crate) struct CpuTime {
 impl CpuTime {
     /// The clocks as they stand now.
     pub(crate) fn now() -> Self {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-        let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
         Self {
-            process: Duration::new(seconds, nanos),
+            process: told(ClockId::ProcessCPUTime),
             server: server_threads(),
         }
     }
@@ -39,6 +36,18 @@ impl CpuTime {
                 .map(|(now, then)| now.saturating_sub(then)),
         }
     }
+}
+
+/// User and system time of the calling thread so far: what other processes take meanwhile does not count.
+pub(crate) fn of_this_thread() -> Duration {
+    told(ClockId::ThreadCPUTime)
+}
+
+fn told(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(seconds, nanos)
 }
 
 /// Linux accounts for each thread in nanoseconds: the first field of `schedstat`.
