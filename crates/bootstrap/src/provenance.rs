@@ -14,6 +14,8 @@ pub enum BootstrapSource {
     Card(String),
     /// The bootstrap server at this origin, authenticated.
     Server(String),
+    /// A WAP push that says it is from this number or address. Nothing proves that; the document is proved by its MAC.
+    WapPush(String),
 }
 
 /// How the channel was protected on which the document came.
@@ -60,6 +62,7 @@ impl fmt::Display for BootstrapSource {
             Self::FactoryImage => f.write_str("factory image"),
             Self::Card(card) => write!(f, "card {card}"),
             Self::Server(origin) => f.write_str(origin),
+            Self::WapPush(from) => write!(f, "a WAP push of {from}"),
         }
     }
 }

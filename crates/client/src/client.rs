@@ -4,7 +4,7 @@ use std::sync::Arc;
 use omadm_bootstrap::plan::{Preview, SwitchOnDecision};
 use omadm_bootstrap::{
     Account, BootstrapMethod, BootstrapSource, ChannelSecurity, CompletionState, DeviceView as _,
-    Refusal,
+    PushedBootstrap, Refusal,
 };
 use omadm_dm2::Alert;
 use omadm_mo::standard::dm_acc::names;
@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use crate::download::{DownloadError, DownloadProgress, Downloaded};
 use crate::engine::{
     Bootstrapped, Engine, FactoryReset, FetchAttempt, LastRefusal, MissingMo, NoBootstrap,
-    Notified, SessionReport, SwitchedOn, forbidden_fact,
+    Notified, PinOutcome, SessionReport, SwitchedOn, forbidden_fact,
 };
 use crate::listener::{self, ListenError, Listening, SmppListener};
 use crate::policy::ListenAddresses;
+use crate::store::WaitingWapPush;
 use omadm_session::client::AddressRule;
 
 /// A DM Client: one device's tree, its accounts and its sessions. Made by [`Client::builder`].
@@ -174,6 +175,43 @@ impl Client {
     /// [`TreeError`] where the store fails; the Package 0 then did not come.
     pub async fn triggered(&self, octets: &[u8]) -> Result<Notified, TreeError> {
         self.engine.triggered(octets.to_vec(), "host").await
+    }
+
+    /// Takes a WAP push of a bootstrap of DM 1.x that reached the device some other way than by a listener, where policy has them taken
+    /// (`dm1x.md` §5.4). [`Self::run`] applies what is proved and asks for PINs; nothing is told to the sender.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails; the push then did not come.
+    pub async fn wap_pushed(&self, pushed: PushedBootstrap, from: &str) -> Result<(), TreeError> {
+        self.engine.wap_pushed(pushed, from.to_owned()).await
+    }
+
+    /// Pushed bootstraps that are not decided on, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub fn wap_pushes(&self) -> Result<Vec<WaitingWapPush>, TreeError> {
+        self.engine.host.store().wap_pushes()
+    }
+
+    /// Gives the PIN of a pushed bootstrap that waits for it; where it is right, the document is processed.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails; the PIN may then have counted as wrong.
+    pub async fn answer_wap_push(
+        &self,
+        number: u64,
+        pin: &Secret,
+    ) -> Result<PinOutcome, TreeError> {
+        self.engine.answer_wap_push(number, pin).await
+    }
+
+    /// Drops a pushed bootstrap that waits; answers whether it did.
+    ///
+    /// # Errors
+    /// [`TreeError`] where the store fails.
+    pub async fn discard_wap_push(&self, number: u64) -> Result<bool, TreeError> {
+        self.engine.discard_wap_push(number).await
     }
 
     /// The accounts, in the order in which they came.

@@ -27,8 +27,9 @@ use crate::change_note::ChangeNote;
 use crate::dev_info::DevInfoObject;
 use crate::download::Downloads;
 use crate::engine::{
-    AlertRoom, AskUser, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig,
-    FetchedObjects, Grants, Host, NotificationDesk, Source, Unreported, UserRequest, entropy,
+    AlertRoom, AskPin, AskUser, Browser, CardDesk, Consent, ConsentRequest, Engine, EngineConfig,
+    FetchedObjects, Grants, Host, NotificationDesk, PinAnswer, PinRequest, Source, Unreported,
+    UserRequest, entropy,
 };
 use crate::https::{Credential, Https, HttpsOptions, Trust};
 use crate::listener::SmppListener;
@@ -58,6 +59,7 @@ pub struct ClientBuilder {
     browser: Option<Browser>,
     ask_user: Option<AskUser>,
     dm1: Dm1Policy,
+    ask_pin: Option<AskPin>,
     bearer: TellBearer,
     limits: JsonLimits,
     download_octets: u64,
@@ -213,6 +215,13 @@ impl ClientBuilder {
     #[must_use]
     pub const fn dm1_encoding(mut self, encoding: Encoding) -> Self {
         self.dm1.encoding = encoding;
+        self
+    }
+
+    /// Who is asked for the PIN of a bootstrap that came by WAP push, in place of the policy's program. It may take its time.
+    #[must_use]
+    pub fn pin(mut self, ask: impl Fn(&PinRequest) -> PinAnswer + Send + Sync + 'static) -> Self {
+        self.ask_pin = Some(Arc::new(ask));
         self
     }
 
@@ -465,6 +474,7 @@ impl ClientBuilder {
             reports: self.reports,
             session_timeout: self.session_timeout,
             dm1: self.dm1,
+            ask_pin: self.ask_pin,
         };
         let readers = ReaderList::new(&self.readers, &self.card_settings)?;
         let named = (!readers.is_empty()).then(|| Arc::new(readers) as _);
@@ -513,6 +523,7 @@ impl Client {
             browser: None,
             ask_user: None,
             dm1: Dm1Policy::default(),
+            ask_pin: None,
             bearer: Box::new(SessionInfo::default),
             limits: JsonLimits::default(),
             download_octets: ClientPolicy::DOWNLOAD_OCTETS,

@@ -27,9 +27,10 @@ pub use dev_info::DevInfoObject;
 pub use device_dir::{DeviceDir, DeviceDirError};
 pub use download::{DownloadError, DownloadProgress, Downloaded};
 pub use engine::{
-    AcceptedNotification, AcceptedTrigger, Bootstrapped, CardCheck, ConsentRequest, FactoryImage,
-    FactoryReset, FetchAnswer, FetchAttempt, IgnoredNotification, IgnoredTrigger, LastRefusal,
-    MissingMo, NoBootstrap, Notified, SessionReport, SwitchedOn, TriggerNonce, UserRequest,
+    AcceptedNotification, AcceptedTrigger, Bootstrapped, CardCheck, ConsentRequest, DroppedPush,
+    FactoryImage, FactoryReset, FetchAnswer, FetchAttempt, IgnoredNotification, IgnoredTrigger,
+    LastRefusal, MissingMo, NoBootstrap, Notified, PinAnswer, PinOutcome, PinRequest,
+    SessionReport, SwitchedOn, TriggerNonce, UserRequest, WapPushEvent,
 };
 pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
 pub use local::{LocalError, NodeText, TreeInstance, TreeNode};

@@ -7,7 +7,7 @@ use omadm_mo::{ServerUri, SrvId};
 use omadm_session::client::dm1::Dm1SessionEvent;
 use omadm_session::client::{Cause, SessionEvent};
 
-use crate::engine::{AcceptedNotification, AcceptedTrigger, IgnoredNotification};
+use crate::engine::{AcceptedNotification, AcceptedTrigger, IgnoredNotification, WapPushEvent};
 
 /// Watches a DM Client: the demo's timeline, the daemon's log, an embedder's own hook. Called in the order in which things happen.
 pub trait ClientObserver: Send + Sync {
@@ -91,6 +91,8 @@ pub enum ClientEvent {
         /// From whom.
         source: String,
     },
+    /// Something about a bootstrap of DM 1.x that came by WAP push.
+    WapPush(WapPushEvent),
     /// Somebody who pushed, or wanted to, was turned away before the document was looked at; ten of these are told in a minute.
     PushTurnedAway {
         /// Where it came from.

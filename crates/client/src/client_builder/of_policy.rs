@@ -3,7 +3,7 @@
 use omadm_dm2::package0::AbsentDigest;
 
 use super::ClientBuilder;
-use crate::engine::{Source, browser_of, consent_of, user_of};
+use crate::engine::{Source, browser_of, consent_of, pin_of, user_of};
 use crate::https::Trust;
 use crate::policy::{ClientPolicy, NotificationFiles, PolicyFileError, SourceTrust, certificates};
 use crate::reader::ReaderList;
@@ -48,6 +48,9 @@ impl ClientBuilder {
             self.ask_user = Some(user_of(command.clone()));
         }
         self.dm1 = policy.dm1.clone();
+        if let Some(command) = &policy.dm1.pin {
+            self.ask_pin = Some(pin_of(command.clone()));
+        }
         self.allow_http_basic = policy.allow_http_basic;
         if let Some(login) = &policy.http_login {
             self.http_login = Some((login.user.clone(), login.read()?));

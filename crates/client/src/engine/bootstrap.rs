@@ -1,8 +1,8 @@
-use omadm_bootstrap::plan::dm1::{Dm1Rules, plan_either};
+use omadm_bootstrap::plan::dm1::{Dm1Delivery, Dm1Rules, plan_bootstrap, plan_either};
 use omadm_bootstrap::plan::{BootstrapPlan, CredentialCheck, Delivery, Preview, preview};
 use omadm_bootstrap::{
     BootstrapFailureCause as Failure, BootstrapMethod, BootstrapSource, ChannelSecurity, EventId,
-    Refusal, Utc,
+    PushProof, Refusal, Utc,
 };
 use omadm_mo::{DevId, Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
@@ -33,6 +33,8 @@ pub(super) struct Arrived {
     pub(super) channel: ChannelSecurity,
     pub(super) event_id: EventId,
     pub(super) at: Utc,
+    /// What its MAC proves, where it came by WAP push: such a one is of DM 1.x (`dm1x.md` §5.4).
+    pub(super) proof: Option<PushProof>,
 }
 
 /// What this build makes of the credentials in a document.
@@ -100,6 +102,7 @@ impl Engine {
             channel,
             event_id,
             at: self.now(),
+            proof: None,
         })
     }
 
@@ -197,14 +200,14 @@ impl Engine {
                 limits,
             };
             let rules = Dm1Rules::default();
-            let planned = plan_either(
-                &view,
-                &host.registry,
-                &policy,
-                &credentials,
-                &rules,
-                &delivery,
-            );
+            let registry = &host.registry;
+            let planned = match arrived.proof {
+                Some(proof) => {
+                    let delivery = Dm1Delivery::proved(&delivery, proof);
+                    plan_bootstrap(&view, registry, &policy, &rules, &delivery)
+                }
+                None => plan_either(&view, registry, &policy, &credentials, &rules, &delivery),
+            };
             let planned = match planned {
                 Ok(planned) => planned,
                 Err(refusal) => return Ok(Err(refusal)),

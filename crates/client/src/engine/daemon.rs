@@ -18,6 +18,7 @@ impl Engine {
         let (mut first, mut starts) = (true, true);
         while !*stop.borrow() {
             self.decide_waiting_push().await?;
+            let push_at = self.decide_wap_pushes().await?;
             let now = self.now();
             let accounts = self
                 .host
@@ -60,15 +61,16 @@ impl Engine {
                 continue;
             }
             let at_start = std::mem::take(&mut starts);
-            let mut ask_at = None;
+            let mut ask_at = push_at;
             if self.seeks_bootstrap().await? {
                 match self.bootstrap_when_due(at_start).await {
                     Ok(_) => continue,
-                    Err(NoBootstrap::Later { at }) => ask_at = Some(at),
+                    Err(NoBootstrap::Later { at }) => ask_at = ask_at.into_iter().chain([at]).min(),
                     Err(_) => {
                         let attempts = self.fetch_attempts().await?.into_iter();
                         let now = self.now();
-                        ask_at = attempts.map(|one| one.next).filter(|at| *at > now).min();
+                        let attempts = attempts.map(|one| one.next).filter(|at| *at > now);
+                        ask_at = attempts.chain(ask_at).min();
                     }
                 }
             }

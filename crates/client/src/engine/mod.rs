@@ -22,6 +22,7 @@ mod grants;
 mod host;
 mod notification;
 mod program;
+mod push_pin;
 mod pushed;
 mod refusal;
 mod reports;
@@ -30,6 +31,7 @@ mod session;
 mod switch_on;
 mod trigger;
 mod user_alert;
+mod wap_push;
 
 use std::io;
 use std::path::PathBuf;
@@ -57,6 +59,7 @@ pub use factory::FactoryImage;
 pub use factory_reset::FactoryReset;
 pub use fetch_attempts::{FetchAnswer, FetchAttempt};
 pub use notification::{AcceptedNotification, IgnoredNotification, Notified};
+pub use push_pin::{PinAnswer, PinRequest};
 pub use refusal::LastRefusal;
 pub use reports::MissingMo;
 pub use session::SessionReport;
@@ -64,6 +67,7 @@ pub(crate) use session::forbidden_fact;
 pub use switch_on::SwitchedOn;
 pub use trigger::{AcceptedTrigger, IgnoredTrigger, TriggerNonce};
 pub use user_alert::UserRequest;
+pub use wap_push::{DroppedPush, PinOutcome, WapPushEvent};
 
 pub(crate) use alert_room::AlertRoom;
 pub(crate) use bootstrap::TlsCredentials;
@@ -74,6 +78,7 @@ pub(crate) use fetched::FetchedObjects;
 pub(crate) use grants::Grants;
 pub(crate) use host::{Host, Shared};
 pub(crate) use notification::NotificationDesk;
+pub(crate) use push_pin::{AskPin, of_command as pin_of};
 pub(crate) use pushed::{NotTaken, Pushed};
 pub(crate) use refusal::problem_document;
 pub(crate) use reports::Unreported;
@@ -111,6 +116,8 @@ pub(crate) struct EngineConfig {
     /// Who shows what DM 1.x servers show and ask; 406 without.
     pub(crate) ask_user: Option<AskUser>,
     pub(crate) dm1: Dm1Policy,
+    /// Who is asked for the PIN of a pushed bootstrap; it waits without.
+    pub(crate) ask_pin: Option<AskPin>,
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.

@@ -176,6 +176,7 @@ impl Engine {
                 channel: ChannelSecurity::MutualTls,
                 event_id: waiting.event_id,
                 at: waiting.at,
+                proof: None,
             };
             let sources = self.sources().await?;
             let source = sources.iter().find(|one| origin(one) == arrived.source);

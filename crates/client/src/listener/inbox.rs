@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use omadm_bootstrap::PushedBootstrap;
 use omadm_dm1::trigger::ReceivedTrigger;
 use omadm_dm2::package0::{Ignored, ReceivedPackage0};
 use tokio::sync::mpsc;
@@ -22,6 +23,8 @@ pub(super) enum Call {
     Notification(Vec<u8>),
     /// Package 0 of DM 1.x.
     Trigger(Vec<u8>),
+    /// A bootstrap of DM 1.x, and whom it says it is from.
+    Bootstrap(Box<PushedBootstrap>, String),
 }
 
 #[derive(Clone)]
@@ -45,11 +48,12 @@ impl Inbox {
         let work = async move {
             while let Some((call, carrier)) = waiting.recv().await {
                 let judged = match call {
-                    Call::Notification(octets) => judge.notified(octets, carrier).await,
-                    Call::Trigger(octets) => judge.triggered(octets, carrier).await,
+                    Call::Notification(octets) => judge.notified(octets, carrier).await.map(drop),
+                    Call::Trigger(octets) => judge.triggered(octets, carrier).await.map(drop),
+                    Call::Bootstrap(pushed, from) => judge.wap_pushed(*pushed, from).await,
                 };
                 if let Err(error) = judged {
-                    tracing::warn!(%error, carrier, "a Notification was lost: the tree store failed");
+                    tracing::warn!(%error, carrier, "a push was lost: the tree store failed");
                 }
             }
         };
@@ -91,17 +95,18 @@ impl Inbox {
 
 impl Call {
     fn look(&self) -> Result<(), IgnoredNotification> {
-        let (Self::Notification(octets) | Self::Trigger(octets)) = self;
-        if octets.len() > MAX_OCTETS {
-            return Err(IgnoredNotification::TooLong(MAX_OCTETS));
-        }
         match self {
+            Self::Notification(octets) | Self::Trigger(octets) if octets.len() > MAX_OCTETS => {
+                Err(IgnoredNotification::TooLong(MAX_OCTETS))
+            }
             Self::Notification(octets) => ReceivedPackage0::decode(octets)
                 .map(drop)
                 .map_err(|error| Ignored::from(error).into()),
             Self::Trigger(octets) => ReceivedTrigger::decode(octets)
                 .map(drop)
                 .map_err(|fault| IgnoredTrigger::from(fault).into()),
+            // It is judged whole, before anything of it is read.
+            Self::Bootstrap(..) => Ok(()),
         }
     }
 }

@@ -80,7 +80,7 @@ fn call(
         }
     };
     match Push::decode(&datagram) {
-        Ok(push) => match wap::call_of(push) {
+        Ok(push) => match wap::call_of(push, &message.originator) {
             Ok(call) => Some(call),
             Err(why) => {
                 tracing::debug!(%why, "a WAP push was dropped");

@@ -1,5 +1,7 @@
 //! What a WAP push is for, by its media type and its application (`push.md` §1, §7).
 
+use omadm_bootstrap::PushedBootstrap;
+use omadm_dm1::bootstrap_mac::BootstrapProfileKind;
 use omadm_dm2::media_type::is_type;
 use omadm_dm2::package0;
 use omadm_push::wsp::{ApplicationId, MediaName, Push, well_known};
@@ -20,8 +22,14 @@ pub(super) enum NotOurs {
     Application(ApplicationId),
 }
 
-/// What a push asks of the device. Senders that leave the application out are many: it only counts where it names another one.
-pub(super) fn call_of(push: Push) -> Result<Call, NotOurs> {
+/// What a push asks of the device; `from` is whom it says it is from. Senders that leave the application out are many: it only counts where it names another one.
+pub(super) fn call_of(push: Push, from: &str) -> Result<Call, NotOurs> {
+    if let Some(pushed) = PushedBootstrap::of_push(&push) {
+        if pushed.profile == BootstrapProfileKind::Dm {
+            for_dm(push.application_id)?;
+        }
+        return Ok(Call::Bootstrap(Box::new(pushed), from.to_owned()));
+    }
     let media = push.content_type.media;
     if matches!(&media, MediaName::Text(text) if is_type(text.as_str(), package0::MEDIA_TYPE)) {
         return Ok(Call::Notification(push.body));
@@ -86,14 +94,14 @@ mod tests {
                 uri("x-wap-application:syncml.dm"),
                 uri("7"),
             ] {
-                let taken = call_of(push(media.clone(), id));
+                let taken = call_of(push(media.clone(), id), "+1");
                 assert_eq!(taken, Ok(Call::Trigger(vec![7])));
             }
             for id in [
                 Some(ApplicationId::Code(5)),
                 uri("x-wap-application:mms.ua"),
             ] {
-                let taken = call_of(push(media.clone(), id));
+                let taken = call_of(push(media.clone(), id), "+1");
                 assert!(matches!(taken, Err(NotOurs::Application(_))), "{taken:?}");
             }
         }
@@ -102,13 +110,13 @@ mod tests {
     #[test]
     fn a_notification_of_dm_2_0_is_known_by_its_type_alone_and_nothing_else_is_taken() {
         let media = MediaName::Text(text("application/vnd.oma.dm.notification"));
-        let taken = call_of(push(media, Some(ApplicationId::SYNCML_DM)));
+        let taken = call_of(push(media, Some(ApplicationId::SYNCML_DM)), "+1");
         assert_eq!(taken, Ok(Call::Notification(vec![7])));
         for media in [
             MediaName::Code(0x2d),
             MediaName::Code(well_known::SYNCML_DM_XML),
         ] {
-            let taken = call_of(push(media.clone(), Some(ApplicationId::SYNCML_DM)));
+            let taken = call_of(push(media.clone(), Some(ApplicationId::SYNCML_DM)), "+1");
             assert_eq!(taken, Err(NotOurs::Type(media)));
         }
     }

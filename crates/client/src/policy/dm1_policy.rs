@@ -1,10 +1,12 @@
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi};
 use omadm_dm1::syncml::Encoding;
 use omadm_mo::SrvId;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::asked_program::AskedTable;
 use super::policy_file::Reader;
-use super::{PolicyError, PolicyFault};
+use super::{AskedProgram, PolicyError, PolicyFault};
 
 /// `[dm1]`: what holds for servers of DM 1.x.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +16,14 @@ pub struct Dm1Policy {
     /// `nonce_resync`: servers whose Package 0 counts with the default nonce too (`dm1x.md` §3.5). Whoever recorded one can have the device open a session
     /// again, not oftener than once a minute.
     pub nonce_resync: Vec<SrvId>,
+    /// `pushed_bootstraps`: the profiles that are taken by WAP push; none by default (`dm1x.md` §5.4).
+    pub pushed_bootstraps: Vec<BootstrapProfileKind>,
+    /// `imsi`: the subscribers by whose numbers a push may be signed.
+    pub subscribers: Vec<Imsi>,
+    /// `user_pin_mac`: whether a code that the user types may be all the proof that a push has.
+    pub user_pin_mac: bool,
+    /// `pin`: the program that asks the user for the PIN of a push; without it the push waits until somebody looks at it.
+    pub pin: Option<AskedProgram>,
 }
 
 #[derive(Deserialize, Default)]
@@ -21,6 +31,17 @@ pub struct Dm1Policy {
 pub(super) struct Dm1Table {
     encoding: EncodingName,
     nonce_resync: Vec<Spanned<String>>,
+    pushed_bootstraps: Vec<ProfileName>,
+    imsi: Vec<Spanned<String>>,
+    user_pin_mac: bool,
+    pin: AskedTable,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ProfileName {
+    Cp,
+    Dm,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -37,6 +58,14 @@ impl Dm1Table {
             let read = SrvId::parse(text.get_ref());
             read.map_err(|why| reader.wrong(text, PolicyFault::Server(why)))
         };
+        let imsi = |text: &Spanned<String>| {
+            let read = Imsi::parse(text.get_ref());
+            read.map_err(|why| reader.wrong(text, PolicyFault::Imsi(why)))
+        };
+        let profiles = self.pushed_bootstraps.iter().map(|name| match name {
+            ProfileName::Cp => BootstrapProfileKind::Cp,
+            ProfileName::Dm => BootstrapProfileKind::Dm,
+        });
         Ok(Dm1Policy {
             encoding: match self.encoding {
                 EncodingName::Wbxml => Encoding::Wbxml,
@@ -47,16 +76,24 @@ impl Dm1Table {
                 .iter()
                 .map(server)
                 .collect::<Result<_, _>>()?,
+            pushed_bootstraps: profiles.collect(),
+            subscribers: self.imsi.iter().map(imsi).collect::<Result<_, _>>()?,
+            user_pin_mac: self.user_pin_mac,
+            pin: self.pin.read(reader)?,
         })
     }
 }
 
 impl Default for Dm1Policy {
-    /// WBXML, no server with the default nonce.
+    /// WBXML, no server with the default nonce, no bootstrap by WAP push.
     fn default() -> Self {
         Self {
             encoding: Encoding::Wbxml,
             nonce_resync: Vec::new(),
+            pushed_bootstraps: Vec::new(),
+            subscribers: Vec::new(),
+            user_pin_mac: false,
+            pin: None,
         }
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use omadm_card::{CardOidError, dialogue::SimLockError};
+use omadm_dm1::bootstrap_mac::ImsiError;
 use omadm_mo::{MoidError, ServerUriError, SrvIdError};
 use omadm_push::PhoneNumberError;
 use omadm_tls::PskError;
@@ -69,6 +70,9 @@ pub enum PolicyFault {
     /// No name of a DM Server.
     #[error("{0}")]
     Server(SrvIdError),
+    /// No number of a subscriber.
+    #[error("{0}")]
+    Imsi(ImsiError),
     /// No telephone number.
     #[error("{0}")]
     Number(PhoneNumberError),

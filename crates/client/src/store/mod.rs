@@ -24,6 +24,7 @@ mod storage_error;
 mod subscriptions;
 mod tree_store;
 mod upgrade;
+mod wap_pushes;
 
 #[cfg(test)]
 mod power_cut;
@@ -41,3 +42,4 @@ pub use notifications::OwedNotification;
 pub use open::StoreOpenError;
 pub use pushed::WaitingPush;
 pub use tree_store::TreeStore;
+pub use wap_pushes::{MOST_WAP_PUSHES, WaitingWapPush, WapPushKept};

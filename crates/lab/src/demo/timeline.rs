@@ -115,6 +115,7 @@ fn client_words(event: &ClientEvent) -> String {
         ClientEvent::PushAwaitsConsent { source } => {
             format!("keeps the DM Bootstrap that {source} pushed, and asks for consent")
         }
+        ClientEvent::WapPush(event) => event.to_string(),
         ClientEvent::PushTurnedAway { from, refusal, .. } => {
             format!("turns {from} away, who wanted to push a DM Bootstrap: {refusal}")
         }

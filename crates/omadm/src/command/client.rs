@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use omadm_client::policy::ClientPolicy;
-use omadm_client::{
-    BOOTSTRAP_PATH, Client as DmClient, ClientEvent, ClientObserver, DeviceDir, NOTIFICATION_PATH,
-    NoBootstrap,
-};
+use omadm_client::{BOOTSTRAP_PATH, Client as DmClient, DeviceDir, NOTIFICATION_PATH, NoBootstrap};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri, SrvId};
-use omadm_session::client::{Cause, Outcome, SessionEvent};
+use omadm_session::client::{Cause, Outcome};
 use omadm_tls::{CertificateValidity, UnixTime, pem};
 
-use super::{client_status, client_switch, client_tree, read_text, say};
+use super::{client_log, client_pushes, client_status, client_switch, client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Is a DM Client
@@ -82,6 +79,11 @@ pub(crate) enum Client {
         after_help = "The exit code is 0 where the server ended each session by END. Changes that servers subscribed to are reported behind it. While `omadm client run` runs it holds the device, and opens sessions itself.\n\nExamples:\n  omadm client session --dir device --ca server/ca.crt\n  omadm client session --dir device --ca server/ca.crt --server dm.example.com"
     )]
     Session(Session),
+    /// Print the bootstraps that came by WAP push and wait for their PIN; give it, or drop one
+    #[command(
+        after_help = "Pushes are taken where [dm1] pushed_bootstraps and [listen] of the device's policy.toml say so. While `omadm client run` runs it holds the device, and asks by [dm1] pin, or at the terminal.\n\nExamples:\n  omadm client pushes --dir device\n  omadm client pushes --dir device --answer 1 --ca server/ca.crt\n  omadm client pushes --dir device --answer 1 --pin-file pin.txt --json\n  omadm client pushes --dir device --discard 1"
+    )]
+    Pushes(client_pushes::Pushes),
     /// Print what waits to be delivered, and why the last bootstrap was refused
     #[command(after_help = "Examples:\n  omadm client alerts --dir device")]
     Alerts(Device),
@@ -170,6 +172,7 @@ impl Client {
             Self::Exec(exec) => exec.run().await,
             Self::Status(device) => client_status::status(device).await,
             Self::Session(session) => session.run().await,
+            Self::Pushes(pushes) => pushes.run().await,
             Self::Alerts(device) => device.alerts().await,
         }
     }
@@ -434,7 +437,7 @@ impl Device {
         }
         builder = builder
             .anchors(anchors.clone())
-            .observer(std::sync::Arc::new(Logged));
+            .observer(std::sync::Arc::new(client_log::Logged));
         builder = builder
             .policy(&policy)
             .explain(what, "mend the policy file, or the file it names")?;
@@ -462,6 +465,9 @@ impl Device {
         }
         if policy.consent.is_none() && std::io::stdin().is_terminal() {
             builder = builder.consent(client_switch::prompt);
+        }
+        if policy.dm1.pin.is_none() && std::io::stdin().is_terminal() {
+            builder = builder.pin(client_pushes::prompt);
         }
         if let Some(code) = code {
             builder = builder.bootstrap_code(code);
@@ -530,61 +536,4 @@ fn read_policy(file: &Path) -> Result<ClientPolicy, Failure> {
         format!("{} cannot be used", file.display()),
         "mend it at the place named",
     )
-}
-
-/// Writes what happens to the log.
-struct Logged;
-
-impl ClientObserver for Logged {
-    fn event(&self, event: &ClientEvent) {
-        match event {
-            ClientEvent::Refused(refusal) => {
-                tracing::warn!(cause = refusal.cause.code(), %refusal, "bootstrap refused");
-            }
-            ClientEvent::PushTurnedAway {
-                from,
-                refusal,
-                unreported,
-            } => {
-                tracing::warn!(%from, cause = refusal.cause.code(), %refusal, unreported, "pushed bootstrap turned away");
-            }
-            // Each time there is no reader.
-            ClientEvent::CardsChecked(decision) if decision.to_string().is_empty() => {}
-            ClientEvent::CardsChecked(decision) => tracing::info!("cards: {decision}"),
-            ClientEvent::NotificationAccepted {
-                carrier,
-                notification,
-            } => tracing::info!(
-                carrier,
-                server = %notification.server,
-                notification_id = notification.notification_id,
-                "Notification accepted"
-            ),
-            ClientEvent::NotificationIgnored {
-                carrier,
-                cause,
-                unreported,
-            } => tracing::warn!(carrier, %cause, unreported, "Notification ignored"),
-            ClientEvent::Skipped(item) => tracing::warn!(
-                uri = item.uri,
-                reason = item.reason.sentence(),
-                "item skipped"
-            ),
-            ClientEvent::Session(SessionEvent::Ended(Outcome::Lost(cause))) => match cause {
-                Cause::Forbidden(rule) => {
-                    tracing::warn!(%cause, todo = rule.action(), "no session");
-                }
-                _ => tracing::warn!(%cause, "no session, or it broke off"),
-            },
-            ClientEvent::ReportFailed {
-                server,
-                client,
-                cause: cause @ Cause::Forbidden(rule),
-                ..
-            } => {
-                tracing::warn!(%server, client, %cause, todo = rule.action(), "report not sent");
-            }
-            other => tracing::info!(?other, "client"),
-        }
-    }
 }

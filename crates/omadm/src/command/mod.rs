@@ -4,6 +4,8 @@ pub(crate) mod card;
 pub(crate) mod card_write;
 pub(crate) mod client;
 pub(crate) mod client_cards;
+mod client_log;
+mod client_pushes;
 mod client_status;
 mod client_switch;
 pub(crate) mod client_tree;

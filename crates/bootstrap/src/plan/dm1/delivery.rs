@@ -3,7 +3,7 @@ use omadm_dm1::syncml::Encoding;
 
 use crate::dm1::{AppSrvIs, Dm1Format, Dm1Security};
 use crate::plan::Delivery;
-use crate::{BootstrapMethod, BootstrapSource, ChannelSecurity, EventId, Utc};
+use crate::{BootstrapMethod, BootstrapSource, ChannelSecurity, EventId, PushProof, Utc};
 
 /// A document of DM 1.x as it reached the device; what proves it was verified before (§5.7).
 #[derive(Clone, Debug)]
@@ -77,6 +77,24 @@ impl<'a> Dm1Delivery<'a> {
             after_reset: delivery.after_reset,
             reapply: false,
         })
+    }
+}
+
+impl<'a> Dm1Delivery<'a> {
+    /// That of a document which came by WAP push and whose MAC was verified.
+    #[must_use]
+    pub fn proved(delivery: &Delivery<'a>, proof: PushProof) -> Self {
+        Self {
+            document: delivery.document,
+            method: delivery.method,
+            source: delivery.source.clone(),
+            security: proof.into(),
+            at: delivery.at,
+            event_id: delivery.event_id.clone(),
+            consent: delivery.consent,
+            after_reset: delivery.after_reset,
+            reapply: false,
+        }
     }
 }
 
