@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use omadm_bootstrap::plan::dm1::former_account;
 use omadm_bootstrap::{Account, SessionSet};
 use omadm_mo::standard::dm_acc::{AuthBootstrap, AuthTrsp, SecMode};
 use omadm_mo::standard::dm_acc1::AddrType1;
 use omadm_mo::standard::{DmAcc, DmAcc1};
 use omadm_mo::{Origin, Secret, ServerUri, SrvId, TreeError, TreeView};
+use omadm_session::client::dm1::Dm1Set;
 use omadm_tls::{CertificateDer, Identity, Leaf, Psk, TlsProfile, TlsSupport};
 
 use super::EngineConfig;
@@ -40,7 +42,7 @@ impl AccountTarget {
         config: &EngineConfig,
     ) -> Result<Option<Self>, TreeError> {
         if account.is_dm1() {
-            return Self::of_dm1(tree, account, config);
+            return Self::of_dm1(tree, account, Dm1Set::Current, config);
         }
         let Some(node) = tree.subtree(&account.address())? else {
             return Ok(None);
@@ -108,10 +110,16 @@ impl AccountTarget {
     pub(super) fn of_dm1(
         tree: &dyn TreeView,
         account: &Account,
+        set: Dm1Set,
         config: &EngineConfig,
     ) -> Result<Option<Self>, TreeError> {
-        let node = tree.subtree(&account.address())?;
-        let read = node.and_then(|node| DmAcc1::from_node(&node).ok());
+        let read = match set {
+            Dm1Set::Current => {
+                let node = tree.subtree(&account.address())?;
+                node.and_then(|node| DmAcc1::from_node(&node).ok())
+            }
+            Dm1Set::Former => former_account(tree, account)?,
+        };
         let addresses = read.iter().flat_map(|read| &read.addresses);
         let mut addresses = addresses.filter(|one| one.addr_type == AddrType1::Uri);
         let url = addresses.find_map(|one| ServerUri::parse(one.addr.trim()).ok());

@@ -43,7 +43,32 @@ impl Engine {
     }
 
     /// One DM 1.x session with a server, from its first message to its end. What stays owed afterwards gets its next time (§3.2/6, §6.3).
+    /// Where the server believes nothing of what the last bootstrap brought, time and again, what the account had before is tried behind it (M25).
     pub(super) async fn dm1_session(&self, server: &SrvId) -> Result<SessionReport, TreeError> {
+        let mut report = self.dm1_session_on(server, Dm1Set::Current).await?;
+        if !is_exhausted(&report.outcome) {
+            return Ok(report);
+        }
+        let id = server.clone();
+        let account = self
+            .host
+            .run(move |host| host.store.snapshot()?.account(&id));
+        let due = account
+            .await?
+            .is_some_and(|account| account.dm1.shadow_is_due() && account.dm1.shadow.is_some());
+        if due {
+            let repair = self.dm1_session_on(server, Dm1Set::Former).await?;
+            report.still_owed = repair.still_owed;
+            report.repair = Some(repair.outcome);
+        }
+        Ok(report)
+    }
+
+    async fn dm1_session_on(
+        &self,
+        server: &SrvId,
+        set: Dm1Set,
+    ) -> Result<SessionReport, TreeError> {
         let entropy_octets = entropy().map_err(|error| storage(&error))?;
         let (id, config) = (server.clone(), self.config.clone());
         let live = self.host.live().clone();
@@ -52,7 +77,7 @@ impl Engine {
             let Some(account) = view.account(&id)? else {
                 return Ok(None);
             };
-            let Some(target) = AccountTarget::of_dm1(&view, &account, &config)? else {
+            let Some(target) = AccountTarget::of_dm1(&view, &account, set, &config)? else {
                 return Ok(None);
             };
             let layout = Arc::new(TreeLayout::of(&host.registry));
@@ -75,7 +100,7 @@ impl Engine {
                 reason: session.map_or(Dm1Reason::Client, |session| Dm1Reason::Triggered {
                     session,
                 }),
-                set: Dm1Set::Current,
+                set,
                 encoding: config.dm1.encoding,
                 dev_info: DevInfo1::of(&config.dev_info),
                 dev_detail: DevDetail::of(&config.dev_info),
@@ -173,9 +198,16 @@ impl Engine {
         self.settle_alerts(server, waiting, &outcome).await?;
         let [jitter] = entropy().unwrap_or([128]);
         let (id, now) = (server.clone(), self.now());
-        let owed = self.host.run(move |host| {
-            host.store
-                .completion_failed(&id, &event_id, now, jitter, retry_after)
+        let owed = self.host.run(move |host| match set {
+            Dm1Set::Current => {
+                host.store
+                    .completion_failed(&id, &event_id, now, jitter, retry_after)
+            }
+            // Its wait was counted when the set of the account failed.
+            Dm1Set::Former => {
+                let account = host.store.snapshot()?.account(&id)?;
+                Ok(account.and_then(|account| account.owed))
+            }
         });
         let owed = owed.await?;
         if let Some(next) = owed.as_ref().and_then(|owed| owed.not_before) {
@@ -266,6 +298,17 @@ fn report(server: &SrvId, outcome: Outcome, still_owed: bool) -> SessionReport {
         still_owed,
         repair: None,
     }
+}
+
+/// M20: one of both did not believe the other, after every attempt.
+fn is_exhausted(outcome: &Outcome) -> bool {
+    let Outcome::Dm1(outcome) = outcome else {
+        return false;
+    };
+    matches!(
+        **outcome,
+        Dm1Outcome::NotBelieved | Dm1Outcome::ServerNotProven
+    )
 }
 
 /// The outcome in the words of both generations.

@@ -10,6 +10,8 @@ use super::inbox::{Call, Inbox};
 use super::wap;
 
 pub(super) const CARRIER: &str = "sms";
+/// Most parts of a push: a bootstrap of the DM profile has about eleven.
+const PARTS: u8 = 16;
 /// Messages that the SMSC delivered and nobody has looked at; it keeps further ones meanwhile.
 const DELIVERED: usize = 64;
 
@@ -33,7 +35,10 @@ pub(super) fn start(
     let work = async move {
         let take = async {
             let start = Instant::now();
-            let mut reassembler = Reassembler::new(ReassemblyLimits::default());
+            let mut reassembler = Reassembler::new(ReassemblyLimits {
+                parts: PARTS,
+                ..ReassemblyLimits::default()
+            });
             while let Some(message) = delivered.recv().await {
                 if message.destination != listener.number.digits() {
                     tracing::debug!("an SMS for another number was dropped");

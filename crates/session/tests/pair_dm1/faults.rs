@@ -50,7 +50,7 @@ fn broken_off(requests: u32) -> Vec<Vec<Fault>> {
 }
 
 /// Runs one session with every fault at every place, each from the same beginning; `after` judges what comes then.
-fn at_every_place(begun: &Dm1Pair, after: impl Fn(&mut Dm1Pair, &FaultPlan)) -> usize {
+pub(crate) fn at_every_place(begun: &Dm1Pair, after: impl Fn(&mut Dm1Pair, &FaultPlan)) -> usize {
     let mut pair = begun.clone();
     pair.begin(FaultPlan::none());
     assert_eq!(pair.session(), ENDED, "{:?}", pair.server.events);

@@ -24,11 +24,12 @@
 //! | repeated message | `faults`, each request doubled in turn; `server::flow::m03_…` |
 //! | server challenged, Statuses repeated | `rows::a_stale_nonce_of_either_direction_…`, `server::flow::m06_…` |
 //! | old push replayed | `rows::an_old_push_…` |
-//! | fallback to the shadow | `bootstrap::m25_…` |
+//! | fallback to the shadow | `fallback::m25_…`, `bootstrap::m25_…` |
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod bed;
+mod fallback;
 mod faults;
 mod rows;
 mod sessions;

@@ -7,4 +7,4 @@ mod revert;
 pub(super) use bootstrap::plan_part;
 pub use bootstrap::{plan_bootstrap, plan_either};
 pub use delivery::{Dm1Delivery, Dm1Rules};
-pub use revert::{former_account, plan_proof, plan_revert};
+pub use revert::{former_account, plan_proof, plan_revert, reverted_account};

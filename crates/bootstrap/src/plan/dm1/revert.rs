@@ -1,6 +1,6 @@
 use omadm_mo::standard::DmAcc1;
 use omadm_mo::standard::dm_acc::names;
-use omadm_mo::{Node, SrvId, TreeError, Value};
+use omadm_mo::{Node, SrvId, TreeError, TreeView, Value};
 
 use crate::plan::{PlanStep, TreePlan};
 use crate::{Account, BootstrapKind, CompletionState, DeviceView, EventId, OwedCompletion, Utc};
@@ -9,10 +9,7 @@ use crate::{Account, BootstrapKind, CompletionState, DeviceView, EventId, OwedCo
 ///
 /// # Errors
 /// [`TreeError`] where the tree cannot be read.
-pub fn former_account(
-    view: &dyn DeviceView,
-    account: &Account,
-) -> Result<Option<DmAcc1>, TreeError> {
+pub fn former_account(view: &dyn TreeView, account: &Account) -> Result<Option<DmAcc1>, TreeError> {
     let Some(shadow) = &account.dm1.shadow else {
         return Ok(None);
     };
@@ -47,21 +44,37 @@ pub fn plan_revert(
     event_id: EventId,
     at: Option<Utc>,
 ) -> Result<Option<TreePlan>, TreeError> {
-    let Some(mut account) = view.account(srv_id)? else {
-        return Ok(None);
-    };
-    let Some(shadow) = account.dm1.shadow.take() else {
+    let Some(account) = view.account(srv_id)? else {
         return Ok(None);
     };
     let root = account.address();
     let node = view.subtree(&root)?.unwrap_or_else(Node::empty);
-    let mut node = shadow.put_into(&node);
+    let Some((account, node)) = reverted_account(&account, &node, event_id) else {
+        return Ok(None);
+    };
+    let mut plan = TreePlan::at(view.version());
+    plan.time = at;
+    plan.steps.push(PlanStep::Replace { at: root, node });
+    plan.accounts.push(account);
+    Ok(Some(plan))
+}
+
+/// An account and its instance as they are once its former set is restored, the event owed under this name; none where nothing is kept (M25).
+#[must_use]
+pub fn reverted_account(
+    account: &Account,
+    node: &Node,
+    event_id: EventId,
+) -> Option<(Account, Node)> {
+    let mut account = account.clone();
+    let mut node = account.dm1.shadow.take()?.put_into(node);
     account.provenance.kind = BootstrapKind::Re;
     account.provenance.event_id = event_id;
     account.dm1.reverted = true;
     account.dm1.exhausted = 0;
     account.dm1.previous_server_nonce = None;
     account.dm1.last_type = None;
+    account.dm1.broken_with_event = 0;
     account.owed = Some(OwedCompletion::fresh());
     for (name, value) in [
         (names::KIND, BootstrapKind::Re.node_value()),
@@ -75,9 +88,5 @@ pub fn plan_revert(
             .fold(path, |path, name| path.child(name.clone()));
         node.put(&path, Value::chr(value).into());
     }
-    let mut plan = TreePlan::at(view.version());
-    plan.time = at;
-    plan.steps.push(PlanStep::Replace { at: root, node });
-    plan.accounts.push(account);
-    Ok(Some(plan))
+    Some((account, node))
 }

@@ -1,4 +1,5 @@
-use omadm_bootstrap::{Account, DeviceView};
+use omadm_bootstrap::plan::dm1::reverted_account;
+use omadm_bootstrap::{Account, DeviceView, EventId};
 use omadm_dm1::credential::{CredentialType, Nonce};
 use omadm_mo::standard::dm_acc1::{self, AddrType1, AuthLevel1, DmAcc1, names};
 use omadm_mo::{Node, NodeAddress, NodeName, NodePath, Secret, ServerUri, SrvId, TreeError};
@@ -33,21 +34,26 @@ pub(super) struct AppAuth {
 }
 
 impl AccountFacts {
-    /// None where there is no such account, or none that a session can be opened with.
+    /// None where there is no such account, or none that a session can be opened with. With the former set it is the account as it will be once that set
+    /// is restored, the bootstrap named by this event (M25).
     pub(super) fn read(
         view: &dyn DeviceView,
         server: &SrvId,
         set: Dm1Set,
+        event_id: EventId,
     ) -> Result<Option<Self>, TreeError> {
         let Some(account) = view.account(server)? else {
             return Ok(None);
         };
         let root = NodeAddress::root(dm_acc1::moid(), account.miid.clone());
-        let node = match set {
-            Dm1Set::Current => view.subtree(&root)?,
-            Dm1Set::Former => None,
+        let Some(node) = view.subtree(&root)? else {
+            return Ok(None);
         };
-        Ok(node.and_then(|node| Self::of(account, root, &node)))
+        Ok(match set {
+            Dm1Set::Current => Self::of(account, root, &node),
+            Dm1Set::Former => reverted_account(&account, &node, event_id)
+                .and_then(|(account, node)| Self::of(account, root, &node)),
+        })
     }
 
     /// Of an account's nodes.

@@ -1,5 +1,6 @@
 //! Who speaks, in both directions: `dm1x.md` §3.2, M15 to M22.
 
+use omadm_bootstrap::EventId;
 use omadm_dm1::credential::{
     CredentialType, MacHeader, Nonce, UserHash, basic, basic_matches, derive,
 };
@@ -87,6 +88,11 @@ impl NonceMaker {
             &self.entropy,
             &[b"nonce", &self.made.to_be_bytes()],
         ))
+    }
+
+    /// Names the event of an account that falls back to its former set (M25).
+    pub(super) fn event(&self) -> EventId {
+        EventId::of(derive(&self.entropy, &[b"event"]))
     }
 
     pub(super) fn session(&self) -> [u8; 2] {

@@ -51,14 +51,8 @@ pub(super) const fn plain(code: AlertCode) -> Alert {
 }
 
 /// The event, alone in its alert (M26).
-pub(super) fn event(
-    account: &Account,
-    loc_uri: &str,
-    alert_type: Option<&str>,
-    reverted: bool,
-) -> Alert {
-    let provenance = &account.provenance;
-    let again = reverted || provenance.kind == BootstrapKind::Re;
+pub(super) fn event(account: &Account, loc_uri: &str, alert_type: Option<&str>) -> Alert {
+    let again = account.provenance.kind == BootstrapKind::Re;
     let item = Item {
         source: Some(Location::new(loc_uri)),
         meta: Meta {
@@ -67,7 +61,7 @@ pub(super) fn event(
             mark: Some(if again { "warning" } else { "informational" }.into()),
             ..Meta::default()
         },
-        data: Some(Data::from(&*data(provenance, reverted).write())),
+        data: Some(Data::from(&*data(account).write())),
         ..Item::default()
     };
     Alert {
@@ -76,7 +70,8 @@ pub(super) fn event(
     }
 }
 
-fn data(provenance: &Provenance, reverted: bool) -> EventData {
+fn data(account: &Account) -> EventData {
+    let (provenance, state) = (&account.provenance, &account.dm1);
     let mut sha = provenance.payload_hash.to_hex();
     sha.truncate(16);
     EventData {
@@ -84,20 +79,19 @@ fn data(provenance: &Provenance, reverted: bool) -> EventData {
         seq: provenance.seq,
         method: provenance.method,
         profile: provenance.format.node_value().to_owned(),
-        kind: if reverted {
-            BootstrapKind::Re
-        } else {
-            provenance.kind
-        },
+        kind: provenance.kind,
         time: provenance.at.map(Utc::to_basic),
         sha: Some(sha),
-        security: Some(security(provenance).to_owned()),
-        skipped: Vec::new(),
-        reverted,
+        security: Some(match state.security {
+            Some(verified) => verified.node_value().to_owned(),
+            None => security(provenance).to_owned(),
+        }),
+        skipped: state.skipped.clone(),
+        reverted: state.reverted,
     }
 }
 
-/// `sec`: what was verified of the delivery.
+/// `sec` of an account that was made before what was verified was kept.
 const fn security(provenance: &Provenance) -> &'static str {
     match (provenance.channel, provenance.method) {
         (ChannelSecurity::MutualTls | ChannelSecurity::TlsWithBootstrapCode, _) => "tls",

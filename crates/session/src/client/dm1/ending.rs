@@ -6,6 +6,7 @@ use omadm_mo::TreeError;
 
 use super::effect::{Dm1Fault, Dm1Outcome};
 use super::machine::Talk;
+use super::opening::Dm1Set;
 
 /// None where nothing changes, or nothing of the account is left.
 pub(super) fn plan_failure(
@@ -21,14 +22,17 @@ pub(super) fn plan_failure(
     if state.sessions.last() != Some(&talk.session) {
         state.used(talk.session);
     }
-    if matches!(
+    // What the former set comes to says nothing of the account's own (M25).
+    let own = talk.opening.set == Dm1Set::Current;
+    let exhausted = matches!(
         outcome,
         Dm1Outcome::NotBelieved | Dm1Outcome::ServerNotProven
-    ) {
+    );
+    if exhausted && own {
         state.exhausted = state.exhausted.saturating_add(1);
     }
     let met = talk.server.is_proven() && talk.taken;
-    if breaks_off(outcome) && !met {
+    if breaks_off(outcome) && !met && own {
         state.broken_with_event = match (&talk.event, &talk.withheld) {
             (Some(_), _) => state.broken_with_event.saturating_add(1),
             // Without the event it fails too: the event is not to blame.

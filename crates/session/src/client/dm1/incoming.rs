@@ -185,6 +185,9 @@ impl Talk {
     ) {
         if matches!(judgement, Judgement::Right | Judgement::Settled) {
             let run = Run::new(judgement, message, nonce);
+            if self.reverts {
+                return self.revert(now, view, run);
+            }
             return self.begin(now, view, run);
         }
         let aborts = message.commands.iter().any(is_abort);

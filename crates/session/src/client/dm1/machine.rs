@@ -15,8 +15,9 @@ use super::bootstrap_event::{event, first_message, plain};
 use super::effect::{Dm1Effect, Dm1Fault, Dm1Input, Dm1Outcome, Dm1Request, Dm1SessionEvent};
 use super::ending::plan_failure;
 use super::large_object::ObjectIn;
-use super::opening::{Dm1Opening, Dm1Reason};
+use super::opening::{Dm1Opening, Dm1Reason, Dm1Set};
 use super::outbox::{About, Frame, Outbox, Outgoing, Packed, Unpacked};
+use super::reverting::Reverting;
 use super::run::Run;
 use crate::client::{Cause, EffectId};
 
@@ -56,6 +57,8 @@ pub(super) struct Talk {
     pub(super) withheld: Option<EventId>,
     /// The server took a message of ours without a challenge: it knows what we take.
     pub(super) taken: bool,
+    /// Whether the former set still has to be restored: the server was not met yet (M25).
+    pub(super) reverts: bool,
     pub(super) state: State,
     next_id: u64,
     pub(super) effects: VecDeque<Dm1Effect>,
@@ -64,6 +67,8 @@ pub(super) struct Talk {
 pub(super) enum State {
     Sent(Box<Sent>),
     Running(Box<Run>),
+    /// The former set is being restored before the message is carried out (M25).
+    Reverting(EffectId, Box<Reverting>),
     /// What a session in vain leaves behind is being stored.
     Ending(EffectId, Dm1Outcome),
     Over,
@@ -137,10 +142,11 @@ impl Talk {
         layout: Arc<TreeLayout>,
         view: &dyn DeviceView,
     ) -> Result<Option<Self>, TreeError> {
-        let Some(facts) = AccountFacts::read(view, &opening.server, opening.set)? else {
+        let nonces = NonceMaker::new(opening.entropy);
+        let facts = AccountFacts::read(view, &opening.server, opening.set, nonces.event())?;
+        let Some(facts) = facts else {
             return Ok(None);
         };
-        let nonces = NonceMaker::new(opening.entropy);
         let kept = &facts.account.dm1;
         let session = match opening.reason {
             Dm1Reason::Triggered { session } => session,
@@ -173,6 +179,7 @@ impl Talk {
             event: event_id.clone().filter(|_| !withholds),
             withheld: event_id.filter(|_| withholds),
             taken: false,
+            reverts: opening.set == Dm1Set::Former,
             state: State::Over,
             next_id: 0,
             effects: VecDeque::new(),
@@ -199,7 +206,6 @@ impl Talk {
             &self.facts.account,
             &uri,
             self.opening.event_type.as_deref(),
-            false,
         )
     }
 
@@ -218,6 +224,9 @@ impl Talk {
             (State::Sent(sent), Dm1Input::SendFailed(cause)) => self.unsent(view, sent, cause),
             (State::Sent(sent), Dm1Input::Response(response)) => {
                 self.answered(now, view, sent, &response);
+            }
+            (State::Reverting(id, reverting), Dm1Input::ApplyDone(done, applied)) if id == done => {
+                self.reverted(now, view, *reverting, applied);
             }
             (State::Running(run), input) => self.resume(now, view, *run, input),
             (state, _) => self.state = state,

@@ -15,6 +15,7 @@ mod machine;
 mod object_out;
 mod opening;
 mod outbox;
+mod reverting;
 mod run;
 mod settlement;
 mod user_alert;

@@ -50,6 +50,12 @@ impl Settlement {
         self.change(&mut account);
         let answered = self.event.as_ref().filter(|_| self.is_of(&before));
         if let Some((_, state)) = answered {
+            // That it fell back stays to be read (§6.4).
+            let state = if account.dm1.reverted {
+                CompletionState::Reverted
+            } else {
+                *state
+            };
             let state_leaf = names::path(&[names::EXT, names::BOOTSTRAP, names::STATE]);
             let at = facts.root.with_path(state_leaf);
             if view.kind(&at)? == Some(NodeKind::Leaf) {
@@ -95,6 +101,7 @@ impl Settlement {
         if self.mutual {
             state.exhausted = 0;
             state.broken_with_event = 0;
+            state.shadow = None;
             state.last_type = self.last_type.or(state.last_type);
             state.encoding = self.encoding.or(state.encoding);
         }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use omadm_bootstrap::dm1::Dm1Shadow;
 use omadm_bootstrap::plan::{PlanStep, TreePlan};
 use omadm_bootstrap::{
     Account, BootstrapKind, BootstrapMethod, BootstrapSource, ChannelSecurity, DeviceView as _,
@@ -91,6 +92,9 @@ impl Dm1Device {
         account.owed = Some(OwedCompletion::fresh());
         let mut plan = TreePlan::at(self.tree.version());
         if self.tree.account(&self.server)?.is_some() {
+            let before = self.tree.subtree(&root)?;
+            let before = before.as_ref().filter(|_| kind == BootstrapKind::Re);
+            account.dm1.shadow = before.map(Dm1Shadow::of);
             plan.steps.push(PlanStep::Replace { at: root, node });
         } else {
             plan.steps.push(PlanStep::Add {
