@@ -224,6 +224,39 @@ fn levels_are_inverted_behind_a_switch_only() {
 }
 
 #[test]
+fn a_device_that_reads_levels_the_other_way_round_gets_the_account_that_was_meant() {
+    let text = format!(
+        "[account]\nsrv_id = \"com.mgmtsrv.manage\"\nsrv_uri = \"https://{{server}}/dm/2.0\"\nname = \"Mgmt\"\n{WORKED}"
+    );
+    let profile = BootstrapProfile::read(&text).unwrap();
+    for format in [Dm1Format::Cp, Dm1Format::Dm] {
+        let build = |app_srv| {
+            let built = profile.build_dm1_for(&inputs(), &credentials(), format, app_srv);
+            built.unwrap()
+        };
+        let read = |package: &Dm1Package, app_srv| {
+            let document = package.document.expose();
+            let read = Dm1Document::read(document, app_srv, MarkupLimits::UNPROVEN_BOOTSTRAP);
+            read.unwrap().accounts[0].account.clone()
+        };
+        let [usual, other] = [AppSrvIs::ClCred, AppSrvIs::SrvCred].map(build);
+        assert_eq!(usual.account, other.account, "the server's own view");
+        // TNDS names the levels in full: nothing is turned round there.
+        let is_cp = format == Dm1Format::Cp;
+        assert_eq!(usual.hash != other.hash, is_cp);
+        let meant = read(&usual, AppSrvIs::ClCred);
+        let taken = read(&other, AppSrvIs::SrvCred);
+        for level in [AuthLevel1::ClCred, AuthLevel1::SrvCred] {
+            let secret = |account: &DmAcc1| account.auth(level).unwrap().secret.clone();
+            assert!(secret(&meant).is_some() && secret(&meant) == secret(&taken));
+        }
+        let mistaken = read(&usual, AppSrvIs::SrvCred);
+        let secret = |account: &DmAcc1| account.auth(AuthLevel1::ClCred).unwrap().secret.clone();
+        assert_eq!(secret(&mistaken) != secret(&meant), is_cp);
+    }
+}
+
+#[test]
 fn an_account_and_its_application_stand_for_each_other() {
     let account = read(&octets(CP)).unwrap().accounts.remove(0).account;
     let w7: W7 = w7_of_account(&account, false).unwrap();

@@ -1,5 +1,5 @@
 //! What a node does by itself: overdue bootstraps and sessions end, pushed bootstraps are tried again, devices that waited too long are forgotten, uploads
-//! that nobody goes on with are given up, and CRL and pre-shared keys follow the
+//! that nobody goes on with are given up, wrong DM 1.x credentials stop to count, and CRL and pre-shared keys follow the
 //! records. Every node of a store does it; they do not get into
 //! each other's way.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::node::Node;
-use crate::{admission, bootstrap_service, push_service, repository, session_service};
+use crate::{admission, bootstrap_service, dm1_service, push_service, repository, session_service};
 
 /// How often.
 const ROUND: Duration = Duration::from_secs(3);
@@ -32,6 +32,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = session_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over overdue sessions failed");
+        }
+        if let Err(error) = dm1_service::sweep(&node).await {
+            tracing::error!(%error, "the sweep over wrong DM 1.x credentials failed");
         }
         if let Err(error) = repository::sweep(&node).await {
             tracing::error!(%error, "the sweep over broken uploads failed");

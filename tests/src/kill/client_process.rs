@@ -4,9 +4,12 @@ use std::sync::Arc;
 use omadm_bootstrap::EventId;
 
 use super::step::tell;
-use super::{Device, Fault, PATIENCE, Steps, finish, finish_with_card, finish_with_push};
+use super::{
+    Device, Fault, PATIENCE, Steps, dm1, finish, finish_with_card, finish_with_dm1,
+    finish_with_push,
+};
 
-/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, by its card where it has a reader, by a push where it listens; tells `at STEP`, `done`.
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, in DM 1.x where it is such a device, by its card where it has a reader, by a push where it listens; tells `at STEP`, `done`.
 ///
 /// # Errors
 /// Where the arguments are wrong, or the device cannot do its work.
@@ -26,7 +29,9 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
     runtime.block_on(async {
         let client = Device::client(Path::new(folder), url, Path::new(ca), steps, ticks)?;
         let finished = async {
-            if Device::reader(Path::new(folder)).exists() {
+            if dm1::marker(Path::new(folder)).exists() {
+                finish_with_dm1(&client).await
+            } else if Device::reader(Path::new(folder)).exists() {
                 finish_with_card(&client).await
             } else if Device::listens(Path::new(folder)).exists() {
                 finish_with_push(&client).await

@@ -5,9 +5,9 @@ use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 use omadm_server::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
-    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner,
-    Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
-    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, FailedCred, Object, ObjectHead,
+    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
+    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::{
     Admissions, Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices,
@@ -144,6 +144,16 @@ impl Sessions for CountedStore {
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         self.store.expired_sessions(now, limit).await
+    }
+
+    async fn failed_creds(
+        &self,
+        dev_id: &DevId,
+        after: Utc,
+        limit: usize,
+    ) -> Result<Vec<FailedCred>, StoreError> {
+        self.steps.reach("read failed credentials");
+        self.store.failed_creds(dev_id, after, limit).await
     }
 }
 
@@ -288,6 +298,10 @@ impl Commit for CountedStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.store.sweep_uploads(since).await
+    }
+
+    async fn sweep_failed_creds(&self, before: Utc) -> Result<(), CommitError> {
+        self.store.sweep_failed_creds(before).await
     }
 
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {

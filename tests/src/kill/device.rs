@@ -10,13 +10,14 @@ use omadm_client::reader::CardFiles;
 use omadm_client::{
     Bootstrapped, CardCheck, Client, ClientObserver, DeviceDir, FactoryImage, NoBootstrap,
 };
+use omadm_dm1::syncml::Encoding;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
 use omadm_session::client::Outcome;
 use omadm_tls::pem;
 
-use super::{DeviceState, Fault};
+use super::{DeviceState, Fault, dm1};
 use crate::process::Card;
 
 /// A device's folder with all a client needs.
@@ -116,13 +117,20 @@ impl Device {
             ticks();
             omadm_server::Clock::now(&omadm_server::SystemClock)
         };
+        let network = NetworkPolicy {
+            allow_loopback: true,
+            ..NetworkPolicy::default()
+        };
+        let dm1 = dm1::marker(folder);
         let mut builder = Client::builder(dir.dev_info()?, dir.store_file());
-        if Self::reader(folder).exists() {
-            let card = Self::card(folder);
-            let network = NetworkPolicy {
-                allow_loopback: true,
-                ..NetworkPolicy::default()
+        if dm1.exists() {
+            let encoding = match std::fs::read_to_string(dm1)?.as_str() {
+                "xml" => Encoding::Xml,
+                _ => Encoding::Wbxml,
             };
+            builder = builder.network(network).dm1_encoding(encoding);
+        } else if Self::reader(folder).exists() {
+            let card = Self::card(folder);
             builder = builder
                 .network(network)
                 .card_readers(CardFiles::new([card], CardSettings::default()));

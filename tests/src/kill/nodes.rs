@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,10 @@ use omadm_bootstrap::BootstrapMethod;
 use omadm_lab::balancer::Balancer;
 use omadm_lab::nodes::{self, NOWHERE, copy_state, state_dir};
 use omadm_lab::postgres::Database;
+use omadm_mo::DevId;
 use omadm_server::config::ServerConfig;
+use omadm_server::model::StoredEvent;
+use omadm_server::operator::client::ApiClient;
 use omadm_server::store::Store;
 use omadm_server::store::postgres::{PostgresOptions, PostgresStore};
 use omadm_server::{DmServer, ExchangeObserver, ObservedExchange, Running};
@@ -156,7 +160,7 @@ impl Nodes {
     ///
     /// # Errors
     /// Where it does not come up.
-    pub fn victim(&self, program: &str, step: u64) -> Result<Victim, Fault> {
+    pub fn victim(&self, program: &str, step: impl Display) -> Result<Victim, Fault> {
         let state = state_dir(&first_state(self.folder.path()), 1);
         let [devices, operators] = self.ports;
         let victim = Victim::start(
@@ -278,6 +282,21 @@ impl Site for Nodes {
             }
             let store = self.staying()?.store();
             assert_completed(store.as_ref(), device, state, bootstraps, 2).await
+        })
+    }
+
+    fn operator(&self) -> Result<ApiClient, Fault> {
+        let [_, operators] = self.device_ports()?;
+        self.registry.api(operators)
+    }
+
+    fn events(&self, dev_id: &DevId) -> Result<Vec<StoredEvent>, Fault> {
+        let staying = self.all_staying()?.running();
+        self.runtime.block_on(async {
+            for node in staying {
+                node.store().flush().await?;
+            }
+            Ok(self.staying()?.store().events_of(dev_id, 0, 1000).await?)
         })
     }
 

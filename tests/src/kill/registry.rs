@@ -31,6 +31,16 @@ impl Registry {
         })
     }
 
+    /// A client of the operator's API at this port.
+    pub(super) fn api(&self, operators: u16) -> Result<ApiClient, Fault> {
+        Ok(ApiClient::new(
+            "127.0.0.1",
+            operators,
+            &self.ca,
+            &self.token,
+        )?)
+    }
+
     /// A fresh device, registered with a bootstrap of this profile by this method; what it needs besides the network is beside it. It reaches the server at the first port, its
     /// operator at the second.
     pub(super) async fn device(
@@ -44,7 +54,7 @@ impl Registry {
         let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
         let folder = self.folder.join(format!("device-{}", self.devices));
         let dir = DeviceDir::init(&folder, &Device::dev_info(dev_id.clone()))?;
-        let api = ApiClient::new("127.0.0.1", operators, &self.ca, &self.token)?;
+        let api = self.api(operators)?;
         let new = NewDevice {
             dev_id: dev_id.to_string(),
             csr: Some(std::fs::read_to_string(dir.request_file())?),
@@ -84,7 +94,7 @@ impl Registry {
         device: &Device,
         profile: &str,
     ) -> Result<impl Future<Output = Result<(), Fault>> + Send + use<>, Fault> {
-        let api = ApiClient::new("127.0.0.1", operators, &self.ca, &self.token)?;
+        let api = self.api(operators)?;
         let port = std::fs::read_to_string(Device::listens(&device.folder))?;
         let new = NewBootstrap {
             device: device.dev_id.to_string(),
@@ -105,7 +115,7 @@ impl Registry {
         device: &Device,
         profile: &str,
     ) -> Result<(), Fault> {
-        let api = ApiClient::new("127.0.0.1", operators, &self.ca, &self.token)?;
+        let api = self.api(operators)?;
         let new = NewBootstrap {
             device: device.dev_id.to_string(),
             profile: Some(profile.to_owned()),

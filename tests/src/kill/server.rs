@@ -1,10 +1,14 @@
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use omadm_bootstrap::BootstrapMethod;
+use omadm_mo::DevId;
 use omadm_server::config::{PushPolicy, ReBootstrap, ServerConfig};
+use omadm_server::model::StoredEvent;
+use omadm_server::operator::client::ApiClient;
 use omadm_server::{DmServer, Running};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -109,7 +113,7 @@ impl Server {
     ///
     /// # Errors
     /// Where it does not come up.
-    pub fn victim(&self, program: &str, step: u64) -> Result<Victim, Fault> {
+    pub fn victim(&self, program: &str, step: impl Display) -> Result<Victim, Fault> {
         let [devices, operators] = self.ports;
         let state = self.folder.path().join("server");
         let victim = Victim::start(
@@ -183,6 +187,18 @@ impl Site for Server {
         let running = self.running()?;
         let judged = assert_completed(running.store().as_ref(), device, state, bootstraps, 1);
         self.runtime.block_on(judged)
+    }
+
+    fn operator(&self) -> Result<ApiClient, Fault> {
+        self.registry.api(self.ports[1])
+    }
+
+    fn events(&self, dev_id: &DevId) -> Result<Vec<StoredEvent>, Fault> {
+        let store = self.running()?.store();
+        self.runtime.block_on(async {
+            store.flush().await?;
+            Ok(store.events_of(dev_id, 0, 1000).await?)
+        })
     }
 
     fn stop(&mut self) -> Result<(), Fault> {

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use omadm_client::{Client, ClientObserver, Unobserved};
 use omadm_lab::nodes::wanted_nodes;
+use omadm_mo::DevId;
+use omadm_server::model::StoredEvent;
+use omadm_server::operator::client::ApiClient;
 use tokio::runtime::Runtime;
 
 use super::{Device, DeviceState, Fault, Nodes, Server, Work};
@@ -62,6 +65,18 @@ pub trait Site {
         state: &DeviceState,
         bootstraps: usize,
     ) -> Result<(), Fault>;
+
+    /// A client of the operator's API. A server of this process runs.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    fn operator(&self) -> Result<ApiClient, Fault>;
+
+    /// The events of a device so far, those that a server of this process deferred included.
+    ///
+    /// # Errors
+    /// Where the store cannot be read, or no server runs in this process.
+    fn events(&self, dev_id: &DevId) -> Result<Vec<StoredEvent>, Fault>;
 
     /// Ends gracefully what runs in this process.
     ///

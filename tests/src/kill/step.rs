@@ -9,18 +9,22 @@ use omadm_server::{ExchangeObserver, ObservedExchange};
 pub struct Steps {
     halt_at: u64,
     pass: Option<String>,
+    only_messages: bool,
     passed: AtomicBool,
     reached: AtomicU64,
 }
 
 impl Steps {
-    /// Of a command line: the number of the step to halt at, from 1 (0 halts never); or the name of a step, which is told when it is first passed.
+    /// Of a command line: the number of the step to halt at, from 1 (0 halts never); `message:` and such a number, which counts the steps alone that a message
+    /// has of its own: what is read, deferred, or asked of the clock is none; or the name of a step, which is told when it is first passed.
     #[must_use]
     pub fn of(argument: &str) -> Self {
-        let number = argument.parse().ok();
+        let message = argument.strip_prefix("message:");
+        let number = message.unwrap_or(argument).parse().ok();
         Self {
             halt_at: number.unwrap_or(0),
             pass: number.is_none().then(|| argument.to_owned()),
+            only_messages: message.is_some(),
             passed: AtomicBool::new(false),
             reached: AtomicU64::new(0),
         }
@@ -30,6 +34,11 @@ impl Steps {
     pub fn reach(&self, name: &str) {
         if self.pass.as_deref() == Some(name) && !self.passed.swap(true, Ordering::SeqCst) {
             let _told = tell(&format!("at {name}"));
+        }
+        let is_message =
+            !name.starts_with("read ") && !name.ends_with("deferred mark") && name != "clock";
+        if self.only_messages && !is_message {
+            return;
         }
         if self.reached.fetch_add(1, Ordering::SeqCst) + 1 != self.halt_at {
             return;

@@ -18,6 +18,10 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Work(JoinHandle<Result<(), Fault>>);
 
 impl Work {
+    pub(super) fn of(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Self {
+        Self(std::thread::spawn(work))
+    }
+
     /// Does what [`finish`] does.
     #[must_use]
     pub fn start(runtime: &Runtime, client: Client, former: Option<EventId>) -> Self {

@@ -122,6 +122,18 @@ pub fn w7_of_account(account: &DmAcc1, init: bool) -> Result<W7, AccountMapFault
     })
 }
 
+/// An application as it is written for a device to which `APPSRV` means this.
+pub(crate) fn written_for(mut w7: W7, app_srv: AppSrvIs) -> W7 {
+    for auth in &mut w7.auths {
+        auth.level = match (auth.level, app_srv) {
+            (AuthLevel::AppSrv, AppSrvIs::SrvCred) => AuthLevel::Client,
+            (AuthLevel::Client, AppSrvIs::SrvCred) => AuthLevel::AppSrv,
+            (level, _) => level,
+        };
+    }
+    w7
+}
+
 const fn level_of(level: AuthLevel, app_srv: AppSrvIs) -> AuthLevel1 {
     match (level, app_srv) {
         (AuthLevel::AppSrv, AppSrvIs::ClCred) | (AuthLevel::Client, AppSrvIs::SrvCred) => {

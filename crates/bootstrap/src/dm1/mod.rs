@@ -7,6 +7,7 @@ mod security;
 mod shadow;
 mod tnds_node;
 
+pub(crate) use account_map::written_for;
 pub use account_map::{AccountMapFault, AppSrvIs, account_of_w7, w7_of_account};
 pub use compare::compare_dm1;
 pub use document::{

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::placeholder::filled;
 use super::{BootstrapProfile, ProfileInputs};
 use crate::PayloadHash;
-use crate::dm1::{AccountMapFault, Dm1Format, dm_message, w7_of_account};
+use crate::dm1::{AccountMapFault, AppSrvIs, Dm1Format, dm_message, w7_of_account, written_for};
 
 /// `[dm1]`: what devices of DM 1.x are bootstrapped with (`dm1x.md` §5). `Debug` shows no parameter of `[[dm1.characteristic]]`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -288,6 +288,20 @@ impl BootstrapProfile {
         credentials: &Dm1Credentials,
         format: Dm1Format,
     ) -> Result<Dm1Package, Dm1BuildError> {
+        self.build_dm1_for(inputs, credentials, format, AppSrvIs::default())
+    }
+
+    /// The same for a device that may read `AAUTHLEVEL` of a provisioning document the other way round (`dm1x.md` §10, hazard 3).
+    ///
+    /// # Errors
+    /// [`Dm1BuildError`] naming the key.
+    pub fn build_dm1_for(
+        &self,
+        inputs: &ProfileInputs,
+        credentials: &Dm1Credentials,
+        format: Dm1Format,
+        app_srv: AppSrvIs,
+    ) -> Result<Dm1Package, Dm1BuildError> {
         let profile = self.dm1.as_ref().ok_or(Dm1BuildError::NotSaid)?;
         let mut account = self.dm_acc1(inputs, credentials)?;
         let source = account
@@ -310,7 +324,8 @@ impl BootstrapProfile {
                     }
                     characteristics.push(one.written()?);
                 }
-                characteristics.push(w7_of_account(&account, profile.init)?.characteristic());
+                let w7 = written_for(w7_of_account(&account, profile.init)?, app_srv);
+                characteristics.push(w7.characteristic());
                 let version = match profile.version {
                     CpVersion::V1_0 => "1.0",
                     CpVersion::V1_1 => "1.1",

@@ -8,7 +8,7 @@ use omadm_push::wsp::{Mac, Sec, Security};
 
 use super::document::Built;
 use super::draft::{Draft, DraftError};
-use crate::dm1_service::{Account, Issue, account_row, is_over, issue};
+use crate::dm1_service::{Account, Issue, account_row, is_over, issue, models};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
     PushSec, PushSecurity, RecordId,
@@ -46,8 +46,9 @@ pub(super) async fn build(
     let made = match account_row(&known) {
         Some(row) => {
             let user = row.proof.name();
-            let made = issue(node, &draft.profile, &dev_id, format, user)?;
             let mut account = Account::open(node, row)?;
+            let form = (format, &account.device_model());
+            let made = issue(node, &draft.profile, &dev_id, form, user)?;
             let records = node.store.bootstraps_of(&dev_id).await?;
             account.drop_ended(|id| is_over(&records, id, delta.at));
             account.bring(&made, &id.0, escrowed)?;
@@ -76,7 +77,15 @@ async fn first(
     correlation: &str,
 ) -> Result<Issue, DraftError> {
     let dev_id = delta.dev_id.clone();
-    let mut made = issue(node, &draft.profile, &dev_id, format, None)?;
+    // As the device told in a session of the other generation.
+    let told = match delta.expected {
+        Some(_) => node.store.device(&dev_id).await?,
+        None => None,
+    };
+    let told = told.and_then(|device| device.dev_info);
+    let model = models::detected_in(told.as_deref()).cloned();
+    let form = (format, &model.clone().unwrap_or_default());
+    let mut made = issue(node, &draft.profile, &dev_id, form, None)?;
     let name = made.user.clone();
     // A name is never given twice: the account that had it was revoked, or is another device's.
     for number in 2..=NAMES {
@@ -87,9 +96,10 @@ async fn first(
             break;
         }
         let user = format!("{name}-{number}");
-        made = issue(node, &draft.profile, &dev_id, format, Some(&user))?;
+        made = issue(node, &draft.profile, &dev_id, form, Some(&user))?;
     }
-    let account = Account::issued(&made, &id.0, escrowed);
+    let mut account = Account::issued(&made, &id.0, escrowed);
+    account.model = model.map(|model| model.name);
     let proof = CredentialProof::Dm1Account {
         user: made.user.clone(),
     };

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::dm1::{AppSrvIs, Dm1Format};
 use omadm_bootstrap::profile::{Dm1BuildError, Dm1Credentials, Dm1Package, ProfileInputs};
 use omadm_dm1::credential::CredentialType;
 use omadm_mo::DevId;
 use omadm_mo::standard::dm_acc1::{AuthLevel1, DmAcc1};
+use omadm_session::server::dm1::DeviceModel;
 
 use crate::entropy::{NoRandomness, random};
 use crate::node::Node;
@@ -43,12 +44,12 @@ pub(crate) enum IssueError {
     Entropy(#[from] NoRandomness),
 }
 
-/// Draws secrets and nonces, and builds the document. With `user` the client's credential bears that name, whatever the profile calls it.
+/// Draws secrets and nonces, and builds the document as a device of this model reads it. With `user` the client's credential bears that name, whatever the profile calls it.
 pub(crate) fn issue(
     node: &Node,
     profile: &Profile,
     dev_id: &DevId,
-    format: Dm1Format,
+    (format, model): (Dm1Format, &DeviceModel),
     user: Option<&str>,
 ) -> Result<Issue, IssueError> {
     let credentials = Dm1Credentials::of_entropy(&random()?);
@@ -69,7 +70,12 @@ pub(crate) fn issue(
         content
     });
     let content = named.as_ref().unwrap_or(&profile.content);
-    let package = content.build_dm1(&inputs, &credentials, format);
+    let app_srv = if model.quirks.inverted_auth_level {
+        AppSrvIs::SrvCred
+    } else {
+        AppSrvIs::ClCred
+    };
+    let package = content.build_dm1_for(&inputs, &credentials, format, app_srv);
     let package = package.map_err(|cause| IssueError::Profile {
         profile: profile.name.clone(),
         cause: Box::new(cause),

@@ -13,7 +13,7 @@ use omadm_tls::Verdict;
 
 use super::account::Account;
 use super::completion::applied;
-use super::{account_row, is_over, layout, story};
+use super::{account_row, failures, is_over, layout, story};
 use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
@@ -104,7 +104,8 @@ pub(super) async fn advance_once(
     } else {
         None
     };
-    let failures = node.dm1.failed.of(&user, head.from, head.now);
+    let failed = &node.dm1.failed;
+    let failures = failed.of(node, dev_id, head.from, head.now).await?;
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), head.now);
     let mut queue = Queue::load(node, &device).await?;
     let before = match node.store.session(dev_id).await? {
@@ -125,15 +126,19 @@ pub(super) async fn advance_once(
         reply,
     } = step(before.clone(), Some(&facts));
     if said.failed {
-        node.dm1.failed.count(&user, head.from, head.now);
+        let counted = failed.count(node, dev_id, head.from, head.now);
+        counted.map_err(|error| {
+            Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        })?;
     }
     if !said.proven {
         story::unproven(node, head, dev_id, &user, &said);
         // A repeated message is answered from the store, a stranger's changes nothing (M03, M12).
         return Ok(Advanced::Answer(reply));
     }
-    node.dm1.failed.clear(&user, head.from);
-    if state == before && said.events.is_empty() && queue.is_unchanged() {
+    failed.clear(dev_id, head.from);
+    let is_cleared = failures.from_source > 0;
+    if state == before && said.events.is_empty() && queue.is_unchanged() && !is_cleared {
         return Ok(Advanced::Answer(reply));
     }
     let mut changed = account.take(&said);
@@ -207,6 +212,7 @@ pub(super) async fn advance_once(
     );
     delta.commands.extend(queue.changes());
     delta.device.push(DeviceChange::Seen);
+    delta.right_from = is_cleared.then(|| failures::name(head.from));
     delta.session = match &state {
         Some(state) => SessionChange::Set(SessionRow {
             state: session_text(node, dev_id, state)?,
@@ -257,16 +263,17 @@ async fn known(node: &Node, name: &str) -> Result<Option<Known>, Refusal> {
             Err(_) => None,
         },
     };
-    let Some(row) = row else {
+    let Some(named) = row else {
         return Ok(None);
     };
-    let Some(device) = node.store.device(&row.dev_id).await? else {
+    let Some(device) = node.store.device(&named.dev_id).await? else {
         return Ok(None);
     };
-    // Read again behind the epoch: what was sealed before it may be old.
-    let row = match node.store.credential(&row.proof).await? {
-        Some(row) if row.revoked_at.is_none() => row,
-        _ => return Ok(None),
+    // Read again behind the epoch, so that a commit at this epoch is of what the account holds now: read before it, a nonce could be consumed twice, and secrets
+    // that another exchange stored in between be written over.
+    let row = node.store.credential(&named.proof).await?;
+    let Some(row) = row.filter(|row| row.revoked_at.is_none()) else {
+        return Ok(None);
     };
     let account = Account::open(node, &row).map_err(|error| {
         tracing::error!(device = %row.dev_id, %error, "a DM 1.x account cannot be used");

@@ -14,6 +14,7 @@ mod story;
 pub(crate) use account::{Account, AccountError, provisioned};
 pub(crate) use brought::{Clash, is_over};
 use failures::FailedCreds;
+pub(crate) use failures::sweep;
 pub(crate) use http::exchange;
 pub(crate) use issue::{Issue, IssueError, issue};
 pub(crate) use message::stored_session;

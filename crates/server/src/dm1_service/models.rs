@@ -26,6 +26,16 @@ pub(crate) fn detected(dev_info: &BTreeMap<String, String>) -> Option<&'static D
     DeviceModel::detect(MODELS.iter(), dev_info)
 }
 
+/// The model that a device told it is, in a session of either generation: `dev_info` is the JSON that its row keeps.
+pub(crate) fn detected_in(dev_info: Option<&str>) -> Option<&'static DeviceModel> {
+    let all: serde_json::Value = serde_json::from_str(dev_info?).ok()?;
+    let leaves = all.get("DevInfo").unwrap_or(&all).as_object()?;
+    let texts = leaves
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    detected(&texts.collect())
+}
+
 /// Their names.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     MODELS.iter().map(|model| model.name.as_str())
@@ -33,7 +43,19 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHIPPED, named, names};
+    use super::{SHIPPED, detected_in, named, names};
+
+    #[test]
+    fn a_device_is_known_by_what_it_told_in_either_generation() {
+        let dm1 = r#"{"Man":"Microsoft Corporation","Mod":"PC","DmV":"1.3","DevId":"x"}"#;
+        let of = |json: &str| detected_in(Some(json)).map(|model| model.name.as_str());
+        assert_eq!(of(dm1), Some("Windows"));
+        assert_eq!(of(&format!("{{\"DevInfo\":{dm1}}}")), Some("Windows"));
+        for nothing in [r#"{"Man":"Acme"}"#, r#"{"Man":7}"#, "[]", "no JSON"] {
+            assert_eq!(of(nothing), None, "{nothing}");
+        }
+        assert!(detected_in(None).is_none());
+    }
 
     #[test]
     fn every_model_that_is_shipped_is_read() {

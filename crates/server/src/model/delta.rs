@@ -2,9 +2,9 @@ use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
 use super::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, Generation,
-    NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId, SessionRow, Trigger,
-    WaitingChange,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, FailedCred,
+    Generation, NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId, SessionRow,
+    Trigger, WaitingChange,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -34,6 +34,8 @@ pub struct ExchangeDelta {
     pub trigger: Option<Trigger>,
     /// Changes of the receipts that are awaited of its SMS, in order.
     pub receipts: Vec<ReceiptChange>,
+    /// Wrong credentials from this source count no more: a right one came from it (M20).
+    pub right_from: Option<String>,
     /// What happened; numbered densely by device inside this commit.
     pub events: Vec<Event>,
 }
@@ -139,6 +141,30 @@ pub enum DeferredMark {
         /// What happened.
         event: Event,
     },
+    /// A wrong credential, to be counted by every node and after a restart; no event.
+    FailedCred(FailedCred),
+}
+
+impl DeferredMark {
+    /// The device it is about, where a record names it.
+    #[must_use]
+    pub const fn dev_id(&self) -> Option<&DevId> {
+        match self {
+            Self::Fetched { dev_id, .. } | Self::FailedCred(FailedCred { dev_id, .. }) => {
+                Some(dev_id)
+            }
+            Self::Refused { dev_id, .. } => dev_id.as_ref(),
+        }
+    }
+
+    /// Whether an event comes with it.
+    #[must_use]
+    pub const fn tells(&self) -> bool {
+        match self {
+            Self::Fetched { .. } | Self::Refused { .. } => true,
+            Self::FailedCred(_) => false,
+        }
+    }
 }
 
 impl CommandChange {
@@ -170,6 +196,7 @@ impl ExchangeDelta {
             waiting: Vec::new(),
             trigger: None,
             receipts: Vec::new(),
+            right_from: None,
             events: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ mod delta;
 mod deployment;
 mod device;
 mod event;
+mod failed_cred;
 mod notify_settings;
 mod object;
 mod queued_command;
@@ -32,6 +33,7 @@ pub use delta::{
 pub use deployment::Deployment;
 pub use device::{Device, DeviceEpoch};
 pub use event::{Event, EventKind, EventLag, StoredEvent};
+pub use failed_cred::FailedCred;
 pub use notify_settings::NotifySettings;
 pub use object::{
     INLINE_OCTETS, Object, ObjectContent, ObjectHead, ObjectOwner, PIECE_OCTETS, Piece,

@@ -194,7 +194,10 @@ pub(super) fn dev_id(text: &str) -> Result<DevId, Refused> {
 }
 
 pub(super) fn unknown(dev_id: &DevId) -> Refused {
-    Refused::missing(format!("no device {dev_id} is registered"))
+    let detail = format!("no device {dev_id} is registered");
+    Problem::new(StatusCode::NOT_FOUND, detail)
+        .advising("Look at the DevID; `omadm device add` registers a device, `omadm device list` shows those that are.")
+        .into()
 }
 
 pub(super) fn unknown_profile(name: &str) -> Refused {

@@ -38,7 +38,9 @@ pub(super) async fn add(
     JsonBody(new): JsonBody<NewDm1Account>,
 ) -> Result<(StatusCode, Json<Dm1AccountAdded>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
-    let made = make(&node, &new, &dev_id)?;
+    let known = node.store.device(&dev_id).await?;
+    let known = known.ok_or_else(|| unknown(&dev_id))?;
+    let made = make(&node, &new, &known)?;
     let user = made.user.clone();
     let proof = CredentialProof::Dm1Account { user: user.clone() };
     for _again in 0..RETRIES {

@@ -4,7 +4,7 @@ use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::profile::Dm1Package;
 use omadm_dm1::credential::{CredentialType, Nonce, new_password};
 use omadm_mo::{DevId, Secret};
-use omadm_session::server::dm1::{ClientNonces, ServerSide};
+use omadm_session::server::dm1::{ClientNonces, DeviceModel, ServerSide};
 
 use super::answer::Refused;
 use super::devices::unknown_profile;
@@ -12,6 +12,7 @@ use super::dm1_types::NewDm1Account;
 use super::types::SecretText;
 use crate::dm1_service::{Account, issue, models, provisioned};
 use crate::entropy::random;
+use crate::model::Device;
 use crate::node::Node;
 
 /// Longest account name and server identifier, in octets.
@@ -41,9 +42,11 @@ struct Parts {
 }
 
 /// Makes the account that was asked for.
-pub(super) fn make(node: &Node, new: &NewDm1Account, dev_id: &DevId) -> Result<Made, Refused> {
+pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<Made, Refused> {
+    let dev_id = &device.dev_id;
     let model = match new.model.as_deref() {
-        None => None,
+        // As it told in a session before.
+        None => models::detected_in(device.dev_info.as_deref()).map(|model| model.name.clone()),
         Some(name) => {
             let known = models::named(name).map(|model| model.name.clone());
             Some(known.ok_or_else(|| {
@@ -58,7 +61,9 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, dev_id: &DevId) -> Result<M
         }
         None => (told(node, new, dev_id)?, None),
         Some(name) => {
-            let (parts, package) = of_profile(node, new, dev_id, name)?;
+            let known = model.as_deref().and_then(models::named);
+            let known = known.cloned().unwrap_or_default();
+            let (parts, package) = of_profile(node, new, dev_id, name, &known)?;
             (parts, Some(package))
         }
     };
@@ -155,6 +160,7 @@ fn of_profile(
     new: &NewDm1Account,
     dev_id: &DevId,
     name: &str,
+    model: &DeviceModel,
 ) -> Result<(Parts, Dm1Package), Refused> {
     let told = NewDm1Account {
         profile: new.profile.clone(),
@@ -180,7 +186,7 @@ fn of_profile(
         .profiles
         .get(name)
         .ok_or_else(|| unknown_profile(name))?;
-    let made = issue(node, &profile, dev_id, format, None)?;
+    let made = issue(node, &profile, dev_id, (format, model), None)?;
     let drawn = made.credentials;
     let parts = Parts {
         user: made.user,

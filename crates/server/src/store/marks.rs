@@ -42,10 +42,7 @@ impl Marks {
             }
             return false;
         }
-        let dev_id = match &mark {
-            DeferredMark::Fetched { dev_id, .. } => Some(dev_id.clone()),
-            DeferredMark::Refused { dev_id, .. } => dev_id.clone(),
-        };
+        let dev_id = mark.dev_id().cloned();
         self.by_device.entry(dev_id).or_default().push(mark);
         self.held += 1;
         let first = self.due.is_none();

@@ -6,6 +6,7 @@ mod allow_list;
 pub(crate) mod battery;
 pub mod check;
 pub mod copy;
+mod failed_creds;
 mod marks;
 pub mod migration;
 pub mod postgres;
@@ -25,9 +26,10 @@ use omadm_mo::DevId;
 use self::copy::side::text;
 use crate::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
-    DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, Object, ObjectHead,
-    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
-    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, FailedCred, Object,
+    ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse,
+    RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
+    WaitingWrite,
 };
 
 /// Reads devices and their credentials.
@@ -104,13 +106,20 @@ pub trait Admissions {
     ) -> Result<Vec<AllowEntry>, StoreError>;
 }
 
-/// Reads running sessions.
+/// Reads running sessions, and attempts at some.
 #[async_trait]
 pub trait Sessions {
     /// The running session of a device.
     async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError>;
     /// Devices whose session got no package in time, for the sweep.
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError>;
+    /// Wrong credentials shown for a device's account of DM 1.x after a time, the latest first.
+    async fn failed_creds(
+        &self,
+        dev_id: &DevId,
+        after: Utc,
+        limit: usize,
+    ) -> Result<Vec<FailedCred>, StoreError>;
 }
 
 /// Reads command queues.
@@ -211,6 +220,8 @@ pub trait Commit {
     async fn give_up_upload(&self, dev_id: &DevId, upload: &UploadId) -> Result<(), CommitError>;
     /// Gives up all uploads of which nothing came since.
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError>;
+    /// Forgets wrong credentials of before.
+    async fn sweep_failed_creds(&self, before: Utc) -> Result<(), CommitError>;
     /// Makes durable what becomes of a waiting device, or of the allow-list. No device has an epoch for it.
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError>;
     /// Hands over a mark that nobody waits for.

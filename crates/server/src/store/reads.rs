@@ -10,12 +10,13 @@ use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{
     Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, allow_list,
-    receipts, sql, waiting,
+    failed_creds, receipts, sql, waiting,
 };
 use crate::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof, Device,
-    EventLag, Object, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse,
-    RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
+    EventLag, FailedCred, Object, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId,
+    RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice,
+    WaitingId,
 };
 
 /// Carries SELECTs out.
@@ -188,6 +189,18 @@ impl<B: Reader> Sessions for B {
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         let values = vec![Value::Number(now.0), Value::Number(size(limit))];
         self.many(sql::EXPIRED_SESSIONS, values, rows::dev_id).await
+    }
+
+    async fn failed_creds(
+        &self,
+        dev_id: &DevId,
+        after: Utc,
+        limit: usize,
+    ) -> Result<Vec<FailedCred>, StoreError> {
+        let limit = Value::Number(size(limit));
+        let values = vec![text(dev_id), Value::Number(after.0), limit];
+        self.many(failed_creds::FAILED, values, failed_creds::failed)
+            .await
     }
 }
 

@@ -7,9 +7,9 @@ use omadm_bootstrap::{EventId, Utc};
 use omadm_mo::DevId;
 use omadm_server::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
-    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, Object, ObjectHead, ObjectOwner,
-    Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate, SessionRow,
-    StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    DeferredMark, Deployment, Device, EventLag, ExchangeDelta, FailedCred, Object, ObjectHead,
+    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
+    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
@@ -195,6 +195,15 @@ impl Sessions for Moody {
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         self.awake().await?.expired_sessions(now, limit).await
     }
+
+    async fn failed_creds(
+        &self,
+        dev_id: &DevId,
+        after: Utc,
+        limit: usize,
+    ) -> Result<Vec<FailedCred>, StoreError> {
+        self.awake().await?.failed_creds(dev_id, after, limit).await
+    }
 }
 
 #[async_trait]
@@ -339,6 +348,9 @@ impl Commit for Moody {
     }
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.inner.sweep_uploads(since).await
+    }
+    async fn sweep_failed_creds(&self, before: Utc) -> Result<(), CommitError> {
+        self.inner.sweep_failed_creds(before).await
     }
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {
         self.inner.write_waiting(write).await

@@ -3,6 +3,7 @@
 pub(crate) mod commands;
 pub(crate) mod deltas;
 pub(crate) mod events;
+pub(crate) mod failed_creds;
 pub(crate) mod marks;
 pub(crate) mod objects;
 pub(crate) mod receipts;
@@ -115,6 +116,9 @@ macro_rules! battery {
             receipts {
                 an_awaited_receipt_is_found_by_the_smsc_s_name_until_it_is_settled
             }
+            failed_creds {
+                wrong_credentials_count_by_device_until_a_right_one_or_their_time_is_over
+            }
             events {
                 every_kind_of_event_comes_back
                 events_are_dense_by_device
@@ -148,7 +152,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 9;
+pub(crate) const SCHEMA: i64 = 10;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 

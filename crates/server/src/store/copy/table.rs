@@ -34,7 +34,7 @@ const CHUNK_OF_OBJECTS: usize = 32;
 const CHUNK_OF_PIECES: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 16] = [
+pub(in crate::store) const TABLES: [Table; 17] = [
     Table {
         name: "devices",
         columns: &[
@@ -235,6 +235,13 @@ pub(in crate::store) const TABLES: [Table; 16] = [
             "at",
             "bootstrap",
         ],
+        key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    Table {
+        name: "failed_creds",
+        columns: &["dev_id", "id", "at", "source"],
         key: &[0, 1],
         through: None,
         chunk: CHUNK,

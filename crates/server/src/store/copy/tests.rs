@@ -11,6 +11,7 @@ use crate::model::{
     ObjectChange, ObjectOwner, ReceiptChange, SessionChange, SessionRow, WaitingWrite,
 };
 use crate::store::address::StoreAddress;
+use crate::store::battery::failed_creds::wrong;
 use crate::store::battery::objects::in_pieces;
 use crate::store::battery::receipts::awaited;
 use crate::store::battery::waiting::{allowed, hold, trigger, waiting};
@@ -146,6 +147,7 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
         delta.objects.push(ObjectChange::Put(large));
         store.commit(delta).await.unwrap();
         store.defer(fetched(&dev_id, nr, START.plus_secs(70)));
+        store.defer(DeferredMark::FailedCred(wrong(&dev_id, 1, "192.0.2.1")));
         store.defer(DeferredMark::Refused {
             dev_id: None,
             at: START,
@@ -216,6 +218,7 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("waiting_devices", 10),
             ("triggers", 10),
             ("awaited_receipts", 10),
+            ("failed_creds", 10),
             ("allow_list", 10),
             ("events", 40),
             ("sequencer", 1),

@@ -144,7 +144,7 @@ impl PostgresNode {
     /// Writes marks that ride on no delta. What could not be written waits again.
     pub(super) async fn write(&self, mut marks: Vec<DeferredMark>) -> Result<(), StoreError> {
         // Every node locks devices in one order.
-        marks.sort_by(|one, other| dev_id(one).cmp(&dev_id(other)));
+        marks.sort_by(|one, other| one.dev_id().cmp(&other.dev_id()));
         while !marks.is_empty() {
             let group: Vec<_> = marks.drain(..marks.len().min(GROUP)).collect();
             if let Err((group, err)) = self.write_group(group).await {
@@ -226,13 +226,6 @@ impl PostgresNode {
                 () = stopped(&mut stop) => return,
             }
         }
-    }
-}
-
-fn dev_id(mark: &DeferredMark) -> Option<&omadm_mo::DevId> {
-    match mark {
-        DeferredMark::Fetched { dev_id, .. } => Some(dev_id),
-        DeferredMark::Refused { dev_id, .. } => dev_id.as_ref(),
     }
 }
 

@@ -36,7 +36,7 @@ use super::marks::Marks;
 use super::statements::Statement;
 use super::uploads::{of_piece, of_sweep, of_upload_given_up};
 use super::waiting::of_waiting;
-use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
+use super::{Commit, CommitCounts, CommitError, Committed, StoreError, failed_creds};
 use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId, WaitingWrite};
 
 /// A store in a PostgreSQL database, which other nodes may use as well.
@@ -225,6 +225,10 @@ impl Commit for PostgresStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.loose(of_sweep(since)).await
+    }
+
+    async fn sweep_failed_creds(&self, before: Utc) -> Result<(), CommitError> {
+        self.loose(failed_creds::of_sweep(before)).await
     }
 
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {

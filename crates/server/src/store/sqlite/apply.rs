@@ -100,7 +100,7 @@ pub(super) fn apply_mark(
         for statement in rest {
             execute(conn, statement)?;
         }
-        log.next_position += 1;
+        log.next_position += i64::from(mark.tells());
         return Ok(true);
     }
     Ok(false)

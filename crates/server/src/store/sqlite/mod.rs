@@ -30,7 +30,7 @@ use self::writer::{Counters, Writer};
 use super::statements::Statement;
 use super::uploads::{of_piece, of_sweep, of_upload_given_up};
 use super::waiting::of_waiting;
-use super::{Commit, CommitCounts, CommitError, Committed, StoreError};
+use super::{Commit, CommitCounts, CommitError, Committed, StoreError, failed_creds};
 use crate::model::{DeferredMark, ExchangeDelta, Piece, UploadId, WaitingWrite};
 
 /// A store in one SQLite file, owned by this process.
@@ -141,6 +141,10 @@ impl Commit for SqliteStore {
 
     async fn sweep_uploads(&self, since: Utc) -> Result<(), CommitError> {
         self.loose(of_sweep(since)).await
+    }
+
+    async fn sweep_failed_creds(&self, before: Utc) -> Result<(), CommitError> {
+        self.loose(failed_creds::of_sweep(before)).await
     }
 
     async fn write_waiting(&self, write: WaitingWrite) -> Result<(), CommitError> {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use omadm_dm1::credential::Nonce;
 use serde::{Deserialize, Serialize};
 
 /// What a family of DM 1.x clients does differently (`dm1x.md` §10). Detected from `DevInfo`, or set by hand; the sessions know the quirks alone, never a
@@ -128,6 +129,25 @@ impl DeviceModel {
             let mut patterns = model.detect.iter();
             patterns.any(|pattern| pattern.matches(dev_info))
         })
+    }
+
+    /// The default nonce with which a trigger is sent once its digests with every nonce that is known led to no session (§3.5).
+    #[must_use]
+    pub const fn resync_nonce(&self) -> &'static [u8] {
+        match self.quirks.resync_nonce {
+            ResyncNonceForm::Octets => &Nonce::RESYNC,
+            ResyncNonceForm::Text => Nonce::RESYNC_TEXT,
+        }
+    }
+
+    /// The number of the trigger that a session of this `SessionID` would follow; none where no trigger leads to it.
+    #[must_use]
+    pub fn trigger_of(&self, session_id: &str) -> Option<u16> {
+        let number = match self.quirks.session_id {
+            SessionIdForm::Hexadecimal => u16::from_str_radix(session_id, 16),
+            SessionIdForm::Decimal => session_id.parse(),
+        };
+        number.ok().filter(|number| *number != 0)
     }
 
     /// The `SessionID` of a session that follows the trigger with this number.
@@ -270,6 +290,15 @@ mod tests {
         assert_eq!(model.quirks.resp_uri, RespUriUse::IgnoresAndReconnects);
         assert_eq!(model.quirks.session_id, SessionIdForm::Decimal);
         assert_eq!(model.session_id(0xA5), "165");
+        assert_eq!(model.trigger_of("165"), Some(0xA5));
+        assert_eq!(DeviceModel::default().trigger_of("a5"), Some(0xA5));
+        for none in ["", "0", "10000", "x", "-1"] {
+            assert_eq!(DeviceModel::default().trigger_of(none), None, "{none}");
+        }
+        assert_eq!(model.resync_nonce(), [0; 4]);
+        let text = "name = 'n'\nsource = 's'\n[quirks]\nresync-nonce = 'text'";
+        let text: DeviceModel = toml::from_str(text).unwrap();
+        assert_eq!(text.resync_nonce(), b"0x00000000");
         assert_eq!(DeviceModel::default().session_id(0xA5), "A5");
     }
 }

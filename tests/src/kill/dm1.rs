@@ -1,0 +1,198 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_client::{Client, FactoryImage, Unobserved};
+use omadm_server::model::EventKind;
+use omadm_server::operator::types::{Dm1SecretBody, NewDm1Account};
+use omadm_session::client::Outcome;
+
+use super::{Device, Fault, PATIENCE, Site, Work};
+
+/// Between two tries while the server is away.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Sessions in order after which nothing is on its way any more: new secrets are used in the one after they came, and that they are is told in the next.
+const SETTLED: u32 = 3;
+
+/// What a device of DM 1.x does that is disturbed (`dm1x.md` §6.5, M21).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dm1Case {
+    /// It takes its factory image, and reports that.
+    Report,
+    /// Its secrets are replaced.
+    Rotation,
+    /// It was reset to its image after its secrets had been replaced, reports that, is recovered, and its secrets are replaced again.
+    Recovery,
+}
+
+/// How a device speaks: by which profile it is bootstrapped, and how it writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dm1Speech {
+    /// `cp` or `dm`.
+    pub profile: &'static str,
+    /// `xml` or `wbxml`.
+    pub encoding: &'static str,
+}
+
+impl Dm1Speech {
+    /// Both of each.
+    pub const ALL: [Self; 2] = [
+        Self {
+            profile: "cp",
+            encoding: "wbxml",
+        },
+        Self {
+            profile: "dm",
+            encoding: "xml",
+        },
+    ];
+}
+
+impl Dm1Case {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Report, Self::Rotation, Self::Recovery];
+
+    /// A fresh device in the state that it has before. A server of this process runs.
+    ///
+    /// # Errors
+    /// Where the server refuses, or the device cannot get there.
+    pub fn prepare(
+        self,
+        site: &mut (impl Site + ?Sized),
+        speech: Dm1Speech,
+    ) -> Result<Device, Fault> {
+        let device = site.device_that_listens()?;
+        std::fs::remove_file(Device::listens(&device.folder))?;
+        let api = site.operator()?;
+        let new = NewDm1Account {
+            profile: Some("dm1x".to_owned()),
+            format: Some(speech.profile.to_owned()),
+            ..NewDm1Account::default()
+        };
+        let name = device.dev_id.to_string();
+        let added = site.runtime().block_on(api.add_dm1(&name, &new))?;
+        let document = added.document.ok_or("no document")?;
+        std::fs::write(Device::image(&device.folder), STANDARD.decode(document)?)?;
+        std::fs::write(marker(&device.folder), speech.encoding)?;
+        if self != Self::Report {
+            self.start(site, &device)?.done()?;
+            site.runtime().block_on(api.rotate_dm1(&name))?;
+        }
+        if self == Self::Recovery {
+            self.start(site, &device)?.done()?;
+            let client = site.client(&device, Arc::new(Unobserved))?;
+            let _reset = site.runtime().block_on(client.factory_reset())?;
+        }
+        Ok(device)
+    }
+
+    /// Starts the device's work.
+    ///
+    /// # Errors
+    /// Where a file of the device cannot be used.
+    pub fn start(self, site: &(impl Site + ?Sized), device: &Device) -> Result<Work, Fault> {
+        let client = site.client(device, Arc::new(Unobserved))?;
+        Ok(Work::start_dm1(site.runtime(), client))
+    }
+
+    /// Insists on the end: both hold the same secrets, none is on its way, every bootstrap was stored once and is acknowledged.
+    ///
+    /// # Errors
+    /// Where a store cannot be read.
+    ///
+    /// # Panics
+    /// Where it did not come to that end.
+    pub fn judge(
+        self,
+        site: &(impl Site + ?Sized),
+        device: &Device,
+        what: &str,
+    ) -> Result<(), Fault> {
+        let state = device.state()?;
+        assert_eq!(state.accounts.len(), 1, "{what}");
+        assert!(!state.owes(), "{what}: the event is acknowledged");
+        let api = site.operator()?;
+        let name = device.dev_id.to_string();
+        let account = site.runtime().block_on(api.dm1(&name))?;
+        let fresh = [("current", true)];
+        let replaced = [("boot", true), ("current", false)];
+        let due: &[_] = match self {
+            Self::Report => &fresh,
+            Self::Rotation | Self::Recovery => &replaced,
+        };
+        for secrets in [&account.client, &account.server] {
+            let mut stand: Vec<_> = secrets.iter().map(standing).collect();
+            stand.sort_unstable();
+            assert_eq!(stand, due, "{what}: {account:?}");
+            assert!(secrets.iter().all(|secret| !secret.previous), "{what}");
+        }
+        let events = site.events(&device.dev_id)?;
+        let count = |of: fn(&EventKind) -> bool| {
+            let kinds = events.iter().map(|event| &event.event.kind);
+            kinds.filter(|kind| of(kind)).count()
+        };
+        let bootstraps = if self == Self::Recovery { 2 } else { 1 };
+        let completed = |kind: &EventKind| matches!(kind, EventKind::BootstrapCompleted { .. });
+        assert_eq!(count(completed), bootstraps, "{what}: each stored once");
+        let recovered = |kind: &EventKind| matches!(kind, EventKind::Rebootstrapped { recovered, .. } if recovered.iter().any(|scope| scope == "dm1-client"));
+        let due = usize::from(self == Self::Recovery);
+        assert_eq!(count(recovered), due, "{what}: recovered once");
+        let held = |kind: &EventKind| matches!(kind, EventKind::CredentialHeld { .. });
+        assert_eq!(
+            count(held),
+            0,
+            "{what}: nobody is taken for a second holder"
+        );
+        Ok(())
+    }
+}
+
+fn standing(secret: &Dm1SecretBody) -> (&str, bool) {
+    (&secret.generation, secret.escrowed)
+}
+
+/// Tells that a device is one of DM 1.x, and how it writes.
+#[must_use]
+pub fn marker(folder: &Path) -> PathBuf {
+    folder.join("dm1")
+}
+
+/// What a device of DM 1.x does: takes its factory image where it has no account, and runs sessions until several in a row came to their end and nothing is owed.
+/// A server that is away is asked again.
+///
+/// # Errors
+/// Where anything else goes wrong.
+pub async fn finish_with_dm1(client: &Client) -> Result<(), Fault> {
+    if client.accounts()?.is_empty()
+        && let FactoryImage::Refused(refusal) = client.switch_on().await?.factory
+    {
+        return Err(refusal.into());
+    }
+    let mut in_order = 0;
+    while in_order < SETTLED {
+        let account = client.accounts()?.into_iter().next();
+        let account = account.ok_or("the account is gone")?;
+        let report = client.session(&account.srv_id).await?;
+        if report.outcome == Outcome::Ended && !report.still_owed {
+            in_order += 1;
+        } else {
+            in_order = 0;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+    Ok(())
+}
+
+impl Work {
+    /// Does what [`finish_with_dm1`] does.
+    #[must_use]
+    pub fn start_dm1(runtime: &tokio::runtime::Runtime, client: Client) -> Self {
+        let handle = runtime.handle().clone();
+        Self::of(move || {
+            handle
+                .block_on(async { tokio::time::timeout(PATIENCE, finish_with_dm1(&client)).await? })
+        })
+    }
+}
