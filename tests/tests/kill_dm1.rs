@@ -7,18 +7,15 @@
     reason = "a test fails by panicking, and tells what it walked"
 )]
 
-use omadm_tests::kill::{Dm1Case, Dm1Speech, First, Nodes, PATIENCE, Server, Site, Told, Victim};
+use omadm_tests::kill::{
+    Dm1Case, Dm1Speech, First, Nodes, PATIENCE, Server, Site, Told, Victim, wanted_site,
+};
 
 const KILL_SERVER: &str = env!("CARGO_BIN_EXE_kill_server");
 
 /// A step of a message of its own.
 fn message(step: u64) -> String {
     format!("message:{step}")
-}
-
-/// Both ways to speak, in turn.
-fn speech(step: u64) -> Dm1Speech {
-    Dm1Speech::ALL[usize::from(step % 2 == 1)]
 }
 
 fn assert_walked(case: Dm1Case, walked: &[String]) {
@@ -31,17 +28,23 @@ fn assert_walked(case: Dm1Case, walked: &[String]) {
 
 /// Kills the server at the first, second, … step until the device is done before. It comes back on its own file.
 fn walk_server(case: Dm1Case) {
+    for speech in Dm1Speech::ALL {
+        walk_server_of(case, speech);
+    }
+}
+
+fn walk_server_of(case: Dm1Case, speech: Dm1Speech) {
     let mut server = Server::make().unwrap();
     let mut walked = Vec::new();
     for step in 1.. {
-        let device = case.prepare(&mut server, speech(step)).unwrap();
+        let device = case.prepare(&mut server, speech).unwrap();
         server.stop().unwrap();
         let victim = server.victim(KILL_SERVER, message(step)).unwrap();
         let job = case.start(&server, &device).unwrap();
         let name = job.until_halt(&victim).unwrap();
         assert!(victim.kill().unwrap(), "ended by SIGKILL");
         server.start().unwrap();
-        let what = format!("{case:?}, step {step}: {name:?}");
+        let what = format!("{case:?}, {speech:?}, step {step}: {name:?}");
         job.done().unwrap_or_else(|fault| panic!("{what}: {fault}"));
         case.judge(&server, &device, &what).unwrap();
         let Some(name) = name else { break };
@@ -55,15 +58,16 @@ fn walk_server(case: Dm1Case) {
 fn walk_node(case: Dm1Case) {
     let mut nodes = Nodes::make().unwrap();
     let mut walked = Vec::new();
-    for first in [First::Victim, First::Staying] {
+    let orders = [First::Victim, First::Staying];
+    for (first, speech) in orders.into_iter().zip(Dm1Speech::ALL) {
         for step in 1.. {
-            let device = case.prepare(&mut nodes, speech(step)).unwrap();
+            let device = case.prepare(&mut nodes, speech).unwrap();
             let victim = nodes.victim(KILL_SERVER, message(step)).unwrap();
             nodes.take_turns(first).unwrap();
             let job = case.start(&nodes, &device).unwrap();
             let name = job.until_halt(&victim).unwrap();
             assert!(victim.kill().unwrap(), "ended by SIGKILL");
-            let what = format!("{case:?}, {first:?}, step {step}: {name:?}");
+            let what = format!("{case:?}, {speech:?}, {first:?}, step {step}: {name:?}");
             job.done().unwrap_or_else(|fault| panic!("{what}: {fault}"));
             case.judge(&nodes, &device, &what).unwrap();
             let Some(name) = name else { break };
@@ -75,10 +79,10 @@ fn walk_node(case: Dm1Case) {
 }
 
 /// Kills the client at the first, second, … step until it is done before, and starts it anew.
-fn walk_client(case: Dm1Case, site: &mut (impl Site + ?Sized)) {
+fn walk_client(case: Dm1Case, site: &mut (impl Site + ?Sized), speech: Dm1Speech) {
     let mut walked = Vec::new();
     for step in 1.. {
-        let device = case.prepare(site, speech(step)).unwrap();
+        let device = case.prepare(site, speech).unwrap();
         let arguments = [
             device.folder.display().to_string(),
             device.url.clone(),
@@ -92,7 +96,7 @@ fn walk_client(case: Dm1Case, site: &mut (impl Site + ?Sized)) {
             other => panic!("{other:?} after {walked:?}"),
         };
         let killed = victim.kill().unwrap();
-        let what = format!("{case:?}, step {step}: {name:?}");
+        let what = format!("{case:?}, {speech:?}, step {step}: {name:?}");
         let job = case.start(site, &device).unwrap();
         job.done().unwrap_or_else(|fault| panic!("{what}: {fault}"));
         case.judge(site, &device, &what).unwrap();
@@ -139,7 +143,9 @@ fn b1_s_04_a_recovery_comes_to_its_end_by_the_other_node_whichever_message_one_d
 fn reports_rotations_and_recoveries_come_to_their_end_whichever_message_the_client_dies_at() {
     let mut site = wanted_site().unwrap();
     for case in Dm1Case::ALL {
-        walk_client(case, site.as_mut());
+        for speech in Dm1Speech::ALL {
+            walk_client(case, site.as_mut(), speech);
+        }
     }
     site.stop().unwrap();
 }

@@ -82,10 +82,21 @@ impl Dm1Case {
         }
         if self == Self::Recovery {
             self.start(site, &device)?.done()?;
+            self.settle(site, &device)?;
             let client = site.client(&device, Arc::new(Unobserved))?;
             let _reset = site.runtime().block_on(client.factory_reset())?;
         }
         Ok(device)
+    }
+
+    /// A session in which the server asks for something: only then does the device say whether it believed the server, and what it holds of the server's.
+    fn settle(self, site: &(impl Site + ?Sized), device: &Device) -> Result<(), Fault> {
+        let api = site.operator()?;
+        let name = device.dev_id.to_string();
+        let read = ["read", "urn:oma:mo:oma-dm-devdetail:1.0//SwV"].map(str::to_owned);
+        let queued = api.queue_commands(&name, vec![read.to_vec()]);
+        site.runtime().block_on(queued)?;
+        self.start(site, device)?.done()
     }
 
     /// Starts the device's work.
@@ -110,6 +121,7 @@ impl Dm1Case {
         device: &Device,
         what: &str,
     ) -> Result<(), Fault> {
+        self.settle(site, device)?;
         let state = device.state()?;
         assert_eq!(state.accounts.len(), 1, "{what}");
         assert!(!state.owes(), "{what}: the event is acknowledged");
