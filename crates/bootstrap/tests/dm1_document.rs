@@ -247,11 +247,14 @@ fn a_device_that_reads_levels_the_other_way_round_gets_the_account_that_was_mean
         let meant = read(&usual, AppSrvIs::ClCred);
         let taken = read(&other, AppSrvIs::SrvCred);
         for level in [AuthLevel1::ClCred, AuthLevel1::SrvCred] {
-            let secret = |account: &DmAcc1| account.auth(level).unwrap().secret.clone();
+            let secret =
+                |account: &omadm_mo::standard::DmAcc1| account.auth(level).unwrap().secret.clone();
             assert!(secret(&meant).is_some() && secret(&meant) == secret(&taken));
         }
         let mistaken = read(&usual, AppSrvIs::SrvCred);
-        let secret = |account: &DmAcc1| account.auth(AuthLevel1::ClCred).unwrap().secret.clone();
+        let secret = |account: &omadm_mo::standard::DmAcc1| {
+            account.auth(AuthLevel1::ClCred).unwrap().secret.clone()
+        };
         assert_eq!(secret(&mistaken) != secret(&meant), is_cp);
     }
 }

@@ -53,7 +53,8 @@ async fn guesses(rig: &Rig, client: &mut Client, sessions: usize) -> Vec<String>
     for _ in 0..sessions {
         client.begin();
         for _ in 0..4 {
-            client.nonce = client.nonce.take().or(Nonce::new(vec![7; 24]).ok());
+            let any = || Nonce::new(vec![7; 24]).ok();
+            client.nonce = client.nonce.take().or_else(any);
             let body = client.message(PACKAGE1);
             let answer = client.post(rig, body).await;
             all.push(format!("{:?}", seen(client, &answer)));

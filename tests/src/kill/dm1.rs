@@ -167,7 +167,7 @@ fn standing(secret: &Dm1SecretBody) -> (&str, bool) {
 
 /// Tells that a device is one of DM 1.x, and how it writes.
 #[must_use]
-pub fn marker(folder: &Path) -> PathBuf {
+pub(super) fn marker(folder: &Path) -> PathBuf {
     folder.join("dm1")
 }
 
