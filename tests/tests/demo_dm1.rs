@@ -49,6 +49,8 @@ fn every_method_brings_a_dm_1_x_account_whose_secrets_are_replaced_brought_back_
         row("bootstrap", "factory", "cp", 0, "boot"),
         row("bootstrap", "smartcard", "dm", 1, "boot"),
         row("bootstrap", "client-initiated", "dm", 2, "boot"),
+        row("bootstrap", "server-initiated", "cp", 3, "boot"),
+        row("bootstrap", "server-initiated", "dm", 4, "boot"),
         row("rotated", "smartcard", "dm", 1, "replaced"),
         row("reset", "smartcard", "dm", 1, "replaced"),
     ];

@@ -74,21 +74,12 @@ impl DemoOptions {
     /// The methods in the order in which they are shown, each once.
     pub(super) fn shown(&self) -> impl Iterator<Item = DemoMethod> {
         let all = DemoMethod::ALL.into_iter();
-        let all = all.filter(|method| self.generation.has(*method));
         all.filter(|method| self.is_whole() || self.methods.contains(method))
     }
 
     /// Whether everything is shown.
     pub(super) const fn is_whole(&self) -> bool {
         self.methods.is_empty()
-    }
-}
-
-impl DemoGeneration {
-    /// Whether the demo has this method for it.
-    #[must_use]
-    pub const fn has(self, method: DemoMethod) -> bool {
-        !matches!((self, method), (Self::Dm1, DemoMethod::Server))
     }
 }
 

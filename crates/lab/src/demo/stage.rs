@@ -33,8 +33,8 @@ const DEVICES: [&str; 4] = [
 pub(super) const ICCID: &str = "8949017201234567890";
 
 /// How often it is looked whether a pushed document was applied, and for how long.
-const LOOK: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const LOOK: Duration = Duration::from_millis(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a step is measured against.
 struct Before {

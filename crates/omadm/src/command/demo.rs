@@ -109,15 +109,10 @@ impl Demo {
             Generation::Dm2 => DemoGeneration::Dm2,
             Generation::Dm1 => DemoGeneration::Dm1,
         };
-        let methods: Vec<_> = methods.collect();
-        if let Some(none) = methods.iter().find(|one| !generation.has(**one)) {
-            let why = format!("it shows no {none:?} bootstrap of DM 1.x");
-            return Err(Failure::new(what, why, "pick another --method"));
-        }
         let options = DemoOptions {
             folder: folder.path().to_owned(),
             generation,
-            methods,
+            methods: methods.collect(),
             profile,
             trace: self.trace,
             nodes: self.nodes.into(),

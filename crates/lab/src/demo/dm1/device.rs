@@ -1,13 +1,19 @@
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use omadm_bootstrap::dm1::Dm1Format;
+use omadm_client::policy::{Dm1Policy, ListenAddresses};
 use omadm_client::{Client, DeviceDir};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi};
 use omadm_mo::{DevId, ServerUri, SrvId};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_tls::CertificateDer;
 
 use crate::demo::device::{builder, dev_info};
 use crate::demo::{DemoError, DemoMethod, Timeline};
+
+/// The subscriber whose device is pushed to.
+pub(super) const IMSI: &str = "310150123456789";
 
 /// A device of the demo, bootstrapped for DM 1.x.
 pub(super) struct Dm1Device {
@@ -55,9 +61,21 @@ impl Dm1Place {
         builder = match self.method {
             DemoMethod::Factory => builder.factory_image(self.carrier()),
             DemoMethod::Smartcard => builder.card_file(self.carrier()),
-            DemoMethod::Client | DemoMethod::Server => {
+            DemoMethod::Client => {
                 let url = format!("https://localhost:{}{BOOTSTRAP_PATH}", self.port);
                 builder.source(ServerUri::parse(&url)?, vec![self.server.clone()])
+            }
+            DemoMethod::Server => {
+                let policy = Dm1Policy {
+                    pushed_bootstraps: vec![BootstrapProfileKind::Cp, BootstrapProfileKind::Dm],
+                    subscribers: Imsi::parse(IMSI).into_iter().collect(),
+                    ..Dm1Policy::default()
+                };
+                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                builder.dm1(policy).listen(ListenAddresses {
+                    udp: Some(any),
+                    ..ListenAddresses::default()
+                })
             }
         };
         Ok(Dm1Device {

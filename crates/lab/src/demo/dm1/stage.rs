@@ -8,9 +8,10 @@ use omadm_card::test_card::CardProfile;
 use omadm_mo::{DevId, Secret};
 use omadm_server::model::EventKind;
 use omadm_server::operator::types::{NewBootstrap, NewDevice};
+use tokio::sync::watch;
 
-use super::device::{Dm1Device, Dm1Place};
-use crate::demo::stage::{ICCID, Stage, millis};
+use super::device::{Dm1Device, Dm1Place, IMSI};
+use crate::demo::stage::{ICCID, LOOK, PATIENCE, Stage, millis};
 use crate::demo::{DemoError, DemoMethod, DemoOptions, DemoRow, DemoSecrets, DemoStep, Who};
 
 /// What every step needs.
@@ -87,7 +88,9 @@ impl<'a> Dm1Stage<'a> {
                 let _record = self.drafted(&place).await?;
                 stage.operator("tells the device the bootstrap URL and the server's CA");
             }
-            DemoMethod::Server => {}
+            DemoMethod::Server => stage.operator(
+                "tells the device that it may be bootstrapped by WAP push, and has it listen",
+            ),
         }
         stage.catch_up().await?;
         place.start(stage.timeline)
@@ -95,13 +98,7 @@ impl<'a> Dm1Stage<'a> {
 
     /// Starts the bootstrap at the server, which makes the account; gives its record.
     async fn drafted(&self, place: &Dm1Place) -> Result<String, DemoError> {
-        let new = NewBootstrap {
-            device: place.dev_id.to_string(),
-            profile: Some(PROFILE.to_owned()),
-            profile_format: Some(place.format.name().to_owned()),
-            method: Some(place.method.method().name().to_owned()),
-            ..NewBootstrap::default()
-        };
+        let new = new_bootstrap(place);
         Ok(self.0.api.start_bootstrap(&new).await?.id)
     }
 
@@ -118,11 +115,57 @@ impl<'a> Dm1Stage<'a> {
             DemoMethod::Factory | DemoMethod::Smartcard => {
                 let _outcome = device.client.switch_on().await?;
             }
-            DemoMethod::Client | DemoMethod::Server => {
+            DemoMethod::Client => {
                 let _servers = device.client.bootstrap().await?;
             }
+            DemoMethod::Server => self.push(device).await?,
         }
         self.settled(DemoStep::Bootstrap, device, before).await
+    }
+
+    /// The server sends the document to where the device listens. Over once the device was in its session, or the record has ended.
+    async fn push(&self, device: &Dm1Device) -> Result<(), DemoError> {
+        let (stage, place) = (self.0, &device.place);
+        let listening = device.client.listen().await?;
+        let address = listening.udp.map(|address| address.to_string());
+        let to = format!("udp://{}", address.unwrap_or_default());
+        stage.operator(&format!(
+            "starts a bootstrap of the device, to be pushed to {to}, signed with the subscriber's IMSI"
+        ));
+        let new = NewBootstrap {
+            to: Some(to),
+            sec: Some("networkid".to_owned()),
+            imsi: Some(IMSI.to_owned()),
+            ..new_bootstrap(place)
+        };
+        let record = stage.api.start_bootstrap(&new).await?.id;
+        let (stop, stopped) = watch::channel(false);
+        let looked_at = async {
+            let end = Instant::now() + PATIENCE;
+            let mut ended = Ok(());
+            while Instant::now() < end {
+                match stage.api.bootstrap(&record).await {
+                    Ok(now)
+                        if now.ended_at.is_some()
+                            && (now.state != "completed" || !device.is_owing().unwrap_or(true)) =>
+                    {
+                        break;
+                    }
+                    Ok(_) => tokio::time::sleep(LOOK).await,
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
+                }
+            }
+            stop.send_replace(true);
+            ended
+        };
+        let (ran, looked_at) = tokio::join!(device.client.run(stopped), looked_at);
+        listening.end().await;
+        ran?;
+        looked_at?;
+        Ok(())
     }
 
     /// Both secrets are replaced, and used.
@@ -226,6 +269,17 @@ impl<'a> Dm1Stage<'a> {
     }
 }
 
+/// What the server is asked for.
+fn new_bootstrap(place: &Dm1Place) -> NewBootstrap {
+    NewBootstrap {
+        device: place.dev_id.to_string(),
+        profile: Some(PROFILE.to_owned()),
+        profile_format: Some(place.format.name().to_owned()),
+        method: Some(place.method.method().name().to_owned()),
+        ..NewBootstrap::default()
+    }
+}
+
 const fn words(format: Dm1Format) -> &'static str {
     match format {
         Dm1Format::Cp => "client provisioning (CP profile)",
@@ -243,6 +297,6 @@ const fn sentence(method: DemoMethod) -> &'static str {
             "the account is read from the card in the device when it is switched on (a virtual card in this process)"
         }
         DemoMethod::Client => "the device asks the bootstrap server",
-        DemoMethod::Server => "the server pushes the account to the device, signed",
+        DemoMethod::Server => "the server pushes the account to the device by WAP push, signed",
     }
 }
