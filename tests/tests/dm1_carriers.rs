@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use omadm_tests::process::{Ended, Omadm, omadm, profiles};
+use omadm_tests::process::{Device, Ended, Omadm, omadm, profiles};
 use serde_json::Value;
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -239,6 +239,80 @@ fn provisioning_document_and_message_of_one_profile_bring_the_same_account() {
     let trouble = diff(&one, &dm2);
     assert_eq!(trouble.code, Some(2), "{trouble:?}");
     assert!(trouble.stderr.contains("one generation"), "{trouble:?}");
+}
+
+#[test]
+fn a_preview_says_what_a_bootstrap_changes_on_a_device_and_on_its_printed_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path(), 1);
+    let [cp, dm] = FORMATS.map(|format| {
+        let out = folder.path().join(format);
+        let _told = batch(&table, format, "push", &out);
+        file(&out, "push.wsp")
+    });
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    let preview = |state: &Path, document: &Path| {
+        let command = omadm(["bootstrap", "preview", "--json", "--tree"]);
+        let told = command.arg(state).arg(document).run().good().stdout;
+        told.lines()
+            .next()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    };
+    let printed = folder.path().join("tree.json");
+    let print = || {
+        let told = device.client("tree").arg("--json").run().good();
+        std::fs::write(&printed, told.stdout).unwrap();
+    };
+    print();
+    for state in [device.file(""), printed.clone()] {
+        for document in [&cp, &dm] {
+            let change = preview(&state, document).unwrap();
+            assert_eq!(change["action"], "add");
+            assert_eq!(change["uri"], "urn:oma:mo:oma-dm-dmacc:1.0/1/");
+            let added = change["added"].to_string();
+            assert!(added.contains("AppAuth/1/AAuthSecret"), "{added}");
+            assert!(!change.to_string().contains("hunter2"), "{change}");
+        }
+    }
+
+    // Applied, its server out of reach; then another address for the same server.
+    let image = file(&folder.path().join("cp"), "push.wbxml");
+    let policy = format!("[bootstrap]\nfactory.image = '{}'\n", image.display());
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let started = device.client("switch-on").run().refused();
+    assert!(
+        started.stdout.contains("applied: org.example.dm"),
+        "{started:?}"
+    );
+    print();
+    assert!(preview(&device.file(""), &cp).is_none(), "it is in force");
+    let text = std::fs::read_to_string(profiles("dm1x.toml")).unwrap();
+    let other = written(
+        folder.path(),
+        "other.toml",
+        &text.replace("/dm/1.x", "/other"),
+    );
+    let out = folder.path().join("other");
+    let _built = omadm(["bootstrap", "build", "--server", "dm.example.com:8443"])
+        .args([
+            "--profile-format",
+            "dm",
+            "--carrier",
+            "factory",
+            "--devices",
+        ])
+        .arg(&table)
+        .arg("-o")
+        .args([&out, &other])
+        .run()
+        .good();
+    for state in [device.file(""), printed] {
+        let change = preview(&state, &file(&out, "factory.wbxml")).unwrap();
+        assert_eq!(change["action"], "replace", "{change}");
+        let changed = change["changed"].as_array().unwrap();
+        assert!(changed.contains(&"AppAddr/1/Addr".into()), "{change}");
+        assert!(!changed.contains(&"Name".into()), "{change}");
+    }
 }
 
 #[test]

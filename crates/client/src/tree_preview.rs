@@ -1,6 +1,5 @@
-use omadm_bootstrap::plan::{
-    BootstrapPlan, Delivery, PlanStep, Preview, TreePlan, plan_bootstrap, preview,
-};
+use omadm_bootstrap::plan::dm1::{Dm1Rules, plan_either};
+use omadm_bootstrap::plan::{BootstrapPlan, Delivery, PlanStep, Preview, TreePlan, preview};
 use omadm_bootstrap::{
     Account, BootstrapKind, BootstrapMethod, BootstrapPolicy, BootstrapSource, ChannelSecurity,
     EventId, MemoryDevice, PayloadHash, ProfileFormat, Provenance, ProvidedInstance, Refusal,
@@ -10,7 +9,7 @@ use omadm_mo::ddf::Ddf;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::{BindError, MoItem, SerializationError};
 use omadm_mo::standard::dm_acc::names as acc;
-use omadm_mo::standard::{MoRegistry, RegistryError, dac, dev_info, dm_acc, session_info};
+use omadm_mo::standard::{MoRegistry, RegistryError, dac, dev_info, dm_acc, dm_acc1, session_info};
 use omadm_mo::{DevId, Miid, Moid, Node, NodePath, SrvId, TreeView as _, Value};
 
 use crate::engine::TlsCredentials;
@@ -37,7 +36,7 @@ pub enum TreeStateError {
     Tree(#[from] omadm_bootstrap::plan::ApplyError),
 }
 
-/// What a document would change, as a factory image, on a device whose tree was printed as one serialization item an instance. The tree holds neither secrets nor
+/// What a document of either generation would change, as a factory image, on a device whose tree was printed as one serialization item an instance. The tree holds neither secrets nor
 /// Perm lists, nor who created what: what the document brings of the former shows as new, and objects beside the account count as the first account's.
 ///
 /// # Errors
@@ -51,7 +50,7 @@ pub fn preview_on(
     for ddf in ddfs {
         registry.insert(ddf)?;
     }
-    let (device, dev_id) = device(items, &registry)?;
+    let (device, dev_id) = device(items, &registry.clone().with_dm1())?;
     let policy = BootstrapPolicy::default();
     let delivery = Delivery {
         document,
@@ -64,11 +63,12 @@ pub fn preview_on(
         after_reset: false,
         limits: JsonLimits::default(),
     };
-    let planned = plan_bootstrap(
+    let planned = plan_either(
         &device,
         &registry,
         &policy,
         &TlsCredentials { dev_id },
+        &Dm1Rules::default(),
         &delivery,
     );
     Ok(match planned {
@@ -115,10 +115,16 @@ fn device(
                     .and_then(Node::value)
                     .and_then(Value::as_text)
             };
+            let of_server = |name: &str, format| {
+                let server = text(&[name]).and_then(|text| SrvId::parse(text).ok());
+                server.map(|server| account(server, miid, format))
+            };
             if uri.moid == dm_acc::moid() {
-                let srv_id = text(&[acc::SRV_ID]).and_then(|text| SrvId::parse(text).ok());
                 plan.accounts
-                    .extend(srv_id.map(|srv_id| account(srv_id, miid)));
+                    .extend(of_server(acc::SRV_ID, ProfileFormat::Dm2));
+            } else if uri.moid == dm_acc1::moid() {
+                let server = of_server(dm_acc1::names::SERVER_ID, ProfileFormat::Dm);
+                plan.accounts.extend(server);
             } else if uri.moid == dev_info::moid() {
                 dev_id = text(&["DevID"]).and_then(|text| DevId::parse(text).ok());
             } else if uri.moid != dac::moid() && uri.moid != session_info::moid() {
@@ -162,10 +168,10 @@ fn device(
 }
 
 /// An account as if the image had brought it.
-fn account(srv_id: SrvId, miid: &Miid) -> Account {
+fn account(srv_id: SrvId, miid: &Miid, format: ProfileFormat) -> Account {
     let provenance = Provenance {
         method: BootstrapMethod::Factory,
-        format: ProfileFormat::Dm2,
+        format,
         kind: BootstrapKind::First,
         seq: 1,
         at: None,

@@ -9,11 +9,13 @@ pub enum Template {
     Http,
     /// Sessions and further bootstraps by pre-shared keys.
     Psk,
+    /// The DM Account, and one of DM 1.2 and 1.3 beside it.
+    Dm1x,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Minimal, Self::Full, Self::Http, Self::Psk];
+    pub const ALL: [Self; 5] = [Self::Minimal, Self::Full, Self::Http, Self::Psk, Self::Dm1x];
 }
 
 /// The text of a new profile, with a comment for each key. It reads and validates as it is.
@@ -24,5 +26,6 @@ pub fn template(kind: Template) -> &'static str {
         Template::Full => include_str!("../../../../profiles/full.toml"),
         Template::Http => include_str!("../../../../profiles/http.toml"),
         Template::Psk => include_str!("../../../../profiles/psk/psk.toml"),
+        Template::Dm1x => include_str!("../../../../profiles/dm1x.toml"),
     }
 }

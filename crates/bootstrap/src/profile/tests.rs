@@ -99,6 +99,34 @@ fn the_profiles_of_the_repository_read_and_validate_without_a_finding() {
 }
 
 #[test]
+fn what_devices_of_dm_1x_would_refuse_is_found_and_a_readable_password_is_warned_of() {
+    let dm1x = template(Template::Dm1x);
+    for (from, to, told) in [
+        ("\"https://{server}/dm/1.x\"", "\"{server}\"", "dm1.address"),
+        ("auth = \"md5\"", "user = \"{phone}\"", "{phone}"),
+        ("\"NAPDEF\"", "\"NAP\"", "there are NAPDEF"),
+        (
+            "[\"NAPID\", \"internet\"]",
+            "[\"NAPID\", \"internet\", \"x\"]",
+            "[name, value]",
+        ),
+    ] {
+        let found = findings(&replaced(dm1x, from, to));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].severity, Severity::Error);
+        assert!(found[0].message.contains(told), "{found:?}");
+    }
+    let long = format!("[\"NAME\", \"{}\"]", "x".repeat(40_000));
+    let found = findings(&replaced(dm1x, "[\"NAME\", \"Internet\"]", &long));
+    assert_eq!(found[0].cause, Some(Cause::NotDm1Document), "{found:?}");
+    let plain = replaced(dm1x, "https://{server}/dm/1.x", "http://{server}/dm/1.x");
+    assert_eq!(findings(&plain), []);
+    let named = "auth = \"basic\"\nuser = \"meter-7\"";
+    let found = findings(&replaced(&plain, "auth = \"md5\"", named));
+    assert_eq!(found[0].severity, Severity::Warning, "{found:?}");
+}
+
+#[test]
 fn b_14_the_full_profile_comes_back_as_the_same_account_from_its_document() {
     let package = built(FULL);
     let items = items(&package);

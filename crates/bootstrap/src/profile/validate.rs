@@ -3,7 +3,10 @@ use std::fmt;
 use omadm_mo::standard::{DmAcc, MoRegistry, ViewFault, dm_acc};
 use omadm_mo::{Scheme, ServerUri};
 
-use super::{BootstrapProfile, BuildError, CredentialKind, ProfileInputs};
+use omadm_dm1::markup::MarkupLimits;
+
+use super::{BootstrapProfile, BuildError, CredentialKind, Dm1Auth, Dm1Credentials, ProfileInputs};
+use crate::dm1::{AppSrvIs, Dm1Document, Dm1Format};
 use crate::{BootstrapFailureCause as Cause, BootstrapMethod};
 
 /// How bad a finding is.
@@ -96,7 +99,47 @@ pub fn validate(
     {
         check_size(package.document().len(), &mut findings);
     }
+    check_dm1(profile, inputs, &mut findings);
     findings
+}
+
+/// `[dm1]`: both forms are built, with secrets that serve for nothing, and read as a device reads them.
+fn check_dm1(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &mut Vec<Finding>) {
+    let Some(dm1) = &profile.dm1 else { return };
+    let credentials = Dm1Credentials::of_entropy(&[0; Dm1Credentials::ENTROPY]);
+    for format in [Dm1Format::Cp, Dm1Format::Dm] {
+        let mut error = |cause, message: String| {
+            findings.push(Finding {
+                severity: Severity::Error,
+                at: "dm1".to_owned(),
+                cause,
+                message,
+                advice: "Correct it in the profile.".to_owned(),
+            });
+        };
+        match profile.build_dm1(inputs, &credentials, format) {
+            Err(why) => return error(None, why.to_string()),
+            Ok(package) => {
+                let limits = MarkupLimits::UNPROVEN_BOOTSTRAP;
+                let read =
+                    Dm1Document::read(package.document.expose(), AppSrvIs::default(), limits);
+                if let Err(fault) = read {
+                    error(
+                        Some(Cause::NotDm1Document),
+                        format!("{}: {fault}", format.name()),
+                    );
+                }
+            }
+        }
+    }
+    let plain = dm1.address.starts_with("http://");
+    if plain && dm1.auth == Dm1Auth::Basic {
+        findings.push(Finding::warning(
+            "dm1.auth",
+            "the password travels readable to everybody on the way".to_owned(),
+            "Give an https address, or auth = \"mac\".",
+        ));
+    }
 }
 
 fn check_account(profile: &BootstrapProfile, inputs: &ProfileInputs, findings: &mut Vec<Finding>) {

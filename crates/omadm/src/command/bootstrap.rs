@@ -35,7 +35,7 @@ use crate::failure::{Explain as _, Failure};
 pub(crate) enum Bootstrap {
     /// Print a new profile with a comment for each key
     #[command(
-        after_help = "Examples:\n  omadm bootstrap new > my.toml\n  omadm bootstrap new --template full > my.toml"
+        after_help = "Examples:\n  omadm bootstrap new > my.toml\n  omadm bootstrap new --template full > my.toml\n  omadm bootstrap new --template dm1x > my.toml"
     )]
     New {
         /// Which one
@@ -67,7 +67,7 @@ pub(crate) enum Bootstrap {
     Diff(diff::Diff),
     /// Say what applying a document or carrier would add, replace and remove on a device
     #[command(
-        after_help = "STATE of --tree is a device's folder, the file of its tree, or the output of `omadm client tree --json`; the last holds no secret, so what the document brings below Auth shows as new.\n\nExamples:\n  omadm bootstrap preview image --dir device\n  omadm bootstrap preview document.json --tree tree.json --json"
+        after_help = "STATE of --tree is a device's folder, the file of its tree, or the output of `omadm client tree --json`; the last holds no secret, so what the document brings below Auth shows as new.\n\nExamples:\n  omadm bootstrap preview image --dir device\n  omadm bootstrap preview document.json --tree tree.json --json\n  omadm bootstrap preview push/push.wsp --dir device"
     )]
     Preview(preview::Preview),
     /// Bring a bootstrap to a device that has not asked: push the document over mutual TLS, or call the device to fetch it
@@ -99,6 +99,8 @@ pub(crate) enum Which {
     Http,
     /// Sessions and further bootstraps by pre-shared keys
     Psk,
+    /// The DM Account, and one of DM 1.2 and 1.3 beside it
+    Dm1x,
 }
 
 /// What opens a sealed image.
@@ -118,6 +120,7 @@ impl Bootstrap {
                     Which::Full => Template::Full,
                     Which::Http => Template::Http,
                     Which::Psk => Template::Psk,
+                    Which::Dm1x => Template::Dm1x,
                 };
                 say(template(which).trim_end())
             }

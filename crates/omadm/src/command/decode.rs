@@ -1,3 +1,4 @@
+mod credential;
 mod dm1;
 mod package0;
 
@@ -23,7 +24,7 @@ use crate::failure::{Explain as _, Failure};
 /// they are, in hexadecimal or in base64. Secrets are masked unless asked for.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin\n  omadm decode package1.wbxml\n  omadm decode --pin 1234 part1.hex part2.hex part3.hex\n  omadm decode --imsi 310150123456789 push.hex"
+    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin\n  omadm decode package1.wbxml\n  omadm decode --key-file secret.txt --auth-data-file nonce.bin package1.wbxml\n  omadm decode --pin 1234 part1.hex part2.hex part3.hex\n  omadm decode --imsi 310150123456789 push.hex"
 )]
 pub(crate) struct Decode {
     /// The file, or - for standard input; several: the parts of one SMS
@@ -41,13 +42,16 @@ pub(crate) struct Decode {
     /// Deepest nesting
     #[arg(long, default_value_t = JsonLimits::default().depth)]
     max_depth: usize,
-    /// Verify the digest of a Package#0 with the octets of this file, as `Auth/Noti/Secret` holds them (DM 1.x: AAuthSecret of SRVCRED): no base64, no
-    /// line break
+    /// Verify the digest of a Package#0 with the octets of this file, as `Auth/Noti/Secret` holds them (DM 1.x: AAuthSecret of SRVCRED), or the credential of
+    /// a DM message with AAuthSecret: no base64, no line break
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The octets of `Auth/Noti/Data` for --key-file (DM 1.x: the nonce); none where not given
     #[arg(long, value_name = "FILE", requires = "key_file")]
     auth_data_file: Option<PathBuf>,
+    /// The header `x-syncml-hmac` that came with a DM message: what --key-file verifies in place of its Cred
+    #[arg(long, value_name = "HEADER", requires = "key_file")]
+    mac_header: Option<String>,
     /// Verify the MAC of a pushed bootstrap with this PIN
     #[arg(long, value_name = "DIGITS")]
     pin: Option<String>,
@@ -117,7 +121,7 @@ impl Decode {
     fn decoded(&self, octets: &[u8], decoded: Result<Decoded, NotDecoded>) -> Result<(), Failure> {
         match decoded {
             Ok(Decoded::Package0(octets)) => self.package0(&octets),
-            Ok(Decoded::Document(pretty)) => self.say_pretty(&pretty),
+            Ok(Decoded::Document(pretty)) => self.say_document(octets, &pretty),
             Ok(Decoded::Trigger(octets)) => self.trigger(&octets),
             Ok(Decoded::Push(push, body)) => self.push(&push, &body),
             // Told as what a lab most often has in hand; the reason names the others.

@@ -18,19 +18,25 @@ impl Decode {
             format!("{} is no document of DM 1.x", self.name()),
             "mend the document at the octet named; the first is octet 0",
         )?;
-        self.say_pretty(&pretty)
+        self.say_document(octets, &pretty)
     }
 
-    pub(super) fn say_pretty(&self, pretty: &Pretty) -> Result<(), Failure> {
-        let kind = kind(pretty);
+    /// A document by itself; what proves it is verified where that was asked for.
+    pub(super) fn say_document(&self, octets: &[u8], pretty: &Pretty) -> Result<(), Failure> {
+        let right = self.credential(octets, pretty)?;
+        let told = right.map(|right| if right { "right" } else { "wrong" });
         if self.json {
-            return say(serde_json::json!({
-                "kind": kind,
-                "document": { "octets": pretty.octets, "xml": pretty.xml },
-            }));
+            say(serde_json::json!({
+                "kind": kind(pretty),
+                "document": { "octets": pretty.octets, "xml": pretty.xml, "credential": told },
+            }))?;
+        } else {
+            say_pretty(pretty)?;
+            if let Some(told) = told {
+                say(format_args!("credential {told}"))?;
+            }
         }
-        say(format_args!("{kind}, {} octets", pretty.octets))?;
-        say(pretty.xml.trim_end())
+        self.judged(right)
     }
 
     pub(super) fn push(&self, push: &Push, body: &PushedBody) -> Result<(), Failure> {
@@ -96,10 +102,10 @@ impl Decode {
                     BootstrapProfileKind::Cp => "bootstrap by the client provisioning profile",
                     BootstrapProfileKind::Dm => "bootstrap by the DM profile",
                 })?;
-                self.say_pretty(pretty)
+                say_pretty(pretty)
             }
             PushedBody::Other(inner) => match &**inner {
-                Decoded::Document(pretty) => self.say_pretty(pretty),
+                Decoded::Document(pretty) => say_pretty(pretty),
                 Decoded::Package0(octets) => self.package0(octets),
                 Decoded::Trigger(octets) => self.trigger(octets),
                 Decoded::Push(..) => say(hex(&push.body)),
@@ -197,6 +203,11 @@ impl Decode {
             imsi,
         })
     }
+}
+
+fn say_pretty(pretty: &Pretty) -> Result<(), Failure> {
+    say(format_args!("{}, {} octets", kind(pretty), pretty.octets))?;
+    say(pretty.xml.trim_end())
 }
 
 const TRIGGER: &str = "Package 0 of DM 1.x";
