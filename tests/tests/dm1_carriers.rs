@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use omadm_tests::process::{Device, Ended, Omadm, omadm, profiles};
+use omadm_tests::process::{Device, Ended, Omadm, Server, omadm, profiles};
 use serde_json::Value;
 
 const DEVICE: &str = "IMEI:493005100592800";
@@ -312,6 +312,55 @@ fn a_preview_says_what_a_bootstrap_changes_on_a_device_and_on_its_printed_tree()
         let changed = change["changed"].as_array().unwrap();
         assert!(changed.contains(&"AppAddr/1/Addr".into()), "{change}");
         assert!(!changed.contains(&"Name".into()), "{change}");
+    }
+}
+
+#[test]
+fn what_the_server_makes_for_an_image_or_a_card_completes_its_record_on_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    for (dev_id, carrier, format) in [
+        ("IMEI:493005100592801", "factory", "dm"),
+        ("IMEI:493005100592802", "smartcard", "cp"),
+    ] {
+        let out = folder.path().join(carrier);
+        let command = omadm(["bootstrap", "build", "--from-server", "--register"])
+            .args(["--server-profile", "dm1x", "--profile-format", format])
+            .args(["--carrier", carrier, "--dev-id", dev_id, "--out"])
+            .arg(&out);
+        let _told = server.reached(command, &token).run().good();
+        assert_eq!(
+            inspect(std::slice::from_ref(&out))["description"]["profile_format"],
+            format
+        );
+        let device = Device::init(&folder.path().join(format), dev_id);
+        let image = if carrier == "factory" {
+            let image = out.join("factory.wbxml");
+            format!("[bootstrap]\nfactory.image = '{}'\n", image.display())
+        } else {
+            String::new()
+        };
+        let policy = format!("{image}[network]\nallow_loopback = true\n");
+        std::fs::write(device.file("policy.toml"), policy).unwrap();
+        let mut client = device.client("switch-on").arg("--ca").arg(server.ca());
+        if carrier == "smartcard" {
+            client = client.arg("--card").arg(out.join("card.json"));
+        }
+        let done = client.run().good();
+        assert!(done.stdout.contains("org.example.dm"), "{done:?}");
+        let shown = server
+            .operator(&token, &["show", dev_id])
+            .run()
+            .good()
+            .stdout;
+        let record = shown
+            .lines()
+            .find(|line| line.contains(carrier) && line.contains("dm1x"));
+        assert!(
+            record.is_some_and(|line| line.contains("completed")),
+            "{shown}"
+        );
     }
 }
 

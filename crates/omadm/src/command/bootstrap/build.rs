@@ -58,6 +58,7 @@ Examples:
   omadm bootstrap build my.toml --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com --seal-to device-csr.pem -o image
   omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
   omadm bootstrap build --from-server --server-profile full --register --carrier factory --devices devices.csv -o images
+  omadm bootstrap build --from-server --server-profile dm1x --profile-format cp --register --carrier smartcard --devices devices.csv -o cards
   omadm bootstrap build my.toml --carrier smartcard --dev-id IMEI:493005100592800 --server dm.example.com -o card
   omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
   omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push
@@ -227,6 +228,7 @@ impl Build {
                 profile_toml: text,
                 register: self.register,
                 method,
+                format,
             };
             return self.from(&source, carrier, dev_id, &options);
         }

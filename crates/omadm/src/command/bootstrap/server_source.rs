@@ -1,3 +1,4 @@
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{BootstrapMethod, PayloadHash};
 use omadm_carrier::{DeviceRow, DocumentSource, SourceError};
 use omadm_mo::Secret;
@@ -15,6 +16,8 @@ pub(super) struct ServerSource<'a> {
     pub(super) register: bool,
     /// By which method the record's bootstrap is to come.
     pub(super) method: BootstrapMethod,
+    /// The form of documents of DM 1.x; none for those of DM 2.0.
+    pub(super) format: Option<Dm1Format>,
 }
 
 impl ServerSource<'_> {
@@ -35,6 +38,7 @@ impl ServerSource<'_> {
             profile: self.profile.map(str::to_owned),
             profile_toml: self.profile_toml.map(str::to_owned),
             method: Some(self.method.name().to_owned()),
+            profile_format: self.format.map(|format| format.name().to_owned()),
             ..NewBootstrap::default()
         };
         let record = self.api.start_bootstrap(&new).await?;
@@ -45,7 +49,8 @@ impl ServerSource<'_> {
 impl DocumentSource for ServerSource<'_> {
     fn inputs(&self) -> PayloadHash {
         let text = self.profile.or(self.profile_toml).unwrap_or_default();
-        PayloadHash::of(text.as_bytes())
+        let format = self.format.map_or("", Dm1Format::name);
+        PayloadHash::of([text, "\0", format].concat().as_bytes())
     }
 
     fn document(&self, row: &DeviceRow) -> Result<Secret, SourceError> {
