@@ -79,7 +79,6 @@ macro_rules! battery {
                 a_credential_passes_through_its_generations
                 a_session_is_set_replaced_and_ended
                 changes_of_the_device_row_are_kept
-                objects_are_stored_replaced_and_kept_apart
                 a_store_is_claimed_once
                 revoked_certificates_of_the_ca_are_listed
                 sessions_whose_time_is_over_are_found
@@ -97,6 +96,7 @@ macro_rules! battery {
                 the_newest_result_with_a_validator_is_found_by_its_words
             }
             objects {
+                objects_are_stored_replaced_and_kept_apart
                 an_object_of_an_earlier_version_has_its_etag_where_it_is_read
                 an_object_in_pieces_comes_back_and_its_pieces_go_with_it
                 pieces_without_an_object_are_swept_when_they_are_old

@@ -49,6 +49,38 @@ async fn put(store: &dyn Store, epoch: u64, change: ObjectChange) -> Result<(), 
     store.commit(delta).await.map(drop)
 }
 
+pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl BackEnd) {
+    let store = back_end.open(Settings::default()).await;
+    for number in [1, 2] {
+        store.commit(registration(&dev(number))).await.unwrap();
+    }
+    let made = |path: &str, content: &[u8]| {
+        let owner = ObjectOwner::Device;
+        Object::whole(path, owner, "text/plain", content.to_vec(), START)
+    };
+    let put = |path: &str, content: &[u8]| ObjectChange::Put(made(path, content));
+    let mut delta = exchange(&dev(1), 1);
+    delta.objects = vec![
+        put("log/b", b"one"),
+        put("log/a", &[0, 255]),
+        put("log/b", b"two"),
+    ];
+    store.commit(delta).await.unwrap();
+    let mut delta = exchange(&dev(1), 2);
+    delta.objects = vec![put("log/a", b"")];
+    store.commit(delta).await.unwrap();
+    let object = async |number, path| store.object(&dev(number), path).await.unwrap();
+    assert_eq!(object(1, "log/b").await, Some(made("log/b", b"two")));
+    assert_eq!(object(1, "log/a").await, Some(made("log/a", b"")));
+    assert_eq!(object(1, "log").await, None);
+    assert_eq!(object(2, "log/a").await, None);
+    let page = async |number, after| store.objects(&dev(number), after, 1).await.unwrap();
+    assert_eq!(page(1, None).await, [made("log/a", b"").head]);
+    assert_eq!(page(1, Some("log/a")).await, [made("log/b", b"two").head]);
+    assert_eq!(page(1, Some("log/b")).await, []);
+    assert_eq!(page(2, None).await, []);
+}
+
 pub(crate) async fn an_object_of_an_earlier_version_has_its_etag_where_it_is_read(
     back_end: &impl BackEnd,
 ) {

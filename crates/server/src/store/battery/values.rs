@@ -9,9 +9,8 @@ use super::{
 };
 use crate::model::{
     BootstrapChange, BootstrapPush, BootstrapState, CommandId, Credential, CredentialChange,
-    CredentialProof, CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, Object,
-    ObjectChange, ObjectOwner, PskRow, PushCarrierKind, PushSec, PushSecurity, RevokedCertificate,
-    SessionChange, SessionRow,
+    CredentialProof, CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, PskRow,
+    PushCarrierKind, PushSec, PushSecurity, RevokedCertificate, SessionChange, SessionRow,
 };
 use crate::store::CommitError;
 
@@ -501,38 +500,6 @@ pub(crate) async fn a_push_is_found_when_it_is_due_and_not_once_its_record_ended
     store.commit(delta).await.unwrap();
     assert_eq!(due(START, 9).await, []);
     assert_eq!(due(START.plus_millis(60), 9).await, [0, 3].map(record_id));
-}
-
-pub(crate) async fn objects_are_stored_replaced_and_kept_apart(back_end: &impl BackEnd) {
-    let store = back_end.open(Settings::default()).await;
-    for number in [1, 2] {
-        store.commit(registration(&dev(number))).await.unwrap();
-    }
-    let made = |path: &str, content: &[u8]| {
-        let owner = ObjectOwner::Device;
-        Object::whole(path, owner, "text/plain", content.to_vec(), START)
-    };
-    let put = |path: &str, content: &[u8]| ObjectChange::Put(made(path, content));
-    let mut delta = exchange(&dev(1), 1);
-    delta.objects = vec![
-        put("log/b", b"one"),
-        put("log/a", &[0, 255]),
-        put("log/b", b"two"),
-    ];
-    store.commit(delta).await.unwrap();
-    let mut delta = exchange(&dev(1), 2);
-    delta.objects = vec![put("log/a", b"")];
-    store.commit(delta).await.unwrap();
-    let object = async |number, path| store.object(&dev(number), path).await.unwrap();
-    assert_eq!(object(1, "log/b").await, Some(made("log/b", b"two")));
-    assert_eq!(object(1, "log/a").await, Some(made("log/a", b"")));
-    assert_eq!(object(1, "log").await, None);
-    assert_eq!(object(2, "log/a").await, None);
-    let page = async |number, after| store.objects(&dev(number), after, 1).await.unwrap();
-    assert_eq!(page(1, None).await, [made("log/a", b"").head]);
-    assert_eq!(page(1, Some("log/a")).await, [made("log/b", b"two").head]);
-    assert_eq!(page(1, Some("log/b")).await, []);
-    assert_eq!(page(2, None).await, []);
 }
 
 pub(crate) async fn a_store_is_claimed_once(back_end: &impl BackEnd) {
