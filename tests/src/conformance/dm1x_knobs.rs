@@ -31,6 +31,15 @@ pub(super) const DM1X: &[Knob] = &[
         test: "recovery::dm_hlr_1_dm_hlr_2_an_event_is_stored_once_and_acknowledged_as_often_as_it_comes",
     },
     Knob {
+        item: "B1-S-02",
+        file: "crates/server/src/dm1_service/completion.rs",
+        from: "|| report.is_none() && !promoted {",
+        to: "|| report.is_none() {",
+        package: "omadm-server",
+        target: Some("dm1_bootstraps"),
+        test: "b1_s_02_dm_hlr_2_the_first_session_completes_the_record_of_a_device_that_reports_no_event",
+    },
+    Knob {
         item: "B1-S-03",
         file: "crates/session/src/server/dm1/alerts.rs",
         from: "None => self.received(alert, StatusCode::UNSUPPORTED_FORMAT),",
