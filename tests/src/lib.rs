@@ -6,4 +6,5 @@ pub mod guide;
 pub mod house;
 pub mod kill;
 pub mod process;
+pub mod smsc;
 pub use omadm_lab::soak;

@@ -2,51 +2,18 @@
 //! (`push.md` §8).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use omadm_tests::capture::Recorder;
 use omadm_tests::house::root;
 use omadm_tests::process::{Device, Ended, PATIENCE, Running, Server, Signal};
+use omadm_tests::smsc::{Smsc, dissected, smsc_file, submissions};
 use omadm_tls::{CertificateValidity, DevelopmentCa, UnixTime, pem};
 use serde_json::{Value, json};
 
 const DEVICE: &str = "IMEI:493005100592800";
 const TO: &str = "sms:+15551230001";
-
-/// An SMSC with these faults.
-struct Smsc {
-    process: Running,
-    port: String,
-}
-
-impl Smsc {
-    fn start(faults: &Value) -> Self {
-        let mut wanted = json!({ "accounts": { "omadm": "secret", "dev": "devpw" } });
-        let members = faults.as_object().unwrap().clone();
-        wanted.as_object_mut().unwrap().extend(members);
-        let mut command = Command::new("node");
-        command
-            .arg(root().join("tests/smsc/smsc.js"))
-            .arg(wanted.to_string())
-            .stdin(std::process::Stdio::piped());
-        let mut process = Running::start(command).unwrap();
-        let said = process.until("listening", PATIENCE).unwrap();
-        let port = said.lines().next().unwrap().rsplit(' ').next().unwrap();
-        Self {
-            port: port.to_owned(),
-            process,
-        }
-    }
-
-    /// Ends it; what it told.
-    fn end(self) -> String {
-        self.process.signal(Signal::Term).unwrap();
-        self.process.wait(PATIENCE).unwrap().stdout
-    }
-}
 
 /// A server, a device that was bootstrapped and listens, and the SMSC between them.
 struct Pair {
@@ -161,20 +128,6 @@ impl Pair {
     }
 }
 
-fn smsc_file(folder: &Path, port: &str, password: &str, ca: Option<&Path>) -> PathBuf {
-    let file = folder.join("smsc.toml");
-    let text = format!(
-        "host = '127.0.0.1'\nport = {port}\nsystem_id = 'omadm'\npassword_file = 'smsc.password'\nsource = '+15550001'\n"
-    );
-    let way = match ca {
-        None => "tls = false\n".to_owned(),
-        Some(ca) => format!("ca_files = ['{}']\n", ca.display()),
-    };
-    std::fs::write(&file, text + &way).unwrap();
-    std::fs::write(folder.join("smsc.password"), format!("{password}\n")).unwrap();
-    file
-}
-
 /// The minimal profile with a Notification secret, as `sms.toml`.
 fn copy_profiles(folder: &Path, srv_id: Option<&str>) {
     std::fs::create_dir(folder).unwrap();
@@ -214,33 +167,9 @@ fn tls_files(folder: &Path, name: &str) -> (PathBuf, Value) {
     (ca, json!({ "key": key, "cert": cert }))
 }
 
-/// What tshark reads in the capture: a row for each packet with SMPP, and in it these fields.
-fn dissected(capture: &Path, fields: &[&str]) -> Vec<Vec<String>> {
-    let mut tshark = Command::new("tshark");
-    tshark
-        .arg("-r")
-        .arg(capture)
-        .args(["-Y", "smpp", "-T", "fields", "-E", "separator=|"]);
-    for field in fields {
-        tshark.args(["-e", field]);
-    }
-    let read = tshark.output().unwrap();
-    assert!(read.status.success(), "{read:?}");
-    let text = String::from_utf8(read.stdout).unwrap();
-    let cells = |line: &str| line.split('|').map(str::to_owned).collect();
-    text.lines().map(cells).collect()
-}
-
 /// A server's name that makes its Notification too long for one SMS.
 fn long_name() -> String {
     format!("dm-{}.example.com", "a".repeat(60))
-}
-
-/// Each submission, as `number to esm_class data_coding status octets`.
-fn submissions(told: &str) -> Vec<&str> {
-    told.lines()
-        .filter_map(|line| line.strip_prefix("submit "))
-        .collect()
 }
 
 #[test]
@@ -442,8 +371,7 @@ fn an_smsc_that_refuses_or_never_answers_is_told_and_nothing_is_sent_twice() {
 #[test]
 fn tshark_finds_nothing_wrong_with_what_the_server_puts_on_the_wire() {
     let smsc = Smsc::start(&json!({}));
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, smsc.port.parse().unwrap()));
-    let recorder = Recorder::before(address).unwrap();
+    let recorder = Recorder::before(smsc.address()).unwrap();
     let port = recorder.port().to_string();
     let pair = Pair::over(
         tempfile::tempdir().unwrap(),
