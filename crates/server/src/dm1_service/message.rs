@@ -7,7 +7,7 @@ use omadm_dm1::credential::CredentialType;
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{
     AccountFacts, Channel, Dm1Event, Dm1Reply, Dm1SessionState, Dm1Step, Identified, MessageIn,
-    RespUriUse, ServerFacts, SessionIdForm, advance,
+    RespUriUse, ServerFacts, advance,
 };
 use omadm_tls::Verdict;
 
@@ -229,11 +229,7 @@ pub(super) async fn advance_once(
 
 /// The triggers that a session may be an answer to: a family swaps the octets of the number (`push.md` §5.4).
 fn trigger_ids(session_id: &str, account: &Account) -> Vec<u16> {
-    let number = match account.device_model().quirks.session_id {
-        SessionIdForm::Hexadecimal => u16::from_str_radix(session_id, 16).ok(),
-        SessionIdForm::Decimal => session_id.parse().ok(),
-    };
-    let Some(number) = number else {
+    let Some(number) = account.device_model().trigger_of(session_id) else {
         return Vec::new();
     };
     let swapped = number.swap_bytes();

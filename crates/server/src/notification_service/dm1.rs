@@ -9,7 +9,7 @@ use omadm_dm1::credential::UserHash;
 use omadm_dm1::trigger::{Initiator, Trigger, UiMode, VERSION};
 use omadm_mo::{DevId, Secret, SrvId};
 use omadm_push::wsp::{self, ApplicationId, MediaName, well_known};
-use omadm_session::server::dm1::{KeptSecret, NonceForm, ResyncNonceForm, ServerSide};
+use omadm_session::server::dm1::{KeptSecret, NonceForm, ServerSide};
 
 use super::{
     CallIn, CredentialError, Message, NotifyError, Sent, Wanted, certificates, find, fresh_id,
@@ -20,10 +20,6 @@ use crate::dm1_service::{Account, account_row};
 use crate::model::{CredentialChange, EventKind, ExchangeDelta, PushCarrierKind, StoredEvent};
 use crate::node::Node;
 use crate::store::CommitError;
-
-/// Longest text of the default nonce, and its octets (§3.5).
-const RESYNC_OCTETS: &[u8] = &[0; 4];
-const RESYNC_TEXT: &[u8] = b"0x00000000";
 
 /// The account that a device is called by.
 pub(super) struct Called1 {
@@ -311,13 +307,9 @@ fn proofs(account: &Account, side: &ServerSide) -> Vec<Proof> {
 /// The secret in use with the default nonce, as the device's model writes that.
 fn resync(account: &Account, side: &ServerSide) -> Option<Proof> {
     let first = proofs(account, side).into_iter().next()?;
-    let nonce = match account.device_model().quirks.resync_nonce {
-        ResyncNonceForm::Octets => RESYNC_OCTETS,
-        ResyncNonceForm::Text => RESYNC_TEXT,
-    };
     Some(Proof {
         name: "resync",
-        nonce: nonce.to_vec(),
+        nonce: account.device_model().resync_nonce().to_vec(),
         ..first
     })
 }

@@ -149,15 +149,6 @@ impl DeviceModel {
         };
         number.ok().filter(|number| *number != 0)
     }
-
-    /// The `SessionID` of a session that follows the trigger with this number.
-    #[must_use]
-    pub fn session_id(&self, number: u16) -> String {
-        match self.quirks.session_id {
-            SessionIdForm::Hexadecimal => format!("{number:X}"),
-            SessionIdForm::Decimal => number.to_string(),
-        }
-    }
 }
 
 impl DevInfoPattern {
@@ -289,7 +280,6 @@ mod tests {
         let model: DeviceModel = toml::from_str(reconnects).unwrap();
         assert_eq!(model.quirks.resp_uri, RespUriUse::IgnoresAndReconnects);
         assert_eq!(model.quirks.session_id, SessionIdForm::Decimal);
-        assert_eq!(model.session_id(0xA5), "165");
         assert_eq!(model.trigger_of("165"), Some(0xA5));
         assert_eq!(DeviceModel::default().trigger_of("a5"), Some(0xA5));
         for none in ["", "0", "10000", "x", "-1"] {
@@ -299,6 +289,5 @@ mod tests {
         let text = "name = 'n'\nsource = 's'\n[quirks]\nresync-nonce = 'text'";
         let text: DeviceModel = toml::from_str(text).unwrap();
         assert_eq!(text.resync_nonce(), b"0x00000000");
-        assert_eq!(DeviceModel::default().session_id(0xA5), "A5");
     }
 }
