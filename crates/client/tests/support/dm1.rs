@@ -7,7 +7,7 @@ use omadm_client::Client;
 use omadm_dm1::credential::{Nonce, UserHash};
 use omadm_dm1::markup::{MarkupLimits, Vocabulary, XmlVocabulary, copy};
 use omadm_dm1::provisioning::ProvisioningDocument;
-use omadm_dm1::syncml::{Alert, Command, Encoding, Message, Status};
+use omadm_dm1::syncml::{Alert, Command, Encoding, Message, Status, StatusCode};
 use omadm_dm1::wbxml::WbxmlWriter;
 use omadm_dm1::xml::XmlReader;
 use omadm_mo::standard::dm_acc1::{AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1};
@@ -113,6 +113,7 @@ impl Dm1Server {
     ) {
         let (heard, nonce) = (Arc::clone(&self.heard), Arc::clone(&self.nonce));
         let mut script: Script = Box::new(script);
+        let mut statuses_before = String::new();
         self.peer.does(move |asked| {
             if let Some(answer) = http(asked) {
                 return answer.into();
@@ -129,9 +130,17 @@ impl Dm1Server {
             }
             let nth = usize::try_from(message.header.msg_id).unwrap() - 1;
             let said = script(nth, &message).unwrap_or_default();
+            let mut statuses = statuses_for(&message);
+            if challenges(&message) {
+                // None of them counted, so they go once more (M06).
+                statuses.insert_str(0, &statuses_before);
+            }
+            statuses_before.clone_from(&statuses);
             status(200)
                 .with("Content-Type", encoding.media_type())
-                .body((said.spoil)(document(&message, &said, &nonce, encoding)))
+                .body((said.spoil)(document(
+                    &message, &said, &statuses, &nonce, encoding,
+                )))
                 .into()
         });
     }
@@ -217,34 +226,53 @@ fn handed_over(message: &Message) -> Option<Nonce> {
     })
 }
 
-/// The server's answer; the device is believed for the session, and its alerts and DevInfo are taken.
-fn document(to: &Message, said: &Said, nonce: &Nonce, encoding: Encoding) -> Vec<u8> {
+/// Whether the device did not believe the server's last message.
+fn challenges(message: &Message) -> bool {
+    let mut header = all(message).filter(|status| status.is_of_header());
+    header.any(|status| matches!(status.code, Some(StatusCode(401 | 407))))
+}
+
+/// Statuses of the device's commands: its alerts and DevInfo are taken.
+fn statuses_for(to: &Message) -> String {
+    let of = to.header.msg_id;
+    let mut statuses = String::new();
+    for (n, command) in to.commands.iter().enumerate() {
+        if matches!(command, Command::Status(_) | Command::Results(_)) {
+            continue;
+        }
+        let (id, name) = (command.cmd_id().unwrap().as_str(), command.name());
+        let cmd_id = format!("{of}{:03}", 901 + n);
+        statuses.push_str(&format!(
+            "<Status><CmdID>{cmd_id}</CmdID><MsgRef>{of}</MsgRef><CmdRef>{id}</CmdRef><Cmd>{name}</Cmd><Data>200</Data></Status>"
+        ));
+    }
+    statuses
+}
+
+/// The server's answer; the device is believed for the session.
+fn document(
+    to: &Message,
+    said: &Said,
+    statuses: &str,
+    nonce: &Nonce,
+    encoding: Encoding,
+) -> Vec<u8> {
     let of = to.header.msg_id;
     let stale = said
         .nonce
         .map(|octets| Nonce::new(octets.to_vec()).unwrap());
     let nonce = stale.as_ref().unwrap_or(nonce);
     let digest = UserHash::new(SRV, &Secret::from(said.secret.to_owned())).md5(nonce);
-    let mut statuses = format!(
+    let header = format!(
         "<Status><CmdID>900</CmdID><MsgRef>{of}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>212</Data></Status>{}",
         said.before
     );
-    for (n, command) in to.commands.iter().enumerate() {
-        if matches!(command, Command::Status(_) | Command::Results(_)) {
-            continue;
-        }
-        let (id, name) = (command.cmd_id().unwrap().as_str(), command.name());
-        let cmd_id = 901 + n;
-        statuses.push_str(&format!(
-            "<Status><CmdID>{cmd_id}</CmdID><MsgRef>{of}</MsgRef><CmdRef>{id}</CmdRef><Cmd>{name}</Cmd><Data>200</Data></Status>"
-        ));
-    }
     let last = if said.last { "<Final/>" } else { "" };
     let text = format!(
         "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
          <Target><LocURI>{DEVICE}</LocURI></Target><Source><LocURI>https://dm.example.com/</LocURI></Source>\
          <Cred><Meta><Type xmlns='syncml:metinf'>syncml:auth-md5</Type><Format xmlns='syncml:metinf'>b64</Format></Meta><Data>{digest}</Data></Cred>{}</SyncHdr>\
-         <SyncBody>{statuses}{}{last}</SyncBody></SyncML>",
+         <SyncBody>{header}{statuses}{}{last}</SyncBody></SyncML>",
         said.session.unwrap_or(&to.header.session_id),
         said.msg_id.unwrap_or(of),
         said.header,
