@@ -21,6 +21,17 @@ impl Card {
     /// A card of this ICCID, 18 or 20 digits.
     #[must_use]
     pub fn new<D: AsRef<[u8]>>(iccid: &str, documents: &[D]) -> Self {
+        Self::named(iccid, documents, b"\x07\x01")
+    }
+
+    /// The same, where the documents are those of client provisioning: 2.23.43.5.1.
+    #[must_use]
+    pub fn provisioning<D: AsRef<[u8]>>(iccid: &str, documents: &[D]) -> Self {
+        Self::named(iccid, documents, b"\x05\x01")
+    }
+
+    /// The documents' OID begins with 2.23.43.
+    fn named<D: AsRef<[u8]>>(iccid: &str, documents: &[D], rest: &[u8; 2]) -> Self {
         let digits = iccid.as_bytes().chunks_exact(2);
         let iccid = digits.map(|pair| (pair[1] - b'0') << 4 | (pair[0] - b'0'));
         let dir = [
@@ -37,9 +48,10 @@ impl Card {
         ];
         for (n, document) in (0..).zip(documents) {
             let file = 0x6432 + n;
-            let entry: [&[u8]; 4] = [
+            let entry: [&[u8]; 5] = [
                 b"\x30\x24\x30\x12\x0C\x10OMA DM Bootstrap",
-                b"\x30\x06\x06\x04\x67\x2B\x07\x01",
+                b"\x30\x06\x06\x04\x67\x2B",
+                rest,
                 b"\xA1\x06\x30\x04\x04\x02",
                 &u16::to_be_bytes(file),
             ];
