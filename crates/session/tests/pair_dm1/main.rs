@@ -14,7 +14,7 @@
 //! | server answering 415, 406, 202, nothing | `rows::an_event_is_settled_by_415_406_and_202_…` |
 //! | session abort before ack | `rows::a_session_that_is_aborted_before_the_event_is_acknowledged_…` |
 //! | card content unchanged at power-on | `rows::a_card_that_is_unchanged_at_power_on_…` |
-//! | card removed | `bootstrap/tests/switch_on.rs` |
+//! | card removed | `crates/bootstrap/tests/switch_on_dm1.rs`: `b1_c_07_the_whole_table_of_9_…`; over PC/SC `tests/tests/dm1x_card.rs` |
 //! | card for other ServerID | `rows::a_card_for_another_server_…` |
 //! | changed DevId | `sessions::a_device_of_another_dev_id_…` |
 //! | rotation lost before final message, lost 212 answer, lost package 3 with the new SRVCRED nonce | `faults::m21_…`, each request and each answer lost in turn |
