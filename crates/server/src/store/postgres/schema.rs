@@ -146,14 +146,15 @@ fn newest() -> i32 {
     migrations().map(|(version, _)| version).max().unwrap_or(0)
 }
 
-/// Version and name of each that this program knows.
+/// Version and name of each that this program knows, in the order of their versions.
 pub(super) fn migrations() -> impl Iterator<Item = (i32, String)> {
     let all = embedded::migrations::runner();
-    let all: Vec<_> = all
+    let mut all: Vec<_> = all
         .get_migrations()
         .iter()
         .map(|migration: &Migration| (migration.version(), migration.name().to_owned()))
         .collect();
+    all.sort_unstable();
     all.into_iter()
 }
 
@@ -215,7 +216,9 @@ async fn rights(client: &Client, name: &str) -> Result<(), StoreError> {
             ('devices', 'SELECT,INSERT,UPDATE'), ('bootstraps', 'SELECT,INSERT,UPDATE'), ('bootstrap_ids', 'SELECT,INSERT'), ('documents', 'SELECT,INSERT'),
             ('credentials', 'SELECT,INSERT,UPDATE'), ('certificates', 'SELECT,INSERT'), ('sessions', 'SELECT,INSERT,UPDATE,DELETE'),
             ('commands', 'SELECT,INSERT,UPDATE'), ('objects', 'SELECT,INSERT,UPDATE,DELETE'), ('pieces', 'SELECT,INSERT,UPDATE,DELETE'),
-            ('uploads', 'SELECT,INSERT,UPDATE,DELETE'), ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
+            ('uploads', 'SELECT,INSERT,UPDATE,DELETE'), ('waiting_devices', 'SELECT,INSERT,UPDATE,DELETE'), ('triggers', 'SELECT,INSERT'),
+            ('allow_list', 'SELECT,INSERT,UPDATE,DELETE'), ('awaited_receipts', 'SELECT,INSERT,UPDATE,DELETE'), ('failed_creds', 'SELECT,INSERT,DELETE'),
+            ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
         ) AS t (name, needed), LATERAL unnest(string_to_array(t.needed, ',')) AS r (privilege)
         WHERE NOT has_table_privilege(t.name, r.privilege)
         UNION ALL SELECT r.privilege || ' on sequence event_numbers' FROM (VALUES ('USAGE'), ('SELECT')) AS r (privilege)
