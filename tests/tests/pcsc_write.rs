@@ -271,7 +271,7 @@ fn a_described_card_is_written_and_erased_in_its_file() {
         "{done:?}"
     );
     let read = omadm(["card", "read", "--virtual"]).arg(&file).run().good();
-    assert!(read.stdout.contains("Json, 9 octets"), "{read:?}");
+    assert!(read.stdout.contains("DM 2.0, 9 octets"), "{read:?}");
     let done = at("erase").run().good();
     assert!(
         done.stdout.contains("no DM Bootstrap is on the card now"),
