@@ -32,7 +32,7 @@ pub(crate) struct Send {
     /// direct: send the document itself, over mutual TLS; notification: call the device, which fetches it. By default direct to an https address. wap: what DM 1.x has alone, a signed WAP push
     #[arg(long)]
     carrier: Option<String>,
-    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's [dm1]
+    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
     /// What a WAP push is signed with: networkid (the IMSI), userpin, or both; by default all that is known

@@ -17,7 +17,7 @@ pub(super) struct Start {
     /// client-initiated: the device fetches it; factory or smartcard: `omadm bootstrap build --from-server` takes its document away
     #[arg(long, default_value = "client-initiated")]
     method: String,
-    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's [dm1]
+    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
     /// Seconds until it expires unless it is completed
