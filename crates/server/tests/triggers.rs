@@ -11,13 +11,20 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use omadm_bootstrap::{PushJudged, PushKeys, PushedBootstrap};
+use omadm_dm1::bootstrap_mac::Imsi;
 use omadm_mo::DevId;
+use omadm_push::wsp::Push;
 use omadm_server::admission::{AdmissionPolicy, DevIdRule, Maker};
 use omadm_server::model::EventKind;
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::NewTrigger;
+use omadm_server::operator::types::{NewTrigger, SecretText};
 use omadm_tls::{CertificateValidity, DevelopmentCa, UnixTime};
-use support::{DEVICE, Rig};
+use support::{DEVICE, Rig, soon};
+use tokio::net::UdpSocket;
 
 async fn rig(admission: AdmissionPolicy) -> Rig {
     let settings = |config: &mut omadm_server::config::ServerConfig| {
@@ -192,4 +199,114 @@ async fn what_is_wrong_with_a_trigger_is_told_and_nothing_is_made() {
         assert!(refused.contains(told), "{refused}");
     }
     assert_eq!(rig.api.devices(None).await.unwrap().devices, []);
+}
+
+#[tokio::test]
+async fn b_28_a_trigger_brings_a_client_of_dm_1_x_its_document_as_a_signed_push() {
+    let rig = rig(AdmissionPolicy::default()).await;
+    for (number, format) in ["cp", "dm"].into_iter().enumerate() {
+        let ear = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let new = NewTrigger {
+            dev_id: format!("IMEI:{number}"),
+            profile: "dm1x".to_owned(),
+            profile_format: Some(format.to_owned()),
+            method: Some("server-initiated".to_owned()),
+            address: Some(format!("udp://{}", ear.local_addr().unwrap())),
+            imsi: Some("310150123456789".to_owned()),
+            ..trigger(&format!("k{number}"), "network")
+        };
+        let taken = rig.api.trigger(&new).await.unwrap();
+        assert_eq!(taken.bootstrap.profile_format, format);
+        let push = taken.bootstrap.push.unwrap();
+        assert_eq!(
+            (push.carrier.as_str(), push.sec.as_deref()),
+            ("wap", Some("networkid"))
+        );
+        let mut octets = vec![0; 65_536];
+        let length = soon(ear.recv(&mut octets)).await.unwrap();
+        let pushed = Push::decode(&octets[..length]).unwrap();
+        let pushed = PushedBootstrap::of_push(&pushed).unwrap();
+        let keys = PushKeys {
+            subscribers: vec![Imsi::parse("310150123456789").unwrap()],
+            user_pin_mac: false,
+        };
+        assert!(matches!(pushed.judge(&keys), PushJudged::Proved(_)));
+        assert!(rig.api.trigger(&new).await.unwrap().repeated);
+        let account = rig.api.device(&new.dev_id).await.unwrap().dm1.unwrap();
+        assert_eq!(account.client[0].generation, "pending");
+    }
+}
+
+#[tokio::test]
+async fn a_triggered_client_of_dm_1_x_fetches_its_document_with_its_code() {
+    let rig = rig(AdmissionPolicy::default()).await;
+    for (format, media_type) in [
+        ("cp", "application/vnd.wap.connectivity-wbxml"),
+        ("dm", "application/vnd.syncml.dm+wbxml"),
+    ] {
+        let new = NewTrigger {
+            dev_id: format!("IMEI:{format}"),
+            profile: "dm1x".to_owned(),
+            profile_format: Some(format.to_owned()),
+            code: true,
+            ..trigger(format, "point-of-sale")
+        };
+        let taken = rig.api.trigger(&new).await.unwrap();
+        assert_eq!(taken.bootstrap.method, "client-initiated");
+        let mut wire = rig.connect(None).await;
+        let basic = STANDARD.encode(format!("{}:{}", new.dev_id, taken.code.unwrap()));
+        let basic = format!("Basic {basic}");
+        let headers = [
+            ("OMADM-DevID", new.dev_id.as_str()),
+            ("Authorization", &basic),
+            ("Accept", media_type),
+        ];
+        let answer = wire
+            .send(Method::GET, "/bootstrap", &headers, Vec::new())
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, media_type)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_is_known_by_all_but_its_pin_and_unsigned_pushes_are_refused() {
+    let rig = rig(AdmissionPolicy::default()).await;
+    let pushed = |key: &str, pin: Option<&str>| NewTrigger {
+        profile: "dm1x".to_owned(),
+        profile_format: Some("cp".to_owned()),
+        method: Some("server-initiated".to_owned()),
+        address: Some("udp://127.0.0.1:9".to_owned()),
+        pin: pin.map(|pin| SecretText(pin.to_owned())),
+        ..trigger(key, "voice")
+    };
+    for (wrong, told) in [
+        (pushed("a", None), "nobody could sign"),
+        (pushed("b", Some("12")), "pin"),
+        (
+            NewTrigger {
+                profile_format: Some("tnds".to_owned()),
+                ..trigger("c", "voice")
+            },
+            "neither cp nor dm",
+        ),
+        (
+            NewTrigger {
+                profile_format: None,
+                ..pushed("d", Some("1234"))
+            },
+            "are of a server-initiated bootstrap of DM 1.x",
+        ),
+    ] {
+        let refused = rig.api.trigger(&wrong).await.unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+    assert_eq!(rig.api.devices(None).await.unwrap().devices, []);
+    let first = rig.api.trigger(&pushed("e", Some("1234"))).await.unwrap();
+    let again = rig.api.trigger(&pushed("e", Some("4321"))).await.unwrap();
+    assert!(again.repeated);
+    assert_eq!(again.bootstrap.id, first.bootstrap.id);
+    assert_eq!(status(rig.api.trigger(&pushed("e", None)).await), 409);
 }

@@ -111,7 +111,8 @@ enum DeviceCommand {
   omadm device trigger IMEI:493005100592804 --profile full --key shop-7/1042 --source point-of-sale --code
   omadm device trigger IMEI:493005100592805 --profile minimal --key hlr-88213 --source network --address sms:+491701234567
   omadm device trigger IMEI:493005100592806 --profile minimal --key portal-9 --source self-service --certificate device.crt
-  omadm device trigger IMEI:493005100592807 --profile full --key hlr-9 --source network --address sms:+491701234568 --push --bootstrap-source boot --noti-secret-file noti.key")]
+  omadm device trigger IMEI:493005100592807 --profile full --key hlr-9 --source network --address sms:+491701234568 --push --bootstrap-source boot --noti-secret-file noti.key
+  omadm device trigger IMEI:493005100592808 --profile dm1x --profile-format cp --key hlr-10 --source network --address sms:+491701234569 --push --imsi 310150123456789")]
     Trigger(admission::Trigger),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]

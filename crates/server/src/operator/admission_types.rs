@@ -129,7 +129,23 @@ pub struct NewTrigger {
     /// `client-initiated` (default) or `server-initiated` (where `carrier` or `noti_secret` is told).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// What goes to the address of a server-initiated bootstrap, `direct` or `notification`: as of a bootstrap.
+    /// How the document is written for a client of DM 1.x, `cp` or `dm`: as of a bootstrap. Server-initiated it goes as a signed WAP push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_format: Option<String>,
+    /// What a WAP push is signed with, `networkid`, `userpin` or `both`: as of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sec: Option<String>,
+    /// The PIN that the user is to type: 4 to 16 digits. It is not kept, and a repeat is not told by it from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub pin: Option<SecretText>,
+    /// The subscriber's IMSI; else that of the device's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<String>,
+    /// How the IMSI becomes a key, `semi-octet` or `ascii`: as of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi_key: Option<String>,
+    /// What goes to the address of a server-initiated bootstrap, `direct`, `notification` or, of DM 1.x, `wap`: as of a bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
     /// What the device's policy calls this server as a bootstrap source: `source` of a bootstrap.

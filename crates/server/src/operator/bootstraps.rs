@@ -91,12 +91,7 @@ pub(super) async fn start(
             .map_err(|cause| Refused::bad(format!("profile_toml: {cause}")))?,
         _ => return Err(Refused::bad("give either `profile` or `profile_toml`")),
     };
-    let format = match new.profile_format.as_deref() {
-        None => ProfileFormat::Dm2,
-        Some(name) => ProfileFormat::from_node_value(name).ok_or_else(|| {
-            Refused::bad(format!("profile_format: {name:?} is neither cp nor dm"))
-        })?,
-    };
+    let format = format_of(new.profile_format.as_deref())?;
     let expires_in = new
         .expires_in
         .map_or_else(|| lifetime(&node, method), Duration::from_secs);
@@ -208,6 +203,14 @@ pub(super) fn method_of(name: Option<&str>) -> Result<BootstrapMethod, Refused> 
     let name = name.unwrap_or(BootstrapMethod::ClientInitiated.name());
     BootstrapMethod::from_name(name)
         .ok_or_else(|| Refused::bad(format!("method: {name:?} is none of the four")))
+}
+
+/// Reads how a document is to be written; for DM 2.0 where nothing is said.
+pub(super) fn format_of(name: Option<&str>) -> Result<ProfileFormat, Refused> {
+    name.map_or(Ok(ProfileFormat::Dm2), |name| {
+        ProfileFormat::from_node_value(name)
+            .ok_or_else(|| Refused::bad(format!("profile_format: {name:?} is neither cp nor dm")))
+    })
 }
 
 /// How long a bootstrap may take unless the operator says: an image or card may lie in a store house for years.

@@ -69,7 +69,7 @@ impl<'a> From<&'a NewTrigger> for Push<'a> {
             noti_secret: new.noti_secret.as_ref(),
             noti_data: new.noti_data.as_deref(),
             has_certificate: new.certificate.is_some(),
-            signed: Signed::default(),
+            signed: new.into(),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use omadm_bootstrap::{BootstrapMethod, PayloadHash, ProfileFormat};
+use omadm_bootstrap::{BootstrapMethod, PayloadHash};
 
 use super::answer::{JsonBody, Refused};
-use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
+use super::bootstraps::{body as bootstrap_body, draft_refused, format_of, lifetime};
 use super::credentials::{Issue, issue_into};
 use super::devices::{dev_id, unknown_profile};
 use super::named_credentials::Named;
@@ -56,6 +56,7 @@ pub(super) async fn take(
             "method: a trigger starts a client-initiated or a server-initiated bootstrap",
         ));
     }
+    let format = format_of(new.profile_format.as_deref())?;
     let profile = node
         .profiles
         .get(&new.profile)
@@ -67,11 +68,10 @@ pub(super) async fn take(
         }
         let draft = Draft {
             profile: Arc::clone(&profile),
-            format: ProfileFormat::Dm2,
+            format,
             method,
             expires_in: lifetime(&node, method),
-            push: pushes::wanted(&node, &dev_id, (&new).into(), (method, ProfileFormat::Dm2))
-                .await?,
+            push: pushes::wanted(&node, &dev_id, (&new).into(), (method, format)).await?,
         };
         let device = node.store.device(&dev_id).await?;
         let expected = device.as_ref().map(|device| device.epoch);
@@ -107,10 +107,12 @@ pub(super) async fn take(
     Err(CommitError::Conflict.into())
 }
 
-/// SHA-256 of what is asked for. A secret is left out: it lies sealed beside its bootstrap, and nowhere can it be guessed from.
+/// SHA-256 of what is asked for. Secrets are left out: nowhere can they be guessed from.
 fn hash(new: &NewTrigger) -> Result<String, Refused> {
     let mut told = new.clone();
-    told.noti_secret = told.noti_secret.map(|_| SecretText(String::new()));
+    for secret in [&mut told.noti_secret, &mut told.pin] {
+        *secret = secret.take().map(|_| SecretText(String::new()));
+    }
     let told = serde_json::to_vec(&told).map_err(|cause| Refused::bad(cause.to_string()))?;
     Ok(PayloadHash::of(&told).to_hex())
 }

@@ -7,7 +7,7 @@ use omadm_mo::{DevId, Secret};
 
 use super::answer::Refused;
 use super::notifications::refused;
-use super::types::{NewBootstrap, SecretText};
+use super::types::{NewBootstrap, NewTrigger, SecretText};
 use crate::bootstrap_service::Signing;
 use crate::carrier::PushAddress;
 use crate::model::{PushCarrierKind, PushSec};
@@ -29,6 +29,17 @@ pub(super) struct Signed<'a> {
 
 impl<'a> From<&'a NewBootstrap> for Signed<'a> {
     fn from(new: &'a NewBootstrap) -> Self {
+        Self {
+            sec: new.sec.as_deref(),
+            pin: new.pin.as_ref(),
+            imsi: new.imsi.as_deref(),
+            imsi_key: new.imsi_key.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a NewTrigger> for Signed<'a> {
+    fn from(new: &'a NewTrigger) -> Self {
         Self {
             sec: new.sec.as_deref(),
             pin: new.pin.as_ref(),

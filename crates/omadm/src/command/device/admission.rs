@@ -53,7 +53,22 @@ pub(super) struct Trigger {
     /// Bring the bootstrap to that address, or where its record says: server-initiated
     #[arg(long)]
     push: bool,
-    /// direct: push the document itself, over mutual TLS with a certificate of the device; notification: call the device, which fetches it. By default direct to an https address
+    /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
+    #[arg(long, value_name = "FORMAT")]
+    profile_format: Option<String>,
+    /// What a WAP push is signed with: networkid (the IMSI), userpin, or both; by default all that is known
+    #[arg(long, requires_all = ["push", "profile_format"])]
+    sec: Option<String>,
+    /// File with the PIN that the user is asked for: 4 to 16 digits. The server does not keep it; tell the user by another way
+    #[arg(long, value_name = "FILE", requires_all = ["push", "profile_format"])]
+    pin_file: Option<PathBuf>,
+    /// The subscriber's IMSI; else that of the device's record (`omadm device set --imsi`)
+    #[arg(long, requires_all = ["push", "profile_format"])]
+    imsi: Option<String>,
+    /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits
+    #[arg(long, value_name = "FORM", requires_all = ["push", "profile_format"])]
+    imsi_key: Option<String>,
+    /// direct: push the document itself, over mutual TLS with a certificate of the device; notification: call the device, which fetches it. By default direct to an https address. wap: what DM 1.x has alone, a signed WAP push
     #[arg(long, requires = "push")]
     carrier: Option<String>,
     /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so
@@ -188,6 +203,7 @@ impl Trigger {
     pub(super) async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
         let what = format!("no bootstrap was started for {}", self.dev_id);
         let source = self.source.to_possible_value();
+        let pin = self.pin_file.as_deref().map(read_text).transpose()?;
         let new = NewTrigger {
             key: self.key,
             source: source.map_or_else(String::new, |value| value.get_name().to_owned()),
@@ -196,6 +212,11 @@ impl Trigger {
             profile: self.profile,
             address: self.address,
             method: self.push.then(|| "server-initiated".to_owned()),
+            profile_format: self.profile_format,
+            sec: self.sec,
+            pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
+            imsi: self.imsi,
+            imsi_key: self.imsi_key,
             carrier: self.carrier,
             bootstrap_source: self.bootstrap_source,
             noti_secret: base64_of(self.noti_secret_file.as_deref())?.map(SecretText),
@@ -221,11 +242,15 @@ impl Trigger {
         if let Some(push) = &bootstrap.push {
             say(match push.carrier.as_str() {
                 "direct" => format!("pushed:      the document itself, to {}", push.to),
+                "wap" => format!("pushed:      a signed WAP push to {}", push.to),
                 _ => format!(
                     "pushed:      a Notification to {}, upon which the device fetches it",
                     push.to
                 ),
             })?;
+            if let (Some(sec), Some(worth)) = (&push.sec, &push.worth) {
+                say(format!("signed:      {sec}. {worth}"))?;
+            }
         }
         if let Some(code) = &taken.code {
             say(format!("code:        {code}"))?;
