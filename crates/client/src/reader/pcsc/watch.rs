@@ -9,10 +9,14 @@ use pcsc::{Context, Error, PNP_NOTIFICATION, ReaderState, Scope, State};
 use super::look::Seen;
 use super::name_of;
 
-/// Longest wait for a change at a stretch: a cancellation that comes too early is made good by it.
+/// Longest wait for a change at a stretch.
 const STRETCH: Duration = Duration::from_secs(20);
 /// Between two tries to reach the service.
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two cancellations.
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long an end is waited for, where the service hangs.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// What a thread of its own knows of the readers: it waits for changes as long as this is used.
 #[derive(Default)]
@@ -32,6 +36,8 @@ struct WatchState {
     context: Option<Context>,
     /// Whether the readers were seen at all.
     ready: bool,
+    /// Whether a thread cancels what the watch waits for.
+    cancelling: bool,
 }
 
 /// Tells one card in a reader from the next.
@@ -58,17 +64,27 @@ impl Watch {
         }
     }
 
-    /// Ends it; the thread leaves as soon as the service lets it.
-    pub(super) fn stop(&self) {
+    /// Ends it, and waits until its threads have left the library of PC/SC: that takes its tables down as the process ends, and a thread still in it would free them
+    /// a second time. A service that hangs is waited for two seconds at most; a thread that hangs there is not at the tables.
+    pub(super) fn stop(self: &Arc<Self>) {
         let mut state = self.state();
         state.stopped = true;
-        let context = state.context.take();
-        drop(state);
-        if let Some(context) = context {
-            // The service may hang, and nobody waits for this; where no thread is to be had, the watch ends after its stretch.
-            let _started = thread::Builder::new().spawn(move || context.cancel());
+        if let Some(context) = state.context.take() {
+            let own = Arc::clone(self);
+            // Where no thread is to be had, the watch ends after its stretch.
+            let started = thread::Builder::new().spawn(move || {
+                own.cancel(&context);
+                drop(context);
+                own.state().cancelling = false;
+                own.news.notify_all();
+            });
+            state.cancelling = started.is_ok();
         }
         self.news.notify_all();
+        let parted = self
+            .news
+            .wait_timeout_while(state, PARTING, |state| state.running || state.cancelling);
+        drop(parted);
     }
 
     /// What was seen by a look of now.
@@ -104,6 +120,18 @@ impl Watch {
         }
     }
 
+    /// Cancels the wait for a change until it is over: a cancellation that comes before the wait is of no effect.
+    fn cancel(&self, context: &Context) {
+        let end = Instant::now() + PARTING;
+        while self.state().running && Instant::now() < end {
+            let _refused = context.cancel();
+            let waited = self
+                .news
+                .wait_timeout_while(self.state(), AGAIN, |state| state.running);
+            drop(waited);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,6 +154,8 @@ impl Watch {
                 .wait_timeout_while(state, RETRY, |state| !state.stopped);
             drop(paused);
         }
+        self.state().running = false;
+        self.news.notify_all();
     }
 
     /// Follows the readers until the service is lost.
@@ -185,5 +215,20 @@ impl Watch {
         state.ready = true;
         drop(state);
         self.news.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_thread_is_in_the_library_of_the_service_once_the_watch_has_stopped() {
+        let watch = Arc::new(Watch::default());
+        watch.start();
+        assert!(watch.state().running);
+        watch.stop();
+        let state = watch.state();
+        assert!(!state.running && !state.cancelling && state.context.is_none());
     }
 }
