@@ -109,16 +109,17 @@ fn x_cache_001_a_get_below_an_instance_the_server_knows_is_304_and_its_value_is_
         format!("{REPORTING}Target"),
     );
     let label = format!("{REPORTING}Label");
-    let gets: [&[&str]; 4] = [
+    let gets: [&[&str]; 5] = [
         &["GET", &leaf],
         &["GET", &target],
         &["GET", &label],
         &["GET", REPORTING],
+        &["GET", &label, &leaf, &target],
     ];
     let first = stand.answered(&gets);
-    assert_eq!(statuses(&first), [200; 4], "nothing is known yet");
+    assert_eq!(statuses(&first), [200; 5], "nothing is known yet");
     let second = stand.answered(&gets);
-    assert_eq!(statuses(&second), [304; 4]);
+    assert_eq!(statuses(&second), [304; 5]);
     for (first, second) in first.iter().zip(&second) {
         assert!(first.result.is_some());
         assert_eq!(second.result, first.result, "as the device would write it");
@@ -128,13 +129,14 @@ fn x_cache_001_a_get_below_an_instance_the_server_knows_is_304_and_its_value_is_
     let third = stand.answered(&gets);
     assert_eq!(
         statuses(&third),
-        [200; 4],
+        [200; 5],
         "the whole instance is told apart"
     );
     let changed = item(&leaf, "IntervalSeconds", 61);
     assert_eq!(third[0].result, Some(changed.clone()));
     let fourth = stand.answered(&gets);
-    assert_eq!(statuses(&fourth), [304; 4]);
+    assert_eq!(statuses(&fourth), [304; 5]);
+    assert_eq!(fourth[4].result, third[4].result);
     assert_eq!(fourth[0].result, Some(changed));
     assert_eq!(fourth[3].result, third[3].result);
 }
