@@ -227,6 +227,28 @@ async fn a_document_of_no_announced_length_is_read_to_the_limit_alone() {
 }
 
 #[tokio::test]
+async fn a_refused_document_that_is_still_being_sent_gets_its_answer() {
+    let place = Place::new().await;
+    let (_client, listening) = place.start(&place.source("")).await;
+    let to = listening.bootstrap.unwrap();
+    let mut stream = place.connect(to, Some(&place.server)).await;
+    let (parts, part) = (20, [b' '; 10_000]);
+    let head = format!(
+        "POST {BOOTSTRAP_PATH} HTTP/1.1\r\nHost: d\r\nContent-Type: {MO}\r\nContent-Length: {}\r\n\r\n",
+        parts * part.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..parts {
+        stream.write_all(&part).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
 async fn a_second_push_while_one_is_on_its_way_is_told_to_come_again() {
     let place = Place::new().await;
     let (client, listening) = place.start(&place.source("")).await;

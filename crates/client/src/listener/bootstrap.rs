@@ -67,7 +67,11 @@ impl PushDesk {
         problem(status, refusal)
     }
 
-    async fn take(&self, caller: &Caller, request: Request<Incoming>) -> Result<Answer, Answer> {
+    async fn take(
+        &self,
+        caller: &Caller,
+        request: Request<&mut Incoming>,
+    ) -> Result<Answer, Answer> {
         let trusted = self.engine.may_push(caller.peer.certificates()).await;
         let source = trusted
             .map_err(|refusal| self.turn_away(caller, status_of(refusal.cause), &refusal))?;
@@ -120,7 +124,7 @@ impl Service for PushDesk {
     const NAME: &'static str = "bootstrap";
     const LIFE: Duration = Duration::from_secs(60);
 
-    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, caller: &Caller, request: Request<&mut Incoming>) -> Answer {
         if request.uri().path() != BOOTSTRAP_PATH {
             return plain(StatusCode::NOT_FOUND);
         }

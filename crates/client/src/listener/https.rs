@@ -24,7 +24,7 @@ impl Service for Inbox {
     const NAME: &'static str = "Notification";
     const LIFE: Duration = Duration::from_secs(30);
 
-    async fn answer(&self, _: &Caller, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, _: &Caller, request: Request<&mut Incoming>) -> Answer {
         if request.uri().path() != NOTIFICATION_PATH {
             return plain(StatusCode::NOT_FOUND);
         }

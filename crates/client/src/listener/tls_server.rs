@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{EXPECT, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,6 +28,11 @@ const READ: Duration = Duration::from_secs(10);
 /// After an accept that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Octets of a body that are read although nobody wants them. Closing over octets that were not read resets the connection, and the answer is lost.
+const REST_OCTETS: usize = 1 << 20;
+/// For them.
+const REST: Duration = Duration::from_secs(2);
+
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Who is at the other end.
@@ -45,11 +50,11 @@ pub(super) trait Service: Clone + Send + Sync + 'static {
     /// Longest life of a connection.
     const LIFE: Duration;
 
-    /// Answers one.
+    /// Answers one. What it leaves of the body is read before the answer goes out.
     fn answer(
         &self,
         caller: &Caller,
-        request: Request<Incoming>,
+        request: Request<&mut Incoming>,
     ) -> impl Future<Output = Answer> + Send;
 }
 
@@ -97,9 +102,19 @@ async fn connection<S: Service>(
         peer: accepted.peer,
         from,
     };
-    let answering = service_fn(|request| {
+    let answering = service_fn(|request: Request<Incoming>| {
         let (service, caller) = (&service, &caller);
-        async move { Ok::<_, Infallible>(service.answer(caller, request).await) }
+        async move {
+            let (head, mut body) = request.into_parts();
+            // Who asks before it sends sends nothing to a refusal.
+            let asks_before = head.headers.contains_key(EXPECT);
+            let request = Request::from_parts(head, &mut body);
+            let answer = service.answer(caller, request).await;
+            if !asks_before {
+                discard(&mut body).await;
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -110,6 +125,18 @@ async fn connection<S: Service>(
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the {} listener broke", S::NAME);
     }
+}
+
+async fn discard(body: &mut Incoming) {
+    let mut left = REST_OCTETS;
+    let rest = async {
+        while left > 0
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    let _whole = timeout(REST, rest).await;
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
