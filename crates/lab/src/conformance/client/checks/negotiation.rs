@@ -112,7 +112,8 @@ async fn sub_retry(stand: &mut Stand) -> Judged {
     // One that sends no further report is not waited for longer than that takes to be seen.
     let limit = stand.setup.limit;
     stand.setup.limit = limit.min(std::time::Duration::from_secs(4));
-    stand.overhear_until(&mut transfers, is_over).await;
+    let end = commands(&[&["END"]]);
+    stand.overhear_until(end, &mut transfers, is_over).await;
     stand.setup.limit = limit;
     let unsub = stand.run(&[&["UNSUB", NAME_LEAF]]).await?;
     judged(&types(&transfers, CHANGES))?;

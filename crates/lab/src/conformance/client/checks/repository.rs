@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::decision;
 use super::super::package::Done;
-use super::super::stand::{DM_ACC, Stand};
+use super::super::stand::{DM_ACC, Stand, commands};
 use super::ClientStep;
 use super::packages::DEV_ID_LEAF;
 use crate::conformance::check::step;
@@ -303,9 +303,10 @@ async fn sub(stand: &mut Stand) -> Judged {
     let mut transfers = rename(stand, "Changed").await?.transfers;
     // Reports are coalesced, and a client may keep them until its session is over.
     let is_report = |ask: &Ask| ask.target == "/repo/changes";
-    stand
-        .overhear_until(&mut transfers, |all| all.iter().any(is_report))
-        .await;
+    let (end, any) = (commands(&[&["END"]]), |all: &[Ask]| {
+        all.iter().any(is_report)
+    });
+    stand.overhear_until(end, &mut transfers, any).await;
     let report = transfers.iter().find(|ask| is_report(ask));
     let body = report.map(|ask| String::from_utf8_lossy(&ask.body).into_owned());
     let told = body.as_ref().is_some_and(|body| body.contains("Changed"));
