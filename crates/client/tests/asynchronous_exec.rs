@@ -5,7 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use omadm_mo::ManagedObjectError;
+use omadm_client::LocalError;
+use omadm_mo::{ClientUri, ExecOutcome, ManagedObjectError};
 use omadm_session::client::EXEC_COMPLETE;
 use serde_json::{Value, json};
 use support::managed::{Device, PUMP, Plan, srv, statuses};
@@ -69,6 +70,27 @@ async fn x_asyn_001_without_server_uri_a_quick_execution_is_synchronous() {
     }
     device.client(&peer).settle().await.unwrap();
     assert!(packages(&peer).is_empty(), "nothing is owed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_local_application_executes_is_owed_to_nobody() {
+    let peer = Peer::start().await;
+    let device = Device::of(&peer).await;
+    let client = device.client(&peer);
+    let run = ClientUri::parse(&run_node()).unwrap();
+    for (plan, outcome) in [
+        (Plan::Done, Ok(ExecOutcome::Done)),
+        (Plan::Later, Ok(ExecOutcome::Later)),
+        (
+            Plan::Fails(ManagedObjectError::Busy),
+            Err(LocalError::Refused(ManagedObjectError::Busy)),
+        ),
+    ] {
+        set(&device, plan);
+        assert_eq!(client.local_exec(run.clone()).await, outcome);
+    }
+    client.settle().await.unwrap();
+    assert!(packages(&peer).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
