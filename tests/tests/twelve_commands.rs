@@ -3,13 +3,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use omadm_client::policy::NetworkPolicy;
 use omadm_client::{Client, DeviceDir};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::{ExecOutcome, ManagedObject, ManagedObjectError, Node, NodePath, Rights, Value};
 use omadm_session::client::Outcome;
-use omadm_tests::process::{Device, Server, profiles, reporting_ddf};
+use omadm_tests::process::{Device, PATIENCE, Server, profiles, reporting_ddf};
 use omadm_tls::pem;
 use tokio::runtime::Runtime;
 
@@ -187,4 +188,81 @@ fn x_cmd_001_x_cmd_002_x_cmd_003_each_of_the_twelve_commands_goes_from_the_queue
         rest = &line[told.len()..];
     }
     assert!(rest.contains("session-ended       END"), "{story}");
+}
+
+/// A server, and a device that it bootstrapped.
+fn bootstrapped(folder: &Path) -> (Server, String, Device) {
+    let server = Server::start(&folder.join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let device = Device::init(&folder.join("device"), DEVICE);
+    device.register(&server, &token, "full");
+    let _done = device.client_at("bootstrap", &server).run().good();
+    (server, token, device)
+}
+
+/// The statuses of what was queued, after a session of `omadm client`.
+fn told(server: &Server, token: &str, device: &Device, commands: &[&[&str]]) -> Vec<u64> {
+    let operator = |words: &[&str]| {
+        let said = server.operator(token, &["--json"]).args(words).run().good();
+        serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap()
+    };
+    let queue = |words: &&[&str]| {
+        let queued = operator(&[&["send", DEVICE], *words].concat());
+        queued["id"].as_str().unwrap().to_owned()
+    };
+    let ids: Vec<_> = commands.iter().map(queue).collect();
+    let session = device.client("session").arg("--ca").arg(server.ca());
+    let _ended = session.run().good();
+    let status = |id: &String| operator(&["command", DEVICE, id])["status"].as_u64();
+    ids.iter().map(|id| status(id).unwrap()).collect()
+}
+
+#[test]
+fn x_cmd_002_show_starts_the_program_that_the_policy_names_and_is_501_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, token, device) = bootstrapped(folder.path());
+    let network = "[network]\nallow_loopback = true\n";
+    let page = format!("{}/page?ui=7", server.url().replace("/bootstrap", ""));
+    let show: &[&str] = &["SHOW", &page];
+    let seen = folder.path().join("seen");
+
+    std::fs::write(device.file("policy.toml"), network).unwrap();
+    assert_eq!(told(&server, &token, &device, &[show]), [501]);
+    let script = format!("printf %s \"$1\" > '{}'", seen.display());
+    let command = serde_json::json!(["/bin/sh", "-c", script, "sh", "{uri}"]);
+    let policy = format!("{network}[show]\ncommand = {command}\n");
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    assert_eq!(told(&server, &token, &device, &[show]), [200]);
+    assert_eq!(std::fs::read_to_string(&seen).unwrap(), page);
+    let policy = format!("{network}[show]\ncommand = [\"/bin/false\", \"{{uri}}\"]\n");
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    assert_eq!(told(&server, &token, &device, &[show]), [500]);
+}
+
+#[test]
+fn x_cmd_003_what_a_device_changes_by_itself_is_reported_into_the_servers_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, token, device) = bootstrapped(folder.path());
+    let policy = "[network]\nallow_loopback = true\n";
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let report = server.url().replace("/bootstrap", "/repo/report");
+    let interval = format!("{REPORTING}//IntervalSeconds");
+    let sub: &[&str] = &["SUB", &report, &interval];
+    assert_eq!(told(&server, &token, &device, &[sub]), [200]);
+
+    let get = ["object", "get", DEVICE, "report"];
+    let _none = server.operator(&token, &get).run().refused();
+    let set = device.client("set").args([&interval, "7"]);
+    let _set = set.run().good();
+    let _daemon = device.client_at("run", &server).start().unwrap();
+    let end = Instant::now() + PATIENCE;
+    let told = loop {
+        let told = server.operator(&token, &get).run();
+        if told.code == Some(0) || Instant::now() > end {
+            break told.good().stdout;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told[0]["MOData"]["IntervalSeconds"], 7);
 }
