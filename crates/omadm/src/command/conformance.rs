@@ -190,7 +190,7 @@ pub(crate) struct Client {
     /// Certificate (PEM) of the client, where it is none of the kit's: nobody else is pushed to
     #[arg(long, value_name = "FILE", requires = "push_to")]
     device_cert: Option<PathBuf>,
-    /// Milliseconds to see that the client does not do something
+    /// Milliseconds, at least, to see that the client does not do something; a slow client gets longer
     #[arg(long, default_value_t = 1000)]
     silence: u64,
     #[command(flatten)]

@@ -43,7 +43,7 @@ pub struct ClientSetup {
     pub dev_id: DevId,
     /// How long the client may take for its next step.
     pub limit: Duration,
-    /// How long the kit waits to see that the client does *not* do something.
+    /// How long the kit waits, at least, to see that the client does *not* do something; longer where its answers are slow.
     pub silence: Duration,
     /// What makes the client open a session or fetch its bootstrap.
     pub hook: Option<Hook>,

@@ -76,6 +76,8 @@ pub(super) struct Stand {
     party: Party,
     /// The accounts, by path, for which the client comes no more by itself: what it owed them was taken, or waited for.
     settled: BTreeSet<&'static str>,
+    /// The longest that it took for a Package#3.
+    slowest: Duration,
     met: bool,
 }
 
@@ -104,8 +106,15 @@ impl Stand {
             held: None,
             party: FIRST,
             settled: BTreeSet::new(),
+            slowest: Duration::ZERO,
             met: false,
         }
+    }
+
+    /// How long is waited for what should not come: longer where the client is slow, so that what does come is not missed.
+    pub(super) fn silence(&self) -> Duration {
+        let slow = (self.slowest * 2).min(self.setup.limit / 8);
+        self.setup.silence.max(slow)
     }
 
     /// Answers what is still held, so that the client does not wait.
@@ -241,11 +250,13 @@ impl Stand {
     /// The same with an answer of one's own that holds so many commands.
     pub(super) async fn run_as(&mut self, package2: Answer, count: usize) -> Result<Done, Verdict> {
         self.session().await?;
+        let began = Instant::now();
         let transfers = self.send(package2).await;
         let Some((package, _)) = &self.held else {
             return Err(Verdict::failed("a Package#3", "none came in time"));
         };
         let package = package.clone();
+        self.slowest = self.slowest.max(began.elapsed());
         let Some(statuses) = package.json["Status"].as_array().cloned() else {
             return Err(Verdict::failed("a Package#3", body(&package.ask.body)));
         };
@@ -274,7 +285,7 @@ impl Stand {
         let mut transfers = Vec::new();
         if self.held.is_some() {
             self.reply(answer);
-            self.serve(self.setup.silence, &mut transfers).await;
+            self.serve(self.silence(), &mut transfers).await;
         }
         transfers
     }
@@ -300,7 +311,7 @@ impl Stand {
         transfers.extend(self.send_last(last).await);
         let end = Instant::now() + self.setup.limit;
         while Instant::now() < end && !came(transfers) {
-            transfers.extend(self.overhear(self.setup.silence).await);
+            transfers.extend(self.overhear(self.silence()).await);
         }
     }
 

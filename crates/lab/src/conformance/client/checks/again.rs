@@ -75,7 +75,7 @@ async fn again(stand: &mut Stand) -> Result<&Again, Verdict> {
         stand.leave();
         stand.ask(HookCall::Bootstrap).await?;
         // Who asks every source in turn comes by the second account's, where nothing must come.
-        let unserved = stand.overhear(stand.setup.silence * 3).await;
+        let unserved = stand.overhear(stand.silence() * 3).await;
         stand.ask(HookCall::Bootstrap).await?;
         let document = answer(200, MO, stand.documents.renewed.to_string());
         let fetched = stand.give(&[(AGAIN, document)], AGAIN).await;

@@ -140,7 +140,7 @@ async fn req_mos(stand: &mut Stand) -> Judged {
 /// Whether these octets bring no session.
 async fn ignored(stand: &mut Stand, octets: &[u8]) -> Judged {
     send(stand, octets).await?;
-    let silence = stand.setup.silence;
+    let silence = stand.silence();
     let came = stand.hold_at(FIRST.path, silence).await;
     expect(came.is_none(), "no session", || "a Package#1".to_owned())
 }

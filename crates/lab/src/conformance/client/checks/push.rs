@@ -174,7 +174,7 @@ async fn untaken(stand: &mut Stand, caller: Caller) -> Judged {
     let answer = post(stand, caller, MO, document).await?;
     let so = answer.as_ref().map_or(true, |answer| answer.status >= 400);
     expect(so, "no connection, or a refusal", || shown(&answer))?;
-    let silence = stand.setup.silence;
+    let silence = stand.silence();
     let came = stand.hold_at(FIRST.path, silence).await;
     let reported = came.is_some_and(|package| package.has_alert(BOOTSTRAP_COMPLETE));
     expect(!reported, "no BootstrapComplete", || "one".to_owned())
@@ -213,7 +213,7 @@ async fn busy(stand: &mut Stand) -> Judged {
     let begun = stand.pusher.begin(&transcript, MO, BROKEN.as_bytes());
     let begun = begun.await?;
     // The client has to have seen the head before another push comes.
-    tokio::time::sleep(stand.setup.silence).await;
+    tokio::time::sleep(stand.silence()).await;
     let answer = post(stand, Caller::Trusted, MO, BROKEN).await;
     begun.finish().await;
     is(&answer?, 409)
