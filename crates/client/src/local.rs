@@ -305,9 +305,18 @@ fn overlay(host: &Shared, view: &Snapshot, moid: &Moid, live: bool) -> Result<Li
 }
 
 fn resolve(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, LocalError> {
-    uri.resolve(view, &Everything).map_err(|error| match error {
-        ResolveError::Tree(error) => LocalError::Tree(error),
-        _ => LocalError::NotFound(uri.clone()),
+    matches(view, uri).collect()
+}
+
+fn matches<'a>(
+    view: &'a LiveOverlay<'_>,
+    uri: &'a ClientUri,
+) -> impl Iterator<Item = Result<NodeAddress, LocalError>> {
+    uri.matches(view, &Everything).map(|at| {
+        at.map_err(|error| match error {
+            ResolveError::Tree(error) => LocalError::Tree(error),
+            _ => LocalError::NotFound(uri.clone()),
+        })
     })
 }
 
@@ -328,7 +337,8 @@ fn known(host: &Shared) -> MoRegistry {
 fn items(host: &Shared, view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<Json>, LocalError> {
     let mut items = Vec::new();
     let registry = known(host);
-    for at in resolve(view, uri)? {
+    for at in matches(view, uri) {
+        let at = at?;
         let cv = at
             .path
             .is_root()

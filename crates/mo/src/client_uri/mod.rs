@@ -1,11 +1,13 @@
 //! ClientURI: how a server names nodes of the DM tree (`dm20.md` §7).
 
+mod matches;
 mod parse;
 mod resolve;
 mod write;
 
 use crate::{CacheValidator, Miid, Moid, NodeAddress, NodeName, NodePath};
 
+pub use matches::Matches;
 pub use parse::ClientUriError;
 pub use resolve::{Everything, ResolveError, Sight};
 

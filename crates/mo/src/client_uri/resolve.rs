@@ -44,50 +44,8 @@ pub enum ResolveError {
 }
 
 impl ClientUri {
-    /// The nodes this URI names, at least one: instances in the order of creation, children in stored order (§7.3, D29, D69).
-    ///
-    /// # Errors
-    /// [`ResolveError`] where there is none, or not exactly one where the URI asks for one.
-    pub fn resolve(
-        &self,
-        tree: &dyn TreeView,
-        sight: &dyn Sight,
-    ) -> Result<Vec<NodeAddress>, ResolveError> {
-        let mut found = Vec::new();
-        if self.instance == InstanceStep::All {
-            let mut seen = false;
-            for miid in tree.instances(&self.moid)? {
-                if sight.sees(&self.moid, &miid) {
-                    seen = true;
-                    let root = NodeAddress::root(self.moid.clone(), miid);
-                    found.extend(self.nodes_of(root, tree, sight)?);
-                }
-            }
-            if !seen {
-                return Err(ResolveError::NoInstance);
-            }
-        } else {
-            found = self.nodes_of(self.resolve_instance(tree, sight)?, tree, sight)?;
-        }
-        let many = self.instance == InstanceStep::All || self.path.contains(&Step::All);
-        debug_assert!(
-            many || found.len() <= 1,
-            "only a wildcard yields several nodes"
-        );
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        if let InstanceStep::Miid(miid) = &self.instance {
-            let root = NodeAddress::root(self.moid.clone(), miid.clone());
-            if tree.kind(&root)?.is_none() {
-                return Err(ResolveError::NoInstance);
-            }
-        }
-        Err(ResolveError::NoNode)
-    }
-
     /// The nodes of one instance. What is asked of an instance is asked at once: it lies together in a store.
-    fn nodes_of(
+    pub(super) fn nodes_of(
         &self,
         root: NodeAddress,
         tree: &dyn TreeView,
@@ -119,7 +77,7 @@ impl ClientUri {
     }
 
     /// The one instance. With a MIID and a path it may turn out not to be there.
-    fn resolve_instance(
+    pub(super) fn resolve_instance(
         &self,
         tree: &dyn TreeView,
         sight: &dyn Sight,
@@ -211,12 +169,12 @@ impl ClientUri {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Everything, ResolveError, Sight};
     use crate::{ClientUri, MemoryTree, Miid, Moid, NodeAddress, NodePath, TreeWrite, Value};
 
     /// The tree of `dm20.md` §7.4.
-    fn tree() -> MemoryTree {
+    pub(in super::super) fn tree() -> MemoryTree {
         let mut tree = MemoryTree::new(1);
         let mut put = |miid: &str, path: &str, value: &str| {
             let root = NodeAddress::root(

@@ -5,18 +5,15 @@ use omadm_mo::ddf::{AccessTypes, Scope};
 use omadm_mo::standard::dm_acc;
 use omadm_mo::{ClientUri, NodeAddress};
 
-use super::{MakeEffect, Need, Progress, dac, done, resolve, tree_status};
+use super::{MakeEffect, Need, Progress, dac, done, matches, tree_status};
 use crate::client::rights::ServerSight;
 
 /// DELETE: every node the ClientURI names, all or nothing. A DM Account goes by bootstrap only (D74), a permanent node never (405).
 pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
-    let nodes = match resolve(sight, uri) {
+    let nodes = match permitted(sight, uri) {
         Ok(nodes) => nodes,
         Err(code) => return done(code),
     };
-    if let Some(code) = nodes.iter().find_map(|at| refused(sight, at)) {
-        return done(code);
-    }
     let mut plan = TreePlan::at(sight.view.version());
     for at in nodes {
         if dac::is_entry(&at) {
@@ -31,6 +28,17 @@ pub(super) fn delete(sight: &ServerSight<'_>, uri: &ClientUri) -> Progress {
         return done(tree_status(&error));
     }
     Progress::Wait(MakeEffect::Apply(plan), Need::Deleted)
+}
+
+/// The nodes, where all of them may go. That the ClientURI fits nothing is told before that a node stays.
+fn permitted(sight: &ServerSight<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, StatusCode> {
+    let (mut nodes, mut refusal) = (Vec::new(), None);
+    for at in matches(sight, uri)? {
+        let at = at?;
+        refusal = refusal.or_else(|| refused(sight, &at));
+        nodes.push(at);
+    }
+    refusal.map_or(Ok(nodes), Err)
 }
 
 /// The order of D48: instance right, access type, permanence.

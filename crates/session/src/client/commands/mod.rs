@@ -255,15 +255,27 @@ const fn done(code: StatusCode) -> Progress {
     Progress::Done(Status::new(code))
 }
 
-/// The nodes of a ClientURI for this server: 403 where the Perm list does not name the MOID, 404 where nothing fits (D69).
-fn resolve(sight: &ServerSight<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, StatusCode> {
+/// The nodes of a ClientURI for this server, each as it is come to: 403 where the Perm list does not name the MOID, 404 where nothing fits (D69). What an
+/// earlier node gave counts only if no error comes after it.
+fn matches<'a>(
+    sight: &'a ServerSight<'_>,
+    uri: &'a ClientUri,
+) -> Result<impl Iterator<Item = Result<NodeAddress, StatusCode>>, StatusCode> {
     if !sight.permits(&uri.moid) {
         return Err(StatusCode::FORBIDDEN);
     }
-    uri.resolve(sight.view, sight).map_err(|error| match error {
-        ResolveError::Tree(error) => tree_status(&error),
-        _ => StatusCode::NOT_FOUND,
-    })
+    let nodes = uri.matches(sight.view, sight);
+    Ok(nodes.map(|at| {
+        at.map_err(|error| match error {
+            ResolveError::Tree(error) => tree_status(&error),
+            _ => StatusCode::NOT_FOUND,
+        })
+    }))
+}
+
+/// All of [`matches`].
+fn resolve(sight: &ServerSight<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, StatusCode> {
+    matches(sight, uri)?.collect()
 }
 
 fn tree_status(error: &TreeError) -> StatusCode {

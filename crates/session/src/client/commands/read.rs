@@ -5,7 +5,7 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::{readable, write_item};
 use omadm_mo::{ClientUri, Node, NodeAddress, NodeKind, Rights, ServerUri, Value};
 
-use super::{MakeEffect, Need, Progress, Terms, done, resolve, tree_status};
+use super::{MakeEffect, Need, Progress, Terms, done, matches, tree_status};
 use crate::client::effect::UploadMethod;
 use crate::client::rights::ServerSight;
 
@@ -60,15 +60,21 @@ pub(super) fn items(sight: &ServerSight<'_>, uris: &[ClientUri]) -> Result<Vec<J
             }
             continue;
         }
-        let nodes = resolve(sight, uri)?;
-        if is_unchanged(sight, uri, &nodes)? {
-            unchanged = true;
-            continue;
-        }
-        let several = nodes.len() > 1 || uri.is_pattern();
+        // A validator counts where all nodes are of one instance: it is judged before any of them is shown.
+        let nodes: Box<dyn Iterator<Item = _>> = if uri.cv.is_none() {
+            Box::new(matches(sight, uri)?)
+        } else {
+            let all: Vec<_> = matches(sight, uri)?.collect::<Result<_, _>>()?;
+            if is_unchanged(sight, uri, &all)? {
+                unchanged = true;
+                continue;
+            }
+            Box::new(all.into_iter().map(Ok))
+        };
+        let several = uri.is_pattern();
         let (mut shown, mut first) = (0, None);
-        for at in &nodes {
-            match item(sight, at) {
+        for at in nodes {
+            match item(sight, &at?) {
                 Ok(Shown::Item(item)) => {
                     items.push(item);
                     shown += 1;
