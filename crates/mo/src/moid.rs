@@ -53,6 +53,11 @@ impl Moid {
         Ok(Self(format!("{prefix}{text}").into()))
     }
 
+    /// A MOID that the program itself names, whole: a test reads it.
+    pub(crate) fn known(text: &'static str) -> Self {
+        Self(text.into())
+    }
+
     /// The URN as it is written on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {

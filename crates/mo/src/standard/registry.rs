@@ -76,7 +76,7 @@ mod tests {
     use super::{MoRegistry, RegistryError};
     use crate::Moid;
     use crate::ddf::Ddf;
-    use crate::standard::{STANDARD, dac, dev_info, dm_acc, session_info};
+    use crate::standard::{STANDARD, STANDARD_1, dac, dev_info, dm_acc, session_info};
 
     fn ddf(name: &str) -> Ddf {
         let properties = "<DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat></DFProperties>";
@@ -101,6 +101,13 @@ mod tests {
             assert_eq!(registry.root_name(&moid), Some(root_name));
         }
         assert_eq!(registry.iter().count(), STANDARD.len());
+    }
+
+    #[test]
+    fn the_moids_of_the_built_in_objects_are_moids() {
+        for mo in STANDARD.iter().chain(&STANDARD_1) {
+            assert_eq!(Moid::parse(mo.moid), Ok(mo.moid()));
+        }
     }
 
     #[test]

@@ -55,8 +55,16 @@ impl<'a> LiveOverlay<'a> {
             let shown = self.dac()?.get(&at.miid);
             return Ok(Some(shown.and_then(|shown| shown.root.at(&at.path))));
         }
-        let root = self.live.get(&(at.moid.clone(), at.miid.clone()));
+        let root = self.live(&at.moid, &at.miid);
         Ok(root.map(|root| root.at(&at.path)))
+    }
+
+    fn live(&self, moid: &Moid, miid: &Miid) -> Option<&Node> {
+        // Most commands touch no such instance, and a key costs two copies.
+        if self.live.is_empty() {
+            return None;
+        }
+        self.live.get(&(moid.clone(), miid.clone()))
     }
 }
 
@@ -114,7 +122,7 @@ impl TreeView for LiveOverlay<'_> {
     }
 
     fn validator(&self, moid: &Moid, miid: &Miid) -> Result<Option<CacheValidator>, TreeError> {
-        if *moid == dac::moid() || self.live.contains_key(&(moid.clone(), miid.clone())) {
+        if *moid == dac::moid() || self.live(moid, miid).is_some() {
             return Ok(None);
         }
         self.base.validator(moid, miid)
