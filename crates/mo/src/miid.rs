@@ -53,6 +53,14 @@ impl Miid {
         Self(n.to_string().into())
     }
 
+    /// Which counted MIID it is; none where it is another text.
+    #[must_use]
+    pub fn count(&self) -> Option<u64> {
+        let shortest = self.0.len() == 1 || !self.0.starts_with('0');
+        let digits = shortest && self.0.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| self.0.parse().ok()).flatten()
+    }
+
     /// Whether a proposal of this MIID may be honoured: `[A-Za-z0-9._-]{1,64}` (D72).
     #[must_use]
     pub fn is_assignable(&self) -> bool {
@@ -95,5 +103,15 @@ mod tests {
         assert!(Miid::parse("left-1.a_b").unwrap().is_assignable());
         assert!(!Miid::parse("a b").unwrap().is_assignable());
         assert_eq!(Miid::counted(7).as_str(), "7");
+    }
+
+    #[test]
+    fn a_miid_tells_whether_it_was_counted() {
+        for n in [0, 7, 10, u64::MAX] {
+            assert_eq!(Miid::counted(n).count(), Some(n));
+        }
+        for text in ["07", "00", "+7", "7a", "-7", "٧", "18446744073709551616"] {
+            assert_eq!(Miid::parse(text).unwrap().count(), None, "{text}");
+        }
     }
 }

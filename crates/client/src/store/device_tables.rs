@@ -20,9 +20,9 @@ pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u
 pub(super) const FACTS: Definition = TableDefinition::new("facts");
 /// A number for each MOID that ever had an instance, 4 octets, big-endian: keys are short by it.
 pub(super) const MOIDS: Definition = TableDefinition::new("moids");
-pub(super) const NODES: Definition = TableDefinition::new("tree");
+pub(super) const NODES: Definition = TableDefinition::new("trees");
 /// The instances of each MOID, with the number of their creation.
-pub(super) const INSTANCES: Definition = TableDefinition::new("listed");
+pub(super) const INSTANCES: Definition = TableDefinition::new("lists");
 pub(super) const COUNTED: Definition = TableDefinition::new("counted");
 pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
 pub(super) const SHADOWS: Definition = TableDefinition::new("shadows");
@@ -230,13 +230,14 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
     ) -> Result<bool, TreeError> {
         let mut found = false;
         let (from, behind) = keys;
+        let instance = node_key::of_instance(number, &at.miid).len();
         for entry in self
             .nodes
             .range::<&[u8]>(from..behind)
             .map_err(tree_error)?
         {
             let (key, stored) = entry.map_err(tree_error)?;
-            let path = node_key::below(number, at, key.value());
+            let path = node_key::below(instance, at, key.value());
             let below = path.zip(node_value::decode(stored.value()));
             let (path, below) = below.ok_or_else(|| damaged(at))?;
             if path.is_root() {
@@ -302,12 +303,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> TreeView for DeviceTables<T
             .map_err(tree_error)?
         {
             let (key, born) = entry.map_err(tree_error)?;
-            let text = key
-                .value()
-                .get(prefix.len()..)
-                .and_then(<[u8]>::split_last)
-                .and_then(|(_, text)| str::from_utf8(text).ok());
-            let miid = text.and_then(|text| Miid::parse(text).ok());
+            let miid = node_key::instance(key.value()).map(|(_, miid)| miid);
             let born = born.value().try_into().ok().map(u64::from_be_bytes);
             found.push(born.zip(miid).ok_or_else(|| damaged(moid))?);
         }

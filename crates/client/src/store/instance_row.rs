@@ -1,7 +1,7 @@
 //! What stands beside the root of an instance: number of creation and last commit that touched it, 8 octets each, big-endian; SrvID of the creator (none:
 //! empty), ended by 00; the entries of its rights (see `rights_row`; none: empty).
 //!
-//! It lies in the table `tree`, directly before the root, so that one page tells both who may read a node and what it is.
+//! It lies in the table `trees`, directly before the root, so that one page tells both who may read a node and what it is.
 
 use omadm_mo::{AccessList, SrvId, TreeVersion};
 

@@ -1,7 +1,7 @@
 //! The tree store: DM tree, DM Accounts, owed completions and queued alerts in one redb file, every change one durable transaction (DESIGN §6).
 //!
-//! Tables, all of octet strings: `moids` (a number for each MOID, by which keys are short), `tree` (see `node_key`, `node_value`; before the root of each
-//! instance its `instance_row`), `listed` (number of creation, 8 octets: what lists are made from), `counted` (highest MIID per MOID, D72), `accounts` (in
+//! Tables, all of octet strings: `moids` (a number for each MOID, by which keys are short), `trees` (see `node_key`, `node_value`; before the root of each
+//! instance its `instance_row`), `lists` (number of creation, 8 octets: what lists are made from), `counted` (highest MIID per MOID, D72), `accounts` (in
 //! the order in which they were added), `shadows` (former credentials of accounts, D82), `alerts` (per server and number), `properties` (see
 //! `properties_row`), `facts`.
 

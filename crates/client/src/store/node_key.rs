@@ -1,15 +1,17 @@
-//! Where a node lies in the table `tree`.
+//! Where a node lies in the table `trees`.
 //!
 //! ```text
-//! key      = number MIID 00 [ depth name *( 00 name ) ] ; the root: depth 0, no name; the row of the instance: no depth
+//! key      = number MIID [ depth name *( 00 name ) ] ; the root: depth 0, no name; the row of the instance: no depth
 //! number   = which MOID, see the table `moids`
+//! MIID     = length octets ; a counted one (D72): its number, 1 to 8 octets, big-endian, as few as it takes
+//!          | text 00       ; any other
 //! depth    = number of names
 //! ```
 //!
-//! Both numbers take one octet below 255, and FF with 4 octets, big-endian, from there on. Short keys make a tree of many nodes few pages, and that is what a read
-//! of one of them costs.
+//! `number` and `depth` take one octet below 255, and FF with 4 octets, big-endian, from there on. Short keys make a tree of many nodes few pages, and that is
+//! what a read of one of them costs. Counted instances lie in the order of their creation, the order in which wildcards come to them: neighbours share a page.
 //!
-//! Neither MIID nor name holds a control character, so 00 sorts before all their octets. With the depth ahead of the names, the children of a
+//! Neither MIID nor name holds a control character, so 00 sorts before all their octets, and no text begins as a length does. With the depth ahead of the names, the children of a
 //! node are one contiguous range in the octet order of their names, and nothing else lies in it; each deeper level below a node is one range too.
 
 use omadm_mo::{Miid, NodeAddress, NodeName, NodePath};
@@ -31,22 +33,27 @@ pub(super) fn of_moid(number: u32) -> Vec<u8> {
     key
 }
 
-/// What every key of an instance begins with; also the key of its own row, and in the table `listed`.
+/// What every key of an instance begins with; also the key of its own row, and in the table `lists`.
 pub(super) fn of_instance(number: u32, miid: &Miid) -> Vec<u8> {
     let mut key = of_moid(number);
-    key.extend_from_slice(miid.as_str().as_bytes());
-    key.push(END);
+    let Some(count) = miid.count() else {
+        key.extend_from_slice(miid.as_str().as_bytes());
+        key.push(END);
+        return key;
+    };
+    let octets = count.to_be_bytes();
+    let behind_zeros = octets.iter().position(|octet| *octet != 0);
+    let shortest = &octets[behind_zeros.unwrap_or(octets.len() - 1)..];
+    key.push(shortest.len() as u8);
+    key.extend_from_slice(shortest);
     key
 }
 
 /// The instance whose own key this is, with the number of its MOID; none for the key of a node, and where it is damaged.
 pub(super) fn instance(key: &[u8]) -> Option<(u32, Miid)> {
     let (number, rest) = take(key)?;
-    let text = rest.strip_suffix(&[END])?;
-    if text.contains(&END) {
-        return None;
-    }
-    Some((number, Miid::parse(str::from_utf8(text).ok()?).ok()?))
+    let (miid, levels) = take_miid(rest)?;
+    levels.is_empty().then_some((number, miid))
 }
 
 /// The key of a node of an instance whose MOID has this number.
@@ -69,9 +76,10 @@ pub(super) fn of_level(number: u32, at: &NodeAddress, depth: u32) -> Vec<u8> {
     key
 }
 
-/// The way from a node down to the one of a key; none where the key is damaged, or neither of the node nor of one below it.
-pub(super) fn below(number: u32, at: &NodeAddress, key: &[u8]) -> Option<NodePath> {
-    let (_, levels) = take(key.get(of_instance(number, &at.miid).len()..)?)?;
+/// The way from a node down to the one of a key whose first octets, so many, are its instance's; none where the key is damaged, or neither of the node nor of
+/// one below it.
+pub(super) fn below(instance: usize, at: &NodeAddress, key: &[u8]) -> Option<NodePath> {
+    let (_, levels) = take(key.get(instance..)?)?;
     if levels.is_empty() {
         return at.path.is_root().then(NodePath::root);
     }
@@ -116,7 +124,8 @@ pub(super) fn push(key: &mut Vec<u8>, number: u32) {
     }
 }
 
-fn take(key: &[u8]) -> Option<(u32, &[u8])> {
+/// Reads a number; answers what follows it.
+pub(super) fn take(key: &[u8]) -> Option<(u32, &[u8])> {
     match key.split_first()? {
         (&LONG, rest) => {
             let (number, rest) = rest.split_first_chunk()?;
@@ -125,6 +134,25 @@ fn take(key: &[u8]) -> Option<(u32, &[u8])> {
         (short, rest) => Some((u32::from(*short), rest)),
     }
 }
+
+fn take_miid(key: &[u8]) -> Option<(Miid, &[u8])> {
+    let (length, rest) = key.split_first()?;
+    if *length > COUNT {
+        let end = key.iter().position(|octet| *octet == END)?;
+        let (text, rest) = key.split_at_checked(end)?;
+        let miid = Miid::parse(str::from_utf8(text).ok()?).ok()?;
+        return Some((miid, rest.get(1..)?));
+    }
+    let (octets, rest) = rest.split_at_checked(usize::from(*length))?;
+    let shortest = octets.len() == 1 || *octets.first()? != 0;
+    let count = octets
+        .iter()
+        .fold(0, |count, octet| count << 8 | u64::from(*octet));
+    shortest.then(|| (Miid::counted(count), rest))
+}
+
+/// Most octets of a counted MIID's number.
+const COUNT: u8 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -147,7 +175,7 @@ mod tests {
             let keys = names.map(|name| of_node(number, &at(name)));
             for (key, name) in keys.iter().zip(names) {
                 assert!(key.starts_with(&level) && *key < behind(&level));
-                let way = below(number, &at("a"), key);
+                let way = below(of_instance(number, &at("").miid).len(), &at("a"), key);
                 assert_eq!(way, NodePath::of(&name[2..]).ok(), "{name}");
             }
             for other in ["a", "a!", "a!/b", "ab/c", "a/b/c", "b", ""] {
@@ -168,19 +196,25 @@ mod tests {
         let deep = |names: usize| at(&vec!["a"; names].join("/"));
         let keys: Vec<_> = (0..300).map(|names| of_node(7, &deep(names))).collect();
         assert!(keys.is_sorted());
+        let instance = of_instance(7, &at("").miid).len();
         for (names, key) in keys.iter().enumerate() {
-            assert_eq!(below(7, &at(""), key), Some(deep(names).path));
+            assert_eq!(below(instance, &at(""), key), Some(deep(names).path));
         }
     }
 
     #[test]
     fn the_key_of_an_instance_tells_which_it_is() {
-        let miid = Miid::parse("1").unwrap();
+        let counts = [0, 1, 255, 256, 0x00FF_0000, u64::MAX].map(Miid::counted);
+        let texts = ["01", "m", "18446744073709551616"].map(|text| Miid::parse(text).unwrap());
         for number in NUMBERS {
-            let key = of_instance(number, &miid);
-            assert_eq!(instance(&key), Some((number, miid.clone())));
-            for node in ["", "a", "a/b"] {
-                assert_eq!(instance(&of_node(number, &at(node))), None);
+            for miid in counts.iter().chain(&texts) {
+                let key = of_instance(number, miid);
+                assert_eq!(instance(&key), Some((number, miid.clone())));
+                for node in ["", "a", "a/b"] {
+                    let root = NodeAddress::root(at("").moid, miid.clone());
+                    let node = root.with_path(at(node).path);
+                    assert_eq!(instance(&of_node(number, &node)), None);
+                }
             }
         }
         for damaged in [
@@ -190,8 +224,23 @@ mod tests {
             b"\x01\0",
             b"\xff\0\0m\0",
             b"\x01m\0more\0",
+            b"\x01\x02\0\x01",
+            b"\x01\x02\x01",
+            b"\x01\x09123456789",
         ] {
             assert_eq!(instance(damaged), None);
+        }
+    }
+
+    #[test]
+    fn counted_instances_lie_in_the_order_of_their_numbers_and_before_all_others() {
+        let counted = [0, 1, 9, 10, 99, 255, 256, 65_535, 65_536, u64::MAX].map(Miid::counted);
+        let texts = [" ", "!", "00", "a", "ü"].map(|text| Miid::parse(text).unwrap());
+        let all = counted.iter().chain(&texts);
+        let keys: Vec<_> = all.map(|miid| of_instance(3, miid)).collect();
+        assert!(keys.is_sorted());
+        for pair in keys.windows(2) {
+            assert!(behind(&pair[0]) <= pair[1], "{pair:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What stands in the table `tree`: one octet of format, then the value. Numbers are big-endian; texts UTF-8.
+//! What stands in the table `trees`: one octet of format, then the value. Numbers are big-endian; texts UTF-8.
 
 use omadm_mo::{Format, Node, NodeKind, Secret, Value};
 use std::str;

@@ -15,7 +15,7 @@ use super::storage_error::{is_full, tree_error};
 use super::{facts, upgrade};
 
 /// The form of file that this build writes. A file of a higher one was made by a newer build.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
 /// Octets of the file kept in memory, at most; a tree that is smaller takes no more than it has. The daemon's memory is bounded (DESIGN §9). redb divides
 /// them among 131 parts that do not lend to each other: with a page or two in each, the pages that a read comes by again and again drive each other out.

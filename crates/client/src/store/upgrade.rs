@@ -12,27 +12,29 @@ use super::{facts, node_key, open, rights_row};
 
 /// Rights on instances in form 2, by the keys of the instances.
 const RIGHTS: Definition = TableDefinition::new("rights");
-/// What `tree` is now: keys began with the MOID itself, ended by 00, and a depth took 4 octets.
+/// What `trees` is now, up to form 3: keys began with the MOID itself, ended by 00, and a depth took 4 octets.
 const NODES: Definition = TableDefinition::new("nodes");
-/// What `listed` is now, with keys like those of `nodes`.
+/// What `lists` is now, with keys like those of `nodes`.
 const INSTANCES: Definition = TableDefinition::new("instances");
+/// What `trees` is now, in forms 4 and 5: every MIID was a text ended by 00.
+const TREE: Definition = TableDefinition::new("tree");
+/// What `lists` is now, with keys like those of `tree`.
+const LISTED: Definition = TableDefinition::new("listed");
 
 /// Form 1 had no rights: the creator of an instance had all of them, and nobody else any (`dm20.md` §13). Form 2 kept them in a table of their own, and what else
-/// is known of an instance in `instances`; form 3 had both beside the root. Up to form 3 every key began with a MOID, where a number is since. The former
-/// credentials of accounts (D82) came with form 2, the properties of nodes with form 5.
+/// is known of an instance in `instances`; form 3 had both beside the root. Up to form 3 every key began with a MOID, where a number is since; up to form 5 a
+/// counted MIID stood in it as its text. The former credentials of accounts (D82) came with form 2, the properties of nodes with form 5.
 pub(super) fn from_form(form: u32, database: &Database) -> Result<(), TreeError> {
     let transaction = database.begin_write().map_err(tree_error)?;
     {
         let mut tables = WriteTxn::of(&transaction)?;
-        if form < 4 {
-            move_instances(form, &transaction, &mut tables)?;
-            let octets = move_nodes(&transaction, &mut tables)?;
-            facts::write(&mut tables.facts, facts::OCTETS, &octets.to_be_bytes())?;
-        }
+        move_instances(form, &transaction, &mut tables)?;
+        let octets = move_nodes(form, &transaction, &mut tables)?;
+        facts::write(&mut tables.facts, facts::OCTETS, &octets.to_be_bytes())?;
         let form = open::FORMAT.to_be_bytes();
         facts::write(&mut tables.facts, facts::FORMAT, &form)?;
     }
-    for former in [RIGHTS, NODES, INSTANCES] {
+    for former in [RIGHTS, NODES, INSTANCES, TREE, LISTED] {
         transaction.delete_table(former).map_err(tree_error)?;
     }
     transaction.commit().map_err(tree_error)
@@ -45,76 +47,93 @@ fn move_instances(
     tables: &mut WriteTxn<'_>,
 ) -> Result<(), TreeError> {
     let open = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
-    let (stored, rights) = (open(INSTANCES)?, open(RIGHTS)?);
+    let stored = open(if form < 4 { INSTANCES } else { LISTED })?;
+    let rights = open(RIGHTS)?;
     for entry in stored.iter().map_err(tree_error)? {
         let (key, row) = entry.map_err(tree_error)?;
-        let wrong = || damaged("an instance");
-        let (moid, rest) = split(key.value()).ok_or_else(wrong)?;
-        if form == 3 {
-            let number = tables.make_number(&moid)?;
-            let short = renumbered(number, rest).ok_or_else(wrong)?;
-            let listed = tables.instances.insert(short.as_slice(), row.value());
+        let (number, miid, _) = split(form, key.value(), tables)?;
+        let now = node_key::of_instance(number, &miid);
+        if form >= 3 {
+            let listed = tables.instances.insert(now.as_slice(), row.value());
             listed.map_err(tree_error)?;
             continue;
         }
-        let miid = rest
-            .strip_suffix(&[0])
-            .and_then(|text| str::from_utf8(text).ok());
-        let miid = miid
-            .and_then(|text| Miid::parse(text).ok())
-            .ok_or_else(wrong)?;
-        let mut row = InstanceRow::decode_form_2(row.value()).ok_or_else(wrong)?;
+        let row = InstanceRow::decode_form_2(row.value());
+        let mut row = row.ok_or_else(|| damaged("an instance"))?;
         if form == 1 {
-            let creator = row.creator.as_ref().filter(|_| moid != dm_acc::moid());
+            let is_account = tables.number(&dm_acc::moid())? == Some(number);
+            let creator = row.creator.as_ref().filter(|_| !is_account);
             row.access = creator.map_or_else(AccessList::none, AccessList::of_creator);
         } else if let Some(stored) = rights.get(key.value()).map_err(tree_error)? {
             let access = rights_row::decode(stored.value());
             row.access = access.ok_or_else(|| damaged("rights on an instance"))?;
         }
-        tables.list(&moid, &miid, &row)?;
-        tables.put_instance(&moid, &miid, &row)?;
+        let born = row.born.to_be_bytes();
+        let listed = tables.instances.insert(now.as_slice(), born.as_slice());
+        listed.map_err(tree_error)?;
+        let kept = tables.nodes.insert(now.as_slice(), row.encode().as_slice());
+        kept.map_err(tree_error)?;
     }
     Ok(())
 }
 
 /// The nodes; answers their octets with their new keys.
-fn move_nodes(transaction: &WriteTransaction, tables: &mut WriteTxn<'_>) -> Result<u64, TreeError> {
-    let stored = transaction.open_table(NODES).map_err(tree_error)?;
+fn move_nodes(
+    form: u32,
+    transaction: &WriteTransaction,
+    tables: &mut WriteTxn<'_>,
+) -> Result<u64, TreeError> {
+    let stored = if form < 4 { NODES } else { TREE };
+    let stored = transaction.open_table(stored).map_err(tree_error)?;
     let mut octets = 0;
     for entry in stored.iter().map_err(tree_error)? {
         let (key, value) = entry.map_err(tree_error)?;
-        let (moid, rest) = split(key.value()).ok_or_else(|| damaged("a node"))?;
-        let number = tables.make_number(&moid)?;
-        let short = renumbered(number, rest).ok_or_else(|| damaged(&moid))?;
-        if node_key::instance(&short).is_none() {
-            octets += row_octets(&short, value.value());
+        let (number, miid, levels) = split(form, key.value(), tables)?;
+        let mut now = node_key::of_instance(number, &miid);
+        if !levels.is_empty() {
+            let (depth, names) = take_depth(form, levels).ok_or_else(|| damaged("a node"))?;
+            node_key::push(&mut now, depth);
+            now.extend_from_slice(names);
+            octets += row_octets(&now, value.value());
         }
-        let moved = tables.nodes.insert(short.as_slice(), value.value());
+        let moved = tables.nodes.insert(now.as_slice(), value.value());
         moved.map_err(tree_error)?;
     }
     Ok(octets)
 }
 
-/// MOID and rest of a former key.
-fn split(key: &[u8]) -> Option<(Moid, &[u8])> {
-    let end = key.iter().position(|octet| *octet == 0)?;
-    let (moid, rest) = key.split_at_checked(end)?;
-    let moid = Moid::parse(str::from_utf8(moid).ok()?).ok()?;
-    Some((moid, rest.get(1..)?))
+/// Number of the MOID, MIID and rest of a former key. A MOID that had no number gets one.
+fn split<'k>(
+    form: u32,
+    key: &'k [u8],
+    tables: &mut WriteTxn<'_>,
+) -> Result<(u32, Miid, &'k [u8]), TreeError> {
+    let wrong = || damaged("a key of a former form");
+    let (number, rest) = if form < 4 {
+        let (moid, rest) = take_text(key).ok_or_else(wrong)?;
+        let moid = Moid::parse(moid).map_err(|_| wrong())?;
+        (tables.make_number(&moid)?, rest)
+    } else {
+        node_key::take(key).ok_or_else(wrong)?
+    };
+    let (miid, levels) = take_text(rest).ok_or_else(wrong)?;
+    let miid = Miid::parse(miid).map_err(|_| wrong())?;
+    Ok((number, miid, levels))
 }
 
-/// A former key without its MOID, as a key of now.
-fn renumbered(number: u32, rest: &[u8]) -> Option<Vec<u8>> {
-    let end = rest.iter().position(|octet| *octet == 0)?;
-    let (miid, levels) = rest.split_at_checked(end.checked_add(1)?)?;
-    let mut key = node_key::of_moid(number);
-    key.extend_from_slice(miid);
-    if !levels.is_empty() {
-        let (depth, names) = levels.split_first_chunk()?;
-        node_key::push(&mut key, u32::from_be_bytes(*depth));
-        key.extend_from_slice(names);
+/// A text ended by 00, and what follows it.
+fn take_text(key: &[u8]) -> Option<(&str, &[u8])> {
+    let end = key.iter().position(|octet| *octet == 0)?;
+    let (text, rest) = key.split_at_checked(end)?;
+    Some((str::from_utf8(text).ok()?, rest.get(1..)?))
+}
+
+fn take_depth(form: u32, levels: &[u8]) -> Option<(u32, &[u8])> {
+    if form >= 4 {
+        return node_key::take(levels);
     }
-    Some(key)
+    let (depth, names) = levels.split_first_chunk()?;
+    Some((u32::from_be_bytes(*depth), names))
 }
 
 #[cfg(test)]
@@ -129,12 +148,12 @@ mod tests {
     use redb::ReadableTable as _;
 
     use super::super::device_tables::{
-        INSTANCES as LISTED, MOIDS, NODES as TREE, PROPERTIES, SHADOWS,
+        INSTANCES as LISTS, MOIDS, NODES as TREES, PROPERTIES, SHADOWS,
     };
     use super::super::device_write::WriteTxn;
     use super::super::power_cut::{Disk, Fault};
     use super::super::{TreeStore, facts, node_key, open, rights_row};
-    use super::{INSTANCES, NODES, RIGHTS};
+    use super::{INSTANCES, LISTED, NODES, RIGHTS, TREE};
 
     fn gps() -> Moid {
         Moid::parse("urn:example:mo:gps:1.0").unwrap()
@@ -149,8 +168,17 @@ mod tests {
         TreeStore::with_backend(move || disk.clone(), 7).unwrap_or_else(|why| panic!("{why}"))
     }
 
+    /// One counted, and one that is a text.
+    fn miid_of(moid: &Moid) -> Miid {
+        if *moid == gps() {
+            Miid::parse("left").unwrap()
+        } else {
+            Miid::counted(300)
+        }
+    }
+
     /// A store as this build writes it, with the tables and keys of a former form: 1 without rights and shadows, 2 with rights in a table of their own, 3 with MOIDs
-    /// in the keys, 4 without properties.
+    /// in the keys, 4 without properties, 5 with texts for counted MIIDs in the keys.
     fn of_form(form: u32) -> Vec<u8> {
         let disk = Disk::default();
         let store = open_on(&disk);
@@ -161,8 +189,8 @@ mod tests {
             (gps(), Some(srv())),
         ] {
             plan.steps.push(PlanStep::Add {
+                miid: miid_of(&moid),
                 moid,
-                miid: Miid::counted(1),
                 root: content(),
                 creator,
             });
@@ -173,37 +201,43 @@ mod tests {
         let transaction = database.begin_write().unwrap();
         let mut tables = WriteTxn::of(&transaction).unwrap();
         facts::write(&mut tables.facts, facts::FORMAT, &form.to_be_bytes()).unwrap();
-        if form == 4 {
-            drop(tables);
-            assert!(transaction.delete_table(PROPERTIES).unwrap());
-            transaction.commit().unwrap();
-            drop(database);
-            return disk.survivor();
+        if form < 4 {
+            facts::remove(&mut tables.facts, facts::OCTETS).unwrap();
         }
-        facts::remove(&mut tables.facts, facts::OCTETS).unwrap();
         let instances = tables.stored_instances().unwrap();
+        let (former_nodes, former_instances) = if form < 4 {
+            (NODES, INSTANCES)
+        } else {
+            (TREE, LISTED)
+        };
         {
-            let mut nodes = transaction.open_table(NODES).unwrap();
-            let mut stored = transaction.open_table(INSTANCES).unwrap();
+            let mut nodes = transaction.open_table(former_nodes).unwrap();
+            let mut stored = transaction.open_table(former_instances).unwrap();
             let mut rights = transaction.open_table(RIGHTS).unwrap();
             for (row, moid, miid) in &instances {
-                let short = node_key::of_instance(tables.number(moid).unwrap().unwrap(), miid);
-                let long = [moid.as_str().as_bytes(), b"\x001\0"].concat();
-                let behind = node_key::behind(&short);
+                let number = tables.number(moid).unwrap().unwrap();
+                let now = node_key::of_instance(number, miid);
+                let of_moid = if form < 4 {
+                    node_key::terminated(moid.as_str())
+                } else {
+                    node_key::of_moid(number)
+                };
+                let former = [of_moid, node_key::terminated(miid.as_str())].concat();
+                let behind = node_key::behind(&now);
                 for entry in tables
                     .nodes
-                    .range(short.as_slice()..behind.as_slice())
+                    .range(now.as_slice()..behind.as_slice())
                     .unwrap()
                 {
                     let (key, value) = entry.unwrap();
-                    let mut old = long.clone();
-                    match key.value()[short.len()..].split_first() {
+                    let mut old = former.clone();
+                    match key.value()[now.len()..].split_first() {
                         None if form < 3 => continue,
-                        None => {}
-                        Some((depth, names)) => {
+                        Some((depth, names)) if form < 4 => {
                             old.extend_from_slice(&u32::from(*depth).to_be_bytes());
                             old.extend_from_slice(names);
                         }
+                        _ => old.extend_from_slice(&key.value()[now.len()..]),
                     }
                     nodes.insert(old.as_slice(), value.value()).unwrap();
                 }
@@ -213,16 +247,18 @@ mod tests {
                     let creator = row.creator.as_ref().map_or("", SrvId::as_str);
                     old.extend_from_slice(creator.as_bytes());
                 }
-                stored.insert(long.as_slice(), old.as_slice()).unwrap();
+                stored.insert(former.as_slice(), old.as_slice()).unwrap();
                 if form == 2 && *moid == gps() {
                     let access = rights_row::encode(&AccessList::of_creator(&srv()));
-                    rights.insert(long.as_slice(), access.as_slice()).unwrap();
+                    rights.insert(former.as_slice(), access.as_slice()).unwrap();
                 }
             }
         }
         drop(tables);
-        for of_now in [MOIDS, TREE, LISTED, PROPERTIES] {
-            assert!(transaction.delete_table(of_now).unwrap());
+        for (of_now, since) in [(TREES, 6), (LISTS, 6), (PROPERTIES, 5), (MOIDS, 4)] {
+            if form < since {
+                assert!(transaction.delete_table(of_now).unwrap());
+            }
         }
         if form != 2 {
             assert!(transaction.delete_table(RIGHTS).unwrap());
@@ -247,7 +283,7 @@ mod tests {
 
     fn check(store: &TreeStore, context: u64) {
         let view = store.snapshot().unwrap();
-        let rights = |moid: &Moid| view.access(moid, &Miid::counted(1)).unwrap();
+        let rights = |moid: &Moid| view.access(moid, &miid_of(moid)).unwrap();
         assert_eq!(rights(&gps()), AccessList::of_creator(&srv()), "{context}");
         assert_eq!(rights(&gps()).rights(&srv()), Rights::FULL);
         assert_eq!(rights(&dm_acc::moid()), AccessList::none());
@@ -284,6 +320,11 @@ mod tests {
         opened_twice(4);
     }
 
+    #[test]
+    fn a_store_with_texts_for_counted_miids_in_its_keys_is_read_as_it_was() {
+        opened_twice(5);
+    }
+
     fn opened_twice(form: u32) {
         let disk = Disk::holding(&of_form(form));
         check(&open_on(&disk), 0);
@@ -293,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_cut_at_any_write_of_the_upgrade_leaves_a_store_that_can_be_upgraded() {
-        for form in [1, 2, 3, 4] {
+        for form in [1, 2, 3, 4, 5] {
             let before = of_form(form);
             let mut points = 0;
             for n in 0.. {
