@@ -9,6 +9,7 @@ use omadm_mo::{
 };
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
+use super::at_hand::RowsAtHand;
 use super::device_write::row_octets;
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
@@ -50,6 +51,8 @@ pub struct DeviceTables<T> {
     pub(super) last_number: RefCell<Option<(Moid, u32)>>,
     /// The row that was read last, with its key.
     pub(super) last_row: RefCell<Option<(Vec<u8>, InstanceRow)>>,
+    /// Rows of the instance that was asked about last; none where rows may change.
+    pub(super) at_hand: Option<RefCell<RowsAtHand>>,
 }
 
 /// The device as it was after one commit; later commits do not show. Keep it for one call: while it lives, the store's file cannot reuse old pages.
@@ -72,6 +75,7 @@ impl Snapshot {
             properties: table(PROPERTIES)?,
             last_number: RefCell::default(),
             last_row: RefCell::default(),
+            at_hand: Some(RefCell::default()),
         }
         .at_its_version()
     }
@@ -136,6 +140,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
         let row = InstanceRow::decode(stored.value());
         let row = row.ok_or_else(|| damaged(NodeAddress::root(moid.clone(), miid.clone())))?;
         *self.last_row.borrow_mut() = Some((key, row.clone()));
+        self.hold(RowsAtHand::clear);
         Ok(Some(row))
     }
 
@@ -207,6 +212,7 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
             .take(most)
         {
             let (key, stored) = entry.map_err(tree_error)?;
+            self.hold(|rows| _ = rows.keep(key.value(), stored.value()));
             let text = key
                 .value()
                 .get(prefix.len()..)
@@ -278,10 +284,23 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]>> DeviceTables<T> {
             return Ok(None);
         };
         let key = node_key::of_node(number, at);
+        let at_hand = self.at_hand.as_ref().map(RefCell::borrow);
+        if let Some(stored) = at_hand.as_ref().and_then(|rows| rows.find(&key)) {
+            return read(stored).map(Some).ok_or_else(|| damaged(at));
+        }
+        drop(at_hand);
         let Some(stored) = self.nodes.get(key.as_slice()).map_err(tree_error)? else {
             return Ok(None);
         };
+        self.hold(|rows| rows.keep_rather(&key, stored.value()));
         read(stored.value()).map(Some).ok_or_else(|| damaged(at))
+    }
+
+    /// Does something with the rows at hand, where there are any.
+    fn hold(&self, with: impl FnOnce(&mut RowsAtHand)) {
+        if let Some(rows) = &self.at_hand {
+            with(&mut rows.borrow_mut());
+        }
     }
 }
 

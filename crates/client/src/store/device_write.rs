@@ -52,6 +52,7 @@ impl<'t> WriteTxn<'t> {
             properties: table(PROPERTIES)?,
             last_number: RefCell::default(),
             last_row: RefCell::default(),
+            at_hand: None,
         })
     }
 

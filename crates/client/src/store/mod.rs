@@ -6,6 +6,7 @@
 //! `properties_row`), `facts`.
 
 mod alerts;
+mod at_hand;
 mod completion;
 mod device_tables;
 mod device_write;
