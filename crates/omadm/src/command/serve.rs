@@ -109,10 +109,10 @@ pub(crate) struct Serve {
         value_delimiter = ','
     )]
     carrier_cas: Vec<PathBuf>,
-    /// File of the SMSC by which DM Notifications go to sms:+NUMBER: TOML, shown below. Nothing goes by SMS without it
+    /// File of the SMSC by which DM Notifications, and the WAP pushes of DM 1.x, go to sms:+NUMBER: TOML, shown below. Nothing goes by SMS without it
     #[arg(long, value_name = "FILE", env = "OMADM_SMPP")]
     smpp: Option<PathBuf>,
-    /// Folder into which DM Notifications to file:NAME are written, for others to carry on
+    /// Folder into which DM Notifications, and the WAP pushes of DM 1.x, to file:NAME are written, for others to carry on
     #[arg(long, value_name = "DIR", env = "OMADM_PUSH_DIR")]
     push_dir: Option<PathBuf>,
     /// Longest request body in octets; longer ones get 413
