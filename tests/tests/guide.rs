@@ -5,8 +5,9 @@ use omadm_tests::guide::{Chapter, Session};
 use omadm_tests::house::root;
 
 /// Chapters with a test of their own, which may so run side by side; `every_other_chapter_can_be_followed` is for the rest.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "managing.md",
+    "dm1x.md",
     "bootstrap-client-initiated.md",
     "bootstrap-factory.md",
     "bootstrap-smartcard.md",
@@ -34,6 +35,11 @@ fn the_chapter_on_managing_can_be_followed() {
 }
 
 #[test]
+fn the_chapter_on_dm_1_x_can_be_followed() {
+    assert!(follow("docs/dm1x.md") > 70);
+}
+
+#[test]
 fn the_chapter_on_factory_images_can_be_followed() {
     assert!(follow("docs/bootstrap-factory.md") > 20);
 }
@@ -50,7 +56,7 @@ fn the_chapter_on_client_initiated_bootstrap_can_be_followed() {
 
 #[test]
 fn the_chapter_on_server_initiated_bootstrap_can_be_followed() {
-    assert!(follow("docs/bootstrap-server-initiated.md") > 15);
+    assert!(follow("docs/bootstrap-server-initiated.md") > 40);
 }
 
 #[test]

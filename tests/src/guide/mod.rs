@@ -14,6 +14,8 @@
 //! takes the place of the one before, which gets Ctrl-C. `export NAME=…   # printed after "LABEL"` takes the word that was printed behind LABEL last; for
 //! `OMADM_TOKEN` and `OMADM_BOOTSTRAP_CODE` the label is known. Ports become free ones, other addresses loopback.
 //!
+//! `node smsc/smsc.js` is the SMSC of the tests.
+//!
 //! A block that no machine can execute follows `<!-- not executed: WHY -->`; commands that a chapter takes for granted stand in `<!-- before: … -->`.
 
 mod chapter;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -30,6 +31,8 @@ struct Background {
 /// Ports of the guide, and the free ones in their place.
 struct Ports(BTreeMap<u16, u16>);
 
+/// The ports that the guide names.
+const PORTS: [u16; 9] = [8443, 8444, 8445, 8446, 8447, 5683, 5684, 5685, 2775];
 /// Longest that a command may take, and a program to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Commands that a test does not execute: what they build is there.
@@ -37,9 +40,10 @@ const DONE_ALREADY: [&str; 3] = ["cargo build", "cargo bench", "./test"];
 /// How the README runs the binary before it was built.
 const BY_CARGO: &str = "cargo run --release -- ";
 /// Programs that run until they are stopped, and what they print when they are ready.
-const LASTING: [(&str, &str); 2] = [
+const LASTING: [(&str, &str); 3] = [
     ("omadm serve", "CA fingerprint:"),
     ("omadm client run", "the DM Client runs"),
+    ("node smsc/smsc.js", "listening"),
 ];
 /// What a server prints last where it made its state directory.
 const FIRST_START: &str = "shown this once";
@@ -52,16 +56,18 @@ const LABELS: [(&str, &str); 2] = [
 const EXPORTED: &str = ".exported";
 
 impl Session {
-    /// A folder with a copy of `profiles/`.
+    /// A folder with a copy of `profiles/`, and the SMSC of the tests as `smsc/`.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub fn new() -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         copy(&root().join("profiles"), &folder.path().join("profiles"))?;
+        // Its packages lie beside the file that the link leads to.
+        symlink(root().join("tests/smsc"), folder.path().join("smsc"))?;
         Ok(Self {
             folder,
-            ports: Ports::free(&[8443, 8444, 8445, 8446, 5683, 5684, 5685])?,
+            ports: Ports::free(&PORTS)?,
             background: Vec::new(),
             printed: String::new(),
         })
@@ -125,7 +131,10 @@ impl Session {
             false => ready,
         };
         let script = format!("[ -f {EXPORTED} ] && . ./{EXPORTED}\nexec {text}");
-        let mut running = Running::start(self.shell(&script)).map_err(|err| err.to_string())?;
+        let mut shell = self.shell(&script);
+        // The SMSC ends where its input does.
+        shell.stdin(Stdio::piped());
+        let mut running = Running::start(shell).map_err(|err| err.to_string())?;
         running
             .until(ready, PATIENCE)
             .map_err(|err| err.to_string())?;
@@ -216,7 +225,9 @@ impl Ports {
     fn put_into(&self, text: &str) -> String {
         let mut text = text.replace("0.0.0.0", "127.0.0.1");
         for (port, free) in &self.0 {
-            text = text.replace(&format!(":{port}"), &format!(":{free}"));
+            for before in [":", "port = "] {
+                text = text.replace(&format!("{before}{port}"), &format!("{before}{free}"));
+            }
         }
         text
     }
