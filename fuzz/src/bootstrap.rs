@@ -19,15 +19,8 @@ pub fn bootstrap_profile(octets: &[u8]) {
     let Ok(profile) = BootstrapProfile::read(text) else {
         return;
     };
-    let inputs = ProfileInputs {
-        dev_id: DevId::parse("IMEI:493005100592800").expect("a DevID"),
-        server: "dm.example.com".to_owned(),
-        credentials: Default::default(),
-        notification: None,
-        http: None,
-        server_ca: None,
-        ddfs: Default::default(),
-    };
+    let dev_id = DevId::parse("IMEI:493005100592800").expect("a DevID");
+    let inputs = ProfileInputs::new(dev_id, "dm.example.com".to_owned());
     let registry = MoRegistry::standard();
     let _findings = validate(&profile, &inputs, &registry);
     if let Ok(package) = profile.build(&inputs, &registry) {

@@ -6,8 +6,6 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
-
 use omadm_bootstrap::dm1::{
     AppSrvIs, Dm1Document, Dm1DocumentFault, Dm1Format, account_of_w7, document_octets,
     w7_of_account,
@@ -44,15 +42,8 @@ fn xml(application: &str) -> Dm1Document {
 }
 
 fn inputs() -> ProfileInputs {
-    ProfileInputs {
-        dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-        server: "dm.example.com".to_owned(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: None,
-        ddfs: BTreeMap::new(),
-    }
+    let dev_id = DevId::parse("IMEI:493005100592800").unwrap();
+    ProfileInputs::new(dev_id, "dm.example.com".to_owned())
 }
 
 fn credentials() -> Dm1Credentials {

@@ -147,7 +147,7 @@ impl DocumentSource for ProfileSource<'_> {
 
     fn document(&self, row: &DeviceRow) -> Result<Secret, SourceError> {
         if let Some(format) = self.format {
-            let inputs = self.values.dm1_inputs(row, self.server);
+            let inputs = row.inputs(self.server);
             let credentials = self.values.dm1_credentials(row)?;
             let package = self.profile.build_dm1(&inputs, &credentials, format)?;
             return Ok(package.document);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use omadm_bootstrap::PayloadHash;
 use omadm_bootstrap::profile::{
-    CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential, NotificationSecret,
+    CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential, NotificationSecret, ProfileInputs,
 };
 use omadm_dm1::bootstrap_mac::{Imsi, ImsiError};
 use omadm_dm1::credential::{Nonce, NonceError};
@@ -226,6 +226,13 @@ impl DeviceRow {
             iccid: None,
             card_serial: None,
         }
+    }
+
+    /// What a profile is built of for this device, with nothing made and nothing of the row's credentials. `server` is `{server}` where the row has none.
+    #[must_use]
+    pub fn inputs(&self, server: &str) -> ProfileInputs {
+        let server = self.server.as_deref().unwrap_or(server);
+        ProfileInputs::new(self.dev_id.clone(), server.to_owned())
     }
 }
 

@@ -98,13 +98,11 @@ impl Values<'_> {
     ) -> Result<ProfileInputs, ValuesError> {
         let own_ca = self.ca.map(|ca| ca.certificate().to_vec());
         let mut inputs = ProfileInputs {
-            dev_id: row.dev_id.clone(),
-            server: row.server.clone().unwrap_or_else(|| server.to_owned()),
             credentials: row.credentials.clone(),
             http: row.http.clone(),
             notification: row.notification.clone(),
             server_ca: self.server_ca.map(<[u8]>::to_vec).or(own_ca),
-            ddfs: BTreeMap::new(),
+            ..row.inputs(server)
         };
         for need in profile.needs() {
             match need {
@@ -144,20 +142,6 @@ impl Values<'_> {
             }
         }
         Ok(inputs)
-    }
-
-    /// What a document of DM 1.x is built of besides its secrets.
-    #[must_use]
-    pub fn dm1_inputs(&self, row: &DeviceRow, server: &str) -> ProfileInputs {
-        ProfileInputs {
-            dev_id: row.dev_id.clone(),
-            server: row.server.clone().unwrap_or_else(|| server.to_owned()),
-            credentials: BTreeMap::new(),
-            http: None,
-            notification: None,
-            server_ca: None,
-            ddfs: BTreeMap::new(),
-        }
     }
 
     /// The secrets of an account of DM 1.x: the row's, else drawn.

@@ -60,6 +60,20 @@ pub struct NotificationSecret {
 }
 
 impl ProfileInputs {
+    /// A device and the server it is to call, with nothing made and no DDF.
+    #[must_use]
+    pub const fn new(dev_id: DevId, server: String) -> Self {
+        Self {
+            dev_id,
+            server,
+            credentials: BTreeMap::new(),
+            http: None,
+            notification: None,
+            server_ca: None,
+            ddfs: BTreeMap::new(),
+        }
+    }
+
     fn issued(&self, slot: CredentialSlot, kind: CredentialKind) -> Option<&IssuedCredential> {
         let issued = self.credentials.get(&slot);
         issued.filter(|issued| issued.kind == kind)

@@ -1,7 +1,5 @@
 //! From a profile to the final bytes for one device: makes what the profile needs, and builds.
 
-use std::collections::BTreeMap;
-
 use omadm_bootstrap::Utc;
 use omadm_bootstrap::profile::{
     BuildError, CredentialKind, CredentialSlot, HttpLogin, IssuedCredential, Need,
@@ -91,13 +89,8 @@ pub(super) fn build(
     now: Utc,
 ) -> Result<Built, DocumentError> {
     let mut inputs = ProfileInputs {
-        dev_id: dev_id.clone(),
-        server: node.public_server.clone(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: None,
         ddfs: profile.ddfs.clone(),
+        ..ProfileInputs::new(dev_id.clone(), node.public_server.clone())
     };
     let mut issued = Vec::new();
     for need in profile.content.needs() {

@@ -1,7 +1,5 @@
 //! What a profile's document of DM 1.x brings to one device, with everything drawn that stands in it.
 
-use std::collections::BTreeMap;
-
 use omadm_bootstrap::dm1::{AppSrvIs, Dm1Format};
 use omadm_bootstrap::profile::{Dm1BuildError, Dm1Credentials, Dm1Package, ProfileInputs};
 use omadm_dm1::credential::CredentialType;
@@ -54,13 +52,8 @@ pub(crate) fn issue(
 ) -> Result<Issue, IssueError> {
     let credentials = Dm1Credentials::of_entropy(&random()?);
     let inputs = ProfileInputs {
-        dev_id: dev_id.clone(),
-        server: node.public_server.clone(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: None,
         ddfs: profile.ddfs.clone(),
+        ..ProfileInputs::new(dev_id.clone(), node.public_server.clone())
     };
     let named = user.map(|user| {
         let mut content = profile.content.clone();

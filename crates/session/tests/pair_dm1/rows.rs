@@ -1,7 +1,5 @@
 //! Rows with documents as a server builds them and a device plans them, and with servers of other manners than ours.
 
-use std::collections::BTreeMap;
-
 use omadm_bootstrap::BootstrapKind::{First, Re};
 use omadm_bootstrap::BootstrapMethod::{
     self, ClientInitiated, Factory, ServerInitiated, Smartcard,
@@ -43,15 +41,8 @@ fn package(server: &str, format: Dm1Format, n: u8) -> Dm1Package {
     let text = format!(
         "[account]\nsrv_id = \"{server}\"\nsrv_uri = \"https://{{server}}/dm/2.0\"\nname = \"DM\"\n[dm1]\naddress = \"https://{{server}}/dm/1.x\"\n"
     );
-    let inputs = ProfileInputs {
-        dev_id: DevId::parse(DEVICE).unwrap(),
-        server: "dm.example.com".to_owned(),
-        credentials: BTreeMap::new(),
-        http: None,
-        notification: None,
-        server_ca: None,
-        ddfs: BTreeMap::new(),
-    };
+    let dev_id = DevId::parse(DEVICE).unwrap();
+    let inputs = ProfileInputs::new(dev_id, "dm.example.com".to_owned());
     let profile = BootstrapProfile::read(&text).unwrap();
     let drawn = Drawn::of_entropy(&[n; 224]);
     profile.build_dm1(&inputs, &drawn, format).unwrap()
