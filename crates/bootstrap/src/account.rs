@@ -67,6 +67,14 @@ impl Account {
             dm1: Dm1AccountState::new(),
         }
     }
+
+    /// Takes the place of its server's account, else the last one.
+    pub(crate) fn put_among(&self, accounts: &mut Vec<Self>) {
+        match accounts.iter_mut().find(|one| one.srv_id == self.srv_id) {
+            Some(one) => one.clone_from(self),
+            None => accounts.push(self.clone()),
+        }
+    }
 }
 
 /// An instance that an item of a bootstrap produced: delivered again from the same source, the item replaces it (D75).

@@ -100,12 +100,7 @@ impl DeviceView for MemoryDevice {
         &self,
         at: &NodeAddress,
     ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
-        // A node sorts before all below it, and they before whatever else comes after it.
-        let from_here = self.properties.range(at..);
-        let within = from_here.take_while(|(other, _)| is_within(other, at));
-        Ok(within
-            .map(|(other, properties)| (other.path.clone(), properties.clone()))
-            .collect())
+        Ok(kept_within(&self.properties, at).collect())
     }
     fn all_properties(&self) -> Result<Vec<(NodeAddress, NodeProperties)>, TreeError> {
         let all = self.properties.iter();
@@ -150,14 +145,7 @@ impl TreeWrite for MemoryDevice {
 
 impl DeviceWrite for MemoryDevice {
     fn put_account(&mut self, account: &Account) -> Result<(), TreeError> {
-        match self
-            .accounts
-            .iter_mut()
-            .find(|old| old.srv_id == account.srv_id)
-        {
-            Some(old) => *old = account.clone(),
-            None => self.accounts.push(account.clone()),
-        }
+        account.put_among(&mut self.accounts);
         Ok(())
     }
     fn remove_account(&mut self, srv_id: &SrvId) -> Result<(), TreeError> {
@@ -218,7 +206,18 @@ impl DeviceWrite for MemoryDevice {
     }
 }
 
+/// What is kept of a node and of all below it.
+pub(crate) fn kept_within(
+    properties: &BTreeMap<NodeAddress, NodeProperties>,
+    at: &NodeAddress,
+) -> impl Iterator<Item = (NodePath, NodeProperties)> {
+    // A node sorts before all below it, and they before whatever else comes after it.
+    let from_here = properties.range(at..);
+    let within = from_here.take_while(move |(other, _)| is_within(other, at));
+    within.map(|(other, kept)| (other.path.clone(), kept.clone()))
+}
+
 /// Whether a node is another one or lies below it.
-pub(crate) fn is_within(node: &NodeAddress, other: &NodeAddress) -> bool {
+fn is_within(node: &NodeAddress, other: &NodeAddress) -> bool {
     node.moid == other.moid && node.miid == other.miid && node.path.is_within(&other.path)
 }

@@ -6,7 +6,7 @@ use omadm_mo::{
 };
 
 use super::{ApplyError, TreePlan, apply};
-use crate::memory_device::is_within;
+use crate::memory_device::kept_within;
 use crate::{Account, AccountShadow, DeviceView, DeviceWrite, GovernedInstance};
 
 /// A device as it would be after plans that are not carried out, so that several are planned one upon the other and applied as one; a clone is a savepoint. Its version stays
@@ -208,9 +208,7 @@ impl DeviceView for PlannedDevice<'_> {
         at: &NodeAddress,
     ) -> Result<Vec<(NodePath, NodeProperties)>, TreeError> {
         let mut all: BTreeMap<_, _> = self.base.properties_within(at)?.into_iter().collect();
-        let here = self.properties.range(at..);
-        let within = here.take_while(|(other, _)| is_within(other, at));
-        all.extend(within.map(|(other, kept)| (other.path.clone(), kept.clone())));
+        all.extend(kept_within(&self.properties, at));
         all.retain(|_, kept| !kept.is_empty());
         Ok(all.into_iter().collect())
     }
@@ -272,11 +270,7 @@ impl TreeWrite for PlannedDevice<'_> {
 
 impl DeviceWrite for PlannedDevice<'_> {
     fn put_account(&mut self, account: &Account) -> Result<(), TreeError> {
-        let mut accounts = self.accounts.iter_mut();
-        match accounts.find(|old| old.srv_id == account.srv_id) {
-            Some(old) => *old = account.clone(),
-            None => self.accounts.push(account.clone()),
-        }
+        account.put_among(&mut self.accounts);
         Ok(())
     }
 
