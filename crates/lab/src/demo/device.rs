@@ -92,18 +92,6 @@ impl DemoDevice {
     pub(super) fn card(&self) -> PathBuf {
         self.carrier().join(CARD)
     }
-
-    /// MIID of its account; none without one.
-    pub(super) fn miid(&self) -> Result<Option<String>, DemoError> {
-        let accounts = self.client.accounts()?;
-        Ok(accounts.first().map(|account| account.miid.to_string()))
-    }
-
-    /// Whether it owes a completion.
-    pub(super) fn is_owing(&self) -> Result<bool, DemoError> {
-        let accounts = self.client.accounts()?;
-        Ok(accounts.iter().any(|account| account.owed.is_some()))
-    }
 }
 
 /// A client of this device, for servers of this machine that chain to this CA.

@@ -6,6 +6,7 @@ mod demo_row;
 mod device;
 mod dm1;
 mod event_log;
+mod measured;
 mod nodes;
 mod options;
 mod scenario;

@@ -10,6 +10,7 @@ use omadm_server::operator::types::NewBootstrap;
 
 use super::device::{DemoDevice, Place};
 use super::event_log::EventLog;
+use super::measured::is_owing;
 use super::nodes::DemoNodes;
 use super::{DemoError, DemoMethod, DemoOptions, DemoRow, DemoStep, Timeline, Who};
 
@@ -35,14 +36,6 @@ pub(super) const ICCID: &str = "8949017201234567890";
 /// How often it is looked whether a pushed document was applied, and for how long.
 pub(super) const LOOK: Duration = Duration::from_millis(2);
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a step is measured against.
-struct Before {
-    commits: u64,
-    counts: (u64, u64),
-    miid: Option<String>,
-    start: Instant,
-}
 
 impl Stage<'_> {
     /// A fresh device, known to the server, with its DM Bootstrap on the way that this method takes.
@@ -98,7 +91,7 @@ impl Stage<'_> {
         method: DemoMethod,
         device: &DemoDevice,
     ) -> Result<DemoRow, DemoError> {
-        let before = self.before(device).await?;
+        let before = self.before(&device.client).await?;
         match method {
             DemoMethod::Server => self.push(device).await?,
             DemoMethod::Factory | DemoMethod::Smartcard => {
@@ -108,7 +101,8 @@ impl Stage<'_> {
                 let _servers = device.client.bootstrap().await?;
             }
         }
-        self.settled(DemoStep::Bootstrap, device, before).await
+        self.settled(DemoStep::Bootstrap, &device.dev_id, &device.client, before)
+            .await
     }
 
     /// The server sends the document to where the device listens. Over once both know that the device has it, or the record has ended.
@@ -131,7 +125,7 @@ impl Stage<'_> {
         while Instant::now() < end {
             let now = self.api.bootstrap(&record).await?;
             let on_its_way = ["drafted", "queued", "sent"].contains(&now.state.as_str());
-            if now.ended_at.is_some() || (!on_its_way && device.is_owing()?) {
+            if now.ended_at.is_some() || (!on_its_way && is_owing(&device.client)?) {
                 break;
             }
             tokio::time::sleep(LOOK).await;
@@ -154,9 +148,15 @@ impl Stage<'_> {
         };
         let _record = self.api.start_bootstrap(&new).await?;
         self.catch_up().await?;
-        let before = self.before(device).await?;
+        let before = self.before(&device.client).await?;
         let _servers = device.client.bootstrap().await?;
-        self.settled(DemoStep::Rebootstrap, device, before).await
+        self.settled(
+            DemoStep::Rebootstrap,
+            &device.dev_id,
+            &device.client,
+            before,
+        )
+        .await
     }
 
     /// The card is taken out, and the device switched on again.
@@ -167,9 +167,15 @@ impl Stage<'_> {
         ));
         std::fs::remove_file(device.card())?;
         self.operator("takes the card out");
-        let before = self.before(device).await?;
+        let before = self.before(&device.client).await?;
         let _outcome = device.client.switch_on().await?;
-        self.settled(DemoStep::CardRemoved, device, before).await
+        self.settled(
+            DemoStep::CardRemoved,
+            &device.dev_id,
+            &device.client,
+            before,
+        )
+        .await
     }
 
     /// Takes the record's document away and builds this carrier of it for the device.
@@ -207,53 +213,4 @@ impl Stage<'_> {
         self.log.tell().await;
         Ok(())
     }
-
-    async fn before(&self, device: &DemoDevice) -> Result<Before, DemoError> {
-        Ok(Before {
-            commits: self.nodes.commits(),
-            counts: device.client.counts().await,
-            miid: device.miid()?,
-            start: Instant::now(),
-        })
-    }
-
-    /// Has the device report what it owes, then looks at both ends.
-    async fn settled(
-        &self,
-        step: DemoStep,
-        device: &DemoDevice,
-        before: Before,
-    ) -> Result<DemoRow, DemoError> {
-        let settled = device.client.settle().await;
-        let duration = before.start.elapsed();
-        let commits = self.nodes.commits() - before.commits;
-        let (connections, exchanges) = device.client.counts().await;
-        self.catch_up().await?;
-        let _reports = settled?;
-        let store = self.nodes.first()?.store();
-        let records = store.bootstraps_of(&device.dev_id).await?;
-        let record = records.first();
-        let record = record.ok_or_else(|| DemoError::NoRecord(device.dev_id.clone()))?;
-        Ok(DemoRow {
-            step,
-            method: record.method.name().to_owned(),
-            profile: None,
-            secrets: None,
-            recovered: Vec::new(),
-            device: device.dev_id.to_string(),
-            account: record.srv_id.to_string(),
-            state: record.state.name().to_owned(),
-            owed: device.is_owing()?,
-            duration_ms: millis(duration),
-            exchanges: exchanges - before.counts.1,
-            connections: connections - before.counts.0,
-            commits,
-            miid: device.miid()?,
-            miid_before: before.miid,
-        })
-    }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -86,21 +86,9 @@ impl Dm1Place {
 }
 
 impl Dm1Device {
-    /// MIID of its account; none without one.
-    pub(super) fn miid(&self) -> Result<Option<String>, DemoError> {
-        let accounts = self.client.accounts()?;
-        Ok(accounts.first().map(|account| account.miid.to_string()))
-    }
-
     /// The server of its account; none without one.
     pub(super) fn server(&self) -> Result<Option<SrvId>, DemoError> {
         let accounts = self.client.accounts()?;
         Ok(accounts.into_iter().next().map(|account| account.srv_id))
-    }
-
-    /// Whether it owes the bootstrap event.
-    pub(super) fn is_owing(&self) -> Result<bool, DemoError> {
-        let accounts = self.client.accounts()?;
-        Ok(accounts.iter().any(|account| account.owed.is_some()))
     }
 }

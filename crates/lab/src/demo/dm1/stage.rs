@@ -11,8 +11,11 @@ use omadm_server::operator::types::{NewBootstrap, NewDevice};
 use tokio::sync::watch;
 
 use super::device::{Dm1Device, Dm1Place, IMSI};
-use crate::demo::stage::{ICCID, LOOK, PATIENCE, Stage, millis};
-use crate::demo::{DemoError, DemoMethod, DemoOptions, DemoRow, DemoSecrets, DemoStep, Who};
+use crate::demo::measured::is_owing;
+use crate::demo::stage::{ICCID, LOOK, PATIENCE, Stage};
+use crate::demo::{
+    DemoError, DemoMethod, DemoOptions, DemoRow, DemoSecrets, DemoStep, Who, measured,
+};
 
 /// What every step needs.
 pub(super) struct Dm1Stage<'a>(&'a Stage<'a>);
@@ -24,11 +27,8 @@ const EVENTS: usize = 200;
 
 /// What a step is measured against.
 struct Before {
-    commits: u64,
-    counts: (u64, u64),
     events: u64,
-    miid: Option<String>,
-    start: Instant,
+    measured: measured::Before,
 }
 
 impl<'a> Dm1Stage<'a> {
@@ -147,7 +147,8 @@ impl<'a> Dm1Stage<'a> {
                 match stage.api.bootstrap(&record).await {
                     Ok(now)
                         if now.ended_at.is_some()
-                            && (now.state != "completed" || !device.is_owing().unwrap_or(true)) =>
+                            && (now.state != "completed"
+                                || !is_owing(&device.client).unwrap_or(true)) =>
                     {
                         break;
                     }
@@ -191,14 +192,12 @@ impl<'a> Dm1Stage<'a> {
             "reset: {} forgets everything and is switched on again; its card brings the first secrets back",
             place.dev_id
         ));
-        let miid = device.miid()?;
+        let miid = measured::miid(&device.client)?;
         stage.operator("resets the device to its factory state and leaves the card in it");
         let _gone = device.client.factory_reset().await?;
         let device = place.start(stage.timeline)?;
-        let before = Before {
-            miid,
-            ..self.before(&device).await?
-        };
+        let mut before = self.before(&device).await?;
+        before.measured.miid = miid;
         let _outcome = device.client.switch_on().await?;
         let _reports = device.client.settle().await?;
         // The new secrets are used.
@@ -217,11 +216,8 @@ impl<'a> Dm1Stage<'a> {
         let dev_id = &device.place.dev_id;
         let known = self.0.nodes.first()?.store().device(dev_id).await?;
         Ok(Before {
-            commits: self.0.nodes.commits(),
-            counts: device.client.counts().await,
             events: known.map_or(0, |known| known.next_event_seq.saturating_sub(1)),
-            miid: device.miid()?,
-            start: Instant::now(),
+            measured: self.0.before(&device.client).await?,
         })
     }
 
@@ -233,38 +229,21 @@ impl<'a> Dm1Stage<'a> {
         before: Before,
     ) -> Result<DemoRow, DemoError> {
         let (stage, dev_id) = (self.0, &device.place.dev_id);
-        let settled = device.client.settle().await;
-        let duration = before.start.elapsed();
-        let commits = stage.nodes.commits() - before.commits;
-        let (connections, exchanges) = device.client.counts().await;
-        stage.catch_up().await?;
-        let _reports = settled?;
+        let row = stage.settled(step, dev_id, &device.client, before.measured);
+        let row = row.await?;
         let store = stage.nodes.first()?.store();
         let events = store.events_of(dev_id, before.events, EVENTS).await?;
         let account = stage.api.dm1(dev_id.as_str()).await?;
-        let records = store.bootstraps_of(dev_id).await?;
-        let record = records.first();
-        let record = record.ok_or_else(|| DemoError::NoRecord(dev_id.clone()))?;
         let recovered = events.iter().find_map(|event| match &event.event.kind {
             EventKind::Rebootstrapped { recovered, .. } => Some(recovered.clone()),
             _ => None,
         });
         Ok(DemoRow {
-            step,
-            method: record.method.name().to_owned(),
             profile: Some(device.place.format.name().to_owned()),
-            device: dev_id.to_string(),
             secrets: Some(DemoSecrets::of(&account.client)),
             recovered: recovered.unwrap_or_default(),
             account: account.server_id,
-            state: record.state.name().to_owned(),
-            owed: device.is_owing()?,
-            duration_ms: millis(duration),
-            exchanges: exchanges - before.counts.1,
-            connections: connections - before.counts.0,
-            commits,
-            miid: device.miid()?,
-            miid_before: before.miid,
+            ..row
         })
     }
 }
