@@ -4,10 +4,9 @@ use omadm_dm2::media_type::MO;
 
 use super::super::document::{AGAIN, FIRST, FORGED, RENEWED};
 use super::super::package::Package;
-use super::super::stand::{DM_ACC, Stand, answer};
+use super::super::stand::{Stand, answer};
 use super::ClientStep;
-use super::bootstrap::BOOTSTRAP_COMPLETE;
-use super::repository::NAME_LEAF;
+use super::bootstrap::{completes, is_replaced};
 use crate::conformance::check::step;
 use crate::conformance::hook::HookCall;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
@@ -141,26 +140,10 @@ fn reported(again: &Again) -> Result<&Package, Verdict> {
 async fn complete(stand: &mut Stand) -> Judged {
     let package = reported(again(stand).await?)?.clone();
     stand.transcript.recall(&package.exchange());
-    expect(
-        package.has_alert(BOOTSTRAP_COMPLETE),
-        BOOTSTRAP_COMPLETE,
-        || package.json["Alert"].to_string(),
-    )
+    completes(&package)
 }
 
 async fn replaced(stand: &mut Stand) -> Judged {
     reported(again(stand).await?)?;
-    let every = format!("{DM_ACC}/*/SrvID");
-    let done = stand.run(&[&["GET", &every], &["GET", NAME_LEAF]]).await?;
-    if done.is_refused(0) {
-        let why = format!("the account cannot be read: {}", done.shown());
-        return Err(Verdict::inconclusive(why));
-    }
-    let count = done.items(0).len();
-    let name = done.leaf(1, "Name").cloned();
-    expect(
-        count == 1 && name.as_ref().is_some_and(|name| name == RENEWED),
-        format!("one account, named {RENEWED}"),
-        || format!("{count}, named {name:?}"),
-    )
+    is_replaced(stand, RENEWED).await
 }

@@ -5,8 +5,9 @@ use omadm_dm2::media_type::{MO_READ, accepts};
 
 use super::super::decision;
 use super::super::package::Package;
-use super::super::stand::Stand;
+use super::super::stand::{DM_ACC, Stand};
 use super::ClientStep;
+use super::repository::NAME_LEAF;
 use crate::conformance::check::step;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 
@@ -153,25 +154,11 @@ async fn authenticated(stand: &mut Stand) -> Judged {
 }
 
 async fn complete(stand: &mut Stand) -> Judged {
-    let package = first(stand).await?;
-    expect(
-        package.has_alert(BOOTSTRAP_COMPLETE),
-        BOOTSTRAP_COMPLETE,
-        || package.json["Alert"].to_string(),
-    )
+    completes(&first(stand).await?)
 }
 
 async fn bootstrap_type(stand: &mut Stand) -> Judged {
-    let package = first(stand).await?;
-    let alert = package.alert(BOOTSTRAP_COMPLETE);
-    let told = alert
-        .map(|alert| alert["Data"]["BootstrapType"].clone())
-        .unwrap_or_default();
-    expect(
-        told["Method"] == "client",
-        "BootstrapType with Method client",
-        || told.to_string(),
-    )
+    tells_method(&first(stand).await?, "client")
 }
 
 async fn trsp(stand: &mut Stand) -> Judged {
@@ -204,4 +191,43 @@ async fn retry(stand: &mut Stand) -> Judged {
             |package| package.json["Alert"].to_string(),
         )
     })
+}
+
+/// Whether a Package#1 reports a bootstrap.
+pub(super) fn completes(package: &Package) -> Judged {
+    expect(
+        package.has_alert(BOOTSTRAP_COMPLETE),
+        BOOTSTRAP_COMPLETE,
+        || package.json["Alert"].to_string(),
+    )
+}
+
+/// Whether what reports a bootstrap tells by which method it came.
+pub(super) fn tells_method(package: &Package, method: &str) -> Judged {
+    let alert = package.alert(BOOTSTRAP_COMPLETE);
+    let told = alert
+        .map(|alert| alert["Data"]["BootstrapType"].clone())
+        .unwrap_or_default();
+    expect(
+        told["Method"] == method,
+        format!("BootstrapType with Method {method}"),
+        || told.to_string(),
+    )
+}
+
+/// Whether the client has one account of this SrvID, and this name in it.
+pub(super) async fn is_replaced(stand: &mut Stand, by: &str) -> Judged {
+    let every = format!("{DM_ACC}/*/SrvID");
+    let done = stand.run(&[&["GET", &every], &["GET", NAME_LEAF]]).await?;
+    if done.is_refused(0) {
+        let why = format!("the account cannot be read: {}", done.shown());
+        return Err(Verdict::inconclusive(why));
+    }
+    let count = done.items(0).len();
+    let name = done.leaf(1, "Name").cloned();
+    expect(
+        count == 1 && name.as_ref().is_some_and(|name| name == by),
+        format!("one account, named {by}"),
+        || format!("{count}, named {name:?}"),
+    )
 }

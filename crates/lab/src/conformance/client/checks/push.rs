@@ -6,11 +6,10 @@ use super::super::decision;
 use super::super::document::{FIRST, PUSHED};
 use super::super::package::Package;
 use super::super::push::Caller;
-use super::super::stand::{DM_ACC, Stand};
+use super::super::stand::Stand;
 use super::ClientStep;
-use super::bootstrap::BOOTSTRAP_COMPLETE;
+use super::bootstrap::{BOOTSTRAP_COMPLETE, completes, is_replaced, tells_method};
 use super::endings::over;
-use super::repository::NAME_LEAF;
 use crate::conformance::check::step;
 use crate::conformance::verdict::{Judged, Level, Verdict, expect};
 use crate::conformance::wire::Answer;
@@ -264,40 +263,14 @@ async fn reported(stand: &mut Stand) -> Result<Package, Verdict> {
 }
 
 async fn complete(stand: &mut Stand) -> Judged {
-    let package = reported(stand).await?;
-    expect(
-        package.has_alert(BOOTSTRAP_COMPLETE),
-        BOOTSTRAP_COMPLETE,
-        || package.json["Alert"].to_string(),
-    )
+    completes(&reported(stand).await?)
 }
 
 async fn bootstrap_type(stand: &mut Stand) -> Judged {
-    let package = reported(stand).await?;
-    let alert = package.alert(BOOTSTRAP_COMPLETE);
-    let told = alert
-        .map(|alert| alert["Data"]["BootstrapType"].clone())
-        .unwrap_or_default();
-    expect(
-        told["Method"] == "server",
-        "BootstrapType with Method server",
-        || told.to_string(),
-    )
+    tells_method(&reported(stand).await?, "server")
 }
 
 async fn replaced(stand: &mut Stand) -> Judged {
     reported(stand).await?;
-    let every = format!("{DM_ACC}/*/SrvID");
-    let done = stand.run(&[&["GET", &every], &["GET", NAME_LEAF]]).await?;
-    if done.is_refused(0) {
-        let why = format!("the account cannot be read: {}", done.shown());
-        return Err(Verdict::inconclusive(why));
-    }
-    let count = done.items(0).len();
-    let name = done.leaf(1, "Name").cloned();
-    expect(
-        count == 1 && name.as_ref().is_some_and(|name| name == PUSHED),
-        format!("one account, named {PUSHED}"),
-        || format!("{count}, named {name:?}"),
-    )
+    is_replaced(stand, PUSHED).await
 }
