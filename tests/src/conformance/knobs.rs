@@ -516,7 +516,7 @@ const DM2: &[Knob] = &[
     },
     Knob {
         item: "B-10",
-        file: "crates/server/src/push_service/direct.rs",
+        file: "crates/server/src/carrier/device_post.rs",
         from: "Request::post(url.path_and_query())",
         to: "Request::put(url.path_and_query())",
         package: "omadm-server",

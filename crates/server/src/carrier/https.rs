@@ -1,20 +1,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::Request;
-use http::header::{CONTENT_TYPE, HOST};
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use omadm_dm1::trigger;
 use omadm_dm2::package0;
 use omadm_mo::ServerUri;
 use omadm_push::wsp::{self, MediaName, well_known};
-use omadm_tls::{CertificateDer, ConnectError, Connector, ConnectorConfig, Identity, ServerTrust};
-use tokio::net::TcpStream;
+use omadm_tls::{CertificateDer, Connector, Identity};
 use tokio::time::{sleep, timeout};
 
+use super::device_post::{self, PostError};
 use super::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 
 /// Pauses before the second and the third try.
@@ -34,11 +28,8 @@ impl HttpsCarrier {
     }
 
     fn connector(&self, push: &Push<'_>) -> Result<Connector, CarrierError> {
-        let set_up = |why: String| CarrierError::SetUp(why);
-        let trust = ServerTrust::anchors(&self.anchors).map_err(|why| set_up(why.to_string()))?;
-        let trust = trust.with_fingerprints(push.device);
-        let config = ConnectorConfig::new(trust).with_identity(self.identity.clone());
-        Connector::new(config).map_err(|why| set_up(why.to_string()))
+        device_post::connector(&self.identity, &self.anchors, push.device)
+            .map_err(CarrierError::SetUp)
     }
 }
 
@@ -100,32 +91,14 @@ async fn post(
             return Err(CarrierError::SetUp(why));
         }
     };
-    let unreachable = |why: String| CarrierError::Unreachable(url.to_string(), why);
-    let stream = TcpStream::connect((url.host(), url.port()))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    let stream = connector
-        .connect(stream, url.host())
-        .await
-        .map_err(|error| match error {
-            ConnectError::ServerNotTrusted(distrust) => {
-                CarrierError::NotTrusted(url.to_string(), distrust.to_string())
-            }
-            error => unreachable(error.to_string()),
-        })?;
-    let request = Request::post(url.path_and_query())
-        .header(HOST, url.authority())
-        .header(CONTENT_TYPE, media_type)
-        .body(Full::new(Bytes::copy_from_slice(octets)))
-        .map_err(|error| CarrierError::SetUp(error.to_string()))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
-    driver.abort();
+    let answer = device_post::post(connector, url, media_type, octets).await;
     let status = answer
-        .map_err(|error| unreachable(error.to_string()))?
+        .map_err(|error| match error {
+            PostError::NotTrusted(why) => {
+                CarrierError::NotTrusted(url.to_string(), why.to_string())
+            }
+            PostError::Unreachable(why) => CarrierError::Unreachable(url.to_string(), why),
+        })?
         .status();
     if status.is_success() {
         Ok(Delivery::Taken)

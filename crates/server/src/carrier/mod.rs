@@ -1,6 +1,7 @@
 //! Carriers: how octets reach a device that has not called (DESIGN §2). Each takes an address and octets, and tells what is known of their arrival.
 
 mod address;
+pub(crate) mod device_post;
 mod file;
 mod https;
 mod sms;

@@ -2,25 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_dm2::media_type;
 use omadm_mo::json::{Json, JsonLimits};
-use omadm_mo::{Secret, ServerUri};
-use omadm_tls::{
-    CertificateDer, ConnectError, Connector, ConnectorConfig, Fingerprint, ServerTrust,
-};
-use tokio::net::TcpStream;
 
 use super::Tried;
 use crate::bootstrap_service::open_document;
 use crate::carrier::PushAddress;
+use crate::carrier::device_post::{self, PostError};
 use crate::model::BootstrapRecord;
 use crate::node::Node;
 use crate::notification_service::certificates;
@@ -51,57 +44,18 @@ pub(super) async fn send(node: &Node, record: &BootstrapRecord) -> Tried {
         Ok(document) => document,
         Err(error) => return later(Cause::StorageFailed, error.to_string()),
     };
-    match connector(node, &device) {
-        Ok(connector) => match post(&connector, &url, &document).await {
-            Ok(answer) => read(answer).await,
-            Err(tried) => tried,
-        },
-        Err(why) => later(Cause::StorageFailed, why),
-    }
-}
-
-/// Believes the device by its certificates alone: no CA and no gateway stands between (B-11).
-fn connector(node: &Node, device: &[Fingerprint]) -> Result<Connector, String> {
-    let nobody: [CertificateDer<'_>; 0] = [];
-    let trust = ServerTrust::anchors(&nobody).map_err(|why| why.to_string())?;
-    let trust = trust.with_fingerprints(device);
-    let config = ConnectorConfig::new(trust).with_identity(node.state.identity().clone());
-    Connector::new(config).map_err(|why| why.to_string())
-}
-
-async fn post(
-    connector: &Connector,
-    url: &ServerUri,
-    document: &Secret,
-) -> Result<Response<Incoming>, Tried> {
-    let unreachable = |why: String| later(Cause::DeviceUnreachable, format!("{url}: {why}"));
-    let stream = TcpStream::connect((url.host(), url.port()))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    let stream = connector
-        .connect(stream, url.host())
-        .await
-        .map_err(|error| match error {
-            ConnectError::ServerNotTrusted(distrust) => {
-                never(Cause::DeviceNotTrusted, format!("{url}: {distrust}"))
-            }
-            error => unreachable(error.to_string()),
-        })?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "the connection of a pushed bootstrap broke");
+    // By its certificates alone: no CA and no gateway stands between (B-11).
+    let connector = match device_post::connector(node.state.identity(), &[], &device) {
+        Ok(connector) => connector,
+        Err(why) => return later(Cause::StorageFailed, why),
+    };
+    match device_post::post(&connector, &url, media_type::MO, document.expose()).await {
+        Ok(answer) => read(answer).await,
+        Err(PostError::NotTrusted(why)) => never(Cause::DeviceNotTrusted, format!("{url}: {why}")),
+        Err(PostError::Unreachable(why)) => {
+            later(Cause::DeviceUnreachable, format!("{url}: {why}"))
         }
-    });
-    let request = Request::post(url.path_and_query())
-        .header(HOST, url.authority())
-        .header(CONTENT_TYPE, media_type::MO)
-        .body(Full::new(Bytes::copy_from_slice(document.expose())))
-        .map_err(|error| unreachable(error.to_string()))?;
-    let answer = sender.send_request(request).await;
-    answer.map_err(|error| unreachable(error.to_string()))
+    }
 }
 
 /// What an answer of D56 says. A redirect is not followed: the document is for who proved to be the device.
