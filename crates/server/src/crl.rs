@@ -45,6 +45,13 @@ pub enum CrlError {
 }
 
 impl Node {
+    /// The same after a revocation, which is in force by the record: what the CRL still lacks follows with the housekeeping.
+    pub(crate) async fn list_revoked(self: &Arc<Self>, correlation: &str) {
+        if let Err(error) = self.refresh_crl().await {
+            tracing::error!(correlation, %error, "the CRL could not be brought up to date");
+        }
+    }
+
     /// Signs the CRL from what the store says now and puts it in force, on open and on resumed connections too; nothing where it says so already.
     pub(crate) async fn refresh_crl(self: &Arc<Self>) -> Result<(), CrlError> {
         let mut in_force = self.crl.0.lock().await;

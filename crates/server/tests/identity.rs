@@ -15,7 +15,7 @@ use http::Method;
 use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_server::model::EventKind;
-use omadm_server::operator::types::{NewCredential, NewDevice};
+use omadm_server::operator::types::NewCredential;
 use omadm_tls::{
     CertificateValidity, ClientTrust, DevelopmentCa, Identity, PeerIdentity, UnixTime, Verdict, pem,
 };
@@ -329,13 +329,7 @@ async fn b_16_without_credential_both_uris_answer_401_with_a_challenge() {
 #[tokio::test]
 async fn a_right_bootstrap_code_gets_the_document_again_and_again() {
     let rig = Rig::new().await;
-    rig.api
-        .add_device(&NewDevice {
-            dev_id: DEVICE.to_owned(),
-            ..NewDevice::default()
-        })
-        .await
-        .unwrap();
+    rig.known(DEVICE).await;
     rig.seed(DEVICE, DOCUMENT, HOUR).await;
     let code = rig.code(DEVICE).await;
     let mut wire = rig.connect(None).await;
@@ -361,13 +355,7 @@ async fn a_right_bootstrap_code_gets_the_document_again_and_again() {
 #[tokio::test]
 async fn five_wrong_tries_end_a_bootstrap_code_d81() {
     let rig = Rig::new().await;
-    rig.api
-        .add_device(&NewDevice {
-            dev_id: DEVICE.to_owned(),
-            ..NewDevice::default()
-        })
-        .await
-        .unwrap();
+    rig.known(DEVICE).await;
     rig.seed(DEVICE, DOCUMENT, HOUR).await;
     let code = rig.code(DEVICE).await;
     let mut wire = rig.connect(None).await;
@@ -403,13 +391,7 @@ async fn five_wrong_tries_end_a_bootstrap_code_d81() {
 #[tokio::test]
 async fn a_bootstrap_code_is_over_after_24_hours_d81() {
     let rig = Rig::new().await;
-    rig.api
-        .add_device(&NewDevice {
-            dev_id: DEVICE.to_owned(),
-            ..NewDevice::default()
-        })
-        .await
-        .unwrap();
+    rig.known(DEVICE).await;
     rig.seed(DEVICE, DOCUMENT, 100 * HOUR).await;
     let code = rig.code(DEVICE).await;
     rig.jump(24 * HOUR + 1);
@@ -423,13 +405,7 @@ async fn a_bootstrap_code_is_over_after_24_hours_d81() {
 #[tokio::test]
 async fn a_code_of_another_device_is_403_and_a_codes_user_must_be_known() {
     let rig = Rig::new().await;
-    rig.api
-        .add_device(&NewDevice {
-            dev_id: DEVICE.to_owned(),
-            ..NewDevice::default()
-        })
-        .await
-        .unwrap();
+    rig.known(DEVICE).await;
     let code = rig.code(DEVICE).await;
     let mut wire = rig.connect(None).await;
     assert_eq!(wire.fetch_with_code(OTHER, &code).await.status, 401);

@@ -420,13 +420,7 @@ async fn an_observer_sees_every_exchange_with_its_secrets_masked() {
 #[tokio::test]
 async fn no_query_and_no_path_of_a_request_is_a_fault_of_the_server() {
     let rig = Rig::new().await;
-    rig.api
-        .add_device(&NewDevice {
-            dev_id: DEVICE.to_owned(),
-            ..NewDevice::default()
-        })
-        .await
-        .unwrap();
+    rig.known(DEVICE).await;
     let device = format!("/api/v1/devices/{DEVICE}");
     let lists = [
         "/api/v1/devices".to_owned(),

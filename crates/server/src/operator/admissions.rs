@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
-use super::devices::{PAGE, summary, unknown, unknown_profile};
+use super::devices::{PAGE, registered, summary, unknown_profile};
 use super::types::{DeviceAdded, NewApproval, NewRejection, WaitingBody, WaitingPage};
 use crate::admission::{Entrant, enter_into, print_of, record};
 use crate::bootstrap_service::Draft;
@@ -110,8 +110,7 @@ pub(super) async fn approve(
     }
     tracing::info!(correlation, device = %device.claimed, waiting = id, "waiting device approved");
     let dev_id = device.claimed;
-    let device = node.store.device(&dev_id).await?;
-    let device = device.ok_or_else(|| unknown(&dev_id))?;
+    let device = registered(&node, &dev_id).await?;
     let added = DeviceAdded {
         device: summary(&device),
         certificate: None,

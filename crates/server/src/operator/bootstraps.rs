@@ -12,7 +12,7 @@ use omadm_bootstrap::{BootstrapMethod, EventId, ProfileFormat};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
-use super::devices::{PAGE, dev_id, unknown, unknown_profile};
+use super::devices::{PAGE, dev_id, registered, unknown_profile};
 use super::pushes;
 use super::types::{BootstrapBody, BootstrapPage, NewBootstrap};
 use crate::bootstrap_service::{Draft, DraftError, draft_into, open_document};
@@ -76,10 +76,7 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<BootstrapBody>), Refused> {
     let (dev_id, correlation) = (dev_id(&new.device)?, correlation());
     let method = pushes::method((&new).into())?;
-    node.store
-        .device(&dev_id)
-        .await?
-        .ok_or_else(|| unknown(&dev_id))?;
+    registered(&node, &dev_id).await?;
     let profile = match (&new.profile, &new.profile_toml) {
         (Some(name), None) => node
             .profiles
@@ -109,11 +106,7 @@ pub(super) async fn start(
         push: pushes::wanted(&node, &dev_id, (&new).into(), (method, format)).await?,
     };
     for _again in 0..RETRIES {
-        let device = node
-            .store
-            .device(&dev_id)
-            .await?
-            .ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let drafted = draft_into(&node, &mut delta, &draft, &correlation)
             .await
@@ -174,8 +167,7 @@ pub(super) async fn document(
             tracing::error!(bootstrap = %record.id, %error, "a document could not be exported");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         })?;
-        let device = node.store.device(&record.dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&record.dev_id))?;
+        let device = registered(&node, &record.dev_id).await?;
         let mut delta = ExchangeDelta::new(record.dev_id.clone(), Some(device.epoch), node.now());
         let correlation = correlation();
         let exported = EventKind::BootstrapExported {

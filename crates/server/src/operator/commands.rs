@@ -13,7 +13,7 @@ use omadm_session::server::queue::{DeviceLayout, NeutralCommand, told};
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
-use super::devices::{PAGE, dev_id, unknown};
+use super::devices::{PAGE, dev_id, registered, unknown};
 use super::notify_at::{call_body, calls};
 use super::types::{CommandBody, CommandPage, CommandReleased, NewCommands};
 use crate::dm1_service;
@@ -56,11 +56,7 @@ pub(super) async fn queue(
         queued.push((id, words));
     }
     for _again in 0..RETRIES {
-        let device = node
-            .store
-            .device(&dev_id)
-            .await?
-            .ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let limit = node.config.limits.open_commands;
         if usize::try_from(device.open_commands).unwrap_or(usize::MAX) + queued.len() > limit {
             let detail = format!(
@@ -234,11 +230,7 @@ async fn decide(
     correlation: &str,
 ) -> Result<QueuedCommand, Refused> {
     for _again in 0..RETRIES {
-        let device = node
-            .store
-            .device(dev_id)
-            .await?
-            .ok_or_else(|| unknown(dev_id))?;
+        let device = registered(node, dev_id).await?;
         let mut command = find(node, dev_id, id).await?;
         let Some(state) = decision.of(&command)? else {
             return Ok(command);

@@ -10,7 +10,7 @@ use omadm_mo::Secret;
 use omadm_tls::{CertificateDer, CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
-use super::devices::{dev_id, unknown};
+use super::devices::{dev_id, registered};
 use super::named_credentials::Named;
 use super::types::{CredentialAdded, CredentialBody, NewCredential};
 use crate::clock::utc;
@@ -89,11 +89,7 @@ pub(super) async fn add(
         ));
     }
     for _again in 0..RETRIES {
-        let device = node
-            .store
-            .device(&dev_id)
-            .await?
-            .ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let open = node
             .store
             .bootstraps_of(&dev_id)
@@ -131,11 +127,7 @@ pub(super) async fn revoke(
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let wanted = id.parse::<Fingerprint>().map_or(id, |print| print.to_hex());
     for _again in 0..RETRIES {
-        let device = node
-            .store
-            .device(&dev_id)
-            .await?
-            .ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let credentials = node.store.credentials(&dev_id).await?;
         let Some(credential) = credentials
             .into_iter()
@@ -162,10 +154,7 @@ pub(super) async fn revoke(
                 Err(error) => return Err(error.into()),
             }
         }
-        // It is in force by the record; what the CRL still lacks follows with the housekeeping.
-        if let Err(error) = node.refresh_crl().await {
-            tracing::error!(correlation, %error, "the CRL could not be brought up to date");
-        }
+        node.list_revoked(&correlation).await;
         tracing::info!(correlation, device = %dev_id, credential = wanted, "credential revoked");
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -141,11 +141,7 @@ pub(super) async fn add(
         Err(error) => return Err(error.into()),
     }
     tracing::info!(correlation, device = %dev_id, "device registered");
-    let device = node
-        .store
-        .device(&dev_id)
-        .await?
-        .ok_or_else(|| unknown(&dev_id))?;
+    let device = registered(&node, &dev_id).await?;
     let added = DeviceAdded {
         device: summary(&device),
         certificate: issued.certificate,
@@ -165,11 +161,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<DeviceDetail>, Refused> {
     let dev_id = dev_id(&id)?;
-    let device = node
-        .store
-        .device(&dev_id)
-        .await?
-        .ok_or_else(|| unknown(&dev_id))?;
+    let device = registered(&node, &dev_id).await?;
     let after = device.next_event_seq.saturating_sub(EVENTS + 1);
     let credentials = node.store.credentials(&dev_id).await?;
     let dm1 = super::dm1::body_of(&node, &credentials)?;
@@ -191,6 +183,12 @@ pub(super) async fn show(
 
 pub(super) fn dev_id(text: &str) -> Result<DevId, Refused> {
     DevId::parse(text).map_err(|cause| Refused::bad(format!("{text:?} is no DevID: {cause}")))
+}
+
+/// The device as the store has it.
+pub(super) async fn registered(node: &Node, dev_id: &DevId) -> Result<Device, Refused> {
+    let found = node.store.device(dev_id).await?;
+    found.ok_or_else(|| unknown(dev_id))
 }
 
 pub(super) fn unknown(dev_id: &DevId) -> Refused {

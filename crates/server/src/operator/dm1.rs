@@ -11,7 +11,7 @@ use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::KeptSecret;
 
 use super::answer::{JsonBody, Refused};
-use super::devices::{dev_id, unknown};
+use super::devices::{dev_id, registered};
 use super::dm1_made::make;
 use super::dm1_types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
@@ -38,14 +38,12 @@ pub(super) async fn add(
     JsonBody(new): JsonBody<NewDm1Account>,
 ) -> Result<(StatusCode, Json<Dm1AccountAdded>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
-    let known = node.store.device(&dev_id).await?;
-    let known = known.ok_or_else(|| unknown(&dev_id))?;
+    let known = registered(&node, &dev_id).await?;
     let made = make(&node, &new, &known)?;
     let user = made.user.clone();
     let proof = CredentialProof::Dm1Account { user: user.clone() };
     for _again in 0..RETRIES {
-        let device = node.store.device(&dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let known = node.store.credentials(&dev_id).await?;
         if let Some(row) = account_row(&known) {
             let has = row.proof.name().unwrap_or_default();
@@ -183,8 +181,7 @@ async fn change(
 ) -> Result<Json<Dm1AccountBody>, Refused> {
     let correlation = correlation();
     for _again in 0..RETRIES {
-        let device = node.store.device(dev_id).await?;
-        let device = device.ok_or_else(|| unknown(dev_id))?;
+        let device = registered(node, dev_id).await?;
         let (mut row, mut account) = found(node, dev_id).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let proof = row.proof.clone();

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::answer::{JsonBody, Parameters, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
 use super::credentials::name;
-use super::devices::{dev_id, unknown, unknown_profile};
+use super::devices::{dev_id, registered, unknown_profile};
 use super::pushes;
 use super::types::{GenerationAccepted, GenerationRevoked, NewRotation, RotationBody};
 use crate::bootstrap_service::{Draft, draft_into};
@@ -69,8 +69,7 @@ pub(super) async fn rotate(
         own_key: new.own_key,
     };
     for _again in 0..RETRIES {
-        let device = node.store.device(&dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let mut book = Book::read(&node, &device).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let rotated = rotate_into(&node, &mut book, &mut delta, wanted, &correlation);
@@ -102,8 +101,7 @@ async fn by_bootstrap(
     correlation: &str,
 ) -> Result<(StatusCode, Json<RotationBody>), Refused> {
     for _again in 0..RETRIES {
-        let device = node.store.device(dev_id).await?;
-        let device = device.ok_or_else(|| unknown(dev_id))?;
+        let device = registered(node, dev_id).await?;
         let records = of_dm2(node.store.bootstraps_of(dev_id).await?);
         let of_account =
             |record: &&BootstrapRecord| account.is_none_or(|account| record.srv_id == *account);
@@ -199,8 +197,7 @@ pub(super) async fn revoke(
     })?;
     let scope = query.scope.as_deref().map(scope).transpose()?;
     for _again in 0..RETRIES {
-        let device = node.store.device(&dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let book = Book::read(&node, &device).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let done = generations::revoke(&book, generation, scope, &mut delta, &correlation);
@@ -216,10 +213,7 @@ pub(super) async fn revoke(
             Err(CommitError::Conflict) => continue,
             Err(error) => return Err(error.into()),
         }
-        // It is in force by the record; what the CRL still lacks follows with the housekeeping.
-        if let Err(error) = node.refresh_crl().await {
-            tracing::error!(correlation, %error, "the CRL could not be brought up to date");
-        }
+        node.list_revoked(&correlation).await;
         tracing::info!(correlation, device = %dev_id, generation = generation.name(), "generation revoked");
         return Ok(Json(body));
     }
@@ -235,8 +229,7 @@ pub(super) async fn accept(
 ) -> Result<Json<GenerationAccepted>, Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     for _again in 0..RETRIES {
-        let device = node.store.device(&dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let mut book = Book::read(&node, &device).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let accepted = generations::accept(&mut book, &mut delta, &correlation);

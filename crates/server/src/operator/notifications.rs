@@ -10,7 +10,7 @@ use omadm_dm2::package0::PreferredConnection;
 use omadm_mo::{DevId, SrvId};
 
 use super::answer::{JsonBody, Refused};
-use super::devices::{dev_id, unknown};
+use super::devices::{dev_id, registered, unknown};
 use super::types::{NewNotification, NotificationBody};
 use crate::carrier::PushAddress;
 use crate::entropy::correlation;
@@ -71,8 +71,7 @@ pub(super) async fn send(
 
 /// The addresses of the device's record.
 async fn known(node: &Node, dev_id: &DevId) -> Result<Vec<PushAddress>, Refused> {
-    let device = node.store.device(dev_id).await?;
-    let device = device.ok_or_else(|| unknown(dev_id))?;
+    let device = registered(node, dev_id).await?;
     parse_addresses(&device.notify.addresses)
         .map_err(|(text, fault)| Refused::bad(format!("the device's address {text:?}: {fault}")))
 }

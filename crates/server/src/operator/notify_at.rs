@@ -8,7 +8,7 @@ use http::StatusCode;
 use omadm_dm1::bootstrap_mac::Imsi;
 
 use super::answer::{JsonBody, Refused};
-use super::devices::{dev_id, unknown};
+use super::devices::{dev_id, registered};
 use super::notifications::advice;
 use super::types::{CallBody, NotifyAt};
 use crate::entropy::correlation;
@@ -35,8 +35,7 @@ pub(super) async fn set(
 ) -> Result<Json<NotifyAt>, Refused> {
     let (dev_id, correlation) = (dev_id(&id)?, correlation());
     for _again in 0..RETRIES {
-        let device = node.store.device(&dev_id).await?;
-        let device = device.ok_or_else(|| unknown(&dev_id))?;
+        let device = registered(&node, &dev_id).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let set = set_into(&mut delta, device.notify, &new, &correlation)?;
         match node.store.commit(delta).await {

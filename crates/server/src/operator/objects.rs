@@ -13,7 +13,7 @@ use omadm_mo::DevId;
 use serde::Deserialize;
 
 use super::answer::{Parameters, Refused};
-use super::devices::{PAGE, dev_id, unknown};
+use super::devices::{PAGE, dev_id, registered};
 use super::types::{ObjectBody, ObjectPage};
 use crate::entropy::correlation;
 use crate::exchange::see_off;
@@ -203,9 +203,7 @@ async fn store(
 }
 
 async fn device(node: &Node, id: &str) -> Result<Device, Refused> {
-    let dev_id = dev_id(id)?;
-    let found = node.store.device(&dev_id).await?;
-    found.ok_or_else(|| unknown(&dev_id))
+    registered(node, &dev_id(id)?).await
 }
 
 fn enter(node: &Node, dev_id: &DevId) -> Result<Place, Refused> {
