@@ -11,14 +11,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use omadm_server::operator::client::ApiClient;
-use omadm_server::operator::types::{
-    CredentialAdded, DeviceDetail, NewCredential, NewDevice, SecretText,
-};
+use omadm_server::operator::types::{CredentialAdded, DeviceDetail, NewCredential, NewDevice};
 
 use super::api::{ApiAddress, HINT};
 use super::device_notify::Notify;
 use super::object::Objects;
-use super::{read_text, say};
+use super::{read_text, say, secret_text};
 use crate::failure::{Explain as _, Failure};
 
 /// Registers, shows and manages devices, through the server's API
@@ -376,16 +374,7 @@ impl AddCredential {
 
 impl NewOne {
     fn body(&self) -> Result<NewCredential, Failure> {
-        let secret = |file: &Option<PathBuf>| -> Result<Option<SecretText>, Failure> {
-            let Some(file) = file else {
-                return Ok(None);
-            };
-            let mut text = SecretText(read_text(file)?);
-            // The end of the line is the editor's.
-            let end = text.0.trim_end_matches(['\r', '\n']).len();
-            text.0.truncate(end);
-            Ok(Some(text))
-        };
+        let secret = |file: &Option<PathBuf>| file.as_deref().map(secret_text).transpose();
         Ok(NewCredential {
             csr: self.csr.as_deref().map(read_text).transpose()?,
             code: self.code,

@@ -21,6 +21,8 @@ pub(crate) mod store;
 
 use std::io::Write as _;
 
+use omadm_server::operator::types::SecretText;
+
 use crate::failure::{Explain as _, Failure};
 
 /// Writes a line to standard output; a closed pipe ends the command quietly.
@@ -41,6 +43,14 @@ pub(crate) fn read_input(file: &str) -> Result<Vec<u8>, Failure> {
         return Ok(octets);
     }
     std::fs::read(file).explain(format!("{file} cannot be read"), "check the path")
+}
+
+/// Reads a secret from a file; the end of its line is the editor's.
+pub(crate) fn secret_text(file: &std::path::Path) -> Result<SecretText, Failure> {
+    let mut text = SecretText(read_text(file)?);
+    let end = text.0.trim_end_matches(['\r', '\n']).len();
+    text.0.truncate(end);
+    Ok(text)
 }
 
 /// Reads a text file.

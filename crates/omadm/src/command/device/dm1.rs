@@ -4,11 +4,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use omadm_mo::{Format, Value};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{
-    Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account, SecretText,
+    Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
 
 use super::{HINT, say_json};
-use crate::command::{read_text, say};
+use crate::command::{say, secret_text};
 use crate::failure::{Explain as _, Failure};
 
 #[derive(Args)]
@@ -153,16 +153,7 @@ impl Dm1 {
 
 impl Add {
     async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
-        let secret = |file: &Option<PathBuf>| -> Result<Option<SecretText>, Failure> {
-            let Some(file) = file else {
-                return Ok(None);
-            };
-            let mut text = SecretText(read_text(file)?);
-            // The end of the line is the editor's.
-            let end = text.0.trim_end_matches(['\r', '\n']).len();
-            text.0.truncate(end);
-            Ok(Some(text))
-        };
+        let secret = |file: &Option<PathBuf>| file.as_deref().map(secret_text).transpose();
         let told = self.profile.is_none();
         let new = NewDm1Account {
             client_secret: secret(&self.client_secret_file)?,
