@@ -71,11 +71,7 @@ impl Pretty {
             }
             Encoding::Xml => {
                 let root = root(octets, limits)?;
-                let names = match root {
-                    Vocabulary::Provisioning => XmlVocabulary::Provisioning,
-                    Vocabulary::SyncMl | Vocabulary::MgmtTree => XmlVocabulary::SyncMlAndMgmtTree,
-                };
-                page.read(&mut XmlReader::new(octets, names, limits)?, limits)?;
+                page.read(&mut XmlReader::new(octets, root.into(), limits)?, limits)?;
                 (root, octets.len())
             }
         };

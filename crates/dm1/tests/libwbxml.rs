@@ -8,8 +8,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use omadm_dm1::markup::{Event, MarkupLimits, MarkupReader, Name, Vocabulary, XmlVocabulary, copy};
-use omadm_dm1::wbxml::{WbxmlReader, WbxmlWriter};
+use omadm_dm1::markup::{Event, MarkupLimits, MarkupReader, Name, Vocabulary, copy};
+use omadm_dm1::wbxml::{self, WbxmlReader};
 use omadm_dm1::xml::{XmlReader, XmlWriter};
 
 const LIMITS: MarkupLimits = MarkupLimits::MESSAGE;
@@ -58,13 +58,6 @@ const DOCUMENTS: [(&str, &str, Vocabulary); 8] = [
     ),
 ];
 
-fn names(vocabulary: Vocabulary) -> XmlVocabulary {
-    match vocabulary {
-        Vocabulary::SyncMl | Vocabulary::MgmtTree => XmlVocabulary::SyncMlAndMgmtTree,
-        Vocabulary::Provisioning => XmlVocabulary::Provisioning,
-    }
-}
-
 /// A program that reads standard input and writes standard output.
 fn through(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
@@ -86,10 +79,7 @@ fn through(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 fn ours_to_wbxml(xml: &str, vocabulary: Vocabulary) -> Vec<u8> {
-    let mut writer = WbxmlWriter::new(vocabulary);
-    let mut reader = XmlReader::new(xml.as_bytes(), names(vocabulary), LIMITS).unwrap();
-    copy(&mut reader, &mut writer).unwrap();
-    writer.finish().unwrap()
+    wbxml::of_xml(xml.as_bytes(), vocabulary, LIMITS).unwrap()
 }
 
 /// What a document holds: names, attributes and text, without white space between elements and the seams of text.
@@ -120,7 +110,7 @@ fn content<'a>(mut reader: impl MarkupReader<'a>) -> Vec<String> {
 }
 
 fn of_xml(xml: &[u8], vocabulary: Vocabulary) -> Vec<String> {
-    content(XmlReader::new(xml, names(vocabulary), LIMITS).unwrap())
+    content(XmlReader::new(xml, vocabulary.into(), LIMITS).unwrap())
 }
 
 #[test]

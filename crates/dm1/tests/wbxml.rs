@@ -5,7 +5,7 @@ use omadm_dm1::markup::{
     Event, MarkupFault, MarkupLimits, MarkupReader, MarkupWriter, Name, Tag, Vocabulary,
     XmlVocabulary, copy, ddf_tags, metinf_tags, syncml_tags,
 };
-use omadm_dm1::wbxml::{WbxmlReader, WbxmlWriter};
+use omadm_dm1::wbxml::{WbxmlReader, WbxmlWriter, of_xml};
 use omadm_dm1::xml::{XmlReader, XmlWriter};
 use proptest::prelude::*;
 
@@ -28,14 +28,8 @@ fn to_xml(wbxml: &[u8]) -> String {
     String::from_utf8(writer.finish().unwrap()).unwrap()
 }
 
-fn to_wbxml(xml: &str, names: XmlVocabulary, vocabulary: Vocabulary) -> Vec<u8> {
-    let mut writer = WbxmlWriter::new(vocabulary);
-    copy(
-        &mut XmlReader::new(xml.as_bytes(), names, LIMITS).unwrap(),
-        &mut writer,
-    )
-    .unwrap();
-    writer.finish().unwrap()
+fn to_wbxml(xml: &str, vocabulary: Vocabulary) -> Vec<u8> {
+    of_xml(xml.as_bytes(), vocabulary, LIMITS).unwrap()
 }
 
 fn fault_of(wbxml: &[u8]) -> MarkupFault {
@@ -63,14 +57,7 @@ fn the_worked_message_is_these_octets_and_this_xml() {
     let octets = hex(MESSAGE);
     assert_eq!(octets.len(), 97);
     assert_eq!(to_xml(&octets), MESSAGE_XML);
-    assert_eq!(
-        to_wbxml(
-            MESSAGE_XML,
-            XmlVocabulary::SyncMlAndMgmtTree,
-            Vocabulary::SyncMl
-        ),
-        octets
-    );
+    assert_eq!(to_wbxml(MESSAGE_XML, Vocabulary::SyncMl), octets);
 }
 
 /// `dm1x.md` §5.4.
@@ -93,14 +80,7 @@ const PROVISIONING_XML: &str = "<wap-provisioningdoc version=\"1.1\"><characteri
 fn the_worked_provisioning_document_is_these_octets_and_this_xml() {
     let octets = hex(PROVISIONING);
     assert_eq!(to_xml(&octets), PROVISIONING_XML);
-    assert_eq!(
-        to_wbxml(
-            PROVISIONING_XML,
-            XmlVocabulary::Provisioning,
-            Vocabulary::Provisioning
-        ),
-        octets
-    );
+    assert_eq!(to_wbxml(PROVISIONING_XML, Vocabulary::Provisioning), octets);
 }
 
 /// `push.md` §5.1: libwbxml's octets, with a string table and value tokens of page 1.
@@ -125,14 +105,7 @@ fn a_string_table_and_value_tokens_are_read_as_the_text_they_stand_for() {
 <parm name=\"AAUTHNAME\" value=\"com.example.dm\"/><parm name=\"AAUTHSECRET\" value=\"serverpw\"/><parm name=\"AAUTHDATA\" value=\"bm9uY2UtMg==\"/></characteristic>\
 <parm name=\"INIT\"/></characteristic></wap-provisioningdoc>"
     );
-    assert_eq!(
-        to_xml(&to_wbxml(
-            &xml,
-            XmlVocabulary::Provisioning,
-            Vocabulary::Provisioning
-        )),
-        xml
-    );
+    assert_eq!(to_xml(&to_wbxml(&xml, Vocabulary::Provisioning)), xml);
 }
 
 /// `dm1x.md` §5.4: the DM profile; its TNDS has the identifier in a string table without NUL.
@@ -166,7 +139,7 @@ fn the_tnds_within_the_worked_dm_profile_is_a_document_of_its_own() {
         xml.starts_with("<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node><NodeName>M</NodeName><RTProperties><Format><node/></Format>"),
         "{xml}"
     );
-    let ours = to_wbxml(&xml, XmlVocabulary::SyncMlAndMgmtTree, Vocabulary::MgmtTree);
+    let ours = to_wbxml(&xml, Vocabulary::MgmtTree);
     assert_eq!(ours[..5], [0x02, 0x00, 0x00, 0x6a, 0x1b], "with NUL (M14)");
     assert_eq!(to_xml(&ours), xml);
 }
@@ -344,11 +317,7 @@ fn sloppy_xml_is_read_as_it_was_meant() {
 fn lines_end_by_a_line_feed_however_the_document_ends_them() {
     let data = |line_end: &str| {
         let xml = format!("<Item><Data>one{line_end}two<![CDATA[{line_end}]]>&#13;</Data></Item>");
-        let mut writer = WbxmlWriter::new(Vocabulary::SyncMl);
-        let names = XmlVocabulary::SyncMlAndMgmtTree;
-        let mut reader = XmlReader::new(xml.as_bytes(), names, LIMITS).unwrap();
-        copy(&mut reader, &mut writer).unwrap();
-        writer.finish().unwrap()
+        to_wbxml(&xml, Vocabulary::SyncMl)
     };
     assert!(data("\n").ends_with(b"\x03one\ntwo\n\r\0\x01\x01"));
     assert_eq!(data("\r\n"), data("\n"));

@@ -17,7 +17,7 @@ use omadm_bootstrap::{AwaitedPin, PinJudged, PushJudged, PushKeys, PushedBootstr
 use omadm_dm1::bootstrap_mac::Imsi;
 use omadm_dm1::credential::{Nonce, UserHash};
 use omadm_dm1::markup::MarkupLimits;
-use omadm_dm1::syncml::{Command, Encoding, Message};
+use omadm_dm1::syncml::{Encoding, Message};
 use omadm_mo::Secret;
 use omadm_mo::standard::DmAcc1;
 use omadm_mo::standard::dm_acc1::AuthLevel1;
@@ -130,11 +130,7 @@ impl Device {
             );
             let limits = MarkupLimits::MESSAGE;
             let message = Message::decode(&answer.body, Encoding::Xml, limits).unwrap();
-            let mut statuses = message.commands.iter().filter_map(|command| match command {
-                Command::Status(status) => Some(status),
-                _ => None,
-            });
-            let header = statuses.next().unwrap();
+            let header = message.statuses().next().unwrap();
             let code = header.code.unwrap().0;
             if code == 212 {
                 let cred = message.header.cred.as_ref();

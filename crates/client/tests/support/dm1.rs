@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use omadm_bootstrap::dm1::w7_of_account;
 use omadm_client::Client;
 use omadm_dm1::credential::{Nonce, UserHash};
-use omadm_dm1::markup::{MarkupLimits, Vocabulary, XmlVocabulary, copy};
+use omadm_dm1::markup::{MarkupLimits, Vocabulary};
 use omadm_dm1::provisioning::ProvisioningDocument;
 use omadm_dm1::syncml::{Alert, Command, Encoding, Message, Status, StatusCode};
-use omadm_dm1::wbxml::WbxmlWriter;
-use omadm_dm1::xml::XmlReader;
+use omadm_dm1::wbxml;
 use omadm_mo::standard::dm_acc1::{AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1};
 use omadm_mo::{NodeName, Secret};
 
@@ -217,18 +216,15 @@ impl Dm1Server {
 
 /// The nonce that the device gives the server with its status for the server's header.
 fn handed_over(message: &Message) -> Option<Nonce> {
-    message.commands.iter().find_map(|command| match command {
-        Command::Status(status) => {
-            let nonce = status.chal.as_ref()?.meta.next_nonce.as_deref()?;
-            Nonce::of_base64(nonce).ok()
-        }
-        _ => None,
+    message.statuses().find_map(|status| {
+        let nonce = status.chal.as_ref()?.meta.next_nonce.as_deref()?;
+        Nonce::of_base64(nonce).ok()
     })
 }
 
 /// Whether the device did not believe the server's last message.
 fn challenges(message: &Message) -> bool {
-    let mut header = all(message).filter(|status| status.is_of_header());
+    let mut header = message.statuses().filter(|status| status.is_of_header());
     header.any(|status| matches!(status.code, Some(StatusCode(401 | 407))))
 }
 
@@ -286,21 +282,17 @@ pub(crate) fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
     if encoding == Encoding::Xml {
         return text.as_bytes().to_vec();
     }
-    let names = XmlVocabulary::SyncMlAndMgmtTree;
     // Also what no device takes.
     let limits = MarkupLimits {
         octets: 8 << 20,
         depth: 100_000,
     };
-    let mut reader = XmlReader::new(text.as_bytes(), names, limits).unwrap();
-    let mut writer = WbxmlWriter::new(Vocabulary::SyncMl);
-    copy(&mut reader, &mut writer).unwrap();
-    writer.finish().unwrap()
+    wbxml::of_xml(text.as_bytes(), Vocabulary::SyncMl, limits).unwrap()
 }
 
 /// Statuses of a message: `CmdRef`, and code.
 pub(crate) fn statuses(message: &Message) -> Vec<(String, u16)> {
-    let statuses = all(message).map(|status| {
+    let statuses = message.statuses().map(|status| {
         let of = status.cmd_ref.as_ref().map(|of| of.as_str().to_owned());
         (of.unwrap_or_default(), status.code.unwrap().0)
     });
@@ -309,21 +301,13 @@ pub(crate) fn statuses(message: &Message) -> Vec<(String, u16)> {
 
 /// The status of a command in a message.
 pub(crate) fn status_of(message: &Message, cmd_ref: &str) -> Status {
-    let mut all = all(message);
-    let found = all.find(|status| {
+    let found = message.statuses().find(|status| {
         status
             .cmd_ref
             .as_ref()
             .is_some_and(|of| of.as_str() == cmd_ref)
     });
     found.unwrap().clone()
-}
-
-fn all(message: &Message) -> impl Iterator<Item = &Status> {
-    message.commands.iter().filter_map(|command| match command {
-        Command::Status(status) => Some(status),
-        _ => None,
-    })
 }
 
 /// Alerts of a message with this number.

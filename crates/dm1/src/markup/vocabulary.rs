@@ -23,6 +23,15 @@ pub enum XmlVocabulary {
 
 const SYNCML_PAGES: [&NameTable; 3] = [&syncml_tags::NAMES, &metinf_tags::NAMES, &ddf_tags::NAMES];
 
+impl From<Vocabulary> for XmlVocabulary {
+    fn from(vocabulary: Vocabulary) -> Self {
+        match vocabulary {
+            Vocabulary::SyncMl | Vocabulary::MgmtTree => Self::SyncMlAndMgmtTree,
+            Vocabulary::Provisioning => Self::Provisioning,
+        }
+    }
+}
+
 impl Vocabulary {
     /// The number that stands for the public identifier; DDF 1.2 has none.
     pub(crate) const fn public_id(self) -> Option<u32> {

@@ -1,4 +1,4 @@
-use super::{Command, SyncHdr};
+use super::{Command, Status, SyncHdr};
 use crate::markup::{MarkupFault, Vocabulary};
 use crate::wbxml::WbxmlWriter;
 use crate::xml::XmlWriter;
@@ -45,6 +45,14 @@ impl Encoding {
 }
 
 impl Message {
+    /// Its statuses, in their order.
+    pub fn statuses(&self) -> impl Iterator<Item = &Status> {
+        self.commands.iter().filter_map(|command| match command {
+            Command::Status(status) => Some(status),
+            _ => None,
+        })
+    }
+
     /// The message's octets.
     ///
     /// # Errors

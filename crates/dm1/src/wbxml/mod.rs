@@ -8,6 +8,24 @@ pub use header::WbxmlHeader;
 pub use reader::WbxmlReader;
 pub use writer::WbxmlWriter;
 
+use crate::markup::{MarkupError, MarkupLimits, Vocabulary, copy};
+use crate::xml::XmlReader;
+
+/// The document that stands here in XML, whatever it says, in WBXML.
+///
+/// # Errors
+/// What the XML reader says; an element without a name of the vocabulary; a value that WBXML cannot hold.
+pub fn of_xml(
+    xml: &[u8],
+    vocabulary: Vocabulary,
+    limits: MarkupLimits,
+) -> Result<Vec<u8>, MarkupError> {
+    let mut writer = WbxmlWriter::new(vocabulary);
+    let mut reader = XmlReader::new(xml, vocabulary.into(), limits)?;
+    copy(&mut reader, &mut writer)?;
+    writer.finish().map_err(MarkupError::nowhere)
+}
+
 /// The tokens that each code page has.
 mod global {
     pub(super) const SWITCH_PAGE: u8 = 0x00;

@@ -2,10 +2,9 @@
 
 use http::Method;
 use omadm_dm1::credential::{Nonce, UserHash};
-use omadm_dm1::markup::{MarkupLimits, Vocabulary, XmlVocabulary, copy};
-use omadm_dm1::syncml::{Command, Encoding, Message, Status};
-use omadm_dm1::wbxml::WbxmlWriter;
-use omadm_dm1::xml::XmlReader;
+use omadm_dm1::markup::{MarkupLimits, Vocabulary};
+use omadm_dm1::syncml::{Command, Encoding, Message};
+use omadm_dm1::wbxml;
 use omadm_mo::Secret;
 use omadm_server::operator::types::{Dm1AccountAdded, NewDm1Account};
 
@@ -125,7 +124,7 @@ impl Client {
         if let Some(uri) = &message.header.resp_uri {
             uri[uri.find("/dm/1.x").unwrap()..].clone_into(&mut self.path);
         }
-        let nonce = statuses(&message).find_map(|status| {
+        let nonce = message.statuses().find_map(|status| {
             let nonce = status.chal.as_ref()?.meta.next_nonce.as_ref()?;
             Some(Nonce::of_base64(nonce).unwrap())
         });
@@ -149,16 +148,10 @@ impl Client {
     }
 }
 
-pub(crate) fn statuses(message: &Message) -> impl Iterator<Item = &Status> {
-    message.commands.iter().filter_map(|command| match command {
-        Command::Status(status) => Some(status),
-        _ => None,
-    })
-}
-
 /// The code of the header and those of the commands.
 pub(crate) fn codes(message: &Message) -> Vec<u16> {
-    statuses(message)
+    message
+        .statuses()
         .map(|status| status.code.unwrap().0)
         .collect()
 }
@@ -196,13 +189,9 @@ pub(crate) fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
     if encoding == Encoding::Xml {
         return text.as_bytes().to_vec();
     }
-    let names = XmlVocabulary::SyncMlAndMgmtTree;
     let limits = MarkupLimits {
         octets: 8 << 20,
         ..MarkupLimits::MESSAGE
     };
-    let mut reader = XmlReader::new(text.as_bytes(), names, limits).unwrap();
-    let mut writer = WbxmlWriter::new(Vocabulary::SyncMl);
-    copy(&mut reader, &mut writer).unwrap();
-    writer.finish().unwrap()
+    wbxml::of_xml(text.as_bytes(), Vocabulary::SyncMl, limits).unwrap()
 }

@@ -17,8 +17,9 @@ use omadm_bootstrap::{
     EventId, MemoryDevice, OwedCompletion, PayloadHash, ProfileFormat, Provenance, Utc,
 };
 use omadm_dm1::credential::{MacHeader, Nonce, UserHash, basic};
-use omadm_dm1::markup::MarkupLimits;
-use omadm_dm1::syncml::{Alert, Command, Encoding, Message, Status};
+use omadm_dm1::markup::{MarkupLimits, Vocabulary};
+use omadm_dm1::syncml::{Alert, Command, Encoding, Message};
+use omadm_dm1::wbxml;
 use omadm_mo::standard::dm_acc::BootstrapType;
 use omadm_mo::standard::dm_acc1::{
     self, AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1,
@@ -346,15 +347,7 @@ impl Talk {
 
     /// The statuses of our last message: `CmdRef`, and code.
     pub(crate) fn statuses(&self) -> Vec<(String, u16)> {
-        let statuses = self
-            .last()
-            .commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Status(status) => Some(status),
-                _ => None,
-            });
-        let told = statuses.map(|status: &Status| {
+        let told = self.last().statuses().map(|status| {
             let of = status.cmd_ref.as_ref().map(|of| of.as_str().to_owned());
             (of.unwrap_or_default(), status.code.unwrap().0)
         });
@@ -363,16 +356,10 @@ impl Talk {
 
     /// The challenge in our last message.
     pub(crate) fn challenge(&self) -> Option<Nonce> {
-        self.last()
-            .commands
-            .iter()
-            .find_map(|command| match command {
-                Command::Status(status) => {
-                    let nonce = status.chal.as_ref()?.meta.next_nonce.as_deref()?;
-                    Some(Nonce::of_base64(nonce).unwrap())
-                }
-                _ => None,
-            })
+        self.last().statuses().find_map(|status| {
+            let nonce = status.chal.as_ref()?.meta.next_nonce.as_deref()?;
+            Some(Nonce::of_base64(nonce).unwrap())
+        })
     }
 
     pub(crate) fn account(&self) -> Account {
@@ -411,16 +398,11 @@ pub(crate) fn document(
 
 /// The same document in the encoding that is asked for.
 pub(crate) fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
-    use omadm_dm1::markup::{MarkupLimits, Vocabulary, XmlVocabulary, copy};
     if encoding == Encoding::Xml {
         return text.as_bytes().to_vec();
     }
-    let names = XmlVocabulary::SyncMlAndMgmtTree;
-    let mut reader =
-        omadm_dm1::xml::XmlReader::new(text.as_bytes(), names, MarkupLimits::MESSAGE).unwrap();
-    let mut writer = omadm_dm1::wbxml::WbxmlWriter::new(Vocabulary::SyncMl);
-    copy(&mut reader, &mut writer).unwrap();
-    writer.finish().unwrap()
+    let limits = MarkupLimits::MESSAGE;
+    wbxml::of_xml(text.as_bytes(), Vocabulary::SyncMl, limits).unwrap()
 }
 
 pub(crate) fn meta(members: &str) -> String {

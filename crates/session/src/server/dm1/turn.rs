@@ -443,11 +443,8 @@ pub(super) fn secret_hash(secret: &Secret) -> String {
 
 /// The status of our header in a message.
 pub(super) fn status_of_header(read: &Message, msg_id: u32) -> Option<&Status> {
-    let statuses = read.commands.iter().filter_map(|command| match command {
-        Command::Status(status) => Some(status),
-        _ => None,
-    });
-    let mut of_header = statuses
+    let mut of_header = read
+        .statuses()
         .filter(|status| status.is_of_header() && status.msg_ref.is_none_or(|at| at == msg_id));
     of_header.next()
 }
