@@ -7,8 +7,8 @@ use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Command, Cred, Data, Encoding, Item, Message, Meta, NodeCommand};
 use omadm_mo::Secret;
 use omadm_session::server::dm1::{
-    AccountFacts, Channel, ClientNonces, DeviceModel, Dm1Limits, Dm1SessionState, Failures,
-    KeptSecret, MessageIn, ServerFacts, ServerSide, WantedCommand1, advance, identify,
+    AccountFacts, Channel, ClientNonces, Dm1Limits, Dm1SessionState, KeptSecret, MessageIn,
+    ServerFacts, ServerSide, WantedCommand1, advance, identify,
 };
 
 use crate::parts;
@@ -137,15 +137,11 @@ fn account() -> AccountFacts {
         }),
     ];
     AccountFacts {
-        user: DEVICE.to_owned(),
         dev_id: Some(DEVICE.to_owned()),
-        server_id: "s".to_owned(),
-        credential: CredentialType::Md5,
         client_secrets: vec![
             kept("boot", Generation::Boot),
             kept("current", Generation::Current),
         ],
-        by_certificate: false,
         client_nonces: ClientNonces {
             package: Some(nonce.clone()),
             ..ClientNonces::default()
@@ -157,9 +153,6 @@ fn account() -> AccountFacts {
             nonce: Some(nonce.clone()),
             boot_nonce: Some(nonce),
         }),
-        failures: Failures::default(),
-        model: DeviceModel::default(),
-        last_event: None,
         account_uri: Some("./DMAcc/1".to_owned()),
         rotate: true,
         wanted: (0..)
@@ -169,6 +162,7 @@ fn account() -> AccountFacts {
                 command,
             })
             .collect(),
+        ..AccountFacts::new(DEVICE, "s")
     }
 }
 

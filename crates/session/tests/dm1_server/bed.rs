@@ -10,9 +10,8 @@ use omadm_dm1::syncml::{
 };
 use omadm_mo::Secret;
 use omadm_session::server::dm1::{
-    AccountFacts, Channel, ClientNonces, DeviceModel, Dm1Delta, Dm1Event, Dm1Limits,
-    Dm1SessionState, Failures, KeptSecret, MessageIn, Outcome, ServerFacts, ServerSide,
-    WantedCommand1, advance, identify,
+    AccountFacts, Channel, ClientNonces, Dm1Delta, Dm1Event, Dm1Limits, Dm1SessionState,
+    KeptSecret, MessageIn, Outcome, ServerFacts, ServerSide, WantedCommand1, advance, identify,
 };
 
 pub(crate) const DEVICE: &str = "IMEI:493005100592800";
@@ -67,12 +66,8 @@ impl Bed {
     /// An account as a bootstrap made it: one secret a direction, in escrow, with the package's nonces.
     pub(crate) fn new(encoding: Encoding) -> Self {
         let account = AccountFacts {
-            user: DEVICE.to_owned(),
             dev_id: Some(DEVICE.to_owned()),
-            server_id: SERVER.to_owned(),
-            credential: CredentialType::Md5,
             client_secrets: vec![kept("client boot", Generation::Current, true)],
-            by_certificate: false,
             client_nonces: ClientNonces {
                 package: Some(nonce("client package nonce")),
                 ..ClientNonces::default()
@@ -84,12 +79,7 @@ impl Bed {
                 nonce: Some(nonce("server package nonce")),
                 boot_nonce: Some(nonce("server package nonce")),
             }),
-            failures: Failures::default(),
-            model: DeviceModel::default(),
-            last_event: None,
-            account_uri: None,
-            rotate: false,
-            wanted: Vec::new(),
+            ..AccountFacts::new(DEVICE, SERVER)
         };
         Self {
             now: Utc(1_700_000_000_000),
@@ -203,13 +193,7 @@ impl Bed {
 
 impl Answer {
     pub(crate) fn statuses(&self) -> impl Iterator<Item = &Status> {
-        self.message
-            .commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::Status(status) => Some(status),
-                _ => None,
-            })
+        self.message.statuses()
     }
 
     pub(crate) fn header(&self) -> &Status {

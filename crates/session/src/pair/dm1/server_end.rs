@@ -10,9 +10,8 @@ use super::Dm1Credentials;
 use crate::client::dm1::{Dm1Request, Dm1Response};
 use crate::pair::Seed;
 use crate::server::dm1::{
-    AccountFacts, BootstrapReport, Channel, ClientNonces, DeviceModel, Dm1Delta, Dm1Event,
-    Dm1Limits, Dm1SessionState, Dm1Step, Failures, KeptSecret, MessageIn, ServerFacts, ServerSide,
-    WantedCommand1, advance, identify,
+    AccountFacts, BootstrapReport, Channel, Dm1Delta, Dm1Event, Dm1Limits, Dm1SessionState,
+    Dm1Step, KeptSecret, MessageIn, ServerFacts, ServerSide, WantedCommand1, advance, identify,
 };
 
 /// The server: the reducer, and what it made durable for one account.
@@ -50,20 +49,8 @@ impl Dm1ServerEnd {
                 policy: GenerationPolicy::default(),
             },
             account: AccountFacts {
-                user: dev_id.to_owned(),
                 dev_id: Some(dev_id.to_owned()),
-                server_id: server_id.to_owned(),
-                credential: CredentialType::Md5,
-                client_secrets: Vec::new(),
-                by_certificate: false,
-                client_nonces: ClientNonces::default(),
-                server: None,
-                failures: Failures::default(),
-                model: DeviceModel::default(),
-                last_event: None,
-                account_uri: None,
-                rotate: false,
-                wanted: Vec::new(),
+                ..AccountFacts::new(dev_id, server_id)
             },
             knows_account: true,
             reports: Vec::new(),

@@ -207,12 +207,13 @@ impl AccountFacts {
         }
     }
 
-    /// What an account is like that nobody knows: evaluated like any other, so that neither answer nor time tells (M19).
-    pub(super) fn nobody(name: &str) -> Self {
+    /// An account of no device yet, without secrets.
+    #[must_use]
+    pub fn new(user: &str, server_id: &str) -> Self {
         Self {
-            user: name.to_owned(),
+            user: user.to_owned(),
             dev_id: None,
-            server_id: String::new(),
+            server_id: server_id.to_owned(),
             credential: CredentialType::Md5,
             client_secrets: Vec::new(),
             by_certificate: false,
@@ -225,6 +226,11 @@ impl AccountFacts {
             rotate: false,
             wanted: Vec::new(),
         }
+    }
+
+    /// What an account is like that nobody knows: evaluated like any other, so that neither answer nor time tells (M19).
+    pub(super) fn nobody(name: &str) -> Self {
+        Self::new(name, "")
     }
 }
 
