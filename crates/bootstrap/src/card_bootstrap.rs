@@ -40,7 +40,7 @@ impl<'a> CardBootstrap<'a> {
             return Ok(Self {
                 octets,
                 format: ProfileFormat::Dm2,
-                digest: PayloadHash::of_sha256(file.sha256),
+                digest: PayloadHash::from_octets(file.sha256),
             });
         }
         let format = Dm1Format::of_document(octets).ok_or(NoCardBootstrap::Foreign)?;

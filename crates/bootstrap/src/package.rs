@@ -27,7 +27,7 @@ impl PayloadHash {
         Self(Sha256::digest(document).into())
     }
 
-    /// Of 32 octets.
+    /// The SHA-256 that somebody made of a document.
     #[must_use]
     pub const fn from_octets(octets: [u8; 32]) -> Self {
         Self(octets)
@@ -37,12 +37,6 @@ impl PayloadHash {
     #[must_use]
     pub const fn octets(&self) -> &[u8; 32] {
         &self.0
-    }
-
-    /// Takes the SHA-256 that somebody made of a document.
-    #[must_use]
-    pub const fn of_sha256(digest: [u8; 32]) -> Self {
-        Self(digest)
     }
 
     /// 64 hexadecimal digits in lower case.

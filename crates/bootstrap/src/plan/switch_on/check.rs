@@ -374,7 +374,7 @@ impl Entry<'_> {
     fn finding(&self, outcome: EntryOutcome, steps: Range<usize>) -> EntryFinding {
         let file = self.entry.content.as_ref().ok().and_then(Option::as_ref);
         let document = file.and_then(|file| CardBootstrap::of(file).ok());
-        let raw = || file.map(|file| PayloadHash::of_sha256(file.sha256));
+        let raw = || file.map(|file| PayloadHash::from_octets(file.sha256));
         EntryFinding {
             reader: self.reading.reader.clone(),
             card: self.reading.identity.clone(),
