@@ -1,9 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::ServerCertVerifier as _;
 use rustls::{ClientConfig, HandshakeKind};
-use rustls_pki_types::{ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -192,15 +191,6 @@ impl Connector {
                 ServerDistrust::UnknownIssuer,
             ));
         };
-        match self
-            .verifier
-            .verify_server_cert(leaf, intermediates, name, &[], UnixTime::now())
-        {
-            Ok(_) => Ok(()),
-            Err(rustls::Error::InvalidCertificate(cause)) => {
-                Err(ConnectError::ServerNotTrusted(ServerDistrust::of(cause)))
-            }
-            Err(cause) => Err(ConnectError::Protocol(cause)),
-        }
+        self.verifier.judge(leaf, intermediates, name)
     }
 }

@@ -7,7 +7,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::crypto_profile::provider;
-use crate::{Fingerprint, ServerTrust, ServerTrustError};
+use crate::{ConnectError, Fingerprint, ServerDistrust, ServerTrust, ServerTrustError};
 
 /// Chain, validity and name, or an equal accepted leaf (D78, D80).
 #[derive(Debug)]
@@ -39,6 +39,22 @@ impl ServerVerifier {
             pinned: trust.pinned,
             algorithms: provider().signature_verification_algorithms,
         })
+    }
+
+    /// Judges a server beside a handshake of rustls: of a session that is resumed, or of OpenSSL.
+    pub(crate) fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+    ) -> Result<(), ConnectError> {
+        match self.verify_server_cert(leaf, intermediates, name, &[], UnixTime::now()) {
+            Ok(_) => Ok(()),
+            Err(Error::InvalidCertificate(cause)) => {
+                Err(ConnectError::ServerNotTrusted(ServerDistrust::of(cause)))
+            }
+            Err(cause) => Err(ConnectError::Protocol(cause)),
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslVerifyMode, SslVersion};
-use rustls::client::danger::ServerCertVerifier as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
@@ -14,7 +13,7 @@ use super::failure::Failure;
 use super::{context, psk_suites};
 use crate::crypto_profile::ALPN_WIRE;
 use crate::server_verifier::ServerVerifier;
-use crate::{ConnectError, ConnectedStream, PeerAlert, Psk, PskSuite, ServerDistrust};
+use crate::{ConnectError, ConnectedStream, PeerAlert, Psk, PskSuite};
 
 /// The client's side with a pre-shared key: the key authenticates both ends (D78); where the server shows a
 /// certificate as well (RSA_PSK), chain, validity and name are checked too.
@@ -107,16 +106,7 @@ impl OpenSslConnector {
         let Some((leaf, intermediates)) = chain.split_first() else {
             return Ok(());
         };
-        match self
-            .verifier
-            .verify_server_cert(leaf, intermediates, name, &[], UnixTime::now())
-        {
-            Ok(_) => Ok(()),
-            Err(rustls::Error::InvalidCertificate(cause)) => {
-                Err(ConnectError::ServerNotTrusted(ServerDistrust::of(cause)))
-            }
-            Err(cause) => Err(ConnectError::Protocol(cause)),
-        }
+        self.verifier.judge(leaf, intermediates, name)
     }
 }
 
