@@ -73,7 +73,6 @@ enum Servers {
     Several(Nodes),
 }
 
-/// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,

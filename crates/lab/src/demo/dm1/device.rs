@@ -29,7 +29,6 @@ pub(super) struct Dm1Place {
     pub(super) format: Dm1Format,
     pub(super) server: CertificateDer<'static>,
     pub(super) port: u16,
-    /// Its folder.
     pub(super) folder: PathBuf,
 }
 
