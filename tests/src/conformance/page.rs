@@ -20,7 +20,7 @@ pub fn write(tests: &[Found]) -> String {
         A test names its item: `b_23_…` is B-23. \"not yet\" means that no test proves the item; it may be built in part.\n\n\
         A *knob* is a change of one place of the implementation after which the named test must fail. `./test --soak soak_a_turned_knob_fails_its_test` turns \
         every knob in a copy of the workspace; an ordinary run turns the first and checks that the others still have their place. \
-        {} of the {} items with tests have a knob; for the others none is built yet.\n\n\
+        {} of the {} items with tests have a knob.\n\n\
         Written by `{COMMAND}`; do not edit.\n",
         count(tests, true),
         count(tests, false),
