@@ -20,7 +20,7 @@ use omadm_bootstrap::Utc;
 use omadm_lab::postgres::Database;
 use omadm_mo::DevId;
 use omadm_server::config::ServerConfig;
-use omadm_server::model::{EventKind, ExchangeDelta, SessionChange, SessionRow};
+use omadm_server::model::{DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
 use omadm_server::store::address::StoreAddress;
@@ -353,6 +353,7 @@ async fn a_session_whose_time_is_over_is_ended_once_although_two_nodes_look() {
         let dev_id = DevId::parse(&format!("IMEI:{number:015}")).unwrap();
         let mut delta = ExchangeDelta::new(dev_id.clone(), None, begun);
         delta.session = SessionChange::Set(SessionRow {
+            generation: DmGeneration::Dm2,
             state: "{}".to_owned(),
             expires_at: begun.plus_secs(lasts),
         });
@@ -365,7 +366,7 @@ async fn a_session_whose_time_is_over_is_ended_once_although_two_nodes_look() {
     }
     let runs = session(DEVICES, 60 * 60).await;
     nodes.shift.fetch_add(15 * 60_000, Ordering::SeqCst);
-    let over = async |dev_id: &DevId| nodes.store().session(dev_id).await.unwrap().is_none();
+    let over = async |dev_id: &DevId| nodes.store().sessions(dev_id).await.unwrap().is_empty();
     soon(async {
         for dev_id in &devices {
             while !over(dev_id).await {

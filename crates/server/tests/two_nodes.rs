@@ -128,7 +128,7 @@ async fn the_same_package1_at_both_nodes_at_once_is_one_session_one_record_one_e
     let superseded = |kind: &EventKind| matches!(kind, EventKind::SessionSuperseded { .. });
     assert_eq!(count(&rig, superseded).await, 0);
     let dev_id = omadm_mo::DevId::parse(DEVICE).unwrap();
-    assert!(rig.store().session(&dev_id).await.unwrap().is_none());
+    assert!(rig.store().sessions(&dev_id).await.unwrap().is_empty());
 }
 
 #[tokio::test]

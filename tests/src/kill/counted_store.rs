@@ -137,9 +137,9 @@ impl Admissions for CountedStore {
 
 #[async_trait]
 impl Sessions for CountedStore {
-    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
+    async fn sessions(&self, dev_id: &DevId) -> Result<Vec<SessionRow>, StoreError> {
         self.steps.reach("read session");
-        self.store.session(dev_id).await
+        self.store.sessions(dev_id).await
     }
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {

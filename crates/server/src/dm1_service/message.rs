@@ -18,11 +18,12 @@ use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
 use crate::model::{
-    Credential, CredentialChange, CredentialProof, Device, DeviceChange, ExchangeDelta,
-    SessionChange, SessionRow,
+    Credential, CredentialChange, CredentialProof, Device, DeviceChange, DmGeneration,
+    ExchangeDelta, SessionChange, SessionRow,
 };
 use crate::node::Node;
 use crate::notification_service::answered_to;
+use crate::session_service::elsewhere;
 use crate::session_service::queue::Queue;
 use crate::store::{CommitError, StoreError};
 
@@ -107,11 +108,13 @@ pub(super) async fn advance_once(
     let failed = &node.dm1.failed;
     let failures = failed.of(node, dev_id, head.from, head.now).await?;
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), head.now);
-    let mut queue = Queue::load(node, &device).await?;
-    let before = match node.store.session(dev_id).await? {
-        Some(row) if row.expires_at > head.now => stored_session(node, dev_id, &row.state),
-        _ => None,
-    };
+    let sessions = node.store.sessions(dev_id).await?;
+    let elsewhere = elsewhere(node, dev_id, &sessions, DmGeneration::Dm1);
+    let mut queue = Queue::load(node, &device, &elsewhere).await?;
+    let running = sessions
+        .iter()
+        .find(|row| row.generation == DmGeneration::Dm1 && row.expires_at > head.now);
+    let before = running.and_then(|row| stored_session(node, dev_id, &row.state));
     if before.is_none() {
         queue.lose_all(&mut delta, &head.correlation);
     }
@@ -215,10 +218,11 @@ pub(super) async fn advance_once(
     delta.right_from = is_cleared.then(|| failures::name(head.from));
     delta.session = match &state {
         Some(state) => SessionChange::Set(SessionRow {
+            generation: DmGeneration::Dm1,
             state: session_text(node, dev_id, state)?,
             expires_at: state.deadline(),
         }),
-        None => SessionChange::End,
+        None => SessionChange::End(DmGeneration::Dm1),
     };
     match node.store.commit(delta).await {
         Ok(_) => Ok(Advanced::Answer(reply)),
@@ -313,7 +317,7 @@ fn session_text(node: &Node, dev_id: &DevId, state: &Dm1SessionState) -> Result<
     Ok(format!("{SESSION_PREFIX}{}", STANDARD.encode(sealed)))
 }
 
-/// A session of DM 1.x from the text of its row; none for one of DM 2.0, of another version, or that cannot be opened.
+/// A session of DM 1.x from the text of its row; none for one of another version, or that cannot be opened.
 pub(crate) fn stored_session(node: &Node, dev_id: &DevId, text: &str) -> Option<Dm1SessionState> {
     let sealed = STANDARD.decode(text.strip_prefix(SESSION_PREFIX)?).ok()?;
     let opened: Secret = node.sealing.open(&session_context(dev_id), &sealed).ok()?;

@@ -2,9 +2,9 @@ use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
 use super::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, Event, FailedCred,
-    Generation, NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId, SessionRow,
-    Trigger, WaitingChange,
+    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, DmGeneration, Event,
+    FailedCred, Generation, NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId,
+    SessionRow, Trigger, WaitingChange,
 };
 
 /// Everything one exchange changes, committed as a whole or not at all (DESIGN §5: writes are values).
@@ -22,7 +22,7 @@ pub struct ExchangeDelta {
     pub credentials: Vec<CredentialChange>,
     /// Changes of its bootstrap records, in order.
     pub bootstraps: Vec<BootstrapChange>,
-    /// What becomes of the running session.
+    /// What becomes of a running session.
     pub session: SessionChange,
     /// Changes of its command queue, in order.
     pub commands: Vec<CommandChange>,
@@ -106,15 +106,15 @@ pub enum ObjectChange {
     Remove(String),
 }
 
-/// What becomes of the device's running session.
+/// What becomes of a running session of the device.
 #[derive(Clone, PartialEq, Debug)]
 pub enum SessionChange {
-    /// It stays as it is.
+    /// All stay as they are.
     Keep,
-    /// This is it now, in place of any other.
+    /// This is it now, in place of any other of its generation.
     Set(SessionRow),
-    /// There is none.
-    End,
+    /// There is none of this generation.
+    End(DmGeneration),
 }
 
 /// A mark that nobody waits for: rides on the device's next commit, or leaves within a second (DESIGN §5). May be lost with the process; then the

@@ -41,6 +41,6 @@ pub use object::{
 };
 pub(crate) use object::{etag, etag_of};
 pub use queued_command::{CommandId, CommandState, QueuedCommand};
-pub use session_row::SessionRow;
+pub use session_row::{DmGeneration, SessionRow};
 pub use trigger::Trigger;
 pub use waiting_device::{WaitingChange, WaitingDevice, WaitingId, WaitingState, WaitingWrite};

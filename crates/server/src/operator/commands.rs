@@ -20,7 +20,7 @@ use crate::dm1_service;
 use crate::entropy::{correlation, random};
 use crate::generations::{Book, take_back};
 use crate::model::{
-    CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
+    BootstrapState, CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
 };
 use crate::node::{Node, event};
 use crate::notification_service::{call, parse_addresses};
@@ -48,11 +48,11 @@ pub(super) async fn queue(
 ) -> Result<(StatusCode, Json<CommandPage>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let mut queued = Vec::new();
-    let layout = dm1_layout(&node, &dev_id).await?;
+    let speaks = speaks(&node, &dev_id).await?;
     let notify = new.notify;
     for (nr, words) in wanted(new)?.into_iter().enumerate() {
         let id = CommandId(EventId::of(random()?));
-        expressible(&node, layout.as_ref(), &id, &words, nr)?;
+        expressible(&node, &speaks, &id, &words, nr)?;
         queued.push((id, words));
     }
     for _again in 0..RETRIES {
@@ -324,28 +324,45 @@ fn of_dm2(words: &[&str], at: &str) -> Result<Vec<String>, Refused> {
     Ok(command.write())
 }
 
-/// Where a device that has an account of DM 1.x keeps its objects; none for one that speaks DM 2.0.
-async fn dm1_layout(node: &Node, dev_id: &DevId) -> Result<Option<DeviceLayout>, Refused> {
-    let credentials = node.store.credentials(dev_id).await?;
-    let Some(row) = dm1_service::account_row(&credentials) else {
-        return Ok(None);
-    };
-    let account = dm1_service::Account::open(node, row)?;
-    let model = account.device_model();
-    Ok(Some(dm1_service::layout(&node.registry, &model)))
+/// What a device speaks.
+struct Speaks {
+    /// Where it keeps its objects, where it has an account of DM 1.x.
+    dm1: Option<DeviceLayout>,
+    /// It has an account of DM 2.0, or none of DM 1.x.
+    dm2: bool,
 }
 
-/// 422 where the device's generation has no word for the command: it would never leave.
+async fn speaks(node: &Node, dev_id: &DevId) -> Result<Speaks, Refused> {
+    let credentials = node.store.credentials(dev_id).await?;
+    let Some(row) = dm1_service::account_row(&credentials) else {
+        return Ok(Speaks {
+            dm1: None,
+            dm2: true,
+        });
+    };
+    let account = dm1_service::Account::open(node, row)?;
+    let records = node.store.bootstraps_of(dev_id).await?;
+    Ok(Speaks {
+        dm1: Some(dm1_service::layout(&node.registry, &account.device_model())),
+        dm2: records
+            .iter()
+            .any(|record| !record.is_dm1() && record.state == BootstrapState::Completed),
+    })
+}
+
+/// 422 where no generation that the device speaks has a word for the command: it would never leave.
 fn expressible(
     node: &Node,
-    dm1: Option<&DeviceLayout>,
+    speaks: &Speaks,
     id: &CommandId,
     words: &[String],
     nr: usize,
 ) -> Result<(), Refused> {
-    let said = match dm1 {
-        Some(layout) => spoken1(words, layout).map(drop),
-        None => spoken(node, id, words).map(drop),
+    let in_dm1 = speaks.dm1.as_ref();
+    let in_dm1 = in_dm1.map(|layout| spoken1(words, layout).map(drop));
+    let said = match in_dm1 {
+        Some(said) if matches!(said, Spoken::As(())) || !speaks.dm2 => said,
+        _ => spoken(node, id, words).map(drop),
     };
     match said {
         Spoken::As(()) => Ok(()),

@@ -5,7 +5,9 @@ use omadm_dm2::{Alert, Mark};
 use omadm_session::server::{CommandOutcome, SessionDelta, SessionEvent, SessionState};
 
 use super::queue::Queue;
-use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange, SessionRow};
+use crate::model::{
+    DeviceChange, DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow,
+};
 use crate::node::event;
 
 /// A session without a package for so long is over (D02).
@@ -63,8 +65,9 @@ pub(super) fn describe(
 
 /// What becomes of the session's row.
 pub(super) fn session(state: Option<SessionState>, now: Utc) -> SessionChange {
-    state.map_or(SessionChange::End, |state| {
+    state.map_or(SessionChange::End(DmGeneration::Dm2), |state| {
         SessionChange::Set(SessionRow {
+            generation: DmGeneration::Dm2,
             state: state.to_text(),
             expires_at: now.plus_secs(SESSION_SECS),
         })

@@ -2,6 +2,7 @@
 
 mod completion;
 mod delta;
+mod elsewhere;
 mod generation;
 mod known;
 pub(crate) mod queue;
@@ -14,15 +15,17 @@ use omadm_dm2::header::SESSION_COOKIE;
 use omadm_dm2::media_type::PACKAGE2;
 use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
 
+pub(crate) use elsewhere::elsewhere;
 pub(crate) use sweep::sweep;
 
 use self::queue::Queue;
-use crate::dm1_service::stored_session;
 use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::generations;
 use crate::identity::SessionDevice;
-use crate::model::{DeviceChange, EventKind, ExchangeDelta, SessionChange};
+use crate::model::{
+    DeviceChange, DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow,
+};
 use crate::node::{Node, event};
 use crate::notification_service;
 use crate::store::CommitError;
@@ -59,8 +62,10 @@ pub(crate) async fn exchange(
 ) -> Result<Outcome, Refusal> {
     let dev_id = device.dev_id();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.device().epoch), head.now);
-    let mut queue = Queue::load(node, device.device()).await?;
-    let before = running(node, device, &mut delta, head).await?;
+    let sessions = node.store.sessions(dev_id).await?;
+    let elsewhere = elsewhere(node, dev_id, &sessions, DmGeneration::Dm2);
+    let mut queue = Queue::load(node, device.device(), &elsewhere).await?;
+    let before = running(&sessions, &mut delta, head);
     if before.is_none() {
         queue.lose_all(&mut delta, &head.correlation);
     }
@@ -143,30 +148,24 @@ pub(crate) async fn exchange(
 }
 
 /// The session that runs, unless its time is over or another version of this program wrote it.
-async fn running(
-    node: &Node,
-    device: &SessionDevice,
+fn running(
+    sessions: &[SessionRow],
     delta: &mut ExchangeDelta,
     head: &Head,
-) -> Result<Option<SessionState>, Refusal> {
-    let Some(row) = node.store.session(device.dev_id()).await? else {
-        return Ok(None);
-    };
+) -> Option<SessionState> {
+    let mut sessions = sessions.iter();
+    let row = sessions.find(|row| row.generation == DmGeneration::Dm2)?;
     let (reason, session) = match SessionState::from_text(&row.state) {
-        Ok(state) if row.expires_at > head.now => return Ok(Some(state)),
+        Ok(state) if row.expires_at > head.now => return Some(state),
         Ok(state) => (NO_PACKAGE.to_owned(), Some(state.id)),
-        Err(_) if let Some(of_dm1) = stored_session(node, device.dev_id(), &row.state) => (
-            "a session of DM 2.0 took its place".to_owned(),
-            Some(of_dm1.id),
-        ),
         Err(error) => (error.to_string(), None),
     };
-    delta.session = SessionChange::End;
+    delta.session = SessionChange::End(DmGeneration::Dm2);
     delta.events.push(event(
         EventKind::SessionAborted { reason, session },
         &head.correlation,
     ));
-    Ok(None)
+    None
 }
 
 fn answer(body: Vec<u8>, set_cookie: Option<String>) -> Answer {

@@ -32,13 +32,18 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Reads what is open; where the device's row says that nothing is, without asking the store.
-    pub(crate) async fn load(node: &Node, device: &Device) -> Result<Self, StoreError> {
-        let open = if device.open_commands > 0 {
+    /// Reads what is open, without what a session of the other generation is at; where the device's row says that nothing is, without asking the store.
+    pub(crate) async fn load(
+        node: &Node,
+        device: &Device,
+        elsewhere: &BTreeSet<String>,
+    ) -> Result<Self, StoreError> {
+        let mut open = if device.open_commands > 0 {
             node.store.open_commands(&device.dev_id).await?
         } else {
             Vec::new()
         };
+        open.retain(|command| !elsewhere.contains(command.id.0.as_str()));
         Ok(Self {
             open,
             changed: BTreeSet::new(),
@@ -58,9 +63,14 @@ impl Queue {
             if queued.state == CommandState::Held {
                 continue;
             }
-            let Spoken::As(command) = spoken(node, &queued.id, &queued.words) else {
-                tracing::warn!(device = %dev_id, command = %queued.id, "a queued command is none that this version sends");
-                continue;
+            let command = match spoken(node, &queued.id, &queued.words) {
+                Spoken::As(command) => command,
+                // Of a device with accounts of both generations: a session of DM 1.x takes it.
+                Spoken::NotExpressible(_) => continue,
+                Spoken::Unreadable => {
+                    tracing::warn!(device = %dev_id, command = %queued.id, "a queued command is none that this version sends");
+                    continue;
+                }
             };
             let known = if wanted.len() < LOOKED_FOR {
                 keeping.of_target(&command, &queued.words).await?
@@ -78,7 +88,7 @@ impl Queue {
         Ok(wanted)
     }
 
-    /// No session runs that could still tell the outcome of what was sent.
+    /// No session of this generation runs that could still tell the outcome of what was sent.
     pub(crate) fn lose_all(&mut self, delta: &mut ExchangeDelta, correlation: &str) {
         for at in 0..self.open.len() {
             self.lose(at, delta, correlation);
@@ -108,8 +118,10 @@ impl Queue {
                 id: queued.id.to_string(),
                 command,
             }),
-            Spoken::NotExpressible(_) | Spoken::Unreadable => {
-                tracing::warn!(command = %queued.id, "a queued command is none of DM 1.x");
+            // Of a device with accounts of both generations: a session of DM 2.0 takes it.
+            Spoken::NotExpressible(_) => None,
+            Spoken::Unreadable => {
+                tracing::warn!(command = %queued.id, "a queued command is none that this version sends");
                 None
             }
         });

@@ -4,14 +4,16 @@
 use omadm_mo::DevId;
 use omadm_session::server::SessionState;
 
-use super::NO_PACKAGE;
 use super::queue::Queue;
+use super::{NO_PACKAGE, elsewhere};
 use crate::dm1_service::stored_session;
 use crate::entropy::correlation;
-use crate::model::{EventKind, ExchangeDelta, SessionChange};
+use crate::model::{DmGeneration, EventKind, ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
 
+/// Why a session of DM 1.x whose time is over was aborted (`dm1x.md` §1.5/9).
+const NO_MESSAGE: &str = "no message came for an hour";
 /// Sessions taken at once.
 const PAGE: usize = 100;
 
@@ -38,35 +40,39 @@ async fn end(node: &Node, dev_id: &DevId) -> Result<bool, StoreError> {
     };
     let now = node.now();
     // Read again behind the epoch: what was seen before it may be old.
-    let session = node.store.session(dev_id).await?;
-    let Some(session) = session.filter(|session| session.expires_at <= now) else {
+    let sessions = node.store.sessions(dev_id).await?;
+    let Some(session) = sessions.iter().find(|session| session.expires_at <= now) else {
         return Ok(false);
     };
     let correlation = correlation();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), now);
-    delta.session = SessionChange::End;
-    let of_dm1 = stored_session(node, dev_id, &session.state);
-    // One of DM 1.x that ended was kept for repeats alone.
-    if of_dm1.as_ref().is_none_or(|state| !state.ended) {
-        let of_dm2 = SessionState::from_text(&session.state).ok();
+    delta.session = SessionChange::End(session.generation);
+    let (reason, id, ended) = match session.generation {
+        DmGeneration::Dm2 => {
+            let state = SessionState::from_text(&session.state).ok();
+            (NO_PACKAGE, state.map(|state| state.id), false)
+        }
+        DmGeneration::Dm1 => {
+            let state = stored_session(node, dev_id, &session.state);
+            // One that ended was kept for repeats alone.
+            let ended = state.as_ref().is_some_and(|state| state.ended);
+            (NO_MESSAGE, state.map(|state| state.id), ended)
+        }
+    };
+    if !ended {
         let aborted = EventKind::SessionAborted {
-            reason: if of_dm1.is_some() {
-                "no message came for an hour".to_owned()
-            } else {
-                NO_PACKAGE.to_owned()
-            },
-            session: of_dm2
-                .map(|state| state.id)
-                .or_else(|| of_dm1.map(|state| state.id)),
+            reason: reason.to_owned(),
+            session: id,
         };
         delta.events.push(event(aborted, &correlation));
     }
-    let mut queue = Queue::load(node, &device).await?;
+    let elsewhere = elsewhere(node, dev_id, &sessions, session.generation);
+    let mut queue = Queue::load(node, &device, &elsewhere).await?;
     queue.lose_all(&mut delta, &correlation);
     delta.commands.extend(queue.changes());
     match node.store.commit(delta).await {
         Ok(_) => {
-            tracing::info!(correlation, device = %dev_id, "session ended: {NO_PACKAGE}");
+            tracing::info!(correlation, device = %dev_id, reason, "session ended");
             Ok(true)
         }
         Err(CommitError::Conflict | CommitError::Busy) => Ok(false),

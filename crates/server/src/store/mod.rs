@@ -13,6 +13,7 @@ pub mod postgres;
 mod reads;
 mod receipts;
 mod rows;
+mod sessions;
 mod sql;
 pub mod sqlite;
 mod statements;
@@ -109,9 +110,9 @@ pub trait Admissions {
 /// Reads running sessions, and attempts at some.
 #[async_trait]
 pub trait Sessions {
-    /// The running session of a device.
-    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError>;
-    /// Devices whose session got no package in time, for the sweep.
+    /// The running sessions of a device, one of each generation at most.
+    async fn sessions(&self, dev_id: &DevId) -> Result<Vec<SessionRow>, StoreError>;
+    /// Devices whose session got no package in time, for the sweep; one with two such sessions twice.
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError>;
     /// Wrong credentials shown for a device's account of DM 1.x after a time, the latest first.
     async fn failed_creds(

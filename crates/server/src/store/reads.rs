@@ -10,7 +10,7 @@ use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{
     Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, allow_list,
-    failed_creds, receipts, sql, waiting,
+    failed_creds, receipts, sessions, sql, waiting,
 };
 use crate::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof, Device,
@@ -181,14 +181,14 @@ impl<B: Reader> Admissions for B {
 
 #[async_trait]
 impl<B: Reader> Sessions for B {
-    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
-        self.one(sql::SESSION, vec![text(dev_id)], rows::session)
+    async fn sessions(&self, dev_id: &DevId) -> Result<Vec<SessionRow>, StoreError> {
+        self.many(sessions::SESSIONS, vec![text(dev_id)], sessions::session)
             .await
     }
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {
         let values = vec![Value::Number(now.0), Value::Number(size(limit))];
-        self.many(sql::EXPIRED_SESSIONS, values, rows::dev_id).await
+        self.many(sessions::EXPIRED, values, rows::dev_id).await
     }
 
     async fn failed_creds(

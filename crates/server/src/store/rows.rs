@@ -9,7 +9,7 @@ use crate::model::{
     BootstrapRecord, BootstrapState, CommandId, CommandState, Credential, CredentialProof,
     CredentialScope, Deployment, Device, DeviceEpoch, Event, EventLag, Generation, Object,
     ObjectContent, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId, RepositoryUse,
-    RevokedCertificate, SessionRow, StoredEvent, UploadId, etag_of, psk_octets,
+    RevokedCertificate, StoredEvent, UploadId, etag_of, psk_octets,
 };
 
 const CERTIFICATE: &str = "certificate";
@@ -171,13 +171,6 @@ pub(super) fn bootstrap(row: &dyn Columns) -> Read<BootstrapRecord> {
         ended_at: time(row, 14)?,
         push: optional(row, 15, |push| serde_json::from_str(push).ok())?,
         format: text(row, 16, ProfileFormat::from_node_value)?,
-    })
-}
-
-pub(super) fn session(row: &dyn Columns) -> Read<SessionRow> {
-    Ok(SessionRow {
-        state: text(row, 0, owned)?,
-        expires_at: Utc(number(row, 1)?),
     })
 }
 

@@ -90,9 +90,6 @@ pub(super) const OVERDUE: &str = concat!(
     bootstrap!(),
     " FROM bootstraps WHERE state IN ('drafted', 'queued', 'sent', 'delivered', 'fetched') AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"
 );
-pub(super) const SESSION: &str = "SELECT state, expires_at FROM sessions WHERE dev_id = ?1";
-pub(super) const EXPIRED_SESSIONS: &str =
-    "SELECT dev_id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
 /// In the words of the index `commands_open`, so that it serves.
 pub(super) const OPEN_COMMANDS: &str = concat!(
     command!("result"),

@@ -6,11 +6,10 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
 use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
-use super::{CommitError, failed_creds, receipts, waiting};
+use super::{CommitError, failed_creds, receipts, sessions, waiting};
 use crate::model::{
     BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, CredentialProof,
-    DeferredMark, DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, SessionChange,
-    UploadId,
+    DeferredMark, DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, UploadId,
 };
 
 /// One statement with what it has to change.
@@ -50,7 +49,7 @@ pub(super) fn of_delta(
     for change in &delta.credentials {
         credential(delta, change, &mut all)?;
     }
-    all.extend(session(delta));
+    all.extend(sessions::of_delta(delta));
     all.extend(delta.commands.iter().map(|change| command(delta, change)));
     for change in &delta.objects {
         object(&delta.dev_id, change, &mut all);
@@ -389,22 +388,6 @@ fn add<'a>(credential: &'a Credential, all: &mut Vec<Statement<'a>>) {
         )
         .or(CommitError::CredentialTaken),
     );
-}
-
-fn session(delta: &ExchangeDelta) -> Option<Statement<'_>> {
-    let dev_id = text(delta.dev_id.as_str());
-    match &delta.session {
-        SessionChange::Keep => None,
-        SessionChange::Set(session) => Some(Statement::new(
-            "INSERT INTO sessions (dev_id, state, expires_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT (dev_id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at",
-            vec![dev_id, text(&session.state), Value::Number(session.expires_at.0)],
-        )),
-        SessionChange::End => Some(Statement::new(
-            "DELETE FROM sessions WHERE dev_id = ?1",
-            vec![dev_id],
-        )),
-    }
 }
 
 fn command<'a>(delta: &'a ExchangeDelta, change: &'a CommandChange) -> Statement<'a> {

@@ -172,6 +172,11 @@ pub(crate) fn status(msg_ref: u32, cmd_ref: &str, cmd: &str, code: u16, cmd_id: 
 
 pub(crate) async fn account(rig: &Rig) -> Dm1AccountAdded {
     rig.device(DEVICE).await;
+    added(rig).await
+}
+
+/// Gives a registered device its account.
+pub(crate) async fn added(rig: &Rig) -> Dm1AccountAdded {
     let new = NewDm1Account {
         user: Some("meter-7".to_owned()),
         server_id: Some("com.example.dm".to_owned()),

@@ -188,8 +188,8 @@ impl Admissions for Moody {
 
 #[async_trait]
 impl Sessions for Moody {
-    async fn session(&self, dev_id: &DevId) -> Result<Option<SessionRow>, StoreError> {
-        self.awake().await?.session(dev_id).await
+    async fn sessions(&self, dev_id: &DevId) -> Result<Vec<SessionRow>, StoreError> {
+        self.awake().await?.sessions(dev_id).await
     }
 
     async fn expired_sessions(&self, now: Utc, limit: usize) -> Result<Vec<DevId>, StoreError> {

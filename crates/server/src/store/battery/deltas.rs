@@ -5,8 +5,8 @@ use super::{
     exchange, http_user, log, psk, record, record_id, registration,
 };
 use crate::model::{
-    BootstrapChange, CredentialChange, CredentialProof, DeviceChange, DeviceEpoch, EventKind,
-    Generation, SessionChange, SessionRow,
+    BootstrapChange, CredentialChange, CredentialProof, DeviceChange, DeviceEpoch, DmGeneration,
+    EventKind, Generation, SessionChange, SessionRow,
 };
 use crate::store::{CommitError, Committed};
 
@@ -141,6 +141,7 @@ pub(crate) async fn a_failing_delta_leaves_nothing_behind(back_end: &impl BackEn
         vec![1],
     ));
     delta.session = SessionChange::Set(SessionRow {
+        generation: DmGeneration::Dm2,
         state: "{}".into(),
         expires_at: super::START,
     });
@@ -152,7 +153,7 @@ pub(crate) async fn a_failing_delta_leaves_nothing_behind(back_end: &impl BackEn
         store.sealed_document(&dev(1), &record_id(1)).await.unwrap(),
         None
     );
-    assert_eq!(store.session(&dev(1)).await.unwrap(), None);
+    assert_eq!(store.sessions(&dev(1)).await.unwrap(), []);
     assert_eq!(store.credentials(&dev(1)).await.unwrap(), []);
     assert_eq!(
         store
@@ -307,6 +308,7 @@ pub(crate) async fn a_reopened_store_has_everything(back_end: &impl BackEnd) {
     drafted(&*store, &dev(1), 1).await;
     let mut delta = adding(&certificate(&dev(1), 1), 1);
     delta.session = SessionChange::Set(SessionRow {
+        generation: DmGeneration::Dm2,
         state: "{}".into(),
         expires_at: super::START,
     });
@@ -316,7 +318,7 @@ pub(crate) async fn a_reopened_store_has_everything(back_end: &impl BackEnd) {
         store.bootstraps_of(&dev(1)).await,
         store.credentials(&dev(1)).await,
     );
-    let (session, events) = (store.session(&dev(1)).await, log(&*store).await);
+    let (session, events) = (store.sessions(&dev(1)).await, log(&*store).await);
     drop(store);
 
     let store = back_end.open(Settings::default()).await;
@@ -333,7 +335,7 @@ pub(crate) async fn a_reopened_store_has_everything(back_end: &impl BackEnd) {
         Some(b"sealed".to_vec())
     );
     assert_eq!(
-        (store.session(&dev(1)).await, log(&*store).await),
+        (store.sessions(&dev(1)).await, log(&*store).await),
         (session, events)
     );
     store.commit(exchange(&dev(1), 2)).await.unwrap();

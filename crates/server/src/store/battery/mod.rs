@@ -152,7 +152,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 10;
+pub(crate) const SCHEMA: i64 = 11;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 

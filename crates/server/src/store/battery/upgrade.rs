@@ -3,7 +3,7 @@
 use omadm_bootstrap::{BootstrapMethod, Utc};
 
 use super::{dev, exchange, log, record_id};
-use crate::model::{BootstrapState, CredentialProof, DeviceEpoch, Generation};
+use crate::model::{BootstrapState, CredentialProof, DeviceEpoch, DmGeneration, Generation};
 use crate::store::Store;
 
 /// Fills an empty store of schema 1. `octets` makes a literal of hexadecimal digits.
@@ -35,7 +35,7 @@ INSERT INTO credentials (dev_id, nr, kind, proof, scope, generation, record, add
     ('{one}', 4, 'certificate', {newer}, 'bootstrap', 'current', '{first}', 1700000001000, NULL, NULL, NULL),
     ('{two}', 1, 'bootstrap-code', {code}, 'bootstrap', 'current', '{second}', 1700000000000, 1700086400000, NULL, 9);
 INSERT INTO certificates (fingerprint, dev_id) VALUES ({print}, '{one}'), ({session}, '{one}'), ({boot}, '{one}'), ({newer}, '{one}');
-INSERT INTO sessions (dev_id, state, expires_at) VALUES ('{one}', '{{}}', 1700000900000);
+INSERT INTO sessions (dev_id, state, expires_at) VALUES ('{one}', '{{}}', 1700000900000), ('{two}', 'dm1:c2VhbGVk', 1700000900000);
 INSERT INTO events (dev_id, seq, position, at, correlation, kind) VALUES
     ('{one}', 1, 1, 1700000000000, '00112233aabbccdd', '{{"event":"device-registered"}}'),
     ('{two}', 1, 2, 1700000000000, '00112233aabbccdd', '{{"event":"device-registered"}}'),
@@ -88,7 +88,17 @@ pub(crate) async fn assert_holds_the_first_schema(store: &dyn Store) {
     assert_eq!(generations, expected);
     let codes = store.credentials(&dev(2)).await.unwrap();
     assert_eq!(codes[0].tries_left, Some(9));
-    assert_eq!(store.session(&dev(1)).await.unwrap().unwrap().state, "{}");
+    for (number, generation, state) in [
+        (1, DmGeneration::Dm2, "{}"),
+        (2, DmGeneration::Dm1, "dm1:c2VhbGVk"),
+    ] {
+        let sessions = store.sessions(&dev(number)).await.unwrap();
+        let sessions: Vec<_> = sessions
+            .iter()
+            .map(|one| (one.generation, one.state.as_str()))
+            .collect();
+        assert_eq!(sessions, [(generation, state)]);
+    }
     assert_eq!(store.deployment().await.unwrap(), None);
     store.commit(exchange(&dev(2), 1)).await.unwrap();
     let numbers: Vec<_> = log(store)

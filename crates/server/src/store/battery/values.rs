@@ -9,8 +9,9 @@ use super::{
 };
 use crate::model::{
     BootstrapChange, BootstrapPush, BootstrapState, CommandId, Credential, CredentialChange,
-    CredentialProof, CredentialScope, Deployment, DeviceChange, Generation, NotifySettings, PskRow,
-    PushCarrierKind, PushSec, PushSecurity, RevokedCertificate, SessionChange, SessionRow,
+    CredentialProof, CredentialScope, Deployment, DeviceChange, DmGeneration, Generation,
+    NotifySettings, PskRow, PushCarrierKind, PushSec, PushSecurity, RevokedCertificate,
+    SessionChange, SessionRow,
 };
 use crate::store::CommitError;
 
@@ -323,22 +324,33 @@ pub(crate) async fn promotion_and_revocation_are_kept(back_end: &impl BackEnd) {
 pub(crate) async fn a_session_is_set_replaced_and_ended(back_end: &impl BackEnd) {
     let store = back_end.open(Settings::default()).await;
     store.commit(registration(&dev(1))).await.unwrap();
-    let session = |number: i64| SessionRow {
+    let session = |generation, number: i64| SessionRow {
+        generation,
         state: format!("{{\"n\":{number}}}"),
         expires_at: START.plus_secs(number),
     };
+    let (dm1, dm2) = (DmGeneration::Dm1, DmGeneration::Dm2);
+    // Those of the two generations stand beside each other.
     let steps = [
-        (SessionChange::Set(session(1)), Some(session(1))),
-        (SessionChange::Keep, Some(session(1))),
-        (SessionChange::Set(session(2)), Some(session(2))),
-        (SessionChange::End, None),
-        (SessionChange::End, None),
+        (SessionChange::Set(session(dm2, 1)), vec![session(dm2, 1)]),
+        (SessionChange::Keep, vec![session(dm2, 1)]),
+        (
+            SessionChange::Set(session(dm1, 3)),
+            vec![session(dm1, 3), session(dm2, 1)],
+        ),
+        (
+            SessionChange::Set(session(dm2, 2)),
+            vec![session(dm1, 3), session(dm2, 2)],
+        ),
+        (SessionChange::End(dm2), vec![session(dm1, 3)]),
+        (SessionChange::End(dm2), vec![session(dm1, 3)]),
+        (SessionChange::End(dm1), vec![]),
     ];
     for (epoch, (change, expected)) in (1..).zip(steps) {
         let mut delta = exchange(&dev(1), epoch);
         delta.session = change;
         store.commit(delta).await.unwrap();
-        assert_eq!(store.session(&dev(1)).await.unwrap(), expected);
+        assert_eq!(store.sessions(&dev(1)).await.unwrap(), expected);
     }
 }
 
@@ -555,6 +567,7 @@ pub(crate) async fn sessions_whose_time_is_over_are_found(back_end: &impl BackEn
     for number in 1..=3 {
         let mut delta = registration(&dev(number));
         delta.session = SessionChange::Set(SessionRow {
+            generation: DmGeneration::Dm2,
             state: "{}".into(),
             expires_at: START.plus_secs(10 * (4 - number as i64)),
         });
@@ -568,7 +581,7 @@ pub(crate) async fn sessions_whose_time_is_over_are_found(back_end: &impl BackEn
     assert_eq!(expired(10, 10).await, [dev(3)]);
     assert_eq!(expired(30, 2).await, [dev(3), dev(2)]);
     let mut delta = exchange(&dev(3), 1);
-    delta.session = SessionChange::End;
+    delta.session = SessionChange::End(DmGeneration::Dm2);
     store.commit(delta).await.unwrap();
     assert_eq!(expired(30, 10).await, [dev(2), dev(1)]);
 }

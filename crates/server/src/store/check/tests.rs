@@ -88,7 +88,7 @@ async fn each_contradiction_is_found_alone() {
             "run against their numbers",
         ),
         (
-            "INSERT INTO sessions VALUES ('IMEI:9', '', 0)",
+            "INSERT INTO sessions (dev_id, generation, state, expires_at) VALUES ('IMEI:9', 'dm2', '', 0)",
             "rows whose device is unknown",
         ),
         (

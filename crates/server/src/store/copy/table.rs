@@ -136,8 +136,8 @@ pub(in crate::store) const TABLES: [Table; 17] = [
     },
     Table {
         name: "sessions",
-        columns: &["dev_id", "state", "expires_at"],
-        key: &[0],
+        columns: &["dev_id", "generation", "state", "expires_at"],
+        key: &[0, 1],
         through: None,
         chunk: CHUNK,
     },

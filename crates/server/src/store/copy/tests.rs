@@ -7,8 +7,9 @@ use tempfile::TempDir;
 
 use super::{CopyError, CopyOptions, CopyReport, DifferenceKind, Phase, copy};
 use crate::model::{
-    BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, EventKind, Object,
-    ObjectChange, ObjectOwner, ReceiptChange, SessionChange, SessionRow, WaitingWrite,
+    BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, DmGeneration,
+    EventKind, Object, ObjectChange, ObjectOwner, ReceiptChange, SessionChange, SessionRow,
+    WaitingWrite,
 };
 use crate::store::address::StoreAddress;
 use crate::store::battery::failed_creds::wrong;
@@ -119,6 +120,7 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
             .credentials
             .extend(named.into_iter().map(CredentialChange::Add));
         delta.session = SessionChange::Set(SessionRow {
+            generation: DmGeneration::Dm2,
             state: format!("{{\"ø\": {number}}}"),
             expires_at: START.plus_secs(900),
         });

@@ -10,8 +10,8 @@ use tokio_postgres::Client;
 use super::{Place, impatient, open};
 use crate::model::{
     BootstrapChange, BootstrapState, CredentialChange, CredentialProof, CredentialScope,
-    DeviceChange, DeviceEpoch, EventKind, ExchangeDelta, Generation, Object, ObjectChange,
-    ObjectOwner, SessionChange, SessionRow,
+    DeviceChange, DeviceEpoch, DmGeneration, EventKind, ExchangeDelta, Generation, Object,
+    ObjectChange, ObjectOwner, SessionChange, SessionRow,
 };
 use crate::store::battery::{
     START, certificate, dev, event, exchange, fetched, record, record_id, registration,
@@ -115,6 +115,7 @@ async fn rich_delta(store: &PostgresStore, number: u32) -> ExchangeDelta {
         CredentialChange::WrongCode,
     ];
     delta.session = SessionChange::Set(SessionRow {
+        generation: DmGeneration::Dm2,
         state: "{}".into(),
         expires_at: START,
     });
@@ -164,7 +165,7 @@ async fn assert_there_once(store: &PostgresStore, number: u32) {
     assert_eq!(credentials[0].generation, Generation::Current);
     let objects = store.objects(&dev_id, None, 9).await.unwrap();
     assert_eq!(objects.len(), 2);
-    assert!(store.session(&dev_id).await.unwrap().is_some());
+    assert!(!store.sessions(&dev_id).await.unwrap().is_empty());
 }
 
 async fn every_statement_is_given_up_once(code: &str) {
