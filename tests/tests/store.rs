@@ -85,9 +85,9 @@ fn a_store_goes_to_postgresql_while_its_server_runs_and_back() {
     let unmade = copy(path(&state), &url).run().refused();
     assert!(unmade.stderr.contains("omadm store migrate"), "{unmade:?}");
     let dry = store("migrate").args(["--dry-run", &url]).run().good();
-    assert!(dry.stdout.contains("schema 0 would become 11"), "{dry:?}");
+    assert!(dry.stdout.contains("schema 0 would become 12"), "{dry:?}");
     let made = store("migrate").arg(&url).run().good();
-    assert!(made.stdout.contains("schema 0 became 11"), "{made:?}");
+    assert!(made.stdout.contains("schema 0 became 12"), "{made:?}");
     let again = store("migrate").arg(&url).run().good();
     assert!(again.stdout.contains("is there already"), "{again:?}");
 

@@ -45,6 +45,32 @@ pub enum UiMode {
     UserInteraction,
 }
 
+impl UiMode {
+    const ALL: [Self; 4] = [
+        Self::Unspecified,
+        Self::Background,
+        Self::Informative,
+        Self::UserInteraction,
+    ];
+
+    /// As people write it: `unspecified`, `background`, `informative` or `interactive`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Background => "background",
+            Self::Informative => "informative",
+            Self::UserInteraction => "interactive",
+        }
+    }
+
+    /// Reads [`Self::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// `initiator`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {

@@ -1,4 +1,4 @@
-//! What a node does by itself: overdue bootstraps and sessions end, pushed bootstraps are tried again, devices that waited too long are forgotten, uploads
+//! What a node does by itself: overdue bootstraps and sessions end, pushed bootstraps are tried again, devices of DM 1.x called again, those that waited too long are forgotten, uploads
 //! that nobody goes on with are given up, wrong DM 1.x credentials stop to count, and CRL and pre-shared keys follow the
 //! records. Every node of a store does it; they do not get into
 //! each other's way.
@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::node::Node;
-use crate::{admission, bootstrap_service, dm1_service, push_service, repository, session_service};
+use crate::{
+    admission, bootstrap_service, dm1_service, notification_service, push_service, repository,
+    session_service,
+};
 
 /// How often.
 const ROUND: Duration = Duration::from_secs(3);
@@ -29,6 +32,9 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = push_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over pushed bootstraps failed");
+        }
+        if let Err(error) = notification_service::sweep(&node).await {
+            tracing::error!(%error, "the sweep over calls that are repeated failed");
         }
         if let Err(error) = session_service::sweep(&node).await {
             tracing::error!(%error, "the sweep over overdue sessions failed");

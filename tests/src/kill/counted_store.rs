@@ -6,8 +6,9 @@ use omadm_mo::DevId;
 use omadm_server::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
     DeferredMark, Deployment, Device, EventLag, ExchangeDelta, FailedCred, Object, ObjectHead,
-    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
-    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepeatedCall, RepositoryUse,
+    RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
+    WaitingWrite,
 };
 use omadm_server::store::{
     Admissions, Bootstraps, Commit, CommitCounts, CommitError, Committed, Deployments, Devices,
@@ -260,6 +261,14 @@ impl Events for CountedStore {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.steps.reach("read events of the device");
         self.store.events_of(dev_id, after, limit).await
+    }
+
+    async fn call(&self, dev_id: &DevId) -> Result<Option<RepeatedCall>, StoreError> {
+        self.store.call(dev_id).await
+    }
+
+    async fn due_calls(&self, now: Utc, limit: usize) -> Result<Vec<RepeatedCall>, StoreError> {
+        self.store.due_calls(now, limit).await
     }
 
     async fn lag(&self) -> Result<EventLag, StoreError> {

@@ -2,8 +2,8 @@ use omadm_bootstrap::{BootstrapMethod, Utc};
 use omadm_mo::DevId;
 
 use super::{
-    BootstrapRecord, CommandId, Credential, CredentialProof, DeviceEpoch, DmGeneration, Event,
-    FailedCred, Generation, NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId,
+    BootstrapRecord, CallChange, CommandId, Credential, CredentialProof, DeviceEpoch, DmGeneration,
+    Event, FailedCred, Generation, NotifySettings, Object, QueuedCommand, ReceiptChange, RecordId,
     SessionRow, Trigger, WaitingChange,
 };
 
@@ -34,6 +34,8 @@ pub struct ExchangeDelta {
     pub trigger: Option<Trigger>,
     /// Changes of the receipts that are awaited of its SMS, in order.
     pub receipts: Vec<ReceiptChange>,
+    /// What becomes of the call of DM 1.x that it waits for.
+    pub call: CallChange,
     /// Wrong credentials from this source count no more: a right one came from it (M20).
     pub right_from: Option<String>,
     /// What happened; numbered densely by device inside this commit.
@@ -196,6 +198,7 @@ impl ExchangeDelta {
             waiting: Vec::new(),
             trigger: None,
             receipts: Vec::new(),
+            call: CallChange::Keep,
             right_from: None,
             events: Vec::new(),
         }

@@ -13,6 +13,7 @@ mod failed_cred;
 mod notify_settings;
 mod object;
 mod queued_command;
+mod repeated_call;
 mod session_row;
 mod trigger;
 mod waiting_device;
@@ -41,6 +42,7 @@ pub use object::{
 };
 pub(crate) use object::{etag, etag_of};
 pub use queued_command::{CommandId, CommandState, QueuedCommand};
+pub use repeated_call::{CallChange, RepeatedCall};
 pub use session_row::{DmGeneration, SessionRow};
 pub use trigger::Trigger;
 pub use waiting_device::{WaitingChange, WaitingDevice, WaitingId, WaitingState, WaitingWrite};

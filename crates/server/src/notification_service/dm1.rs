@@ -1,8 +1,8 @@
 //! Package 0 of DM 1.x (`dm1x.md` §7): proved with the server's credential of the device's account, and sent as a WAP push. Where no session follows it is sent
 //! again, proved with what else the device may have (§6.5/8, M21).
 
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use omadm_bootstrap::generation::Generation;
 use omadm_dm1::credential::UserHash;
@@ -11,15 +11,21 @@ use omadm_mo::{DevId, Secret, SrvId};
 use omadm_push::wsp::{self, ApplicationId, MediaName, well_known};
 use omadm_session::server::dm1::{KeptSecret, NonceForm, ServerSide};
 
+use super::repeated::repeated;
 use super::{
-    CallIn, CredentialError, Message, NotifyError, Sent, Wanted, certificates, find, fresh_id,
-    recent, record,
+    CredentialError, Message, NotifyError, Sent, Wanted, certificates, find, fresh_id, recent,
+    record_with,
 };
 use crate::carrier::{Delivery, Payload, Push, PushAddress};
 use crate::dm1_service::{Account, account_row};
-use crate::model::{CredentialChange, EventKind, ExchangeDelta, PushCarrierKind, StoredEvent};
+use crate::model::{
+    CallChange, CredentialChange, DmGeneration, EventKind, ExchangeDelta, StoredEvent,
+};
 use crate::node::Node;
 use crate::store::CommitError;
+
+/// How the proof by the default nonce is called in events.
+const RESYNC: &str = "resync";
 
 /// The account that a device is called by.
 pub(super) struct Called1 {
@@ -40,7 +46,7 @@ pub(super) async fn account(
     dev_id: &DevId,
     wanted: &Wanted,
 ) -> Result<Option<Called1>, NotifyError> {
-    if wanted.generation == Some(CallIn::Dm2) {
+    if wanted.generation == Some(DmGeneration::Dm2) {
         return Ok(None);
     }
     let missing = match find(node, dev_id, wanted.srv_id.as_ref()).await {
@@ -73,7 +79,7 @@ pub(super) async fn account(
     Ok(Some(Called1 { account, srv_id }))
 }
 
-/// Sends a Package 0 to the first address that takes it. Where no session follows, further ones leave by themselves, each with the next proof.
+/// Sends a Package 0 to the first address that takes it. Where no session follows, further ones leave by themselves, each with the next proof (`repeated.rs`).
 pub(super) async fn notify(
     node: &Arc<Node>,
     dev_id: &DevId,
@@ -112,11 +118,16 @@ pub(super) async fn notify(
         }
         let ui_mode = wanted.ui_mode.unwrap_or(UiMode::Background);
         let proof = &proofs[before % proofs.len()];
-        let sent = leave(node, dev_id, called, (to, ui_mode, proof), correlation).await?;
+        let next = (before + 1 < proofs.len() && !wanted.resync).then_some(before + 1);
+        let sent = leave(
+            node,
+            dev_id,
+            called,
+            (to, ui_mode, proof, next),
+            correlation,
+        )
+        .await?;
         if sent.outcome.is_ok() {
-            if before + 1 < proofs.len() && !wanted.resync {
-                follow(node, dev_id, (to.clone(), ui_mode), before, correlation);
-            }
             return Ok(sent);
         }
         last = Some(sent);
@@ -131,7 +142,7 @@ async fn leave(
     node: &Arc<Node>,
     dev_id: &DevId,
     called: &Called1,
-    (to, ui_mode, proof): (&PushAddress, UiMode, &Proof),
+    (to, ui_mode, proof, next): (&PushAddress, UiMode, &Proof, Option<usize>),
     correlation: &str,
 ) -> Result<Sent, NotifyError> {
     let device = node.store.device(dev_id).await?;
@@ -162,6 +173,7 @@ async fn leave(
         notification_id: session_id,
         address: to.to_string(),
         correlation: correlation.to_owned(),
+        is_repeated: next.is_some(),
     };
     let queued = EventKind::NotificationQueued {
         carrier: message.carrier.clone(),
@@ -171,7 +183,19 @@ async fn leave(
         authenticated: true,
         proof: Some(proof.name.to_owned()),
     };
-    record(node, dev_id, queued, correlation).await?;
+    let call = match next {
+        Some(made) => {
+            let call = repeated(node, dev_id, (to, ui_mode), made, correlation);
+            CallChange::Set(Box::new(call))
+        }
+        None if proof.name == RESYNC => CallChange::Keep,
+        None => CallChange::End,
+    };
+    // What is to be repeated is so although the server end before it left.
+    record_with(node, dev_id, queued, correlation, |delta| {
+        delta.call.clone_from(&call);
+    })
+    .await?;
     let own = certificates(node, dev_id).await?;
     let going = Push {
         to,
@@ -199,61 +223,8 @@ async fn leave(
     })
 }
 
-/// Sends it once more, later, unless the device came or was called meanwhile. Forgotten where the server ends before: the next call goes on where this one was.
-fn follow(
-    node: &Arc<Node>,
-    dev_id: &DevId,
-    (to, ui_mode): (PushAddress, UiMode),
-    before: usize,
-    correlation: &str,
-) {
-    let number = u32::try_from(before + 1).unwrap_or(u32::MAX);
-    let wait = node.config.push.wait(PushCarrierKind::Notification, number);
-    let wait = Duration::from_millis(u64::try_from(wait).unwrap_or_default());
-    let (later, dev_id, correlation): (Weak<Node>, _, _) =
-        (Arc::downgrade(node), dev_id.clone(), correlation.to_owned());
-    tokio::spawn(async move {
-        tokio::time::sleep(wait).await;
-        let Some(node) = later.upgrade() else {
-            return;
-        };
-        if let Err(error) = again(&node, &dev_id, (to, ui_mode), before + 1, &correlation).await {
-            tracing::warn!(correlation, device = %dev_id, %error, "the device was not called again");
-        }
-    });
-}
-
-/// A box, since sending it again may lead to sending it again.
-fn again<'a>(
-    node: &'a Arc<Node>,
-    dev_id: &'a DevId,
-    (to, ui_mode): (PushAddress, UiMode),
-    called: usize,
-    correlation: &'a str,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotifyError>> + Send + 'a>> {
-    Box::pin(async move {
-        let device = node.store.device(dev_id).await?;
-        let Some(device) = device else {
-            return Ok(());
-        };
-        if unanswered(&recent(node, &device).await?) != called {
-            return Ok(());
-        }
-        let wanted = Wanted {
-            to: vec![to],
-            generation: Some(CallIn::Dm1),
-            ui_mode: Some(ui_mode),
-            ..Wanted::default()
-        };
-        if let Some(account) = account(node, dev_id, &wanted).await? {
-            notify(node, dev_id, &wanted, &account, correlation).await?;
-        }
-        Ok(())
-    })
-}
-
 /// How many left since the device came last.
-fn unanswered(recent: &[StoredEvent]) -> usize {
+pub(super) fn unanswered(recent: &[StoredEvent]) -> usize {
     let came = |stored: &&StoredEvent| {
         !matches!(
             stored.event.kind,
@@ -263,7 +234,7 @@ fn unanswered(recent: &[StoredEvent]) -> usize {
     let since = recent.iter().rev().take_while(came);
     since
         .filter(|stored| {
-            matches!(&stored.event.kind, EventKind::NotificationQueued { proof: Some(proof), .. } if proof != "resync")
+            matches!(&stored.event.kind, EventKind::NotificationQueued { proof: Some(proof), .. } if proof != RESYNC)
         })
         .count()
 }
@@ -308,7 +279,7 @@ fn proofs(account: &Account, side: &ServerSide) -> Vec<Proof> {
 fn resync(account: &Account, side: &ServerSide) -> Option<Proof> {
     let first = proofs(account, side).into_iter().next()?;
     Some(Proof {
-        name: "resync",
+        name: RESYNC,
         nonce: account.device_model().resync_nonce().to_vec(),
         ..first
     })

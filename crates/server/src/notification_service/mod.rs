@@ -7,6 +7,7 @@ mod credential;
 mod dm1;
 mod late;
 mod receipts;
+mod repeated;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,10 +23,11 @@ pub(crate) use called::{Called, call, parse_addresses};
 pub(crate) use credential::{CredentialError, account_in, find};
 pub(crate) use late::late_receipts;
 pub(crate) use receipts::{ARRIVAL, Message, Receipts};
+pub(crate) use repeated::sweep;
 
 use crate::carrier::{CarrierError, Delivery, Payload, Push, PushAddress, PushCarrier};
 use crate::entropy::{NoRandomness, random};
-use crate::model::{CredentialProof, Device, EventKind, ExchangeDelta, ReceiptChange, StoredEvent};
+use crate::model::{CredentialProof, Device, DmGeneration, EventKind, ExchangeDelta, StoredEvent};
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
 use credential::Found;
@@ -46,18 +48,11 @@ pub(crate) struct Wanted {
     /// Send it without digest where the account has no `Auth/Noti`.
     pub(crate) unauthenticated: bool,
     /// In which generation; none means DM 2.0 where the device has an account of it.
-    pub(crate) generation: Option<CallIn>,
+    pub(crate) generation: Option<DmGeneration>,
     /// Of DM 1.x: how much of the session the user is to see.
     pub(crate) ui_mode: Option<UiMode>,
     /// Of DM 1.x: prove it by the default nonce, where the device takes that (`dm1x.md` §3.5). The secrets are replaced afterwards.
     pub(crate) resync: bool,
-}
-
-/// The generation of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CallIn {
-    Dm2,
-    Dm1,
 }
 
 /// A Notification that left, or could not.
@@ -175,6 +170,7 @@ async fn notify_at(
         notification_id,
         address: to.to_string(),
         correlation: correlation.to_owned(),
+        is_repeated: false,
     };
     let queued = EventKind::NotificationQueued {
         carrier: carrier_name.to_owned(),
@@ -273,22 +269,22 @@ pub(crate) async fn record(
     kind: EventKind,
     correlation: &str,
 ) -> Result<(), NotifyError> {
-    record_with(node, dev_id, kind, &[], correlation).await
+    record_with(node, dev_id, kind, correlation, |_| ()).await
 }
 
-/// Commits one event of a device with what it means for the receipts that are awaited.
+/// Commits one event of a device with what else it means.
 async fn record_with(
     node: &Node,
     dev_id: &DevId,
     kind: EventKind,
-    receipts: &[ReceiptChange],
     correlation: &str,
+    means: impl Fn(&mut ExchangeDelta) + Sync,
 ) -> Result<(), NotifyError> {
     for _again in 0..RETRIES {
         let device = node.store.device(dev_id).await?;
         let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
-        delta.receipts = receipts.to_vec();
+        means(&mut delta);
         delta.events.push(event(kind.clone(), correlation));
         match node.store.commit(delta).await {
             Ok(_) => {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{NotifyError, record_with};
 use crate::carrier::{Arrival, CarrierError, Delivery};
-use crate::model::{AwaitedReceipt, EventKind, ReceiptChange};
+use crate::model::{AwaitedReceipt, CallChange, EventKind, ReceiptChange};
 use crate::node::Node;
 
 /// How long a carrier may take to tell whether a Notification arrived: an SMSC gives one up after a few days. Later words are passed over.
@@ -44,6 +44,8 @@ pub(crate) struct Message {
     pub(crate) notification_id: u16,
     pub(crate) address: String,
     pub(crate) correlation: String,
+    /// It is to be sent again unless it fails: of DM 1.x.
+    pub(crate) is_repeated: bool,
 }
 
 impl Message {
@@ -83,7 +85,14 @@ impl Message {
             receipt_awaited: matches!(outcome, Ok(Delivery::Awaited(_))),
             duration_ms,
         };
-        record_with(node, &self.dev_id, sent, &awaited, &self.correlation).await
+        let failed = outcome.is_err();
+        record_with(node, &self.dev_id, sent, &self.correlation, |delta| {
+            delta.receipts.clone_from(&awaited);
+            if failed && self.is_repeated {
+                delta.call = CallChange::End;
+            }
+        })
+        .await
     }
 
     /// Waits for the receipt, beside everything else.
@@ -113,7 +122,9 @@ impl Message {
             address: self.address.clone(),
             outcome,
         };
-        let settled = [ReceiptChange::Settled(self.notification_id)];
-        record_with(node, &self.dev_id, kind, &settled, &self.correlation).await
+        record_with(node, &self.dev_id, kind, &self.correlation, |delta| {
+            delta.receipts = vec![ReceiptChange::Settled(self.notification_id)];
+        })
+        .await
     }
 }

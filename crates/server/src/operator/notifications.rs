@@ -14,10 +14,9 @@ use super::devices::{dev_id, registered, unknown};
 use super::types::{NewNotification, NotificationBody};
 use crate::carrier::PushAddress;
 use crate::entropy::correlation;
+use crate::model::DmGeneration;
 use crate::node::Node;
-use crate::notification_service::{
-    CallIn, CredentialError, NotifyError, Wanted, notify, parse_addresses,
-};
+use crate::notification_service::{CredentialError, NotifyError, Wanted, notify, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
 
 /// Sends a DM Notification (Package#0), or a Package 0 of DM 1.x: the device is asked to open a session. Whether it does, an event `notification-answered` tells.
@@ -90,10 +89,10 @@ fn connection(text: &str) -> Result<PreferredConnection, Refused> {
     })
 }
 
-fn generation(text: &str) -> Result<CallIn, Refused> {
+fn generation(text: &str) -> Result<DmGeneration, Refused> {
     match text {
-        "1.x" => Ok(CallIn::Dm1),
-        "2.0" => Ok(CallIn::Dm2),
+        "1.x" => Ok(DmGeneration::Dm1),
+        "2.0" => Ok(DmGeneration::Dm2),
         other => Err(Refused::bad(format!(
             "generation: {other:?} is neither 1.x nor 2.0"
         ))),
@@ -101,16 +100,10 @@ fn generation(text: &str) -> Result<CallIn, Refused> {
 }
 
 fn ui_mode(text: &str) -> Result<UiMode, Refused> {
-    Ok(match text {
-        "unspecified" => UiMode::Unspecified,
-        "background" => UiMode::Background,
-        "informative" => UiMode::Informative,
-        "interactive" => UiMode::UserInteraction,
-        other => {
-            return Err(Refused::bad(format!(
-                "ui_mode: {other:?} is none of unspecified, background, informative, interactive"
-            )));
-        }
+    UiMode::from_name(text).ok_or_else(|| {
+        Refused::bad(format!(
+            "ui_mode: {text:?} is none of unspecified, background, informative, interactive"
+        ))
     })
 }
 

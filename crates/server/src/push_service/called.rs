@@ -105,6 +105,7 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
         notification_id,
         address: push.to.clone(),
         correlation: correlation.to_owned(),
+        is_repeated: false,
     };
     if let Err(error) = message.sent(node, &outcome, took).await {
         tracing::warn!(%error, device = %record.dev_id, "that a Notification left could not be stored");

@@ -4,6 +4,7 @@ pub mod address;
 mod allow_list;
 #[cfg(test)]
 pub(crate) mod battery;
+mod calls;
 pub mod check;
 pub mod copy;
 mod failed_creds;
@@ -28,7 +29,7 @@ use self::copy::side::text;
 use crate::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
     DeferredMark, Deployment, Device, DeviceEpoch, EventLag, ExchangeDelta, FailedCred, Object,
-    ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse,
+    ObjectHead, ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepeatedCall, RepositoryUse,
     RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
     WaitingWrite,
 };
@@ -185,7 +186,7 @@ pub trait Deployments {
     async fn claim(&self, deployment: Deployment) -> Result<Deployment, StoreError>;
 }
 
-/// Reads the event log, and the receipts that are to come into it.
+/// Reads the event log, the receipts that are to come into it, and the calls that are to be made again.
 #[async_trait]
 pub trait Events {
     /// Events after a global position, in order; those without a position yet are not among them.
@@ -206,6 +207,10 @@ pub trait Events {
     -> Result<Option<AwaitedReceipt>, StoreError>;
     /// All of a device.
     async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError>;
+    /// The call of DM 1.x that a device waits for.
+    async fn call(&self, dev_id: &DevId) -> Result<Option<RepeatedCall>, StoreError>;
+    /// Calls of DM 1.x that are to be made again by now, for the sweep.
+    async fn due_calls(&self, now: Utc, limit: usize) -> Result<Vec<RepeatedCall>, StoreError>;
     /// How far positions are behind.
     async fn lag(&self) -> Result<EventLag, StoreError>;
 }

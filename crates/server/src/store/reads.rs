@@ -10,13 +10,13 @@ use super::rows::{self, Columns, Unreadable, signed, size, words_column};
 use super::statements::Value;
 use super::{
     Admissions, Bootstraps, Devices, Events, Queue, Repository, Sessions, StoreError, allow_list,
-    failed_creds, receipts, sessions, sql, waiting,
+    calls, failed_creds, receipts, sessions, sql, waiting,
 };
 use crate::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof, Device,
     EventLag, FailedCred, Object, ObjectHead, ObjectOwner, PskRow, QueuedCommand, RecordId,
-    RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice,
-    WaitingId,
+    RepeatedCall, RepositoryUse, RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId,
+    WaitingDevice, WaitingId,
 };
 
 /// Carries SELECTs out.
@@ -329,6 +329,15 @@ impl<B: Reader> Events for B {
     async fn awaited_receipts(&self, dev_id: &DevId) -> Result<Vec<AwaitedReceipt>, StoreError> {
         self.many(receipts::AWAITED_OF, vec![text(dev_id)], receipts::receipt)
             .await
+    }
+
+    async fn call(&self, dev_id: &DevId) -> Result<Option<RepeatedCall>, StoreError> {
+        self.one(calls::CALL, vec![text(dev_id)], calls::call).await
+    }
+
+    async fn due_calls(&self, now: Utc, limit: usize) -> Result<Vec<RepeatedCall>, StoreError> {
+        let values = vec![Value::Number(now.0), Value::Number(size(limit))];
+        self.many(calls::DUE, values, calls::call).await
     }
 
     async fn lag(&self) -> Result<EventLag, StoreError> {

@@ -6,7 +6,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 
 use super::rows::{BOOTSTRAP_CODE, leads_to_its_device, proof_columns, signed, words_column};
-use super::{CommitError, failed_creds, receipts, sessions, waiting};
+use super::{CommitError, calls, failed_creds, receipts, sessions, waiting};
 use crate::model::{
     BootstrapChange, BootstrapRecord, CommandChange, Credential, CredentialChange, CredentialProof,
     DeferredMark, DeviceChange, Event, ExchangeDelta, ObjectChange, ObjectContent, UploadId,
@@ -56,6 +56,7 @@ pub(super) fn of_delta(
     }
     all.extend(waiting::of_delta(delta));
     all.extend(receipts::of_delta(delta));
+    all.extend(calls::of_delta(delta));
     all.extend(failed_creds::of_delta(delta));
     let before_next = (1..=signed(delta.events.len() as u64)).rev();
     for (number, (event, before_next)) in (0..).zip(delta.events.iter().zip(before_next)) {

@@ -8,8 +8,9 @@ use omadm_mo::DevId;
 use omadm_server::model::{
     AllowEntry, AwaitedReceipt, BootstrapRecord, CommandId, Credential, CredentialProof,
     DeferredMark, Deployment, Device, EventLag, ExchangeDelta, FailedCred, Object, ObjectHead,
-    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepositoryUse, RevokedCertificate,
-    SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId, WaitingWrite,
+    ObjectOwner, Piece, PskRow, QueuedCommand, RecordId, RepeatedCall, RepositoryUse,
+    RevokedCertificate, SessionRow, StoredEvent, Trigger, UploadId, WaitingDevice, WaitingId,
+    WaitingWrite,
 };
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::store::{
@@ -298,6 +299,14 @@ impl Events for Moody {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.awake().await?.events_of(dev_id, after, limit).await
+    }
+
+    async fn call(&self, dev_id: &DevId) -> Result<Option<RepeatedCall>, StoreError> {
+        self.awake().await?.call(dev_id).await
+    }
+
+    async fn due_calls(&self, now: Utc, limit: usize) -> Result<Vec<RepeatedCall>, StoreError> {
+        self.awake().await?.due_calls(now, limit).await
     }
 
     async fn lag(&self) -> Result<EventLag, StoreError> {

@@ -1,5 +1,6 @@
 //! The store battery: what every back end has to pass. A back end implements [`BackEnd`] and calls `battery!`, which makes each case a test of its own.
 
+pub(crate) mod calls;
 pub(crate) mod commands;
 pub(crate) mod deltas;
 pub(crate) mod events;
@@ -116,6 +117,9 @@ macro_rules! battery {
             receipts {
                 an_awaited_receipt_is_found_by_the_smsc_s_name_until_it_is_settled
             }
+            calls {
+                a_call_is_found_when_it_is_due_until_it_ends
+            }
             failed_creds {
                 wrong_credentials_count_by_device_until_a_right_one_or_their_time_is_over
             }
@@ -152,7 +156,7 @@ macro_rules! battery {
 pub(crate) use battery;
 
 /// The newest schema.
-pub(crate) const SCHEMA: i64 = 11;
+pub(crate) const SCHEMA: i64 = 12;
 /// When everything in the battery begins.
 pub(crate) const START: Utc = Utc(1_700_000_000_000);
 

@@ -47,7 +47,7 @@ const RULES: [Rule; 18] = [
         found: "SELECT t.dev_id AS who FROM (SELECT dev_id FROM bootstraps UNION SELECT dev_id FROM bootstrap_ids UNION SELECT dev_id FROM documents
                     UNION SELECT dev_id FROM credentials UNION SELECT dev_id FROM certificates UNION SELECT dev_id FROM sessions UNION SELECT dev_id FROM commands
                     UNION SELECT dev_id FROM objects UNION SELECT dev_id FROM pieces UNION SELECT dev_id FROM uploads UNION SELECT dev_id FROM triggers
-                    UNION SELECT dev_id FROM awaited_receipts UNION SELECT dev_id FROM failed_creds) AS t
+                    UNION SELECT dev_id FROM awaited_receipts UNION SELECT dev_id FROM calls UNION SELECT dev_id FROM failed_creds) AS t
                 LEFT JOIN devices AS d ON d.dev_id = t.dev_id WHERE d.dev_id IS NULL",
     },
     Rule {

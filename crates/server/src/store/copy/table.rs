@@ -34,7 +34,7 @@ const CHUNK_OF_OBJECTS: usize = 32;
 const CHUNK_OF_PIECES: usize = 32;
 
 /// In the order of writing: no row comes before the one it points at.
-pub(in crate::store) const TABLES: [Table; 17] = [
+pub(in crate::store) const TABLES: [Table; 18] = [
     Table {
         name: "devices",
         columns: &[
@@ -236,6 +236,13 @@ pub(in crate::store) const TABLES: [Table; 17] = [
             "bootstrap",
         ],
         key: &[0, 1],
+        through: None,
+        chunk: CHUNK,
+    },
+    Table {
+        name: "calls",
+        columns: &["dev_id", "due", "made", "address", "ui_mode", "correlation"],
+        key: &[0],
         through: None,
         chunk: CHUNK,
     },

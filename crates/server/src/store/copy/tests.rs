@@ -7,11 +7,12 @@ use tempfile::TempDir;
 
 use super::{CopyError, CopyOptions, CopyReport, DifferenceKind, Phase, copy};
 use crate::model::{
-    BootstrapChange, CommandChange, CredentialChange, DeferredMark, Deployment, DmGeneration,
-    EventKind, Object, ObjectChange, ObjectOwner, ReceiptChange, SessionChange, SessionRow,
-    WaitingWrite,
+    BootstrapChange, CallChange, CommandChange, CredentialChange, DeferredMark, Deployment,
+    DmGeneration, EventKind, Object, ObjectChange, ObjectOwner, ReceiptChange, SessionChange,
+    SessionRow, WaitingWrite,
 };
 use crate::store::address::StoreAddress;
+use crate::store::battery::calls::called;
 use crate::store::battery::failed_creds::wrong;
 use crate::store::battery::objects::in_pieces;
 use crate::store::battery::receipts::awaited;
@@ -133,6 +134,7 @@ async fn fill(store: &dyn Store, devices: std::ops::Range<usize>) {
         let mut delta = exchange(&dev_id, 1);
         let awaited = awaited(&dev_id, &format!("ø{number}"), 7);
         delta.receipts.push(ReceiptChange::Await(awaited));
+        delta.call = CallChange::Set(Box::new(called(&dev_id, 7)));
         for command in 0..40 {
             delta.commands.push(CommandChange::Add {
                 id: command_id(command),
@@ -220,6 +222,7 @@ async fn a_copy_has_every_row_and_a_second_run_finds_nothing_to_do() {
             ("waiting_devices", 10),
             ("triggers", 10),
             ("awaited_receipts", 10),
+            ("calls", 10),
             ("failed_creds", 10),
             ("allow_list", 10),
             ("events", 40),

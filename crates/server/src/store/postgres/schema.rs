@@ -217,7 +217,8 @@ async fn rights(client: &Client, name: &str) -> Result<(), StoreError> {
             ('credentials', 'SELECT,INSERT,UPDATE'), ('certificates', 'SELECT,INSERT'), ('sessions', 'SELECT,INSERT,UPDATE,DELETE'),
             ('commands', 'SELECT,INSERT,UPDATE'), ('objects', 'SELECT,INSERT,UPDATE,DELETE'), ('pieces', 'SELECT,INSERT,UPDATE,DELETE'),
             ('uploads', 'SELECT,INSERT,UPDATE,DELETE'), ('waiting_devices', 'SELECT,INSERT,UPDATE,DELETE'), ('triggers', 'SELECT,INSERT'),
-            ('allow_list', 'SELECT,INSERT,UPDATE,DELETE'), ('awaited_receipts', 'SELECT,INSERT,UPDATE,DELETE'), ('failed_creds', 'SELECT,INSERT,DELETE'),
+            ('allow_list', 'SELECT,INSERT,UPDATE,DELETE'), ('awaited_receipts', 'SELECT,INSERT,UPDATE,DELETE'), ('calls', 'SELECT,INSERT,UPDATE,DELETE'),
+            ('failed_creds', 'SELECT,INSERT,DELETE'),
             ('events', 'SELECT,INSERT,UPDATE'), ('sequencer', 'SELECT,UPDATE'), ('deployment', 'SELECT,INSERT')
         ) AS t (name, needed), LATERAL unnest(string_to_array(t.needed, ',')) AS r (privilege)
         WHERE NOT has_table_privilege(t.name, r.privilege)

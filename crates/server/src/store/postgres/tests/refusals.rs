@@ -101,6 +101,7 @@ const NEEDED: &[(&str, &[&str])] = &[
         "awaited_receipts",
         &["SELECT", "INSERT", "UPDATE", "DELETE"],
     ),
+    ("calls", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("failed_creds", &["SELECT", "INSERT", "DELETE"]),
     ("events", &["SELECT", "INSERT", "UPDATE"]),
     ("sequencer", &["SELECT", "UPDATE"]),
