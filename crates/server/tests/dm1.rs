@@ -23,7 +23,7 @@ use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Encoding, Message};
 use omadm_mo::standard::dm_acc1::AuthLevel1;
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::{Dm1Revocation, NewDm1Account};
+use omadm_server::operator::types::{Dm1Revocation, NewBootstrap, NewDm1Account};
 use support::dm1::{Client, NAME, PACKAGE1, SW_V, account, codes, commands, status, words};
 use support::{Answer, DEVICE, Rig};
 use tokio::net::TcpStream;
@@ -265,6 +265,56 @@ async fn the_document_of_a_profile_in_either_form_brings_the_account_that_opens_
         ..NewDm1Account::default()
     };
     assert_eq!(refused(rig.api.add_dm1(DEVICE, &of_dm2).await), 422);
+}
+
+#[tokio::test]
+async fn the_document_for_a_family_that_reads_aauthlevel_the_other_way_round_is_written_so() {
+    let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles");
+    let rig = Rig::one_node(
+        |config| config.profiles_dir = Some(profiles.into()),
+        |server| server,
+    )
+    .await;
+    rig.device(DEVICE).await;
+    let new = NewDm1Account {
+        profile: Some("dm1x".to_owned()),
+        format: Some("cp".to_owned()),
+        model: Some("NetComm router".to_owned()),
+        ..NewDm1Account::default()
+    };
+    let added = rig.api.add_dm1(DEVICE, &new).await.unwrap();
+    let document = STANDARD.decode(added.document.as_ref().unwrap()).unwrap();
+    // A further bootstrap of the same device is written the same way.
+    let further = NewBootstrap {
+        device: DEVICE.to_owned(),
+        profile: Some("dm1x".to_owned()),
+        profile_format: Some("cp".to_owned()),
+        method: Some("factory".to_owned()),
+        ..NewBootstrap::default()
+    };
+    let further = rig.api.start_bootstrap(&further).await.unwrap();
+    let further = rig.api.bootstrap_document(&further.id).await.unwrap();
+    for document in [document.as_slice(), further.expose()] {
+        let limits = MarkupLimits::UNPROVEN_BOOTSTRAP;
+        let by_the_standard = Dm1Document::read(document, AppSrvIs::ClCred, limits).unwrap();
+        let by_the_family = Dm1Document::read(document, AppSrvIs::SrvCred, limits).unwrap();
+        let name = |read: &Dm1Document, level| {
+            let account = &read.accounts[0].account;
+            account.auth(level).and_then(|auth| auth.name.clone())
+        };
+        let user = Some(added.account.user.clone());
+        assert_eq!(name(&by_the_family, AuthLevel1::ClCred), user);
+        assert_eq!(name(&by_the_standard, AuthLevel1::SrvCred), user);
+
+        let account = &by_the_family.accounts[0].account;
+        let auth = account.auth(AuthLevel1::ClCred).unwrap();
+        let mut client = Client::new(&added, Encoding::Wbxml);
+        client.hash = UserHash::new(auth.name.as_ref().unwrap(), auth.secret.as_ref().unwrap());
+        client.begin();
+        client.exchange(&rig, PACKAGE1).await;
+        let opened = client.exchange(&rig, PACKAGE1).await;
+        assert_eq!(codes(&opened)[0], 212);
+    }
 }
 
 #[tokio::test]

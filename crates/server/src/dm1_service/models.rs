@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use omadm_session::server::dm1::DeviceModel;
 
-const SHIPPED: [&str; 3] = [
+const SHIPPED: [&str; 4] = [
     include_str!("../../../../profiles/models/windows.toml"),
     include_str!("../../../../profiles/models/hotspot-2.0.toml"),
     include_str!("../../../../profiles/models/feature-phone.toml"),
+    include_str!("../../../../profiles/models/netcomm-router.toml"),
 ];
 
 static MODELS: LazyLock<Vec<DeviceModel>> = LazyLock::new(|| {
