@@ -5,11 +5,11 @@ use omadm_bootstrap::EventId;
 
 use super::step::tell;
 use super::{
-    Device, Fault, PATIENCE, Steps, dm1, finish, finish_with_card, finish_with_dm1,
-    finish_with_push,
+    Device, Fault, PATIENCE, Steps, dm1, finish, finish_with_card, finish_with_push,
+    finish_with_sessions, rotation,
 };
 
-/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, in DM 1.x where it is such a device, by its card where it has a reader, by a push where it listens; tells `at STEP`, `done`.
+/// The program `kill_client`: FOLDER URL CA-FILE STEP [EVENT-ID]. Bootstraps the device, again where its account is of this event, by sessions in order where its secrets are replaced or it is a device of DM 1.x, by its card where it has a reader, by a push where it listens; tells `at STEP`, `done`.
 ///
 /// # Errors
 /// Where the arguments are wrong, or the device cannot do its work.
@@ -29,8 +29,12 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
     runtime.block_on(async {
         let client = Device::client(Path::new(folder), url, Path::new(ca), steps, ticks)?;
         let finished = async {
-            if dm1::marker(Path::new(folder)).exists() {
-                finish_with_dm1(&client).await
+            let markers = [dm1::marker, rotation::marker];
+            if markers
+                .iter()
+                .any(|marker| marker(Path::new(folder)).exists())
+            {
+                finish_with_sessions(&client).await
             } else if Device::reader(Path::new(folder)).exists() {
                 finish_with_card(&client).await
             } else if Device::listens(Path::new(folder)).exists() {

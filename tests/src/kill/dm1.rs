@@ -1,20 +1,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use omadm_client::{Client, FactoryImage, Unobserved};
+use omadm_client::Unobserved;
 use omadm_server::model::EventKind;
 use omadm_server::operator::types::{Dm1SecretBody, NewDm1Account};
-use omadm_session::client::Outcome;
 
-use super::{Device, Fault, PATIENCE, Site, Work};
-
-/// Between two tries while the server is away.
-const AGAIN: Duration = Duration::from_millis(20);
-/// Sessions in order after which nothing is on its way any more: new secrets are used in the one after they came, and that they are is told in the next.
-const SETTLED: u32 = 3;
+use super::{Device, Fault, Site, Work};
 
 /// What a device of DM 1.x does that is disturbed (`dm1x.md` §6.5, M21).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +98,7 @@ impl Dm1Case {
     /// Where a file of the device cannot be used.
     pub fn start(self, site: &(impl Site + ?Sized), device: &Device) -> Result<Work, Fault> {
         let client = site.client(device, Arc::new(Unobserved))?;
-        Ok(Work::start_dm1(site.runtime(), client))
+        Ok(Work::start_sessions(site.runtime(), client))
     }
 
     /// Insists on the end: both hold the same secrets, none is on its way, every bootstrap was stored once and is acknowledged.
@@ -169,42 +162,4 @@ fn standing(secret: &Dm1SecretBody) -> (&str, bool) {
 #[must_use]
 pub(super) fn marker(folder: &Path) -> PathBuf {
     folder.join("dm1")
-}
-
-/// What a device of DM 1.x does: takes its factory image where it has no account, and runs sessions until several in a row came to their end and nothing is owed.
-/// A server that is away is asked again.
-///
-/// # Errors
-/// Where anything else goes wrong.
-pub async fn finish_with_dm1(client: &Client) -> Result<(), Fault> {
-    if client.accounts()?.is_empty()
-        && let FactoryImage::Refused(refusal) = client.switch_on().await?.factory
-    {
-        return Err(refusal.into());
-    }
-    let mut in_order = 0;
-    while in_order < SETTLED {
-        let account = client.accounts()?.into_iter().next();
-        let account = account.ok_or("the account is gone")?;
-        let report = client.session(&account.srv_id).await?;
-        if report.outcome == Outcome::Ended && !report.still_owed {
-            in_order += 1;
-        } else {
-            in_order = 0;
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
-    Ok(())
-}
-
-impl Work {
-    /// Does what [`finish_with_dm1`] does.
-    #[must_use]
-    pub fn start_dm1(runtime: &tokio::runtime::Runtime, client: Client) -> Self {
-        let handle = runtime.handle().clone();
-        Self::of(move || {
-            handle
-                .block_on(async { tokio::time::timeout(PATIENCE, finish_with_dm1(&client)).await? })
-        })
-    }
 }

@@ -89,6 +89,11 @@ impl Book {
         }
     }
 
+    /// What this command was to bring is not on its way any more.
+    pub(super) fn answered(&mut self, command: &CommandId) {
+        self.open.remove(command);
+    }
+
     /// Adds a secret.
     pub(super) fn add(&mut self, credential: Credential, delta: &mut ExchangeDelta) {
         self.open.extend(credential.command.clone());

@@ -2,7 +2,7 @@
 //! what the answer means.
 
 use omadm_bootstrap::EventId;
-use omadm_bootstrap::generation::{Decision, NewSecret};
+use omadm_bootstrap::generation::{Decision, NewSecret, SecretScope};
 use omadm_dm2::StatusCode;
 use omadm_mo::standard::dm_acc::{AuthNoti, AuthTrsp, HttpAuth};
 use omadm_mo::{DevId, Secret};
@@ -10,7 +10,7 @@ use omadm_session::server::queue::{self, NeutralCommand};
 use omadm_session::server::{CommandOutcome, SessionEvent};
 
 use super::rotate::SHA256_DIGEST;
-use super::{Book, split};
+use super::{Book, Reason, RotateError, Rotation, rotate_into, split};
 use crate::model::{
     CommandId, Credential, CredentialProof, CredentialScope, Device, EventKind, ExchangeDelta,
     Generation,
@@ -18,6 +18,9 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::repository::COMMANDS;
 use crate::store::StoreError;
+
+/// How often a secret is made that the device cannot fetch.
+const FETCHES: usize = 3;
 
 /// The document that lies under this path of the device's repository, made from its queued command or from what is sealed for it; none where none of the device is
 /// on its way there.
@@ -117,6 +120,10 @@ pub(crate) async fn answered(
                 status: outcome.status.get(),
             };
             delta.events.push(event(failed, correlation));
+            book.answered(&id);
+            if outcome.status == StatusCode::BAD_GATEWAY {
+                again(node, &mut book, &credential, delta, correlation).await?;
+            }
         } else if credential.scope == CredentialScope::Notification
             && credential.generation == Generation::Pending
         {
@@ -132,6 +139,42 @@ pub(crate) async fn answered(
         }
     }
     Ok(())
+}
+
+/// Rotates once more what the device could not fetch: it got no answer, or none that it could use (D24). An operator is left alone with it after three; a key that
+/// the device made itself waits for one at once, since nothing secret is on its way.
+async fn again(
+    node: &Node,
+    book: &mut Book,
+    failed: &Credential,
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Result<(), StoreError> {
+    let account = book.account_of(failed).cloned();
+    let live = book.live(failed.scope, account.as_ref());
+    let pending = live.filter(|one| one.generation == Generation::Pending);
+    let made = pending.count();
+    let scope = match secret(node, failed) {
+        _ if made >= FETCHES => return Ok(()),
+        Some(NewSecret::Trsp(trsp)) if trsp.secret.is_empty() => return Ok(()),
+        Some(NewSecret::Noti(_)) => SecretScope::Notification,
+        Some(NewSecret::Trsp(_) | NewSecret::HttpAuth(_)) => SecretScope::Session,
+        None => return Ok(()),
+    };
+    let wanted = Rotation {
+        scope,
+        account: account.as_ref(),
+        reason: Reason::Retry,
+        own_key: false,
+    };
+    match rotate_into(node, book, delta, wanted, correlation).await {
+        Ok(_) => Ok(()),
+        Err(RotateError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::error!(correlation, device = %delta.dev_id, scope = scope.name(), %error, "a secret could not be rotated once more");
+            Ok(())
+        }
+    }
 }
 
 /// The rotation that a command fetched, if it looks like one.

@@ -34,6 +34,8 @@ pub(crate) enum Reason {
     Bootstrap,
     /// A rollback brought an old one back.
     Recovery,
+    /// The device did not get at the one that was made for it before.
+    Retry,
 }
 
 /// A rotation that is wanted.
@@ -102,6 +104,7 @@ impl Reason {
             Self::Operator => "operator",
             Self::Bootstrap => "bootstrap",
             Self::Recovery => "recovery",
+            Self::Retry => "retry",
         }
     }
 }

@@ -133,7 +133,7 @@ pub enum EventKind {
         /// The PSK identity or the HTTP user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// `operator`, `bootstrap` or `recovery`.
+        /// `operator`, `bootstrap`, `recovery`, or `retry` of one that the device could not fetch.
         reason: String,
     },
     /// A secret that was brought by a command, or registered by an operator beside the one of its name, is in use from now on.
