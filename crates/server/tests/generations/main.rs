@@ -235,6 +235,35 @@ async fn a_device_that_does_not_store_the_new_secret_goes_on_with_the_former_one
 }
 
 #[tokio::test]
+async fn a_secret_that_the_device_cannot_fetch_is_made_three_times() {
+    let rig = rig(|_| {}).await;
+    let mut device = Device::new(&rig, DEVICE, "client").await;
+    device.bootstrap().await;
+    for scope in [SESSION, NOTIFICATION] {
+        device.rotate(scope).await.unwrap();
+        for _fetch in 0..3 {
+            let mut wire = device.wire().await;
+            let first = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+            assert_eq!(commands(&first).len(), 1, "{scope}");
+            let status = r#"{"Status":[{"sc":502}]}"#;
+            assert_eq!(wire.package(DEVICE, PACKAGE3, status).await.status, 200);
+        }
+        let mut wire = device.wire().await;
+        let after = wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+        assert_eq!(commands(&after), [["END"]], "{scope}");
+    }
+    assert_eq!(device.told("rotation-failed").await.len(), 6);
+    let queued = device.told("rotation-queued").await;
+    let reasons: Vec<_> = queued.iter().map(|event| &event["reason"]).collect();
+    let each = ["operator", "retry", "retry"];
+    assert_eq!(reasons, [each, each].concat());
+    device.rotated(&[SESSION, NOTIFICATION]).await;
+    for scope in [SESSION, NOTIFICATION] {
+        assert_eq!(device.live(scope).await, ["boot", "current"], "{scope}");
+    }
+}
+
+#[tokio::test]
 async fn a_replaced_secret_without_bootstrap_complete_is_refused_with_an_event() {
     let rig = rig(|_| {}).await;
     let mut device = Device::new(&rig, DEVICE, "factory").await;
