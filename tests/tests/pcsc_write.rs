@@ -6,7 +6,7 @@ use std::process::Command;
 use omadm_card::test_card::{
     CardAccess, CardDescription, CardFile, CardProfile, SecretCode, TestCard,
 };
-use omadm_card::{CardFileSet, CardPath};
+use omadm_card::{CardFileSet, CardOid, CardPath};
 use omadm_lab::pcsc::{CardFault, InsertedCard, PrivatePcsc, SOCKET_VARIABLE};
 use omadm_tests::process::{Omadm, omadm, profiles};
 use serde_json::Value;
@@ -216,6 +216,56 @@ fn a_card_is_written_written_anew_left_alone_and_erased_over_a_real_service() {
             "wiped"
         );
     }
+}
+
+#[test]
+fn both_generations_go_on_a_card_together_and_off_it_and_provisioning_of_others_stays() {
+    let desk = Desk::new();
+    // A provisioning document with nothing in it.
+    let bookmark: &[u8] = &[0x03, 0x0B, 0x6A, 0x00, 0x05];
+    let folder = desk.folder.path().join("cp");
+    let command = omadm(["bootstrap", "build", "--server", "dm.example.com"])
+        .args(["--profile-format", "cp", "--carrier", "smartcard"])
+        .args(["--dev-id", "IMEI:1", "-o"])
+        .arg(&folder);
+    let _built = command.arg(profiles("dm1x.toml")).run().good();
+    let document = std::fs::read(folder.join("6432-dm-bootstrap.bin")).unwrap();
+
+    let set = CardFileSet::new(&[bookmark], &[1]).unwrap();
+    let set = set.named_by([CardOid::CP_BOOTSTRAP]);
+    let mut card = set.description(CardProfile::Iso, Some(ICCID));
+    card.adm = blank(CardProfile::Iso).adm;
+    for file in &mut card.files {
+        if file.path.files().last() == Some(&0x6430) {
+            file.size = Some(400);
+        }
+        file.update = CardAccess::Issuer;
+    }
+    for path in ["3F00/7F50/6433", "3F00/7F50/6434"] {
+        let mut file = CardFile::transparent(path.parse().unwrap(), Vec::new()).sized(4000);
+        file.update = CardAccess::Issuer;
+        card.files.push(file);
+    }
+    let _card = desk.insert(card);
+    let octets = |octets: &[u8]| u64::try_from(octets.len()).unwrap();
+    let theirs = octets(bookmark);
+
+    let _done = desk.keyed("write", &["cp", "one.json"]).run().good();
+    let (outcome, read) = desk.read();
+    assert_eq!((outcome.as_str(), read.len()), ("read", 3));
+    assert!((read[0], read[2]) == (9, theirs) && read[1] >= octets(&document));
+    let _done = desk.keyed("write", &["two.json"]).run().good();
+    assert_eq!(desk.read(), ("read".to_owned(), vec![13, theirs]));
+    let _done = desk.keyed("write", &["cp"]).run().good();
+    assert_eq!(desk.read().1.len(), 2);
+    let _done = desk.keyed("erase", &[]).run().good();
+    assert_eq!(desk.read(), ("read".to_owned(), vec![theirs]));
+    let _done = desk
+        .keyed("erase", &[])
+        .args(["--oid", "2.23.43.5.1"])
+        .run()
+        .good();
+    assert_eq!(desk.read().0, "no-bootstrap");
 }
 
 #[test]

@@ -36,7 +36,8 @@ const CP_LABEL: &str = "OMA CP Bootstrap";
 pub struct CardFileSet {
     documents: Vec<Zeroizing<Vec<u8>>>,
     serial: Vec<u8>,
-    oid: CardOid,
+    /// Those of the documents' entries, as many.
+    oids: Vec<CardOid>,
     opensc: bool,
 }
 
@@ -99,22 +100,28 @@ impl CardFileSet {
                 .map(|document| Zeroizing::new(document.to_vec()))
                 .collect(),
             serial: serial.to_vec(),
-            oid: CardOid::DM_BOOTSTRAP,
+            oids: vec![CardOid::DM_BOOTSTRAP; documents.len()],
             opensc: false,
         })
     }
 
-    /// With entries of this OID instead of [`CardOid::DM_BOOTSTRAP`]: client provisioning documents have [`CardOid::CP_BOOTSTRAP`] (`dm1x.md` §5.5).
+    /// With entries of these OIDs instead of [`CardOid::DM_BOOTSTRAP`], one a document: client provisioning documents have [`CardOid::CP_BOOTSTRAP`]
+    /// (`dm1x.md` §5.5). Documents beyond them keep theirs. A device takes those of client provisioning after the others (M23), so they stand behind them.
     #[must_use]
-    pub fn named_by(mut self, oid: CardOid) -> Self {
-        self.oid = oid;
+    pub fn named_by(mut self, oids: impl IntoIterator<Item = CardOid>) -> Self {
+        for (own, oid) in self.oids.iter_mut().zip(oids) {
+            *own = oid;
+        }
+        let mut named: Vec<_> = self.oids.into_iter().zip(self.documents).collect();
+        named.sort_by_key(|(oid, _)| oid.rank());
+        (self.oids, self.documents) = named.into_iter().unzip();
         self
     }
 
-    /// The OID of its entries.
+    /// The OIDs of the documents' entries, one a document.
     #[must_use]
-    pub const fn oid(&self) -> &CardOid {
-        &self.oid
+    pub fn oids(&self) -> &[CardOid] {
+        &self.oids
     }
 
     /// With a second entry for each document, in the form that OpenSC knows; it stands first, since OpenSC stops at the other one (§6).
@@ -241,7 +248,7 @@ impl CardFileSet {
             |file| place(file).map_or(CardFileSetError::Count(0), CardFileSetError::Unparsable);
         let items = read_odf(find(&at(EF_ODF))?).map_err(|_| wrong(EF_ODF))?;
         let (mut documents, mut seen, mut opensc) = (Vec::new(), BTreeSet::new(), false);
-        let mut named = None;
+        let mut oids = Vec::new();
         for item in items {
             let OdfItem::Dodf(path) = item else { continue };
             for object in read_dodf(find(&absolute(&path))?) {
@@ -254,22 +261,17 @@ impl CardFileSet {
                 let Some(oid) = object.oid.filter(|oid| OIDS.contains(oid)) else {
                     continue;
                 };
-                if *named.get_or_insert_with(|| oid.clone()) != oid {
-                    continue;
-                }
                 opensc |= object.form == ObjectForm::OpaqueDo;
                 let path = absolute(path);
                 if seen.insert(path.clone()) {
                     documents.push(find(&path)?);
+                    oids.push(oid);
                 }
             }
         }
         let info = TokenInfo::read(find(&at(EF_TOKEN_INFO))?).map_err(|_| wrong(EF_TOKEN_INFO))?;
-        Ok(Self {
-            opensc,
-            oid: named.unwrap_or(CardOid::DM_BOOTSTRAP),
-            ..Self::new(&documents, &info.serial)?
-        })
+        let set = Self::new(&documents, &info.serial)?.named_by(oids);
+        Ok(Self { opensc, ..set })
     }
 
     /// Whether OpenSC reads it, too.
@@ -291,25 +293,26 @@ impl CardFileSet {
         let places: Vec<_> = files
             .map(|(file, _)| Pkcs15Path::new(&[MF, APPLICATION, file]))
             .collect();
-        entries(&places, &self.oid, self.opensc)
+        entries(&places, &self.oids, self.opensc)
     }
 }
 
-/// The entries of a DODF for documents at these places, the first having the highest priority.
-pub(crate) fn entries(places: &[Pkcs15Path], oid: &CardOid, for_opensc: bool) -> Vec<u8> {
-    let label = if *oid == CardOid::CP_BOOTSTRAP {
-        CP_LABEL
-    } else {
-        LABEL
-    };
-    let object = |form, path: &Pkcs15Path| {
+/// The entries of a DODF for documents at these places, by their OIDs, the first having the highest priority.
+pub(crate) fn entries(places: &[Pkcs15Path], oids: &[CardOid], for_opensc: bool) -> Vec<u8> {
+    let object = |form, (path, oid): (&Pkcs15Path, &CardOid)| {
+        let label = if oid.is_provisioning() {
+            CP_LABEL
+        } else {
+            LABEL
+        };
         DataObject::in_file(form, label.to_owned(), oid.clone(), path.clone())
     };
+    let named = || places.iter().zip(oids);
     // OpenSC resolves absolute paths alone in this place (§6, V6 then V8a).
-    let opaque = places.iter().filter(|_| for_opensc);
-    let opaque = opaque.map(|path| object(ObjectForm::OpaqueDo, path));
+    let opaque = named().filter(|_| for_opensc);
+    let opaque = opaque.map(|one| object(ObjectForm::OpaqueDo, one));
     let objects: Vec<_> = opaque
-        .chain(places.iter().map(|path| object(ObjectForm::OidDo, path)))
+        .chain(named().map(|one| object(ObjectForm::OidDo, one)))
         .collect();
     DataObject::write_all(&objects)
 }
@@ -395,9 +398,17 @@ mod tests {
 
     #[test]
     fn a_set_is_read_back_from_its_files() {
-        let provisioning = set().named_by(CardOid::CP_BOOTSTRAP);
+        let provisioning = set().named_by(vec![CardOid::CP_BOOTSTRAP; 2]);
+        let both = set().named_by([CardOid::CP_BOOTSTRAP]);
+        assert_eq!(
+            both.oids(),
+            [CardOid::DM_BOOTSTRAP, CardOid::CP_BOOTSTRAP],
+            "client provisioning counts behind"
+        );
+        assert_eq!(both.documents().last(), Some(ONE));
         for set in [
             set(),
+            both,
             set().for_opensc(),
             provisioning.clone(),
             provisioning.for_opensc(),
@@ -409,7 +420,7 @@ mod tests {
                 .collect();
             let read = CardFileSet::read(&files).expect("our own files");
             assert!(read.files() == set.files());
-            assert_eq!(read.oid(), set.oid());
+            assert_eq!(read.oids(), set.oids());
             for (left_out, _) in files.iter().skip(1) {
                 let rest: Vec<_> = files
                     .iter()

@@ -15,9 +15,9 @@ use omadm_card::test_card::{
     CardAccess, CardDescription, CardFile, CardProfile, SecretCode, TestCard,
 };
 use omadm_card::{
-    CardFileSet, CardOutcome, CardPin, CardSettings, CardTransport, CardTrouble, CardWriteError,
-    CardWriteFailure, CardWriteSettings, CardWritten, IssuerKey, PinTries, TransportError,
-    erase_card, write_card,
+    CardFileSet, CardOid, CardOutcome, CardPin, CardSettings, CardTransport, CardTrouble,
+    CardWriteError, CardWriteFailure, CardWriteSettings, CardWritten, IssuerKey, PinTries,
+    TransportError, erase_card, write_card,
 };
 use omadm_mo::Secret;
 use proptest::prelude::*;
@@ -199,6 +199,54 @@ fn erasing_leaves_no_bootstrap_no_document_and_the_entries_of_others() {
     assert!(!left.contains(&hex(A)) && !left.contains(&hex(B)));
     card.power_on();
     assert_eq!(erase_card(&mut card, &settings()).unwrap().files, []);
+}
+
+/// What counts as for a DM Client in these tests.
+fn is_ours(content: &[u8]) -> bool {
+    content.starts_with(b"[")
+}
+
+#[test]
+fn client_provisioning_for_others_stays_where_it_is_and_so_does_its_file() {
+    let theirs = b"\x03\x0B\x6A\x00\x05";
+    let made = set(&[theirs, A]).named_by(vec![CardOid::CP_BOOTSTRAP; 2]);
+    let mut card = blank(CardProfile::Uicc);
+    card = card.with(CardFile::transparent("3F00/7F50/6434".parse().unwrap(), vec![]).sized(300));
+    let mut card = card.card();
+    written(&mut card, &made).unwrap();
+    let both = CardWriteSettings {
+        reading: CardSettings {
+            accepted: CardOid::BOTH_GENERATIONS.to_vec(),
+            ..CardSettings::default()
+        },
+        provisions_dm: Some(is_ours),
+        ..settings()
+    };
+    let read = |card: &mut TestCard| {
+        card.power_on();
+        let reading = read(card, &both.reading);
+        match &reading.outcome {
+            CardOutcome::NoBootstrap => Vec::new(),
+            _ => documents(&reading),
+        }
+    };
+    card.power_on();
+    let mixed = set(&[C, B]).named_by([CardOid::CP_BOOTSTRAP]);
+    let done = write_card(&mut card, &mixed, &both).unwrap();
+    let places: Vec<_> = done.documents.iter().map(ToString::to_string).collect();
+    assert_eq!(places, ["3F00/7F50/6433", "3F00/7F50/6434"], "not theirs");
+    assert_eq!(read(&mut card), owned(&[B, C, theirs]));
+    let done = erase_card(&mut card, &both).unwrap();
+    assert_eq!(done.documents, []);
+    assert_eq!(read(&mut card), owned(&[theirs]));
+    card.power_on();
+    let told = CardWriteSettings {
+        provisions_dm: None,
+        ..both.clone()
+    };
+    erase_card(&mut card, &told).unwrap();
+    assert_eq!(read(&mut card), owned(&[]), "who names OIDs means them all");
+    assert!(!card.description().write().contains(&hex(theirs)));
 }
 
 /// Pulls the card at every command; tells whether the states in between are those that are allowed.
@@ -435,6 +483,7 @@ fn files_that_the_holder_may_update_are_updated_with_the_pin() {
             ..CardSettings::default()
         },
         key: None,
+        provisions_dm: None,
     };
     let mut made = card.card();
     write_card(&mut made, &set(&[B]), &with_pin).unwrap();

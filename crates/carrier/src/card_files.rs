@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use omadm_bootstrap::PayloadHash;
-use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::dm1::{AppSrvIs, Dm1Document, Dm1Format, document_octets};
 use omadm_card::test_card::{CardDescription, CardProfile, TestCard};
 use omadm_card::{
     CardFileSet, CardFileSetError, CardIdentity, CardOid, CardOutcome, CardPath, CardPin,
     CardReading, CardSettings, ReaderName, read_card,
 };
+use omadm_dm1::markup::MarkupLimits;
 use omadm_mo::{DevId, Secret};
 
 use crate::carrier::CarrierFile;
@@ -106,6 +107,18 @@ pub fn card_oid(format: Option<Dm1Format>) -> CardOid {
     }
 }
 
+/// Whether what an entry of client provisioning holds is for a DM Client: a DM Account is among it. Such documents configure others, too.
+#[must_use]
+pub fn provisions_dm(file: &[u8]) -> bool {
+    let document = document_octets(file).unwrap_or(file);
+    let limits = MarkupLimits {
+        octets: document.len(),
+        ..MarkupLimits::UNPROVEN_BOOTSTRAP
+    };
+    let read = Dm1Document::read(document, AppSrvIs::default(), limits);
+    read.is_ok_and(|read| !read.accounts.is_empty())
+}
+
 /// The files for this document and its device, and the card's identity.
 pub(crate) fn write(
     document: &CarriedDocument,
@@ -118,7 +131,7 @@ pub(crate) fn write(
     };
     let serial = options.serial.clone().unwrap_or_else(derived);
     let set = CardFileSet::new(&[document.document().expose()], &serial)?;
-    let mut set = set.named_by(card_oid(document.format()));
+    let mut set = set.named_by([card_oid(document.format())]);
     if options.opensc {
         set = set.for_opensc();
     }

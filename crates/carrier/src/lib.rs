@@ -23,7 +23,7 @@ mod written;
 
 pub use batch::{Batch, BatchDone, BatchError, DocumentSource, ProfileSource, SourceError};
 pub use build::{BuildOptions, build, build_url};
-pub use card_files::{CardOptions, Iccid, IccidError, card_oid};
+pub use card_files::{CardOptions, Iccid, IccidError, card_oid, provisions_dm};
 pub use carrier::{Carrier, CarrierFile, CarrierSet, DescribedFile, DescribedPush, Description};
 pub use carrier_error::CarrierError;
 pub use credential_files::CredentialFileError;

@@ -60,7 +60,7 @@ impl Change {
         }
         let entries = set.map(|set| {
             let places = places(&change.documents);
-            file_set::entries(&places, set.oid(), set.is_for_opensc())
+            file_set::entries(&places, set.oids(), set.is_for_opensc())
         });
         let entries = entries.unwrap_or_default();
         if let (Some(set), Some(file)) = (set, &survey.token_info) {
@@ -173,7 +173,10 @@ fn further(
         let path = Pkcs15Path::new(&[file]);
         let at = survey.application.locate(&path);
         let named = |one: &OldFile| at.as_ref().is_some_and(|at| at.path == one.at.path);
-        if !survey.documents.iter().any(named) {
+        let of_others = at
+            .as_ref()
+            .is_some_and(|at| survey.others.contains(&at.path));
+        if !of_others && !survey.documents.iter().any(named) {
             more.push(needed(dialogue, survey, &path)?);
         }
         file = file.wrapping_add(1);

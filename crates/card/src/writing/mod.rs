@@ -23,6 +23,9 @@ use survey::Survey;
 pub struct CardWriteSettings {
     /// How the card is read: OIDs of the entries that are replaced, and the PIN. The SIM lock is not looked at.
     pub reading: CardSettings,
+    /// Tells of what an entry of client provisioning holds whether it is for a DM Client: other such entries stay. Without it each counts whose OID is
+    /// read.
+    pub provisions_dm: Option<fn(&[u8]) -> bool>,
     /// The issuer's key, verified where the card asks for it, once, and never on its last try.
     pub key: Option<IssuerKey>,
 }
@@ -225,7 +228,7 @@ fn update_card(
             return Err(CardWriteError::Sim);
         }
         let card = dialogue.iccid()?.map(CardIdentity::Iccid);
-        let survey = Survey::of(&mut dialogue)?;
+        let survey = Survey::of(&mut dialogue, settings.provisions_dm)?;
         let change = Change::plan(&mut dialogue, &survey, set)?;
         let files = update::carry_out(&mut dialogue, &change, settings, &mut changed)?;
         dialogue.close()?;

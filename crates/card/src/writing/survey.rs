@@ -22,6 +22,8 @@ pub(super) struct Survey {
     pub(super) dodfs: Vec<Dodf>,
     /// The files of the documents, in the card's order.
     pub(super) documents: Vec<OldFile>,
+    /// The files that entries of others name: nothing is written there.
+    pub(super) others: BTreeSet<CardPath>,
     /// EF(DIR), where the application is not in it and it could be.
     pub(super) dir: Option<OldFile>,
     /// EF(TokenInfo), where it is there and empty.
@@ -48,7 +50,10 @@ pub(super) struct OldFile {
 
 impl Survey {
     /// Finds the application, its directories and documents.
-    pub(super) fn of(dialogue: &mut Dialogue<'_, '_>) -> Result<Self, CardWriteError> {
+    pub(super) fn of(
+        dialogue: &mut Dialogue<'_, '_>,
+        provisions_dm: Option<fn(&[u8]) -> bool>,
+    ) -> Result<Self, CardWriteError> {
         let directory = dialogue.read_directory()?;
         if let Some(trouble) = directory.trouble {
             return Err(trouble.into());
@@ -76,7 +81,7 @@ impl Survey {
             } else {
                 None
             };
-            return Self::follow(dialogue, application, odf, dir);
+            return Self::follow(dialogue, application, odf, dir, provisions_dm);
         }
         Err(refusals
             .trouble()
@@ -88,17 +93,22 @@ impl Survey {
         application: Application,
         odf: OldFile,
         dir: Option<OldFile>,
+        provisions_dm: Option<fn(&[u8]) -> bool>,
     ) -> Result<Self, CardWriteError> {
-        let accepted = dialogue.accepted().to_vec();
+        let ownership = Ownership {
+            accepted: dialogue.accepted().to_vec(),
+            provisions_dm,
+        };
         let items = read_odf(&odf.octets).map_err(|_| CardTrouble::OdfUnparsable)?;
         let (mut dodfs, mut documents) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
+        let mut taken = BTreeSet::new();
         for item in items {
             let path = match item {
                 OdfItem::Dodf(path) if path.slice.is_none() => path,
                 OdfItem::Dodf(_) => return Err(CardWriteError::Structure(odf.at.path)),
                 OdfItem::Objects(objects) => {
-                    if objects.iter().any(|object| is_ours(object, &accepted)) {
+                    if objects.iter().any(|object| ownership.is_certain(object)) {
                         return Err(CardWriteError::Structure(odf.at.path));
                     }
                     continue;
@@ -112,7 +122,14 @@ impl Survey {
             let path = at.path.clone();
             let file = OldFile::read(dialogue, &application, at)?;
             let file = file.ok_or(CardWriteError::Missing(path))?;
-            let (others, ours) = parted(&file.octets, &accepted)?;
+            let (others, ours, not_ours) =
+                ownership.parted(dialogue, &application, &file.octets)?;
+            for object in &not_ours {
+                if let DataValue::Path(path) = &object.value {
+                    let whole = Pkcs15Path::new(&path.files);
+                    taken.extend(application.locate(&whole).map(|at| at.path));
+                }
+            }
             for object in &ours {
                 let DataValue::Path(path) = &object.value else {
                     continue;
@@ -142,6 +159,7 @@ impl Survey {
             odf,
             dodfs,
             documents,
+            others: taken,
             dir,
         })
     }
@@ -194,33 +212,88 @@ impl OldFile {
     }
 }
 
-fn is_ours(item: &DodfItem, accepted: &[CardOid]) -> bool {
-    matches!(item, DodfItem::Object(DataObject { oid: Some(oid), .. }) if accepted.contains(oid))
+/// Whose an entry is.
+struct Ownership {
+    accepted: Vec<CardOid>,
+    provisions_dm: Option<fn(&[u8]) -> bool>,
 }
 
-/// What is of others in a DODF, as it stands there, and our entries.
-fn parted(
-    dodf: &[u8],
-    accepted: &[CardOid],
-) -> Result<(Zeroizing<Vec<u8>>, Vec<DataObject>), CardWriteError> {
-    let mut others = TlvWriter::default();
-    let mut ours = Vec::new();
-    for element in elements(dodf) {
-        let element = element.map_err(|_| CardTrouble::DodfUnparsable)?;
-        let alone = TlvWriter::default().element(element.tag, element.value);
-        match read_dodf(alone.octets()).pop() {
-            Some(DodfItem::Object(object))
-                if object
-                    .oid
-                    .as_ref()
-                    .is_some_and(|oid| accepted.contains(oid)) =>
-            {
-                ours.push(object);
-            }
-            // It would stay in doubt beside the new entries.
-            Some(DodfItem::Unparsable(_)) => return Err(CardTrouble::DodfUnparsable.into()),
-            _ => others = others.element(element.tag, element.value),
-        }
+/// What is of others in a DODF, as it stands there; our entries; and the entries of others.
+type Parted = (Zeroizing<Vec<u8>>, Vec<DataObject>, Vec<DataObject>);
+
+impl Ownership {
+    /// Whether an entry is ours by its OID alone.
+    fn is_certain(&self, item: &DodfItem) -> bool {
+        matches!(item, DodfItem::Object(object) if self.may_be(object) && self.judge(object).is_none())
     }
-    Ok((Zeroizing::new(others.octets().to_vec()), ours))
+
+    fn may_be(&self, object: &DataObject) -> bool {
+        let oid = object.oid.as_ref();
+        oid.is_some_and(|oid| self.accepted.contains(oid))
+    }
+
+    /// What judges by the content.
+    fn judge(&self, object: &DataObject) -> Option<fn(&[u8]) -> bool> {
+        let oid = object.oid.as_ref()?;
+        self.provisions_dm.filter(|_| oid.is_provisioning())
+    }
+
+    fn parted(
+        &self,
+        dialogue: &mut Dialogue<'_, '_>,
+        application: &Application,
+        dodf: &[u8],
+    ) -> Result<Parted, CardWriteError> {
+        let mut others = TlvWriter::default();
+        let (mut ours, mut not_ours) = (Vec::new(), Vec::new());
+        for element in elements(dodf) {
+            let element = element.map_err(|_| CardTrouble::DodfUnparsable)?;
+            let alone = TlvWriter::default().element(element.tag, element.value);
+            match read_dodf(alone.octets()).pop() {
+                Some(DodfItem::Object(object)) if self.may_be(&object) => {
+                    let is_ours = match self.judge(&object) {
+                        None => true,
+                        Some(judge) => content_of(dialogue, application, &object)?
+                            .is_some_and(|content| judge(&content)),
+                    };
+                    if is_ours {
+                        ours.push(object);
+                        continue;
+                    }
+                    not_ours.push(object);
+                }
+                Some(DodfItem::Object(object)) => not_ours.push(object),
+                // It would stay in doubt beside the new entries.
+                Some(DodfItem::Unparsable(_)) => return Err(CardTrouble::DodfUnparsable.into()),
+                _ => {}
+            }
+            others = others.element(element.tag, element.value);
+        }
+        Ok((Zeroizing::new(others.octets().to_vec()), ours, not_ours))
+    }
+}
+
+/// What an entry holds; none where that cannot be told.
+fn content_of(
+    dialogue: &mut Dialogue<'_, '_>,
+    application: &Application,
+    object: &DataObject,
+) -> Result<Option<Zeroizing<Vec<u8>>>, CardWriteError> {
+    let path = match &object.value {
+        DataValue::Path(path) => path,
+        DataValue::Direct(content) => return Ok(Some(Zeroizing::new(content.expose().to_vec()))),
+        DataValue::Elsewhere => return Ok(None),
+    };
+    let Some(at) = application.locate(&Pkcs15Path::new(&path.files)) else {
+        return Ok(None);
+    };
+    let Some(file) = OldFile::read(dialogue, application, at)? else {
+        return Ok(None);
+    };
+    let Some(slice) = path.slice else {
+        return Ok(Some(file.octets));
+    };
+    let [from, length] = [slice.offset, slice.length].map(usize::from);
+    let part = file.octets.get(from..from.saturating_add(length));
+    Ok(part.map(|part| Zeroizing::new(part.to_vec())))
 }

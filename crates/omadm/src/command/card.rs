@@ -43,9 +43,9 @@ pub(crate) enum Card {
         after_help = "The card's own layout is followed: EF(ODF), DODF, the files that its entries name, else 3F00/7F50/6432 and what follows. Sizes and the right to update are checked before anything is changed; entries of others stay. A card that is pulled meanwhile has the former bootstraps or none, and can be written again. Every file is read back.\n\nExamples:\n  omadm card write --reader 'ACS ACR39U 00 00' --adm-file adm.txt out/card\n  omadm card write --virtual card.json document.json --json\n  omadm card write --reader 'ACS ACR39U 00 00' --adm-file adm.txt --opensc document.json"
     )]
     Write(Write),
-    /// Take every DM Bootstrap off a card: entries and contents
+    /// Take every DM Bootstrap of either generation off a card: entries and contents
     #[command(
-        after_help = "Entries of others stay.\n\nExamples:\n  omadm card erase --reader 'ACS ACR39U 00 00' --adm-file adm.txt\n  omadm card erase --virtual card.json"
+        after_help = "Entries of others stay, client provisioning without a DM Account among them.\n\nExamples:\n  omadm card erase --reader 'ACS ACR39U 00 00' --adm-file adm.txt\n  omadm card erase --virtual card.json\n  omadm card erase --virtual card.json --oid 2.23.43.5.1"
     )]
     Erase(Erase),
 }

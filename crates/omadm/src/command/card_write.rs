@@ -9,7 +9,7 @@ use omadm_card::{
     CardFileSet, CardOid, CardPath, CardTransport, CardWriteFailure, CardWriteSettings,
     CardWritten, IssuerKey, ReaderName, erase_card, write_card,
 };
-use omadm_carrier::{Found, OpenedDocument, card_oid};
+use omadm_carrier::{Found, OpenedDocument, card_oid, provisions_dm};
 use omadm_client::policy::CardReaderName;
 use omadm_client::reader::{CardFiles, CardWorkError, ReaderList};
 use omadm_mo::Secret;
@@ -25,7 +25,8 @@ const SERIAL: usize = 8;
 /// Puts DM Bootstraps on a card.
 #[derive(Args)]
 pub(crate) struct Write {
-    /// What is put on it: documents, or what `omadm bootstrap build` made, each a bootstrap; the first has the highest priority
+    /// What is put on it: documents of either generation, or what `omadm bootstrap build` made, each a bootstrap; the first has the highest priority, those
+    /// of client provisioning behind the others
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<PathBuf>,
     /// Write a second entry for each document, in the form that OpenSC knows
@@ -35,7 +36,7 @@ pub(crate) struct Write {
     target: Target,
 }
 
-/// Takes every DM Bootstrap off a card.
+/// Takes every DM Bootstrap of both generations off a card.
 #[derive(Args)]
 pub(crate) struct Erase {
     #[command(flatten)]
@@ -66,7 +67,8 @@ struct Target {
     /// File with the card's PIN; tried once, and never when less than two tries are left
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
-    /// An OID that names a bootstrap to be replaced, instead of 2.23.43.7.1; may be repeated
+    /// An OID whose entries go, whatever they hold, and no others; may be repeated. Without it: 2.23.43.7.1 of both generations, and of client provisioning
+    /// (2.23.43.5.1 to .3) those that hold a DM Account
     #[arg(long = "oid", value_name = "OID")]
     oids: Vec<String>,
     /// How long the card or its reader may be silent before it is given up
@@ -91,22 +93,12 @@ impl Write {
             "no card can hold this",
             "give one to sixteen documents of at most 32767 octets",
         )?;
-        let mut oids = documents.iter().map(|one| card_oid(one.format()));
-        let oid = oids.next().unwrap_or(CardOid::DM_BOOTSTRAP);
-        if oids.any(|other| other != oid) {
-            return Err(Failure::new(
-                "nothing was written",
-                "client provisioning documents have another OID on a card than the others",
-                "write them by themselves",
-            ));
-        }
-        let set = set.named_by(oid.clone());
+        let oids: Vec<CardOid> = documents.iter().map(|one| card_oid(one.format())).collect();
+        let set = set.named_by(oids.iter().cloned());
         let set = if self.opensc { set.for_opensc() } else { set };
         self.target.work("written", move |card, settings| {
             let mut settings = settings.clone();
-            if !settings.reading.accepted.contains(&oid) {
-                settings.reading.accepted.push(oid);
-            }
+            settings.reading.accepted.extend(oids);
             write_card(card, &set, &settings)
         })
     }
@@ -133,8 +125,14 @@ impl Target {
                 "write the key into the file, and nothing else",
             )
         });
+        let mut reading = reading_settings(self.pin_file.as_ref(), &self.oids)?;
+        let all = self.oids.is_empty();
+        if all {
+            reading.accepted = CardOid::BOTH_GENERATIONS.to_vec();
+        }
         Ok(CardWriteSettings {
-            reading: reading_settings(self.pin_file.as_ref(), &self.oids)?,
+            reading,
+            provisions_dm: all.then_some(provisions_dm),
             key: key.transpose()?,
         })
     }
