@@ -58,7 +58,7 @@ fn a_wrong_pin_and_missing_parts_are_told() {
     let wrong = parts(&desk, &["--pin", "1235"], &[0, 1, 2]).refused();
     assert!(wrong.stdout.contains("MAC INVALID"), "{}", wrong.stdout);
     assert!(
-        wrong.stderr.contains("another PIN or IMSI"),
+        wrong.stderr.contains("another PIN, IMSI or ESN"),
         "{}",
         wrong.stderr
     );

@@ -195,6 +195,38 @@ fn a_push_is_signed_by_what_is_given_and_its_sms_are_put_together_again() {
 }
 
 #[test]
+fn the_push_of_a_cdma_device_is_signed_by_its_esn() {
+    let folder = tempfile::tempdir().unwrap();
+    let decoded = |push: &Path, esn: &str| omadm(["decode", "--esn", esn]).arg(push).run();
+    for (form, told) in [
+        ("semi-octets", "MAC valid"),
+        ("ascii", "MAC valid, by the ESN's digits as ASCII"),
+    ] {
+        let out = folder.path().join(form);
+        let command = build("cp", "push", &out).args(["--esn", "80a1b2c3", "--imsi-key", form]);
+        let _built = command.args(["--dev-id", DEVICE]).run().good();
+        let push = out.join("push.wsp.hex");
+        let right = decoded(&push, "12810597059").good().stdout;
+        assert!(right.ends_with(&format!("\n{told}\n")), "{right}");
+        let wrong = decoded(&push, "80A1B2C4").refused().stdout;
+        assert!(wrong.contains("MAC INVALID"), "{wrong}");
+    }
+    let push = folder.path().join("ascii").join("push.wsp.hex");
+    let refused = decoded(&push, "80A1B2C").refused().stderr;
+    assert!(refused.contains("8 hexadecimal digits"), "{refused}");
+    let credentials = std::fs::read_to_string(table(folder.path(), 1)).unwrap();
+    let (head, row) = credentials.trim_end().split_once('\n').unwrap();
+    let row = row.replace(",310150123450000,4710", ",80A1B2C3,");
+    let text = format!("{}\n{row}\n", head.replace("imsi", "esn"));
+    let devices = written(folder.path(), "cdma.csv", &text);
+    let out = folder.path().join("batch");
+    let _told = batch(&devices, "cp", "push", &out);
+    let push = file(&out, "push.wsp.hex");
+    let right = decoded(&push, "80A1B2C3").good().stdout;
+    assert!(right.ends_with("\nMAC valid\n"), "{right}");
+}
+
+#[test]
 fn provisioning_document_and_message_of_one_profile_bring_the_same_account() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 2);

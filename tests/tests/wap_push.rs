@@ -118,7 +118,7 @@ impl Bed {
         let pin = Secret::from(PIN.to_owned());
         let signer = PushSigner {
             sec,
-            imsi: Some(&Imsi::parse(IMSI).unwrap()),
+            network: Some(&Imsi::parse(IMSI).unwrap().into()),
             form: ImsiKey::SemiOctet,
             pin: Some(&pin),
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use omadm_dm1::bootstrap_mac::{
-    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, joined_key, user_pin_mac_code,
+    BootstrapProfileKind, ImsiKey, NetworkId, bootstrap_mac, joined_key, user_pin_mac_code,
 };
 use omadm_mo::Secret;
 use omadm_push::wsp::{Mac, Sec, Security};
@@ -25,8 +25,8 @@ pub struct PushedBootstrap {
 /// What the device knows and takes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PushKeys {
-    /// The subscribers of its cards.
-    pub subscribers: Vec<Imsi>,
+    /// The subscribers of its cards, or in CDMA its own number.
+    pub subscribers: Vec<NetworkId>,
     /// Whether a code that the user types may be all the proof there is: `USERPINMAC`.
     pub user_pin_mac: bool,
 }
@@ -148,7 +148,7 @@ impl PushedBootstrap {
         let forms = forms(self.profile);
         keys.subscribers
             .iter()
-            .any(|imsi| forms.iter().any(|form| by(Some(imsi), *form)))
+            .any(|known| forms.iter().any(|form| by(Some(known), *form)))
     }
 }
 
@@ -210,14 +210,14 @@ impl PushProof {
 pub fn push_key(
     sec: Sec,
     profile: BootstrapProfileKind,
-    imsi: Option<&Imsi>,
+    network: Option<&NetworkId>,
     pin: Option<&Secret>,
     form: ImsiKey,
 ) -> Option<Secret> {
     match sec {
-        Sec::NetwPin => Some(Secret::new(imsi?.key(form))),
+        Sec::NetwPin => Some(Secret::new(network?.key(form))),
         Sec::UserPin | Sec::UserPinMac => pin.cloned(),
-        Sec::UserNetwPin => Some(joined_key(profile, &imsi?.key(form), pin?)),
+        Sec::UserNetwPin => Some(joined_key(profile, &network?.key(form), pin?)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A signed bootstrap of DM 1.x and the WSP push that carries it (`push.md` §1, §2, §4).
 
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, ImsiKey, NetworkId, bootstrap_mac};
 use omadm_mo::Secret;
 use omadm_push::wsp::{
     ApplicationId, ContentType, Mac, MediaName, Push, Sec, Security, well_known,
@@ -13,9 +13,9 @@ use crate::{PushedBootstrap, push_key};
 pub struct PushSigner<'a> {
     /// What the key is made of.
     pub sec: Sec,
-    /// The subscriber, for the network's part of it.
-    pub imsi: Option<&'a Imsi>,
-    /// How the subscriber's number becomes a key; by device model.
+    /// The subscriber or device, for the network's part of it.
+    pub network: Option<&'a NetworkId>,
+    /// How its number becomes a key; by device model.
     pub form: ImsiKey,
     /// The PIN, for the user's part of it; with `USERPINMAC` it is in no message.
     pub pin: Option<&'a Secret>,
@@ -24,9 +24,9 @@ pub struct PushSigner<'a> {
 /// Why a bootstrap is not signed. Whoever asked for it is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SignError {
-    /// The IMSI is missing.
-    #[error("this SEC is made with the subscriber's IMSI, which is not given")]
-    NoImsi,
+    /// IMSI and ESN are missing.
+    #[error("this SEC is made with the subscriber's IMSI or the device's ESN, which is not given")]
+    NoNetworkId,
     /// The PIN is missing.
     #[error("this SEC is made with a PIN, which is not given")]
     NoPin,
@@ -46,8 +46,8 @@ impl PushedBootstrap {
         if signer.pin.is_none() && sec != Sec::NetwPin {
             return Err(SignError::NoPin);
         }
-        let key = push_key(sec, profile, signer.imsi, signer.pin, signer.form);
-        let key = key.ok_or(SignError::NoImsi)?;
+        let key = push_key(sec, profile, signer.network, signer.pin, signer.form);
+        let key = key.ok_or(SignError::NoNetworkId)?;
         let mac = (sec != Sec::UserPinMac)
             .then(|| Mac::new(bootstrap_mac(key.expose(), document.expose())));
         Ok(Self {
@@ -103,7 +103,7 @@ pub fn profile_of(media: &MediaName) -> Option<BootstrapProfileKind> {
 
 #[cfg(test)]
 mod tests {
-    use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey};
+    use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey, NetworkId};
     use omadm_mo::Secret;
     use omadm_push::wsp::{Push, Sec};
 
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn b1_s_01_what_is_signed_and_pushed_is_proved_by_the_device_in_either_profile() {
         let (imsi, pin) = (
-            Imsi::parse("310150123456789").unwrap(),
+            NetworkId::from(Imsi::parse("310150123456789").unwrap()),
             Secret::new(b"1234".to_vec()),
         );
         let keys = PushKeys {
@@ -128,7 +128,7 @@ mod tests {
             for sec in [Sec::NetwPin, Sec::UserPin, Sec::UserNetwPin] {
                 let signer = PushSigner {
                     sec,
-                    imsi: Some(&imsi),
+                    network: Some(&imsi),
                     form: ImsiKey::SemiOctet,
                     pin: Some(&pin),
                 };
@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn b1_s_01_the_header_of_the_worked_dm_message_is_written_octet_by_octet() {
-        let imsi = Imsi::parse("310150123456789").unwrap();
+        let imsi = NetworkId::from(Imsi::parse("310150123456789").unwrap());
         let signer = PushSigner {
             sec: Sec::NetwPin,
-            imsi: Some(&imsi),
+            network: Some(&imsi),
             form: ImsiKey::SemiOctet,
             pin: None,
         };
@@ -164,19 +164,19 @@ mod tests {
 
     #[test]
     fn what_a_key_is_made_of_has_to_be_given() {
-        let imsi = Imsi::parse("310150123456789").unwrap();
+        let imsi = NetworkId::from(Imsi::parse("310150123456789").unwrap());
         let pin = Secret::new(b"1234".to_vec());
         for (sec, imsi, pin, error) in [
-            (Sec::NetwPin, None, Some(&pin), SignError::NoImsi),
+            (Sec::NetwPin, None, Some(&pin), SignError::NoNetworkId),
             (Sec::UserPin, Some(&imsi), None, SignError::NoPin),
             (Sec::UserNetwPin, Some(&imsi), None, SignError::NoPin),
-            (Sec::UserNetwPin, None, Some(&pin), SignError::NoImsi),
+            (Sec::UserNetwPin, None, Some(&pin), SignError::NoNetworkId),
             (Sec::UserPinMac, Some(&imsi), None, SignError::NoPin),
         ] {
             let form = ImsiKey::SemiOctet;
             let signer = PushSigner {
                 sec,
-                imsi,
+                network: imsi,
                 form,
                 pin,
             };

@@ -269,7 +269,7 @@ impl Batch<'_> {
         options.seal_to = row.seal_to.as_ref().or(options.seal_to);
         options.card.iccid = row.iccid.clone().or(options.card.iccid);
         options.card.serial = row.card_serial.clone().or(options.card.serial);
-        options.push.imsi = row.imsi.clone().or(options.push.imsi);
+        options.push.network = row.network.clone().or(options.push.network);
         options.push.pin = row.pin.clone().or(options.push.pin);
         options
     }

@@ -7,7 +7,7 @@ use omadm_bootstrap::PayloadHash;
 use omadm_bootstrap::profile::{
     CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential, NotificationSecret, ProfileInputs,
 };
-use omadm_dm1::bootstrap_mac::{Imsi, ImsiError};
+use omadm_dm1::bootstrap_mac::{Esn, EsnError, Imsi, ImsiError, NetworkId};
 use omadm_dm1::credential::{Nonce, NonceError};
 use omadm_mo::{DevId, DevIdError, Secret};
 use omadm_tls::{SealingError, SealingKey};
@@ -31,8 +31,8 @@ pub struct DeviceRow {
     pub notification: Option<NotificationSecret>,
     /// Secrets and first nonces of the account of DM 1.x that it is to get.
     pub dm1: Option<Dm1Credentials>,
-    /// The subscriber whose number signs a pushed document of DM 1.x.
-    pub imsi: Option<Imsi>,
+    /// The subscriber or CDMA device whose number signs a pushed document of DM 1.x.
+    pub network: Option<NetworkId>,
     /// The PIN that signs one.
     pub pin: Option<Secret>,
     /// The key to which its image is sealed.
@@ -114,6 +114,12 @@ pub enum RowProblem {
     /// The subscriber's number.
     #[error("imsi: {0}")]
     Imsi(#[from] ImsiError),
+    /// The number of a CDMA device.
+    #[error("esn: {0}")]
+    Esn(#[from] EsnError),
+    /// Two numbers, of which one signs.
+    #[error("imsi and esn are there, and one of them signs a push; leave one empty")]
+    TwoNetworkIds,
     /// The key to seal to.
     #[error("seal_to: {0}")]
     SealTo(#[from] SealingError),
@@ -123,7 +129,7 @@ pub enum RowProblem {
 }
 
 /// Every column; `dev_id` alone has to be there.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "dev_id",
     "server",
     "http_user",
@@ -143,6 +149,7 @@ const COLUMNS: [&str; 23] = [
     "dm1_server_secret",
     "dm1_server_nonce",
     "imsi",
+    "esn",
     "pin",
     "seal_to",
     "iccid",
@@ -220,7 +227,7 @@ impl DeviceRow {
             http: None,
             notification: None,
             dm1: None,
-            imsi: None,
+            network: None,
             pin: None,
             seal_to: None,
             iccid: None,
@@ -282,7 +289,12 @@ impl Row<'_> {
             }
         }
         row.dm1 = self.dm1()?;
-        row.imsi = self.get("imsi").map(Imsi::parse).transpose()?;
+        row.network = match (self.get("imsi"), self.get("esn")) {
+            (Some(_), Some(_)) => return Err(RowProblem::TwoNetworkIds),
+            (Some(imsi), None) => Some(Imsi::parse(imsi)?.into()),
+            (None, Some(esn)) => Some(Esn::parse(esn)?.into()),
+            (None, None) => None,
+        };
         row.pin = self.get("pin").map(|pin| Secret::from(pin.to_owned()));
         if let Some(named) = self.get("seal_to") {
             let text = pem_text(named, self.folder).map_err(|cause| of("seal_to", cause))?;
@@ -434,6 +446,11 @@ mod tests {
                 "line 2: dm1_client_nonce: ",
             ),
             ("dev_id,imsi\nIMEI:1,hunter2\n", "line 2: imsi: an IMSI is"),
+            ("dev_id,esn\nIMEI:1,hunter2\n", "line 2: esn: an ESN is"),
+            (
+                "dev_id,imsi,esn\nIMEI:1,310150123456789,80A1B2C3\n",
+                "line 2: imsi and esn are there",
+            ),
             ("dev_id\nIMEI 1\n", "line 2: dev_id:"),
             ("dev_id,server\nIMEI:1\n", "found record with 1 fields"),
         ] {

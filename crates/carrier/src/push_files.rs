@@ -2,7 +2,7 @@
 
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{PayloadHash, PushSigner, PushedBootstrap};
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, ImsiKey, NetworkId};
 use omadm_mo::Secret;
 use omadm_push::sms::{PARTS, Ports, Reference, segment};
 use omadm_push::wsp::Sec;
@@ -16,14 +16,14 @@ const DOCUMENT: &str = "push.wbxml";
 /// Name of the push, and of the same in hexadecimal.
 const PUSH: [&str; 2] = ["push.wsp", "push.wsp.hex"];
 
-/// By what a pushed document of DM 1.x is signed: the subscriber's number, a PIN, or both. Holds secrets: no `Debug`.
+/// By what a pushed document of DM 1.x is signed: the subscriber's or CDMA device's number, a PIN, or both. Holds secrets: no `Debug`.
 #[derive(Clone)]
 pub struct PushOptions {
-    /// The subscriber: `NETWPIN`, or with a PIN `USERNETWPIN`.
-    pub imsi: Option<Imsi>,
+    /// What the network knows the device by: `NETWPIN`, or with a PIN `USERNETWPIN`.
+    pub network: Option<NetworkId>,
     /// How its number becomes a key; by device model.
     pub imsi_key: ImsiKey,
-    /// What the user is asked for: `USERPIN`, or with a subscriber `USERNETWPIN`.
+    /// What the user is asked for: `USERPIN`, or with such a number `USERNETWPIN`.
     pub pin: Option<Secret>,
     /// Most SMS that it may take.
     pub parts: u8,
@@ -32,7 +32,7 @@ pub struct PushOptions {
 impl Default for PushOptions {
     fn default() -> Self {
         Self {
-            imsi: None,
+            network: None,
             imsi_key: ImsiKey::default(),
             pin: None,
             parts: PARTS,
@@ -44,7 +44,7 @@ impl PushOptions {
     /// What signs with what is there; none where nothing is.
     #[must_use]
     pub const fn sec(&self) -> Option<Sec> {
-        match (&self.imsi, &self.pin) {
+        match (&self.network, &self.pin) {
             (None, None) => None,
             (Some(_), None) => Some(Sec::NetwPin),
             (None, Some(_)) => Some(Sec::UserPin),
@@ -55,7 +55,7 @@ impl PushOptions {
     /// Over everything here.
     pub(crate) fn digest(&self) -> PayloadHash {
         let pin = self.pin.as_ref().map(Secret::expose).unwrap_or_default();
-        let said = format!("{:?} {:?} {}", self.imsi, self.imsi_key, self.parts);
+        let said = format!("{:?} {:?} {}", self.network, self.imsi_key, self.parts);
         PayloadHash::of(&Zeroizing::new([said.as_bytes(), &[0], pin].concat()))
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn write(
     };
     let signer = PushSigner {
         sec,
-        imsi: options.imsi.as_ref(),
+        network: options.network.as_ref(),
         form: options.imsi_key,
         pin: options.pin.as_ref(),
     };

@@ -10,7 +10,7 @@ use omadm_bootstrap::dm1::Dm1Security;
 use omadm_bootstrap::{BootstrapSource, PushFault, PushSigner, PushedBootstrap};
 use omadm_client::policy::{Dm1Policy, ListenAddresses};
 use omadm_client::{Client, ClientEvent, DroppedPush, PinAnswer, PinOutcome, WapPushEvent};
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey, user_pin_mac_code};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey, NetworkId, user_pin_mac_code};
 use omadm_mo::{Secret, SrvId};
 use omadm_push::wsp::{ContentType, MediaName, Push, Sec, Security, well_known};
 use support::dm1::Dm1Server;
@@ -22,8 +22,8 @@ use tokio::sync::watch;
 
 const PIN: &str = "1234";
 
-fn imsi(digits: &str) -> Imsi {
-    Imsi::parse(digits).unwrap()
+fn imsi(digits: &str) -> NetworkId {
+    Imsi::parse(digits).unwrap().into()
 }
 
 fn policy() -> Dm1Policy {
@@ -213,7 +213,7 @@ fn signed(document: Vec<u8>, profile: BootstrapProfileKind, sec: Sec) -> PushedB
     let pin = Secret::from(PIN.to_owned());
     let signer = PushSigner {
         sec,
-        imsi: Some(&imsi("001010123456789")),
+        network: Some(&imsi("001010123456789")),
         form: ImsiKey::SemiOctet,
         pin: Some(&pin),
     };

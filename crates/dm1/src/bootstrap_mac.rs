@@ -8,13 +8,27 @@ use sha1::Sha1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imsi(Box<str>);
 
-/// How an IMSI becomes the key; by device model.
+/// The number of a CDMA device, 32 bits: the maker's eight, then a serial number. An identifier, not a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Esn(u32);
+
+/// What a network knows a device by: the network's part of a key (`push.md` §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkId {
+    /// Of a subscriber, in GSM and what followed it.
+    Imsi(Imsi),
+    /// Of a device, in CDMA.
+    Esn(Esn),
+}
+
+/// How an IMSI or ESN becomes the key; by device model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImsiKey {
-    /// As the card holds it, without its length octet (GSM 11.11).
+    /// An IMSI as the card holds it, without its length octet (GSM 11.11). Of an ESN, whose form no source tells, the four octets, highest first: local
+    /// decision.
     #[default]
     SemiOctet,
-    /// Its digits as ASCII; what some devices take instead.
+    /// Its digits as ASCII; what some devices take instead. An ESN has eight hexadecimal ones, upper case.
     Ascii,
 }
 
@@ -31,6 +45,13 @@ pub enum BootstrapProfileKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an IMSI is 6 to 15 decimal digits")]
 pub struct ImsiError;
+
+/// A text that is no ESN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an ESN is 8 hexadecimal digits, or 11 decimal ones: 3 of the maker, up to 255, and 8 up to 16777215"
+)]
+pub struct EsnError;
 
 impl Imsi {
     /// Reads digits.
@@ -70,12 +91,78 @@ impl Imsi {
     }
 }
 
-/// The key of IMSI and PIN together.
+impl Esn {
+    /// Reads what is printed on devices: 8 hexadecimal digits, or 11 decimal ones.
+    ///
+    /// # Errors
+    ///
+    /// [`EsnError`].
+    pub fn parse(text: &str) -> Result<Self, EsnError> {
+        let is_decimal = text.bytes().all(|digit| digit.is_ascii_digit());
+        if text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let number = u32::from_str_radix(text, 16);
+            return number.map(Self).map_err(|_| EsnError);
+        }
+        let (maker, serial) = text
+            .split_at_checked(3)
+            .filter(|_| is_decimal && text.len() == 11)
+            .ok_or(EsnError)?;
+        let maker: u8 = maker.parse().map_err(|_| EsnError)?;
+        let serial: u32 = serial.parse().map_err(|_| EsnError)?;
+        if serial >= 1 << 24 {
+            return Err(EsnError);
+        }
+        Ok(Self(u32::from(maker) << 24 | serial))
+    }
+
+    /// The key that an ESN is.
+    #[must_use]
+    pub fn key(self, form: ImsiKey) -> Vec<u8> {
+        match form {
+            ImsiKey::SemiOctet => self.0.to_be_bytes().to_vec(),
+            ImsiKey::Ascii => format!("{:08X}", self.0).into_bytes(),
+        }
+    }
+}
+
+impl NetworkId {
+    /// The key that it is.
+    #[must_use]
+    pub fn key(&self, form: ImsiKey) -> Vec<u8> {
+        match self {
+            Self::Imsi(imsi) => imsi.key(form),
+            Self::Esn(esn) => esn.key(form),
+        }
+    }
+
+    /// `IMSI` or `ESN`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Imsi(_) => "IMSI",
+            Self::Esn(_) => "ESN",
+        }
+    }
+}
+
+impl From<Imsi> for NetworkId {
+    fn from(imsi: Imsi) -> Self {
+        Self::Imsi(imsi)
+    }
+}
+
+impl From<Esn> for NetworkId {
+    fn from(esn: Esn) -> Self {
+        Self::Esn(esn)
+    }
+}
+
+/// The key of IMSI or ESN, as octets, and PIN together.
 #[must_use]
-pub fn joined_key(profile: BootstrapProfileKind, imsi: &[u8], pin: &Secret) -> Secret {
+pub fn joined_key(profile: BootstrapProfileKind, network: &[u8], pin: &Secret) -> Secret {
     Secret::new(match profile {
-        BootstrapProfileKind::Cp => [imsi, pin.expose()].concat(),
-        BootstrapProfileKind::Dm => [pin.expose(), b":", imsi].concat(),
+        BootstrapProfileKind::Cp => [network, pin.expose()].concat(),
+        BootstrapProfileKind::Dm => [pin.expose(), b":", network].concat(),
     })
 }
 

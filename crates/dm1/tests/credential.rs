@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use omadm_dm1::bootstrap_mac::{
-    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, joined_key, user_pin_mac_code,
+    BootstrapProfileKind, Esn, Imsi, ImsiKey, bootstrap_mac, joined_key, user_pin_mac_code,
 };
 use omadm_dm1::credential::{
     CredentialType, MacHeader, MacHeaderFault, Nonce, NonceError, UserHash, basic, basic_matches,
@@ -253,6 +253,21 @@ fn an_imsi_becomes_semi_octets() {
     assert_eq!(key("310150123456789"), hex("39 01 51 10 32 54 76 98"));
     assert_eq!(key("31015012345678"), hex("31 01 51 10 32 54 76 F8"));
     assert_eq!(key("25001123456789"), hex("21 05 10 21 43 65 87 F9"));
+    let esn = Esn::parse("80a1B2c3").unwrap();
+    assert_eq!(esn.key(ImsiKey::SemiOctet), [0x80, 0xA1, 0xB2, 0xC3]);
+    assert_eq!(esn.key(ImsiKey::Ascii), b"80A1B2C3");
+    // The maker's eight bits, then 0xA1B2C3.
+    assert_eq!(Esn::parse("12810597059"), Ok(esn));
+    for wrong in [
+        "",
+        "80A1B2C",
+        "80A1B2C3D",
+        "25616777215",
+        "25516777216",
+        "+0A1B2C3",
+    ] {
+        assert!(Esn::parse(wrong).is_err(), "{wrong}");
+    }
     assert!(Imsi::parse("12345").is_err());
     assert!(Imsi::parse("1234567890123456").is_err());
     assert!(Imsi::parse("31015012345678a").is_err());

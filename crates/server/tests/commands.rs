@@ -205,6 +205,7 @@ async fn a_released_command_calls_the_device_where_its_record_says_so() {
             addresses: Some(vec!["udp://127.0.0.1:9".to_owned()]),
             on_queue: Some(on_queue),
             imsi: None,
+            esn: None,
         };
         rig.api.set_notify(DEVICE, &at).await.unwrap();
         let released = rig.api.release_command(DEVICE, &queued[0].id).await;

@@ -199,7 +199,7 @@ async fn heard(ear: &UdpSocket) -> PushedBootstrap {
 /// The document of a push that a device with this IMSI takes, its user typing this PIN.
 fn taken(pushed: &PushedBootstrap, pin: &str) -> Secret {
     let keys = PushKeys {
-        subscribers: vec![Imsi::parse(IMSI).unwrap()],
+        subscribers: vec![Imsi::parse(IMSI).unwrap().into()],
         user_pin_mac: false,
     };
     let awaited: AwaitedPin = match pushed.judge(&keys) {

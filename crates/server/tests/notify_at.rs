@@ -20,6 +20,7 @@ fn at(addresses: &[&str]) -> NotifyAt {
         addresses: Some(addresses.iter().map(|&text| text.to_owned()).collect()),
         on_queue: None,
         imsi: None,
+        esn: None,
     }
 }
 
@@ -55,6 +56,7 @@ async fn an_operator_sets_where_a_device_is_called_member_by_member_and_an_event
         addresses: None,
         on_queue: Some(false),
         imsi: None,
+        esn: None,
     };
     let set = rig.api.set_notify(DEVICE, &off).await.unwrap();
     assert_eq!(set, on(&[ADDRESS, https], false));
@@ -112,6 +114,7 @@ async fn a_command_is_queued_whether_or_not_the_device_can_be_called() {
         addresses: None,
         on_queue: Some(false),
         imsi: None,
+        esn: None,
     };
     rig.api.set_notify(DEVICE, &off).await.unwrap();
     let quiet = rig.api.queue(DEVICE, &get(None)).await.unwrap();

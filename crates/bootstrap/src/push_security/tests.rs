@@ -1,5 +1,5 @@
 use omadm_dm1::bootstrap_mac::{
-    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, user_pin_mac_code,
+    BootstrapProfileKind, Esn, Imsi, ImsiKey, bootstrap_mac, user_pin_mac_code,
 };
 use omadm_mo::Secret;
 use omadm_push::wsp::{Mac, Sec, Security};
@@ -21,15 +21,15 @@ fn pin(digits: &[u8]) -> Secret {
 fn keys() -> PushKeys {
     PushKeys {
         subscribers: vec![
-            Imsi::parse("25001123456789").unwrap(),
-            Imsi::parse(IMSI).unwrap(),
+            Imsi::parse("25001123456789").unwrap().into(),
+            Imsi::parse(IMSI).unwrap().into(),
         ],
         user_pin_mac: false,
     }
 }
 
 fn signed(sec: Sec, profile: BootstrapProfileKind, form: ImsiKey) -> PushedBootstrap {
-    let imsi = Imsi::parse(IMSI).unwrap();
+    let imsi = Imsi::parse(IMSI).unwrap().into();
     let key = push_key(sec, profile, Some(&imsi), Some(&pin(PIN)), form).unwrap();
     PushedBootstrap {
         profile,
@@ -61,6 +61,55 @@ fn b1_c_02_a_push_is_proved_by_network_id_pin_or_both_in_either_profile() {
             let pushed = signed(sec, profile, ImsiKey::SemiOctet);
             let judged = awaited(&pushed, &keys()).answer(&pin(PIN), &keys());
             assert_eq!(judged, PinJudged::Right(proof, pushed), "{profile:?}");
+        }
+    }
+}
+
+#[test]
+fn b1_c_02_a_cdma_device_proves_a_push_by_its_esn() {
+    let esn = Esn::parse("80A1B2C3").unwrap().into();
+    let keys = PushKeys {
+        subscribers: vec![esn],
+        user_pin_mac: false,
+    };
+    let typed = pin(PIN);
+    for (sec, profile, key) in [
+        (
+            Sec::NetwPin,
+            BootstrapProfileKind::Cp,
+            b"\x80\xA1\xB2\xC3".to_vec(),
+        ),
+        (Sec::NetwPin, BootstrapProfileKind::Dm, b"80A1B2C3".to_vec()),
+        (
+            Sec::UserNetwPin,
+            BootstrapProfileKind::Cp,
+            b"\x80\xA1\xB2\xC31234".to_vec(),
+        ),
+        (
+            Sec::UserNetwPin,
+            BootstrapProfileKind::Dm,
+            b"1234:\x80\xA1\xB2\xC3".to_vec(),
+        ),
+    ] {
+        let mac = Mac::new(bootstrap_mac(&key, DOCUMENT));
+        let pushed = PushedBootstrap {
+            profile,
+            security: Some(Security {
+                sec,
+                mac: Some(mac),
+            }),
+            document: Secret::new(DOCUMENT.to_vec()),
+        };
+        match sec {
+            Sec::NetwPin => {
+                let proved = PushJudged::Proved(PushProof::NetworkId);
+                assert_eq!(pushed.judge(&keys), proved, "{profile:?}");
+            }
+            _ => {
+                let judged = awaited(&pushed, &keys).answer(&typed, &keys);
+                let right = PinJudged::Right(PushProof::Both, pushed);
+                assert_eq!(judged, right, "{profile:?}");
+            }
         }
     }
 }

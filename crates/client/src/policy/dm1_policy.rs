@@ -1,4 +1,4 @@
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Esn, Imsi, NetworkId};
 use omadm_dm1::syncml::Encoding;
 use omadm_mo::SrvId;
 use serde::Deserialize;
@@ -18,8 +18,8 @@ pub struct Dm1Policy {
     pub nonce_resync: Vec<SrvId>,
     /// `pushed_bootstraps`: the profiles that are taken by WAP push; none by default (`dm1x.md` §5.4).
     pub pushed_bootstraps: Vec<BootstrapProfileKind>,
-    /// `imsi`: the subscribers by whose numbers a push may be signed.
-    pub subscribers: Vec<Imsi>,
+    /// `imsi` and `esn`: the subscribers, and in CDMA the device itself, by whose numbers a push may be signed.
+    pub subscribers: Vec<NetworkId>,
     /// `user_pin_mac`: whether a code that the user types may be all the proof that a push has.
     pub user_pin_mac: bool,
     /// `pin`: the program that asks the user for the PIN of a push; without it the push waits until somebody looks at it.
@@ -33,6 +33,7 @@ pub(super) struct Dm1Table {
     nonce_resync: Vec<Spanned<String>>,
     pushed_bootstraps: Vec<ProfileName>,
     imsi: Vec<Spanned<String>>,
+    esn: Option<Spanned<String>>,
     user_pin_mac: bool,
     pin: AskedTable,
 }
@@ -59,9 +60,14 @@ impl Dm1Table {
             read.map_err(|why| reader.wrong(text, PolicyFault::Server(why)))
         };
         let imsi = |text: &Spanned<String>| {
-            let read = Imsi::parse(text.get_ref());
+            let read = Imsi::parse(text.get_ref()).map(NetworkId::from);
             read.map_err(|why| reader.wrong(text, PolicyFault::Imsi(why)))
         };
+        let esn = |text: &Spanned<String>| {
+            let read = Esn::parse(text.get_ref()).map(NetworkId::from);
+            read.map_err(|why| reader.wrong(text, PolicyFault::Esn(why)))
+        };
+        let subscribers = self.imsi.iter().map(imsi);
         let profiles = self.pushed_bootstraps.iter().map(|name| match name {
             ProfileName::Cp => BootstrapProfileKind::Cp,
             ProfileName::Dm => BootstrapProfileKind::Dm,
@@ -77,7 +83,9 @@ impl Dm1Table {
                 .map(server)
                 .collect::<Result<_, _>>()?,
             pushed_bootstraps: profiles.collect(),
-            subscribers: self.imsi.iter().map(imsi).collect::<Result<_, _>>()?,
+            subscribers: subscribers
+                .chain(self.esn.iter().map(esn))
+                .collect::<Result<_, _>>()?,
             user_pin_mac: self.user_pin_mac,
             pin: self.pin.read(reader)?,
         })

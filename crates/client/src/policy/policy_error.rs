@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use omadm_card::{CardOidError, dialogue::SimLockError};
-use omadm_dm1::bootstrap_mac::ImsiError;
+use omadm_dm1::bootstrap_mac::{EsnError, ImsiError};
 use omadm_mo::{MoidError, ServerUriError, SrvIdError};
 use omadm_push::PhoneNumberError;
 use omadm_tls::PskError;
@@ -73,6 +73,9 @@ pub enum PolicyFault {
     /// No number of a subscriber.
     #[error("{0}")]
     Imsi(ImsiError),
+    /// No number of a CDMA device.
+    #[error("{0}")]
+    Esn(EsnError),
     /// No telephone number.
     #[error("{0}")]
     Number(PhoneNumberError),

@@ -83,7 +83,7 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     assert_eq!(resynchronised[0].as_str(), "com.example.dm");
     assert_eq!(told.dm1.pin.take().unwrap().program, "/usr/bin/device-pin");
     assert_eq!(std::mem::take(&mut told.dm1.pushed_bootstraps).len(), 2);
-    assert_eq!(std::mem::take(&mut told.dm1.subscribers).len(), 1);
+    assert_eq!(std::mem::take(&mut told.dm1.subscribers).len(), 2);
     let card = "/etc/device/card.json".into();
     assert_eq!(told.cards.readers, [CardReaderName::File(card)]);
     assert!(!told.cards.sim_lock.is_open() && told.cards.pin_file.is_some());

@@ -1,6 +1,6 @@
 use omadm_bootstrap::push_key;
 use omadm_dm1::bootstrap_mac::{
-    BootstrapProfileKind, Imsi, ImsiKey, bootstrap_mac, user_pin_mac_code,
+    BootstrapProfileKind, ImsiKey, NetworkId, bootstrap_mac, user_pin_mac_code,
 };
 use omadm_mo::Secret;
 use omadm_push::wsp::{Mac, Sec, Security};
@@ -10,8 +10,8 @@ use omadm_push::wsp::{Mac, Sec, Security};
 pub struct MacKeys {
     /// The PIN.
     pub pin: Option<Secret>,
-    /// The subscriber's number.
-    pub imsi: Option<Imsi>,
+    /// The subscriber's number, or that of a CDMA device.
+    pub network: Option<NetworkId>,
 }
 
 /// What became of a MAC (`push.md` §4).
@@ -23,13 +23,13 @@ pub enum MacVerdict {
     NotChecked {
         /// The PIN is missing.
         pin: bool,
-        /// The IMSI is missing.
-        imsi: bool,
+        /// IMSI and ESN are missing.
+        network: bool,
     },
     /// By the key as the standard has it.
     Valid,
-    /// By the IMSI's digits as ASCII, as some servers sign.
-    ValidByAsciiImsi,
+    /// By the digits of the `IMSI` or `ESN` as ASCII, as some servers sign.
+    ValidByAscii(&'static str),
     /// Another key or another document.
     Invalid,
     /// `USERPINMAC`: the user types the proof; what it is can be told from the PIN.
@@ -42,15 +42,15 @@ impl MacVerdict {
     pub fn sentence(self) -> String {
         match self {
             Self::Unsigned => "not signed: a device must not install it".into(),
-            Self::NotChecked { pin, imsi } => {
-                let options: Vec<&str> = [(pin, "--pin"), (imsi, "--imsi")]
+            Self::NotChecked { pin, network } => {
+                let options: Vec<&str> = [(pin, "--pin"), (network, "--imsi or --esn")]
                     .into_iter()
                     .filter_map(|(missing, option)| missing.then_some(option))
                     .collect();
                 format!("MAC not checked ({} checks it)", options.join(" and "))
             }
             Self::Valid => "MAC valid".into(),
-            Self::ValidByAsciiImsi => "MAC valid, by the IMSI's digits as ASCII".into(),
+            Self::ValidByAscii(name) => format!("MAC valid, by the {name}'s digits as ASCII"),
             Self::Invalid => "MAC INVALID: another key, or the document was changed".into(),
             Self::TypedByUser => "no MAC: the user types it (USERPINMAC)".into(),
         }
@@ -82,30 +82,31 @@ impl MacKeys {
             };
         };
         let needs_pin = security.sec != Sec::NetwPin;
-        let needs_imsi = matches!(security.sec, Sec::NetwPin | Sec::UserNetwPin);
-        let (pin, imsi) = (
+        let needs_network = matches!(security.sec, Sec::NetwPin | Sec::UserNetwPin);
+        let (pin, network) = (
             needs_pin && self.pin.is_none(),
-            needs_imsi && self.imsi.is_none(),
+            needs_network && self.network.is_none(),
         );
-        if pin || imsi {
-            return MacVerdict::NotChecked { pin, imsi };
+        if pin || network {
+            return MacVerdict::NotChecked { pin, network };
         }
         let is_by = |form| {
             push_key(
                 security.sec,
                 profile,
-                self.imsi.as_ref(),
+                self.network.as_ref(),
                 self.pin.as_ref(),
                 form,
             )
             .is_some_and(|key| Mac::new(bootstrap_mac(key.expose(), document)) == *mac)
         };
         if is_by(ImsiKey::SemiOctet) {
-            MacVerdict::Valid
-        } else if needs_imsi && is_by(ImsiKey::Ascii) {
-            MacVerdict::ValidByAsciiImsi
-        } else {
-            MacVerdict::Invalid
+            return MacVerdict::Valid;
+        }
+        let network = self.network.as_ref().filter(|_| needs_network);
+        match network.filter(|_| is_by(ImsiKey::Ascii)) {
+            Some(network) => MacVerdict::ValidByAscii(network.name()),
+            None => MacVerdict::Invalid,
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) enum Bootstrap {
     /// The server sends the document to nobody but the device: whoever answers at the address has to prove a certificate of the device's record. By every other
     /// carrier goes a DM Notification alone. It is tried again, more and more slowly, until the device has it or the tries are used up.
     ///
-    /// A client of DM 1.x gets the document itself as a WAP push: signed with its IMSI, with a PIN, or both, and readable by whoever carries it. Its secrets are
+    /// A client of DM 1.x gets the document itself as a WAP push: signed with its IMSI or ESN, with a PIN, or both, and readable by whoever carries it. Its secrets are
     /// replaced in its first session.
     #[command(after_help = "Examples:
   omadm bootstrap send IMEI:493005100592800 --profile minimal --to https://192.0.2.7:5685/bootstrap --wait 60

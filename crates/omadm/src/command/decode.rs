@@ -24,7 +24,7 @@ use crate::failure::{Explain as _, Failure};
 /// they are, in hexadecimal or in base64. Secrets are masked unless asked for.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin\n  omadm decode package1.wbxml\n  omadm decode --key-file secret.txt --auth-data-file nonce.bin package1.wbxml\n  omadm decode --pin 1234 part1.hex part2.hex part3.hex\n  omadm decode --imsi 310150123456789 push.hex"
+    after_help = "Examples:\n  omadm decode message.json\n  curl -s … | omadm decode -\n  omadm decode --secrets bootstrap.json\n  echo 11 00 13 64 6D 31 50 | omadm decode -\n  omadm decode --key-file noti-secret.bin notification.bin\n  omadm decode package1.wbxml\n  omadm decode --key-file secret.txt --auth-data-file nonce.bin package1.wbxml\n  omadm decode --pin 1234 part1.hex part2.hex part3.hex\n  omadm decode --imsi 310150123456789 push.hex\n  omadm decode --esn 80A1B2C3 push.hex"
 )]
 pub(crate) struct Decode {
     /// The file, or - for standard input; several: the parts of one SMS
@@ -58,6 +58,9 @@ pub(crate) struct Decode {
     /// Verify the MAC of a pushed bootstrap with this IMSI
     #[arg(long, value_name = "DIGITS")]
     imsi: Option<String>,
+    /// Verify the MAC of a pushed bootstrap with this ESN of a CDMA device: 8 hexadecimal or 11 decimal digits
+    #[arg(long, value_name = "DIGITS", conflicts_with = "imsi")]
+    esn: Option<String>,
 }
 
 impl Decode {

@@ -2,7 +2,7 @@
 
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{ProfileFormat, PushSigner, PushedBootstrap, SignError};
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, ImsiKey, NetworkId};
 use omadm_mo::Secret;
 use omadm_push::wsp::{Mac, Sec, Security};
 
@@ -24,7 +24,7 @@ const NAMES: u32 = 100;
 pub(crate) struct Signing {
     pub(crate) profile: BootstrapProfileKind,
     pub(crate) sec: PushSec,
-    pub(crate) imsi: Option<Imsi>,
+    pub(crate) network: Option<NetworkId>,
     pub(crate) imsi_key: ImsiKey,
     pub(crate) pin: Option<Secret>,
 }
@@ -153,7 +153,7 @@ impl Signing {
     pub(super) fn sign(&self, document: &Secret) -> Result<PushSecurity, SignError> {
         let signer = PushSigner {
             sec: sec_of(self.sec),
-            imsi: self.imsi.as_ref(),
+            network: self.network.as_ref(),
             form: self.imsi_key,
             pin: self.pin.as_ref(),
         };

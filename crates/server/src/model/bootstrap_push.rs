@@ -42,7 +42,7 @@ pub struct PushSecurity {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PushSec {
-    /// The subscriber's IMSI: `NETWPIN`.
+    /// The subscriber's IMSI or the device's ESN: `NETWPIN`.
     NetworkId,
     /// A PIN that the user types: `USERPIN`.
     UserPin,
@@ -74,13 +74,13 @@ impl PushSec {
     pub const fn worth(self) -> &'static str {
         match self {
             Self::NetworkId => {
-                "An IMSI is an identifier and no secret: whoever knows it can forge such a push. With a PIN beside it (sec = \"both\") it is worth more."
+                "An IMSI or ESN is an identifier and no secret: whoever knows it can forge such a push. With a PIN beside it (sec = \"both\") it is worth more."
             }
             Self::UserPin => {
                 "Whoever records the push finds a PIN of 4 digits at once, and one of 8 within the hour: let the PIN count once and not for long, and give it to the user by another way."
             }
             Self::Both => {
-                "Whoever records the push and knows the IMSI finds the PIN by trying: let the PIN count once and not for long."
+                "Whoever records the push and knows the IMSI or ESN finds the PIN by trying: let the PIN count once and not for long."
             }
         }
     }

@@ -12,6 +12,9 @@ pub struct NotifySettings {
     /// The subscriber's IMSI, with which pushed bootstraps of DM 1.x are signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi: Option<String>,
+    /// The ESN of a CDMA device, in the place of an IMSI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub esn: Option<String>,
 }
 
 impl Default for NotifySettings {
@@ -20,6 +23,7 @@ impl Default for NotifySettings {
             addresses: Vec::new(),
             on_queue: true,
             imsi: None,
+            esn: None,
         }
     }
 }

@@ -14,9 +14,13 @@ pub struct NotifyAt {
     /// Whether a queued command calls the device; it does unless this says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_queue: Option<bool>,
-    /// The subscriber's IMSI, 6 to 15 digits: pushed bootstraps of DM 1.x are signed with it. Empty: none.
+    /// The subscriber's IMSI, 6 to 15 digits: pushed bootstraps of DM 1.x are signed with it. Empty: none. Takes the place of an ESN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi: Option<String>,
+    /// The ESN of a CDMA device, 8 hexadecimal or 11 decimal digits: pushed bootstraps of DM 1.x are signed with it. Empty: none. Takes the place of an IMSI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "80A1B2C3")]
+    pub esn: Option<String>,
 }
 
 /// What became of calling a device because commands were queued for it.

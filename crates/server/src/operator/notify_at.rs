@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use omadm_dm1::bootstrap_mac::Imsi;
+use omadm_dm1::bootstrap_mac::{Esn, Imsi};
 
 use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, registered};
@@ -79,7 +79,20 @@ pub(super) fn set_into(
         Some("") => set.imsi = None,
         Some(digits) => {
             Imsi::parse(digits).map_err(|fault| Refused::bad(format!("imsi: {fault}")))?;
-            set.imsi = Some(digits.to_owned());
+            (set.imsi, set.esn) = (Some(digits.to_owned()), None);
+        }
+    }
+    match new.esn.as_deref() {
+        None => {}
+        Some("") => set.esn = None,
+        Some(_) if new.imsi.as_deref().is_some_and(|imsi| !imsi.is_empty()) => {
+            return Err(Refused::bad(
+                "esn: an IMSI is given too, and a device is known to its network by one of them",
+            ));
+        }
+        Some(digits) => {
+            Esn::parse(digits).map_err(|fault| Refused::bad(format!("esn: {fault}")))?;
+            (set.imsi, set.esn) = (None, Some(digits.to_owned()));
         }
     }
     let kind = EventKind::NotifySet {
@@ -96,6 +109,7 @@ pub(super) fn body(set: &NotifySettings) -> NotifyAt {
         addresses: Some(set.addresses.clone()),
         on_queue: Some(set.on_queue),
         imsi: set.imsi.clone(),
+        esn: set.esn.clone(),
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) async fn wanted(
     let is_wap = new.carrier == Some(PushCarrierKind::Wap.name());
     if (new.signed.is_said() || is_wap) && !(is_pushed && Dm1Format::of_profile(format).is_some()) {
         return Err(Refused::bad(
-            "sec, pin, imsi, imsi_key and the carrier wap are of a server-initiated bootstrap of DM 1.x: `profile_format` says cp or dm",
+            "sec, pin, imsi, esn, imsi_key and the carrier wap are of a server-initiated bootstrap of DM 1.x: `profile_format` says cp or dm",
         ));
     }
     if !is_pushed {

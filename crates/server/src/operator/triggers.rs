@@ -167,6 +167,7 @@ async fn start_into(
             addresses: Some(addresses),
             on_queue: None,
             imsi: None,
+            esn: None,
         };
         set_into(delta, set, &at, correlation)?;
     }

@@ -365,10 +365,13 @@ pub struct NewBootstrap {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub pin: Option<SecretText>,
-    /// The subscriber's IMSI; else that of the device's record.
+    /// The subscriber's IMSI; else IMSI or ESN of the device's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi: Option<String>,
-    /// How the IMSI becomes a key: `semi-octet` (default), or `ascii` for devices that take its digits.
+    /// The ESN of a CDMA device, in the place of an IMSI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub esn: Option<String>,
+    /// How IMSI or ESN becomes a key: `semi-octet` (default; of an ESN its four octets), or `ascii` for devices that take its digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi_key: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use omadm_bootstrap::dm1::Dm1Format;
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi, ImsiKey};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Esn, Imsi, ImsiKey, NetworkId};
 use omadm_mo::{DevId, Secret};
 
 use super::answer::Refused;
@@ -24,6 +24,7 @@ pub(super) struct Signed<'a> {
     sec: Option<&'a str>,
     pin: Option<&'a SecretText>,
     imsi: Option<&'a str>,
+    esn: Option<&'a str>,
     imsi_key: Option<&'a str>,
 }
 
@@ -33,6 +34,7 @@ impl<'a> From<&'a NewBootstrap> for Signed<'a> {
             sec: new.sec.as_deref(),
             pin: new.pin.as_ref(),
             imsi: new.imsi.as_deref(),
+            esn: new.esn.as_deref(),
             imsi_key: new.imsi_key.as_deref(),
         }
     }
@@ -52,7 +54,8 @@ impl<'a> From<&'a NewTrigger> for Signed<'a> {
 impl Signed<'_> {
     /// Whether anything of it was asked for.
     pub(super) const fn is_said(&self) -> bool {
-        self.sec.is_some() || self.pin.is_some() || self.imsi.is_some() || self.imsi_key.is_some()
+        let number = self.imsi.is_some() || self.esn.is_some() || self.imsi_key.is_some();
+        self.sec.is_some() || self.pin.is_some() || number
     }
 }
 
@@ -84,16 +87,15 @@ pub(super) async fn signing(
         .of(address)
         .map_err(|error| refused(NotifyError::Carrier(error)))?;
     let pin = signed.pin.map(pin_of).transpose()?;
-    let imsi = match signed.imsi {
-        Some(digits) => Some(digits.to_owned()),
-        None => {
+    let network = match (signed.imsi, signed.esn) {
+        (None, None) => {
             let device = node.store.device(dev_id).await?;
-            device.and_then(|device| device.notify.imsi)
+            let set = device.map(|device| device.notify).unwrap_or_default();
+            network_id(set.imsi.as_deref(), set.esn.as_deref())?
         }
+        (imsi, esn) => network_id(imsi, esn)?,
     };
-    let imsi = imsi.map(|digits| Imsi::parse(&digits)).transpose();
-    let imsi = imsi.map_err(|fault| Refused::bad(format!("imsi: {fault}")))?;
-    let sec = match (signed.sec, &imsi, &pin) {
+    let sec = match (signed.sec, &network, &pin) {
         (Some("none"), ..) => {
             return Err(Refused::bad(
                 "sec: a device has to drop a bootstrap that nobody signed, since anybody could send it one; sign it with what the network knows (networkid), with a PIN that the user gets by another way (userpin), or with both",
@@ -109,12 +111,15 @@ pub(super) async fn signing(
         (None, None, Some(_)) => PushSec::UserPin,
         (None, None, None) => {
             return Err(unsigned(
-                "neither the IMSI of the device's subscriber is known nor a PIN given, so nobody could sign the bootstrap",
+                "neither IMSI nor ESN of the device is known, nor a PIN given, so nobody could sign the bootstrap",
             ));
         }
     };
-    if sec != PushSec::UserPin && imsi.is_none() {
-        let detail = format!("sec: {} is made with the subscriber's IMSI", sec.name());
+    if sec != PushSec::UserPin && network.is_none() {
+        let detail = format!(
+            "sec: {} is made with the subscriber's IMSI or the device's ESN",
+            sec.name()
+        );
         return Err(unsigned(&detail));
     }
     if sec != PushSec::NetworkId && pin.is_none() {
@@ -132,7 +137,7 @@ pub(super) async fn signing(
             Dm1Format::Dm => BootstrapProfileKind::Dm,
         },
         sec,
-        imsi,
+        network,
         imsi_key: match signed.imsi_key {
             None | Some("semi-octet") => ImsiKey::SemiOctet,
             Some("ascii") => ImsiKey::Ascii,
@@ -144,6 +149,23 @@ pub(super) async fn signing(
         },
         pin,
     })
+}
+
+fn network_id(imsi: Option<&str>, esn: Option<&str>) -> Result<Option<NetworkId>, Refused> {
+    match (imsi, esn) {
+        (Some(_), Some(_)) => Err(Refused::bad(
+            "esn: an IMSI is given too, and one of them signs the bootstrap",
+        )),
+        (Some(digits), None) => match Imsi::parse(digits) {
+            Ok(imsi) => Ok(Some(imsi.into())),
+            Err(fault) => Err(Refused::bad(format!("imsi: {fault}"))),
+        },
+        (None, Some(digits)) => match Esn::parse(digits) {
+            Ok(esn) => Ok(Some(esn.into())),
+            Err(fault) => Err(Refused::bad(format!("esn: {fault}"))),
+        },
+        (None, None) => Ok(None),
+    }
 }
 
 fn pin_of(SecretText(text): &SecretText) -> Result<Secret, Refused> {
@@ -168,6 +190,6 @@ fn direct() -> Refused {
 
 fn unsigned(detail: &str) -> Refused {
     Problem::new(StatusCode::CONFLICT, detail)
-        .advising("Tell the IMSI (`--imsi`, or for ever `omadm device set DEVID --imsi …`), a PIN (`--pin-file`), or both.")
+        .advising("Tell the IMSI or ESN (`--imsi`, `--esn`, or for ever `omadm device set DEVID --imsi …`), a PIN (`--pin-file`), or both.")
         .into()
 }

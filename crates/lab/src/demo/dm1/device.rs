@@ -67,7 +67,7 @@ impl Dm1Place {
             DemoMethod::Server => {
                 let policy = Dm1Policy {
                     pushed_bootstraps: vec![BootstrapProfileKind::Cp, BootstrapProfileKind::Dm],
-                    subscribers: Imsi::parse(IMSI).into_iter().collect(),
+                    subscribers: Imsi::parse(IMSI).map(Into::into).into_iter().collect(),
                     ..Dm1Policy::default()
                 };
                 let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -40,13 +40,13 @@ With --profile-format the documents are those of DM 1.2 and 1.3, of the profile'
   factory   factory.wbxml; sealed: factory.json
   smartcard the same files; a card names cp by 2.23.43.5.1, dm by 2.23.43.7.1
   push      push.wbxml, the WAP push that brings it with SEC and MAC (push.wsp, push.wsp.hex), and the user data of each SMS (sms-1.bin, sms-1.hex, …);
-            --pin and --imsi sign it
+            --pin and --imsi (CDMA: --esn) sign it
 and carrier.json, which says what is what. With --devices there are files for each device and manifest.jsonl; a run that was ended goes on where it was.
 
 The columns of --devices (CSV with a head; dev_id alone is required): dev_id, server, http_user, http_password, noti_data, noti_secret (hex),
 trsp_cert, trsp_key, bootstrap_cert, bootstrap_key, seal_to (PEM, or the name of a PEM file beside the table), trsp_psk_identity, trsp_psk_key,
 bootstrap_psk_identity, bootstrap_psk_key (hex), iccid, card_serial (hex); for --profile-format dm1_client_secret, dm1_client_nonce, dm1_server_secret,
-dm1_server_nonce (nonces in base64), imsi, pin.
+dm1_server_nonce (nonces in base64), imsi or esn, pin.
 
 With --from-server the server makes what a device needs and knows it: a bootstrap by factory image or card is started for each device, and its document taken away.
 
@@ -483,7 +483,9 @@ fn not_carried(carrier: Carrier, why: &CarrierError) -> &'static str {
             "leave management objects or certificates out of the profile, or put an account on the card whose server delivers the rest"
         }
         CarrierError::TooBig { .. } => "deliver less, or by another carrier",
-        CarrierError::Unsigned => "give --pin, --imsi or both, or the columns pin and imsi",
+        CarrierError::Unsigned => {
+            "give --pin, --imsi (or --esn) or both, or the columns pin and imsi (or esn)"
+        }
         CarrierError::Sms(_) => {
             "deliver less, or allow more with --sms-parts: few devices take more than 8"
         }

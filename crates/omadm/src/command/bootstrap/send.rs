@@ -35,16 +35,19 @@ pub(crate) struct Send {
     /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
-    /// What a WAP push is signed with: networkid (the IMSI), userpin, or both; by default all that is known
+    /// What a WAP push is signed with: networkid (the IMSI or ESN), userpin, or both; by default all that is known
     #[arg(long, requires = "profile_format")]
     sec: Option<String>,
     /// File with the PIN that the user is asked for: 4 to 16 digits. The server does not keep it; tell the user by another way
     #[arg(long, value_name = "FILE", requires = "profile_format")]
     pin_file: Option<PathBuf>,
-    /// The subscriber's IMSI; else that of the device's record (`omadm device set --imsi`)
+    /// The subscriber's IMSI; else IMSI or ESN of the device's record (`omadm device set --imsi`)
     #[arg(long, requires = "profile_format")]
     imsi: Option<String>,
-    /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits
+    /// The ESN of a CDMA device, in the place of an IMSI: 8 hexadecimal or 11 decimal digits
+    #[arg(long, requires = "profile_format", conflicts_with = "imsi")]
+    esn: Option<String>,
+    /// How IMSI or ESN becomes a key: semi-octet (of an ESN its four octets), or ascii for devices that take its digits
     #[arg(long, value_name = "FORM", requires = "profile_format")]
     imsi_key: Option<String>,
     /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so
@@ -87,6 +90,7 @@ impl Send {
             sec: self.sec.clone(),
             pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
             imsi: self.imsi.clone(),
+            esn: self.esn.clone(),
             imsi_key: self.imsi_key.clone(),
         };
         let what = format!("no bootstrap was sent to {}", self.dev_id);

@@ -1,4 +1,4 @@
-use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Imsi};
+use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Esn, Imsi};
 use omadm_dm1::credential::{Nonce, UserHash};
 use omadm_dm1::markup::Vocabulary;
 use omadm_dm1::pretty::Pretty;
@@ -88,8 +88,8 @@ impl Decode {
         match verdict {
             Some(verdict) if verdict.failed() => Err(Failure::new(
                 format!("the MAC of {} is not valid", self.name()),
-                "it is that of another PIN or IMSI, or an octet was changed on the way",
-                "compare PIN and IMSI with those of the subscriber, and the octets with what was sent",
+                "it is that of another PIN, IMSI or ESN, or an octet was changed on the way",
+                "compare PIN and IMSI with those of the subscriber, the ESN with that of the device, and the octets with what was sent",
             )),
             _ => Ok(()),
         }
@@ -192,15 +192,21 @@ impl Decode {
     }
 
     fn keys(&self) -> Result<MacKeys, Failure> {
-        let imsi = match &self.imsi {
-            None => None,
-            Some(digits) => {
-                Some(Imsi::parse(digits).explain("--imsi is no IMSI", "give its digits alone")?)
+        let todo = "give its digits alone";
+        let network = match (&self.imsi, &self.esn) {
+            (Some(digits), _) => Some(
+                Imsi::parse(digits)
+                    .explain("--imsi is no IMSI", todo)?
+                    .into(),
+            ),
+            (None, Some(digits)) => {
+                Some(Esn::parse(digits).explain("--esn is no ESN", todo)?.into())
             }
+            (None, None) => None,
         };
         Ok(MacKeys {
             pin: self.pin.clone().map(Secret::from),
-            imsi,
+            network,
         })
     }
 }
@@ -240,9 +246,9 @@ fn media(media: &MediaName) -> String {
 
 const fn sec(sec: Sec) -> &'static str {
     match sec {
-        Sec::NetwPin => "NETWPIN (the IMSI)",
+        Sec::NetwPin => "NETWPIN (the IMSI; in CDMA the ESN)",
         Sec::UserPin => "USERPIN (a PIN)",
-        Sec::UserNetwPin => "USERNETWPIN (IMSI and PIN)",
+        Sec::UserNetwPin => "USERNETWPIN (IMSI or ESN, and PIN)",
         Sec::UserPinMac => "USERPINMAC (typed by the user)",
     }
 }

@@ -18,6 +18,9 @@ pub(super) struct NotifyAtArgs {
     /// The subscriber's IMSI: pushed bootstraps of DM 1.x are signed with it. Empty: none
     #[arg(long, value_name = "DIGITS")]
     imsi: Option<String>,
+    /// The ESN of a CDMA device, in the place of an IMSI: 8 hexadecimal or 11 decimal digits. Empty: none
+    #[arg(long, value_name = "DIGITS", conflicts_with = "imsi")]
+    esn: Option<String>,
 }
 
 impl NotifyAtArgs {
@@ -27,6 +30,7 @@ impl NotifyAtArgs {
             addresses: (!self.notify_at.is_empty()).then_some(self.notify_at),
             on_queue: self.notify_on_queue,
             imsi: self.imsi,
+            esn: self.esn,
         };
         (body != NotifyAt::default()).then_some(body)
     }
@@ -54,7 +58,7 @@ impl Set {
             return Err(Failure::new(
                 what,
                 "nothing to set was given",
-                "give --notify-at, --no-notify-at, --notify-on-queue or --imsi",
+                "give --notify-at, --no-notify-at, --notify-on-queue, --imsi or --esn",
             ));
         }
         let set = api
@@ -73,6 +77,9 @@ impl Set {
 pub(super) fn tell(set: &NotifyAt) -> Result<(), Failure> {
     if let Some(imsi) = &set.imsi {
         say(format!("imsi:        {imsi}"))?;
+    }
+    if let Some(esn) = &set.esn {
+        say(format!("esn:         {esn}"))?;
     }
     let addresses = set.addresses.as_deref().unwrap_or_default();
     if addresses.is_empty() {

@@ -363,6 +363,7 @@ pub(crate) async fn changes_of_the_device_row_are_kept(back_end: &impl BackEnd) 
         addresses: vec!["udp://device.example.com:5683".into()],
         on_queue: false,
         imsi: Some("310150123456789".into()),
+        esn: None,
     };
     let mut delta = exchange(&dev(1), 1);
     delta.device = vec![

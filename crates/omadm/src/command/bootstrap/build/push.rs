@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_carrier::{Carrier, PushOptions};
-use omadm_dm1::bootstrap_mac::{Imsi, ImsiKey};
+use omadm_dm1::bootstrap_mac::{Esn, Imsi, ImsiKey, NetworkId};
 use omadm_mo::Secret;
 use omadm_push::sms::PARTS;
 
@@ -16,8 +16,11 @@ pub(super) struct PushArguments {
     /// Sign a push of DM 1.x by the subscriber's number (NETWPIN, with --pin USERNETWPIN)
     #[arg(long, value_name = "DIGITS")]
     imsi: Option<String>,
-    /// How the subscriber's number becomes a key
-    #[arg(long, value_enum, default_value = "semi-octets", requires = "imsi")]
+    /// The same by the number of a CDMA device: 8 hexadecimal or 11 decimal digits
+    #[arg(long, value_name = "DIGITS", conflicts_with = "imsi")]
+    esn: Option<String>,
+    /// How IMSI or ESN becomes a key
+    #[arg(long, value_enum, default_value = "semi-octets")]
     imsi_key: ImsiForm,
     /// Most SMS that a push of DM 1.x may take; else 8, for the longer documents of `dm` 16
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
@@ -27,7 +30,7 @@ pub(super) struct PushArguments {
 /// A form of the key that an IMSI is.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ImsiForm {
-    /// As the card holds it
+    /// As the card holds it; of an ESN its four octets
     SemiOctets,
     /// Its digits, as some devices take them
     Ascii,
@@ -42,16 +45,20 @@ impl PushArguments {
         table: bool,
     ) -> Result<PushOptions, Failure> {
         let what = "nothing was built";
-        let asked = self.pin.is_some() || self.imsi.is_some() || self.sms_parts.is_some();
+        let number = self.imsi.is_some() || self.esn.is_some();
+        let asked = self.pin.is_some() || number || self.sms_parts.is_some();
         let is_push = carrier == Some(Carrier::Push) && format.is_some();
         if asked && !is_push {
             return Err(Failure::new(
                 what,
-                "--pin, --imsi and --sms-parts are about a push of DM 1.x",
+                "--pin, --imsi, --esn and --sms-parts are about a push of DM 1.x",
                 "leave them out, or give --carrier push and --profile-format",
             ));
         }
         let imsi = self.imsi.as_deref().map(Imsi::parse).transpose();
+        let imsi = imsi.explain(what, "give the digits of --imsi alone")?;
+        let esn = self.esn.as_deref().map(Esn::parse).transpose();
+        let esn = esn.explain(what, "give the digits of --esn alone")?;
         let pin = self.pin.clone().map(Secret::from);
         if pin.as_ref().is_some_and(|pin| {
             let digits = pin.expose();
@@ -64,7 +71,9 @@ impl PushArguments {
             ));
         }
         let options = PushOptions {
-            imsi: imsi.explain(what, "give the digits of --imsi alone")?,
+            network: imsi
+                .map(NetworkId::from)
+                .or_else(|| esn.map(NetworkId::from)),
             imsi_key: match self.imsi_key {
                 ImsiForm::SemiOctets => ImsiKey::SemiOctet,
                 ImsiForm::Ascii => ImsiKey::Ascii,
@@ -79,7 +88,7 @@ impl PushArguments {
             return Err(Failure::new(
                 what,
                 "no device installs a push that nobody signed",
-                "give --pin, --imsi or both",
+                "give --pin, --imsi (or --esn), or both",
             ));
         }
         Ok(options)
