@@ -390,10 +390,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Where [`Client::listen`] takes Notifications by SMS, besides: a link to an SMSC, and the device's own number there.
+    /// Where [`Client::listen`] takes Notifications by SMS, besides: a link to an SMSC, and the device's own number there. Messages of up to
+    /// [`SmppFiles::PARTS`](crate::policy::SmppFiles::PARTS) parts are taken.
     #[must_use]
     pub fn listen_smpp(mut self, esme: EsmeConfig, number: PhoneNumber) -> Self {
-        self.smpp = Some(SmppListener { esme, number });
+        let parts = crate::policy::SmppFiles::PARTS;
+        self.smpp = Some(SmppListener {
+            esme,
+            number,
+            parts,
+        });
         self
     }
 

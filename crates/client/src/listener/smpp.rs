@@ -10,8 +10,6 @@ use super::inbox::{Call, Inbox};
 use super::wap;
 
 pub(super) const CARRIER: &str = "sms";
-/// Most parts of a push: a bootstrap of the DM profile has about eleven.
-const PARTS: u8 = 16;
 /// Messages that the SMSC delivered and nobody has looked at; it keeps further ones meanwhile.
 const DELIVERED: usize = 64;
 
@@ -22,6 +20,8 @@ pub(crate) struct SmppListener {
     pub(crate) esme: EsmeConfig,
     /// Messages to other numbers are dropped.
     pub(crate) number: PhoneNumber,
+    /// Messages of more parts are dropped.
+    pub(crate) parts: u8,
 }
 
 /// The entity that is to be kept as long as Notifications are to come, and the work of taking them: WAP pushes to the device's number
@@ -36,7 +36,7 @@ pub(super) fn start(
         let take = async {
             let start = Instant::now();
             let mut reassembler = Reassembler::new(ReassemblyLimits {
-                parts: PARTS,
+                parts: listener.parts,
                 ..ReassemblyLimits::default()
             });
             while let Some(message) = delivered.recv().await {

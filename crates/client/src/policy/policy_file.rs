@@ -60,6 +60,7 @@ struct SmppTable {
     password_file: PathBuf,
     number: Spanned<String>,
     tls: Option<bool>,
+    parts: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -431,6 +432,7 @@ impl Reader<'_> {
                 && given.is_some_and(|(_, port)| port == uri.port().to_string())
         });
         let address = address.ok_or_else(|| self.wrong(&table.address, PolicyFault::Smsc))?;
+        let parts = self.number(table.parts.clone(), SmppFiles::PARTS.into(), u8::MAX.into())?;
         Ok(SmppFiles {
             host: address.host().to_owned(),
             port: address.port(),
@@ -439,6 +441,7 @@ impl Reader<'_> {
             number: PhoneNumber::parse(table.number.get_ref())
                 .map_err(|why| self.wrong(&table.number, PolicyFault::Number(why)))?,
             tls: table.tls.unwrap_or(true),
+            parts: u8::try_from(parts).unwrap_or(SmppFiles::PARTS),
         })
     }
 

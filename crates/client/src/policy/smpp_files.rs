@@ -24,9 +24,14 @@ pub struct SmppFiles {
     pub number: PhoneNumber,
     /// Whether the link has TLS; the SMSC is then checked against `[trust]`.
     pub tls: bool,
+    /// Most parts of a message, 1 to 255 (`push.md` §3); what announces more is dropped.
+    pub parts: u8,
 }
 
 impl SmppFiles {
+    /// Parts that are taken by default: a bootstrap of the DM profile has about eleven.
+    pub const PARTS: u8 = 16;
+
     /// Reads the password, and makes the link's settings.
     pub(crate) fn read(
         &self,
@@ -48,6 +53,7 @@ impl SmppFiles {
         Ok(SmppListener {
             esme,
             number: self.number.clone(),
+            parts: self.parts,
         })
     }
 }

@@ -60,6 +60,7 @@ fn the_template_with_its_keys_set_free_gives_the_defaults_it_tells() {
     told.listen = super::ListenAddresses::default();
     let smpp = told.smpp.take().unwrap();
     assert_eq!((smpp.port, smpp.number.digits()), (3550, "15551230001"));
+    assert_eq!(smpp.parts, super::SmppFiles::PARTS);
     told.identity = None;
     told.bootstrap.allowed_moids = None;
     assert_eq!(
