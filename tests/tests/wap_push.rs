@@ -260,3 +260,83 @@ fn a_program_of_the_device_is_asked_for_the_pin() {
     assert!(told.contains("is proved: userpin"), "{told}");
     assert!(!told.contains(PIN), "{told}");
 }
+
+#[test]
+fn the_client_that_holds_the_device_takes_the_pin_and_answers_what_is_asked_of_the_device() {
+    let mut bed = Bed::start(Dm1Format::Cp, &json!({}), "");
+    let running = bed.run();
+    bed.submit(bed.push(&bed.signed(Sec::UserNetwPin), 4));
+    until_told(&running, "waits for its PIN as number 1", 1);
+    let [wrong, right] = [("wrong", "0000"), ("right", PIN)].map(|(name, pin)| {
+        let file = bed.device.file(name);
+        std::fs::write(&file, format!("{pin}\n")).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    let none = bed.device.client("status").run().good().stdout;
+    assert!(none.contains("no DM Account"), "{none}");
+    let listed = bed.pushes(&["--json"]).good().stdout;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed["number"], &listed["tries_left"]),
+        (&json!(1), &json!(3))
+    );
+    let refused = bed.pushes(&["--answer", "1", "--pin-file", &wrong]);
+    let refused = refused.refused().stderr;
+    assert!(refused.contains("tries left: 2"), "{refused}");
+    let other = bed.pushes(&["--discard", "7"]).refused().stderr;
+    assert!(other.contains("no push 7 waits"), "{other}");
+    let given = bed.pushes(&["--answer", "1", "--pin-file", &right]);
+    let given = given.good().stdout;
+    assert!(given.contains("bootstrapped: org.example.dm"), "{given}");
+    // The client that runs reports it by itself.
+    bed.until_shown("method=server");
+    let status = bed.device.client("status").run().good().stdout;
+    assert!(status.contains("org.example.dm"), "{status}");
+    let tree = bed.device.client("tree").run().good().stdout;
+    assert!(tree.contains("./DMAcc/"), "{tree}");
+    let get = bed
+        .device
+        .client("get")
+        .arg("urn:oma:mo:oma-dm-devinfo:1.2//Man");
+    assert!(get.run().good().stdout.contains("unknown"));
+    let unknown = bed.device.client("get").arg("urn:oma:mo:none:1.0//A");
+    let unknown = unknown.run().refused().stderr;
+    assert!(unknown.contains("nothing was read"), "{unknown}");
+
+    let folder = bed.device.file("run");
+    let mode = std::fs::metadata(&folder).unwrap().permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o700
+    );
+    let told = end(running);
+    assert!(!told.contains(PIN), "{told}");
+    assert!(!folder.join("client.sock").exists());
+    let status = bed.device.client("status").run().good().stdout;
+    assert!(status.contains("org.example.dm"), "{status}");
+}
+
+#[test]
+fn a_message_of_more_parts_than_policy_takes_is_dropped() {
+    let mut bed = Bed::start(Dm1Format::Dm, &json!({}), "");
+    let file = bed.device.file("policy.toml");
+    let policy = std::fs::read_to_string(&file).unwrap();
+    for (parts, told) in [("0", "1 to 255"), ("256", "1 to 255")] {
+        std::fs::write(&file, format!("{policy}parts = {parts}\n")).unwrap();
+        let refused = bed.device.client("status").run().refused().stderr;
+        assert!(refused.contains(told), "{refused}");
+    }
+    let push = bed.push(&bed.signed(Sec::NetwPin), 7);
+    let most = push.len() - 1;
+    std::fs::write(&file, format!("{policy}parts = {most}\n")).unwrap();
+    let running = bed.run();
+    bed.submit(push);
+    until_told(&running, &format!("at most {most} are taken"), most + 1);
+    let told = end(running);
+    assert!(!told.contains("is proved"), "{told}");
+    std::fs::write(&file, format!("{policy}parts = {}\n", most + 1)).unwrap();
+    let running = bed.run();
+    bed.submit(bed.push(&bed.signed(Sec::NetwPin), 8));
+    bed.until_shown("method=server");
+    let _told = end(running);
+}

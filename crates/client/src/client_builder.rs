@@ -497,6 +497,7 @@ impl ClientBuilder {
             cards: CardDesk::new(card_readers, self.reapply_cards),
             in_session: tokio::sync::Mutex::default(),
             in_bootstrap: tokio::sync::Mutex::default(),
+            in_wap_push: tokio::sync::Mutex::default(),
             unreported: Unreported::default(),
             alert_room: AlertRoom::default(),
         };

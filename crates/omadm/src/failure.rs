@@ -1,7 +1,10 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde::{Deserialize, Serialize};
+
 /// A command that failed, in three lines: what failed, why, what to do.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Failure {
     what: String,
     why: String,

@@ -151,6 +151,8 @@ pub(crate) struct Engine {
     pub(crate) in_session: tokio::sync::Mutex<()>,
     /// Held while a delivered document is decided on and applied: one after the other.
     pub(crate) in_bootstrap: tokio::sync::Mutex<()>,
+    /// Held while it is decided on a push that waits, by whomever; before `in_bootstrap`.
+    pub(crate) in_wap_push: tokio::sync::Mutex<()>,
     pub(crate) unreported: Unreported,
     pub(crate) alert_room: AlertRoom,
 }

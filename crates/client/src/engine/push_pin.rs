@@ -98,7 +98,12 @@ impl Engine {
     pub(super) async fn decide_wap_pushes(&self) -> Result<Option<Utc>, TreeError> {
         let waiting = self.host.run(|host| host.store.wap_pushes()).await?;
         let mut next = None;
-        for push in waiting {
+        for number in waiting.into_iter().map(|push| push.number) {
+            let alone = self.in_wap_push.lock().await;
+            // Somebody else may have decided on it while the one before was asked about.
+            let Some(push) = self.waiting_wap_push(number).await? else {
+                continue;
+            };
             let now = self.now();
             let again = push.asked.map(|at| at.plus_secs(AGAIN_SECS));
             let later = again.filter(|at| *at > now && at.millis_since(now) <= AGAIN_SECS * 1000);
@@ -111,33 +116,42 @@ impl Engine {
                     // What it came to is told, and remembered where it was refused.
                     let _told = self.apply_wap_push(push, proof).await?;
                 }
-                None => self.ask_for_pin(push).await?,
+                None => {
+                    drop(alone);
+                    self.ask_for_pin(push).await?;
+                }
             }
         }
         Ok(next)
     }
 
+    /// Nothing is held meanwhile: whoever knows the PIN may give it another way.
     async fn ask_for_pin(&self, mut push: WaitingWapPush) -> Result<(), TreeError> {
         let Some(ask) = self.config.ask_pin.clone() else {
             return Ok(());
         };
         loop {
             let (request, ask) = (PinRequest::of(&push), Arc::clone(&ask));
+            let number = push.number;
             let answer = self.host.run(move |_| Ok(ask(&request))).await?;
-            match answer {
-                PinAnswer::Declined => {
-                    self.give_up(push, DroppedPush::Declined).await?;
-                    return Ok(());
-                }
-                PinAnswer::Later => {
-                    push.asked = Some(self.now());
-                    return self.note(&push).await;
-                }
-                PinAnswer::Pin(pin) => match self.answer_wap_push(push.number, &pin).await? {
+            if let PinAnswer::Pin(pin) = answer {
+                match self.answer_wap_push(number, &pin).await? {
                     PinOutcome::Wrong(tries_left) => push.tries_left = tries_left,
                     _ => return Ok(()),
-                },
+                }
+                continue;
             }
+            let _alone = self.in_wap_push.lock().await;
+            let found = self.waiting_wap_push(number).await?;
+            let Some(mut push) = found.filter(|push| push.proof.is_none()) else {
+                return Ok(());
+            };
+            if answer == PinAnswer::Declined {
+                self.give_up(push, DroppedPush::Declined).await?;
+                return Ok(());
+            }
+            push.asked = Some(self.now());
+            return self.note(&push).await;
         }
     }
 }

@@ -185,8 +185,8 @@ impl Engine {
         number: u64,
         pin: &Secret,
     ) -> Result<PinOutcome, TreeError> {
-        let waiting = self.host.run(|host| host.store.wap_pushes()).await?;
-        let found = waiting.into_iter().find(|one| one.number == number);
+        let _alone = self.in_wap_push.lock().await;
+        let found = self.waiting_wap_push(number).await?;
         let Some(mut waiting) = found.filter(|one| one.proof.is_none()) else {
             return Ok(PinOutcome::NotThere);
         };
@@ -218,6 +218,15 @@ impl Engine {
                 })
             }
         }
+    }
+
+    /// The push of this number, as it is now; none where it does not wait any more.
+    pub(super) async fn waiting_wap_push(
+        &self,
+        number: u64,
+    ) -> Result<Option<WaitingWapPush>, TreeError> {
+        let waiting = self.host.run(|host| host.store.wap_pushes()).await?;
+        Ok(waiting.into_iter().find(|one| one.number == number))
     }
 
     /// Drops a push that waits, on command; answers whether it did.

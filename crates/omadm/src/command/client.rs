@@ -11,7 +11,10 @@ use omadm_mo::{DevId, Secret, ServerUri, SrvId};
 use omadm_session::client::{Cause, Outcome};
 use omadm_tls::{CertificateValidity, UnixTime, pem};
 
-use super::{client_log, client_pushes, client_status, client_switch, client_tree, read_text, say};
+use super::client_asked::{Answering, Asked, Question};
+#[cfg(unix)]
+use super::client_door::{self, Door};
+use super::{client_log, client_pushes, client_switch, client_tree, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// Is a DM Client
@@ -20,7 +23,10 @@ use crate::failure::{Explain as _, Failure};
   omadm client init --dir device --dev-id IMEI:493005100592800
   omadm client bootstrap --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt
   omadm client run --dir device --url https://localhost:8443/bootstrap --ca server/ca.crt
-  omadm client tree --dir device")]
+  omadm client tree --dir device
+
+While `omadm client run` runs it holds the device. tree, get, set, exec, status, alerts and pushes then ask it, as it was started: --ddf and --ca of theirs
+do not count. The other commands wait until it has ended.")]
 pub(crate) enum Client {
     /// Make a device: its key, a request for its certificate, its DevInfo, a policy file
     #[command(
@@ -81,7 +87,7 @@ pub(crate) enum Client {
     Session(Session),
     /// Print the bootstraps that came by WAP push and wait for their PIN; give it, or drop one
     #[command(
-        after_help = "Pushes are taken where [dm1] pushed_bootstraps and [listen] of the device's policy.toml say so. While `omadm client run` runs it holds the device, and asks by [dm1] pin, or at the terminal.\n\nExamples:\n  omadm client pushes --dir device\n  omadm client pushes --dir device --answer 1 --ca server/ca.crt\n  omadm client pushes --dir device --answer 1 --pin-file pin.txt --json\n  omadm client pushes --dir device --discard 1"
+        after_help = "Pushes are taken where [dm1] pushed_bootstraps and [listen] of the device's policy.toml say so. `omadm client run` asks for the PIN by [dm1] pin, or at its terminal; given here it counts too, whether that runs or not.\n\nExamples:\n  omadm client pushes --dir device\n  omadm client pushes --dir device --answer 1 --ca server/ca.crt\n  omadm client pushes --dir device --answer 1 --pin-file pin.txt --json\n  omadm client pushes --dir device --discard 1"
     )]
     Pushes(client_pushes::Pushes),
     /// Print what waits to be delivered, and why the last bootstrap was refused
@@ -166,14 +172,14 @@ impl Client {
             Self::Run(run) => run.daemon().await,
             Self::SwitchOn(start) => client_switch::switch_on(start).await,
             Self::FactoryReset(reset) => client_switch::factory_reset(reset).await,
-            Self::Tree(device) => client_tree::tree(device).await,
+            Self::Tree(device) => device.ask(Asked::Tree).await,
             Self::Get(get) => get.run().await,
             Self::Set(set) => set.run().await,
             Self::Exec(exec) => exec.run().await,
-            Self::Status(device) => client_status::status(device).await,
+            Self::Status(device) => device.ask(Asked::Status).await,
             Self::Session(session) => session.run().await,
             Self::Pushes(pushes) => pushes.run().await,
-            Self::Alerts(device) => device.alerts().await,
+            Self::Alerts(device) => device.ask(Asked::Alerts).await,
         }
     }
 }
@@ -297,9 +303,23 @@ impl Start {
             }
             say("the DM Client runs; Ctrl-C or SIGTERM ends it")?;
         }
+        #[cfg(unix)]
+        let door = Door::open(&self.bootstrap.device.dir);
+        #[cfg(unix)]
+        if let Err(error) = &door {
+            tracing::warn!(%error, "commands cannot reach this client: they have to wait until it ends");
+        }
+        let asked = async {
+            #[cfg(unix)]
+            if let Ok(door) = &door {
+                door.answer(&client).await;
+            }
+            std::future::pending::<()>().await;
+        };
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let what = "the DM Client stopped";
         let done = tokio::select! {
+            () = asked => Ok(()),
             done = client.run(stopped) => done.explain(what, "look at the line above; what is owed stays owed"),
             done = super::serve::stop_signal() => {
                 stop.send_replace(true);
@@ -360,50 +380,20 @@ impl Session {
 }
 
 impl Device {
-    async fn alerts(self) -> Result<(), Failure> {
-        let what = "the alerts cannot be read";
-        let json = self.json;
+    /// Has it answered by the `omadm client run` that holds the device, else by what lies in its folder.
+    pub(super) async fn ask(&self, asked: Asked) -> Result<(), Failure> {
+        self.ask_for(asked, self.json).await
+    }
+
+    /// The same, as JSON or not.
+    pub(super) async fn ask_for(&self, asked: Asked, json: bool) -> Result<(), Failure> {
+        let question = Question { json, asked };
+        #[cfg(unix)]
+        if let Some(answered) = client_door::ask(&self.dir, &question).await {
+            return answered;
+        }
         let client = self.open(&[], None)?;
-        for account in client.accounts().explain(what, "")? {
-            let owed = account.owed.is_some();
-            let queued = client.queued_alerts(&account.srv_id).explain(what, "")?;
-            if json {
-                let attempts = account.owed.as_ref().map(|owed| owed.attempts);
-                say(
-                    serde_json::json!({ "server": account.srv_id.as_str(), "bootstrap_complete_owed": owed, "attempts": attempts, "queued": queued }),
-                )?;
-            } else {
-                say(format!(
-                    "{}  BootstrapComplete {}  queued alerts {}",
-                    account.srv_id,
-                    if owed { "owed" } else { "acknowledged" },
-                    queued.len()
-                ))?;
-                for alert in queued {
-                    say(format!("  {alert}"))?;
-                }
-            }
-        }
-        if let Some(refusal) = client.last_refusal().explain(what, "")? {
-            if json {
-                return say(serde_json::json!({ "last_refusal": refusal }));
-            }
-            say(format!(
-                "last bootstrap refused at {}: {} [{}]",
-                refusal.at, refusal.sentence, refusal.cause
-            ))?;
-            for (label, text) in [
-                ("item", refusal.item),
-                ("uri", refusal.uri),
-                ("found", refusal.detail),
-                ("do", Some(refusal.action)),
-            ] {
-                if let Some(text) = text {
-                    say(format!("  {label}: {text}"))?;
-                }
-            }
-        }
-        Ok(())
+        question.answer(&client, Answering::Alone).await
     }
 
     pub(super) fn open(

@@ -7,9 +7,11 @@ use clap::Args;
 use omadm_client::store::WaitingWapPush;
 use omadm_client::{Client as DmClient, PinAnswer, PinOutcome, PinRequest};
 use omadm_mo::{Secret, SrvId};
+use serde::Deserialize;
 
 use super::client::{Device, settle};
-use super::{read_text, say};
+use super::client_asked::{Answering, Asked};
+use super::{heard, read_text, say};
 use crate::failure::{Explain as _, Failure};
 
 /// What waits, and what is done with it.
@@ -30,43 +32,63 @@ pub(crate) struct Pushes {
 
 impl Pushes {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let json = self.device.json;
-        let client = self.device.open(&[], None)?;
-        match (self.answer, self.discard) {
-            (Some(number), _) => {
-                let what = "the PIN could not be tried";
-                let waiting = client.wap_pushes().explain(what, "")?;
-                let push = waiting.iter().find(|one| one.number == number);
-                let push = push.ok_or_else(|| not_there(number))?;
-                let pin = match &self.pin_file {
-                    Some(file) => Secret::from(read_text(file)?.trim().to_owned()),
-                    None => typed(&PinRequest::of(push)).ok_or_else(|| {
-                        Failure::new(
-                            what,
-                            "none was typed",
-                            "type it, or name a file with --pin-file",
-                        )
-                    })?,
-                };
-                let outcome = client.answer_wap_push(number, &pin).await;
-                answered(&client, number, outcome.explain(what, "")?, json).await
-            }
-            (None, Some(number)) => {
-                let what = "the push could not be dropped";
-                if !client.discard_wap_push(number).await.explain(what, "")? {
-                    return Err(not_there(number));
-                }
-                if json {
-                    return say(serde_json::json!({ "number": number, "discarded": true }));
-                }
-                say(format!("push {number}: dropped"))
-            }
-            (None, None) => list(&client, json),
+        let asked = match (self.answer, self.discard) {
+            (Some(number), _) => Asked::Answer {
+                number,
+                pin: self.pin(number).await?,
+            },
+            (None, Some(number)) => Asked::Discard(number),
+            (None, None) => Asked::Pushes,
+        };
+        self.device.ask(asked).await
+    }
+
+    /// The PIN of a push: from the file, else from who sits at the terminal.
+    async fn pin(&self, number: u64) -> Result<Secret, Failure> {
+        if let Some(file) = &self.pin_file {
+            return Ok(Secret::from(read_text(file)?.trim().to_owned()));
+        }
+        let (listed, lines) = heard(self.device.ask_for(Asked::Pushes, true)).await;
+        listed?;
+        let waiting = lines.iter().filter_map(|line| Waiting::read(line));
+        let waiting = waiting.into_iter().find(|one| one.number == number);
+        typed(&waiting.ok_or_else(|| not_there(number))?).ok_or_else(|| {
+            Failure::new(
+                TRIED,
+                "none was typed",
+                "type it, or name a file with --pin-file",
+            )
+        })
+    }
+}
+
+/// What `--json` says of a push, as far as it is asked about.
+#[derive(Deserialize)]
+struct Waiting {
+    number: u64,
+    from: String,
+    profile: String,
+    tries_left: u8,
+}
+
+const TRIED: &str = "the PIN could not be tried";
+
+impl Waiting {
+    fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    fn of(request: &PinRequest) -> Self {
+        Self {
+            number: request.number,
+            from: request.from.clone(),
+            profile: request.profile.to_owned(),
+            tries_left: request.tries_left,
         }
     }
 }
 
-fn list(client: &DmClient, json: bool) -> Result<(), Failure> {
+pub(super) fn list(client: &DmClient, json: bool) -> Result<(), Failure> {
     let waiting = client
         .wap_pushes()
         .explain("the pushes cannot be read", "")?;
@@ -83,6 +105,17 @@ fn list(client: &DmClient, json: bool) -> Result<(), Failure> {
         say(line(push))?;
     }
     Ok(())
+}
+
+pub(super) async fn discard(client: &DmClient, number: u64, json: bool) -> Result<(), Failure> {
+    let what = "the push could not be dropped";
+    if !client.discard_wap_push(number).await.explain(what, "")? {
+        return Err(not_there(number));
+    }
+    if json {
+        return say(serde_json::json!({ "number": number, "discarded": true }));
+    }
+    say(format!("push {number}: dropped"))
 }
 
 fn line(push: &WaitingWapPush) -> String {
@@ -105,14 +138,16 @@ fn octets(push: &WaitingWapPush) -> String {
     format!("{} octets", push.pushed.document.len())
 }
 
-async fn answered(
+pub(super) async fn answer(
     client: &DmClient,
     number: u64,
-    outcome: PinOutcome,
+    pin: &Secret,
     json: bool,
+    by: Answering,
 ) -> Result<(), Failure> {
     let what = "the pushed bootstrap was not applied";
-    match outcome {
+    let outcome = client.answer_wap_push(number, pin).await;
+    match outcome.explain(TRIED, "")? {
         PinOutcome::Applied(done) => {
             let servers: Vec<_> = done.servers.iter().map(SrvId::as_str).collect();
             if json {
@@ -120,7 +155,10 @@ async fn answered(
             } else {
                 say(format!("bootstrapped: {}", servers.join(", ")))?;
             }
-            settle(client, json).await
+            match by {
+                Answering::Alone => settle(client, json).await,
+                Answering::Running => Ok(()),
+            }
         }
         PinOutcome::Refused(refusal) => {
             let todo = refusal.cause.action();
@@ -150,14 +188,14 @@ fn not_there(number: u64) -> Failure {
 
 /// Asks whoever sits at the terminal. An empty line is nobody.
 pub(crate) fn prompt(request: &PinRequest) -> PinAnswer {
-    typed(request).map_or(PinAnswer::Later, |pin| match pin.expose() {
+    typed(&Waiting::of(request)).map_or(PinAnswer::Later, |pin| match pin.expose() {
         b"no" => PinAnswer::Declined,
         _ => PinAnswer::Pin(pin),
     })
 }
 
 #[expect(clippy::print_stderr, reason = "a question to a person")]
-fn typed(request: &PinRequest) -> Option<Secret> {
+fn typed(request: &Waiting) -> Option<Secret> {
     eprintln!(
         "A bootstrap was pushed that says it is from {} (push {}, profile {}). Nothing of it was read. Its PIN ({} tries left; no: drop it; empty: later):",
         request.from, request.number, request.profile, request.tries_left

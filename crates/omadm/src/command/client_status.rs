@@ -4,14 +4,11 @@ use omadm_bootstrap::{Account, CompletionState, ProfileFormat};
 use omadm_client::{Client, FetchAnswer, FetchAttempt, LastRefusal};
 use omadm_session::client::AddressRule;
 
-use super::client::Device;
 use super::say;
 use crate::failure::{Explain as _, Failure};
 
-pub(crate) async fn status(device: Device) -> Result<(), Failure> {
+pub(super) async fn status(client: &Client, json: bool) -> Result<(), Failure> {
     let what = "the state of the device cannot be read";
-    let json = device.json;
-    let client = device.open(&[], None)?;
     let accounts = client.accounts().explain(what, "")?;
     let attempts = client.fetch_attempts().await.explain(what, "")?;
     let seeks = client.seeks_bootstrap().await.explain(what, "")?;
@@ -19,7 +16,7 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
     if json {
         let mut told = Vec::new();
         for account in &accounts {
-            told.push(account_json(&client, account)?);
+            told.push(account_json(client, account)?);
         }
         return say(serde_json::json!({
             "accounts": told,
@@ -44,7 +41,7 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
             format!("owed, {} attempt(s), next {next}", owed.attempts)
         });
         if account.is_dm1() {
-            let state = state_of(&client, account)?;
+            let state = state_of(client, account)?;
             say(format!("  DM 1.x, by {}", profile(provenance.format)))?;
             let told = owed.unwrap_or_else(|| in_words(state).to_owned());
             say(format!("  bootstrap event {}: {told}", state.node_value()))?;
@@ -52,7 +49,7 @@ pub(crate) async fn status(device: Device) -> Result<(), Failure> {
             let owed = owed.unwrap_or_else(|| "acknowledged".to_owned());
             say(format!("  BootstrapComplete {owed}"))?;
         }
-        if let Some(rule) = forbidden(&client, account)? {
+        if let Some(rule) = forbidden(client, account)? {
             say(format!(
                 "  no session: the device's policy forbids the server's address: {rule}"
             ))?;
@@ -161,8 +158,6 @@ fn account_json(client: &Client, account: &Account) -> Result<serde_json::Value,
     let forbidden = forbidden(client, account)?;
     Ok(serde_json::json!({
         "server": account.srv_id.as_str(),
-        "generation": if account.is_dm1() { "1.x" } else { "2.0" },
-        "format": provenance.format.node_value(),
         "bootstrap_state": state_of(client, account)?.node_value(),
         "method": provenance.method.name(),
         "source": provenance.source.to_string(),

@@ -6,6 +6,7 @@ use omadm_mo::ddf::AccessTypes;
 use omadm_mo::{Acl, ClientUri, ExecOutcome};
 
 use super::client::Device;
+use super::client_asked::Asked;
 use super::say;
 use crate::failure::{Explain as _, Failure};
 
@@ -37,10 +38,8 @@ pub(crate) struct Exec {
 }
 
 /// Prints the whole tree.
-pub(crate) async fn tree(device: Device) -> Result<(), Failure> {
+pub(super) async fn tree(client: &Client, json: bool) -> Result<(), Failure> {
     let what = "the tree cannot be read";
-    let json = device.json;
-    let client = device.open(&[], None)?;
     if json {
         for item in client.readable_tree().await.explain(what, "")? {
             say(item.to_compact())?;
@@ -57,57 +56,66 @@ pub(crate) async fn tree(device: Device) -> Result<(), Failure> {
 
 impl Get {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let json = self.device.json;
-        let client = self.device.open(&[], None)?;
-        let uri = client_uri(&client, &self.uri, "nothing was read")?;
-        let read = client.local_get(uri).await;
-        let todo = "omadm client tree shows what there is";
-        for item in read.explain("nothing was read", todo)? {
-            say(if json {
-                item.to_compact()
-            } else {
-                item.to_pretty()
-            })?;
-        }
-        Ok(())
+        self.device.ask(Asked::Get(self.uri)).await
     }
 }
 
 impl Set {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let what = "nothing was set";
-        let json = self.device.json;
-        let client = self.device.open(&[], None)?;
-        let uri = client_uri(&client, &self.uri, what)?;
-        let todo = "omadm client tree shows the leaves with their formats";
-        let at = client
-            .local_set(uri, self.value)
-            .await
-            .explain(what, todo)?;
-        let at = ClientUri::of(&at).to_string();
-        say(if json {
-            serde_json::json!({ "set": at }).to_string()
-        } else {
-            format!("set: {at}")
-        })
+        let (uri, value) = (self.uri, self.value);
+        self.device.ask(Asked::Set { uri, value }).await
     }
 }
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let what = "nothing was executed";
-        let json = self.device.json;
-        let client = self.device.open(&[], None)?;
-        let uri = client_uri(&client, &self.uri, what)?;
-        let todo = "omadm client tree shows which nodes have Exec";
-        let outcome = client.local_exec(uri).await.explain(what, todo)?;
-        let done = outcome == ExecOutcome::Done;
-        say(match (json, done) {
-            (true, _) => serde_json::json!({ "done": done }).to_string(),
-            (false, true) => "done".to_owned(),
-            (false, false) => "begun: the object reports later".to_owned(),
-        })
+        self.device.ask(Asked::Exec(self.uri)).await
     }
+}
+
+pub(super) async fn get(client: &Client, uri: &str, json: bool) -> Result<(), Failure> {
+    let uri = client_uri(client, uri, "nothing was read")?;
+    let read = client.local_get(uri).await;
+    let todo = "omadm client tree shows what there is";
+    for item in read.explain("nothing was read", todo)? {
+        say(if json {
+            item.to_compact()
+        } else {
+            item.to_pretty()
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) async fn set(
+    client: &Client,
+    uri: &str,
+    value: String,
+    json: bool,
+) -> Result<(), Failure> {
+    let what = "nothing was set";
+    let uri = client_uri(client, uri, what)?;
+    let todo = "omadm client tree shows the leaves with their formats";
+    let at = client.local_set(uri, value).await.explain(what, todo)?;
+    let at = ClientUri::of(&at).to_string();
+    say(if json {
+        serde_json::json!({ "set": at }).to_string()
+    } else {
+        format!("set: {at}")
+    })
+}
+
+pub(super) async fn exec(client: &Client, uri: &str, json: bool) -> Result<(), Failure> {
+    let what = "nothing was executed";
+    let uri = client_uri(client, uri, what)?;
+    let todo = "omadm client tree shows which nodes have Exec";
+    let outcome = client.local_exec(uri).await.explain(what, todo)?;
+    let done = outcome == ExecOutcome::Done;
+    say(match (json, done) {
+        (true, _) => serde_json::json!({ "done": done }).to_string(),
+        (false, true) => "done".to_owned(),
+        (false, false) => "begun: the object reports later".to_owned(),
+    })
 }
 
 fn client_uri(client: &Client, text: &str, what: &str) -> Result<ClientUri, Failure> {
