@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use omadm_benches::tree::{GETS, Measured, TreeBed, Warmth};
+use omadm_benches::tree::{GETS, Measured, Shape, TreeBed, Warmth};
 
 const USAGE: &str = "usage: cargo bench --bench tree [-- [--quick] [--nodes N]...]
   --quick     trees of 1000 and 10000 nodes only
@@ -49,8 +49,21 @@ fn run(sizes: &[usize]) -> Result<(), String> {
         beds.push((*nodes, TreeBed::new(*nodes)?));
     }
     println!(
-        "{:<34} {:>10} {:>9} {:>12} {:>14} {:>6} {:>11}",
-        "GET", "nodes", "matches", "microseconds", "per match", "", "pages read"
+        "{:>10} {:>7} {:>11} {:>13} {:>15}",
+        "nodes", "levels", "leaf pages", "branch pages", "a page's read"
+    );
+    for (nodes, bed) in &beds {
+        let Shape {
+            levels,
+            leaf_pages,
+            branch_pages,
+            read_micros,
+        } = bed.shape;
+        println!("{nodes:>10} {levels:>7} {leaf_pages:>11} {branch_pages:>13} {read_micros:>15.2}");
+    }
+    println!(
+        "{:<34} {:>10} {:>9} {:>12} {:>14} {:>6} {:>11} {:>13}",
+        "GET", "nodes", "matches", "microseconds", "per match", "", "pages read", "of it reading"
     );
     for (warmth, what) in [
         (Warmth::Same, "{} is always the same instance"),
@@ -71,13 +84,15 @@ fn run(sizes: &[usize]) -> Result<(), String> {
                 let base = first.get_or_insert(measured);
                 let each = measured.each();
                 let ratio = each / base.each();
+                // What the pages cost that were not in the store's memory: at least that.
+                let reading = measured.pages * bed.shape.read_micros;
                 let Measured {
                     matches,
                     micros,
                     pages,
                 } = measured;
                 println!(
-                    "{get:<34} {nodes:>10} {matches:>9} {micros:>12.1} {each:>14.2} x{ratio:<5.2} {pages:>11.1}"
+                    "{get:<34} {nodes:>10} {matches:>9} {micros:>12.1} {each:>14.2} x{ratio:<5.2} {pages:>11.1} {reading:>13.1}"
                 );
             }
         }

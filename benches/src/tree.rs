@@ -18,7 +18,10 @@ use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::standard::{DevInfo, MoRegistry};
 use omadm_mo::{DevId, Miid, Moid, Node, NodeName, SrvId, TreeView as _, Value};
 use omadm_session::client::{ClientSession, Effect, Input, Opening, Response, SessionReason};
-use redb::StorageBackend;
+use redb::{
+    ReadableDatabase as _, ReadableTableMetadata as _, StorageBackend, TableDefinition,
+    TableHandle as _, TableStats,
+};
 
 use crate::cpu;
 
@@ -53,6 +56,8 @@ const WARMING: usize = 3000;
 /// A GET is repeated for so long, and its median taken.
 const REPEAT: usize = 200;
 const REPEAT_SECS: f64 = 3.0;
+/// Octets of a page.
+const PAGE: u64 = 4096;
 const DDF: &str = "<MgmtTree><Node><NodeName>Wide</NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat>
     <Occurrence><ZeroOrMore/></Occurrence><Scope><Dynamic/></Scope><DFType><DDFName>urn:example:mo:wide:1.0</DDFName></DFType></DFProperties>
     <Node><NodeName></NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><chr/></DFFormat><Occurrence><ZeroOrMore/></Occurrence>
@@ -60,8 +65,23 @@ const DDF: &str = "<MgmtTree><Node><NodeName>Wide</NodeName><DFProperties><Acces
 const DOCUMENT: &str = r#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"dms","SrvURI":"https://dms.example/","Name":"DM",
     "Perm":{"1":{"MOID":"urn:example:mo:wide:1.0"}}}}}]"#;
 
+/// How the tree lies in the store's file: what a GET has to come by.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Pages from the root of the table to a row of it, both counted.
+    pub levels: u32,
+    /// Pages of rows.
+    pub leaf_pages: u64,
+    /// Pages above them.
+    pub branch_pages: u64,
+    /// Median of the CPU time of reading a page from the file, in microseconds: the call of the system alone.
+    pub read_micros: f64,
+}
+
 /// A device with one account and one tree.
 pub struct TreeBed {
+    /// How the tree lies.
+    pub shape: Shape,
     store: TreeStore,
     registry: MoRegistry,
     server: SrvId,
@@ -116,7 +136,9 @@ impl TreeBed {
             file: Arc::clone(&handle),
             reads: Arc::clone(&counted),
         };
-        let store = TreeStore::with_backend(backend, 1).map_err(|error| error.to_string())?;
+        let again = backend.clone();
+        let open = move || TreeStore::with_backend(again.clone(), 1);
+        let store = open().map_err(|error| error.to_string())?;
         let mut registry = MoRegistry::standard();
         let moid = registry.insert(ddf).map_err(|error| error.to_string())?;
         let instances: Vec<usize> = (1..=nodes / NODES).collect();
@@ -129,7 +151,11 @@ impl TreeBed {
             }
             store.apply(&plan).map_err(|error| error.to_string())?;
         }
+        drop(store);
+        let shape = shape(backend(), instances.len())?;
+        let store = open().map_err(|error| error.to_string())?;
         let bed = Self {
+            shape,
             store,
             registry,
             server,
@@ -273,6 +299,55 @@ impl Drop for TreeBed {
     fn drop(&mut self) {
         let _gone = std::fs::remove_file(&self.file);
     }
+}
+
+/// Of the largest table, which is that of the nodes.
+fn shape(backend: Counted, seed: usize) -> Result<Shape, String> {
+    let file = Arc::clone(&backend.file);
+    let largest = largest_table(backend).map_err(|error| error.to_string())?;
+    let stats = largest.ok_or("the store has no table")?;
+    let pages = file.metadata().map_err(|error| error.to_string())?.len() / PAGE;
+    let mut page = [0; PAGE as usize];
+    let mut spent = Vec::new();
+    for turn in 0..WARMING {
+        let other = (seed + turn).wrapping_mul(0x9E37_79B1) as u64 % pages;
+        let began = cpu::of_this_thread();
+        let read = file.read_exact_at(&mut page, other * PAGE);
+        spent.push(cpu::of_this_thread().saturating_sub(began).as_secs_f64() * 1e6);
+        read.map_err(|error| error.to_string())?;
+    }
+    // The clock is read once in between: what that takes is no part of it.
+    let clock = (0..WARMING).map(|_| {
+        let began = cpu::of_this_thread();
+        cpu::of_this_thread().saturating_sub(began).as_secs_f64() * 1e6
+    });
+    let clock = median(clock.collect());
+    Ok(Shape {
+        levels: stats.tree_height(),
+        leaf_pages: stats.leaf_pages(),
+        branch_pages: stats.branch_pages(),
+        read_micros: (median(spent) - clock).max(0.0),
+    })
+}
+
+fn largest_table(backend: Counted) -> Result<Option<TableStats>, redb::Error> {
+    let database = redb::Builder::new().create_with_backend(backend)?;
+    let transaction = database.begin_read()?;
+    let mut largest: Option<TableStats> = None;
+    for table in transaction.list_tables()? {
+        let definition = TableDefinition::<&[u8], &[u8]>::new(table.name());
+        let stats = transaction.open_table(definition)?.stats()?;
+        let more = |former: &TableStats| stats.leaf_pages() > former.leaf_pages();
+        if largest.as_ref().is_none_or(more) {
+            largest = Some(stats);
+        }
+    }
+    Ok(largest)
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 fn bootstrap(file: &std::path::Path, ddf: Ddf) -> Result<(), String> {
