@@ -28,6 +28,26 @@ fn x_cmd_001_a_command_of_the_command_line_is_answered_in_the_next_session_and_t
     assert!(end.stderr.contains("ends a session by itself"), "{end:?}");
     let missing = operator(&["send", DEVICE, "EXEC"]).refused();
     assert!(missing.stderr.contains("ClientURI"), "{missing:?}");
+    assert!(
+        missing
+            .stderr
+            .contains("\n  do: mend what the reason names"),
+        "{missing:?}"
+    );
+    let unknown = operator(&["send", "IMEI:2", "GET", LEAF]).refused().stderr;
+    assert!(
+        unknown.contains("\n  why: no device IMEI:2 is registered\n  do: Look at the DevID;"),
+        "{unknown}"
+    );
+    let closed = server
+        .operator("0123456789", &["list"])
+        .run()
+        .refused()
+        .stderr;
+    assert!(
+        closed.contains("\n  do: check --api, --ca and the token;"),
+        "{closed}"
+    );
     let late = operator(&["send", DEVICE, "GET", LEAF, "--wait", "1"]).refused();
     assert!(late.stderr.contains("has not answered yet"), "{late:?}");
 

@@ -1,8 +1,9 @@
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
 use omadm_mo::{Secret, ServerUri};
-use omadm_server::operator::client::ApiClient;
+use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_tls::pem;
 
 use super::read_text;
@@ -27,7 +28,42 @@ pub(crate) struct ApiAddress {
     token_file: Option<PathBuf>,
 }
 
-pub(crate) const HINT: &str = "check --api, --ca and the token; `omadm serve` prints all three";
+const ADDRESS: &str = "check --api, --ca and the token; `omadm serve` prints all three";
+
+/// Makes the three lines of what the server's API answered.
+pub(crate) trait Asked<T> {
+    /// What failed; the why is the server's, and what to do too where it says it.
+    fn asked(self, what: impl fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T> Asked<T> for Result<T, ApiError> {
+    fn asked(self, what: impl fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(what, &error, todo(&error)))
+    }
+}
+
+/// What to do about it.
+pub(crate) fn todo(error: &ApiError) -> &str {
+    match error {
+        ApiError::Refused(problem) => match (&problem.action, problem.status) {
+            (_, 401 | 403) => ADDRESS,
+            (Some(action), _) => action,
+            (None, 404) => "`omadm device list` and `omadm device show` tell what there is",
+            (None, 409) => "`omadm device show` tells how things stand",
+            (None, 400..=499) => "mend what the reason names; --help tells what can be said",
+            (None, _) => "try it again; the server's log tells more",
+        },
+        ApiError::Source(_) | ApiError::Sink(_) => "check the file, and give the command again",
+        ApiError::Answer(..) => "let --api name the operator address of an omadm server",
+        ApiError::Token
+        | ApiError::Trust(_)
+        | ApiError::Setup(_)
+        | ApiError::Unreachable(..)
+        | ApiError::Tls(_)
+        | ApiError::Http(_)
+        | ApiError::Request(_) => ADDRESS,
+    }
+}
 
 impl ApiAddress {
     /// A client that is not connected yet.
@@ -64,6 +100,6 @@ impl ApiAddress {
                 "name the server's ca.crt",
             ));
         };
-        ApiClient::new(uri.host(), uri.port(), ca, &token).explain(what, HINT)
+        ApiClient::new(uri.host(), uri.port(), ca, &token).asked(what)
     }
 }

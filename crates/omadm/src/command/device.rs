@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{CredentialAdded, DeviceDetail, NewCredential, NewDevice};
 
-use super::api::{ApiAddress, HINT};
+use super::api::{ApiAddress, Asked};
 use super::device_notify::Notify;
 use super::object::Objects;
 use super::{read_text, say, secret_text};
@@ -288,7 +288,7 @@ impl Device {
                 let mut detail = api
                     .device(&dev_id)
                     .await
-                    .explain(format!("{dev_id} cannot be shown"), HINT)?;
+                    .asked(format!("{dev_id} cannot be shown"))?;
                 if all {
                     detail.events = story::whole(&api, &dev_id).await?;
                 }
@@ -334,7 +334,7 @@ impl Add {
             method: self.method,
             ..NewDevice::default()
         };
-        let added = api.add_device(&new).await.explain(what, HINT)?;
+        let added = api.add_device(&new).await.asked(what)?;
         self.credential.write(added.certificate.as_deref())?;
         if json {
             return say_json(&added);
@@ -359,10 +359,7 @@ impl AddCredential {
     async fn run(self, api: &ApiClient, json: bool) -> Result<(), Failure> {
         let new = self.credential.body()?;
         let what = format!("{} got no credential", self.dev_id);
-        let added = api
-            .add_credential(&self.dev_id, &new)
-            .await
-            .explain(what, HINT)?;
+        let added = api.add_credential(&self.dev_id, &new).await.asked(what)?;
         self.credential.write(added.certificate.as_deref())?;
         if json {
             return say_json(&added);
@@ -427,7 +424,7 @@ async fn list(api: &ApiClient, json: bool) -> Result<(), Failure> {
         let page = api
             .devices(after.as_deref())
             .await
-            .explain("the devices cannot be listed", HINT)?;
+            .asked("the devices cannot be listed")?;
         if after.is_none() && !json {
             say(format!(
                 "{:<28}  {:<17}  {:<24}  {}",

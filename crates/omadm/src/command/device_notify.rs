@@ -5,10 +5,10 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{DeviceDetail, NewNotification, NotificationBody};
 use serde_json::Value;
 
-use super::api::HINT;
+use super::api::Asked as _;
 use super::device::say_json;
 use super::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 /// How often the server is asked whether the session came.
 const LOOK: Duration = Duration::from_millis(250);
@@ -59,7 +59,7 @@ impl Notify {
             resync: self.resync,
         };
         let what = format!("{} was not called", self.dev_id);
-        let sent = api.notify(&self.dev_id, &new).await.explain(what, HINT)?;
+        let sent = api.notify(&self.dev_id, &new).await.asked(what)?;
         if json {
             say_json(&sent)?;
         } else {
@@ -86,7 +86,7 @@ async fn answered(
     let what = format!("{dev_id} was called, and whether it answers is not known");
     let end = Instant::now() + Duration::from_secs(seconds);
     loop {
-        let detail = api.device(dev_id).await.explain(what.as_str(), HINT)?;
+        let detail = api.device(dev_id).await.asked(what.as_str())?;
         if let Some(at) = answer(&detail, sent.notification_id) {
             return if json {
                 say_json(

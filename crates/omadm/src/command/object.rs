@@ -9,7 +9,7 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::ObjectBody;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::api::HINT;
+use super::api::Asked as _;
 use super::device::say_json;
 use super::say;
 use crate::failure::{Explain as _, Failure};
@@ -92,7 +92,7 @@ impl Objects {
                 let stored = api
                     .put_object(&dev_id, &path, &media_type, octets, source)
                     .await
-                    .explain(format!("{path} was not stored for {dev_id}"), HINT)?;
+                    .asked(format!("{path} was not stored for {dev_id}"))?;
                 if json {
                     say_json(&stored)
                 } else {
@@ -104,7 +104,7 @@ impl Objects {
             ObjectCommand::Delete { dev_id, path } => {
                 api.delete_object(&dev_id, &path)
                     .await
-                    .explain(format!("{path} of {dev_id} was not removed"), HINT)?;
+                    .asked(format!("{path} of {dev_id} was not removed"))?;
                 say(format!("removed: {path}"))
             }
         }
@@ -136,7 +136,7 @@ async fn get(
         let done = api
             .get_object(dev_id, path, StandardOutput, |_, _| {})
             .await;
-        return done.map(drop).explain(what, HINT);
+        return done.map(drop).asked(what);
     };
     // What is there stays until the object is whole.
     let mut part = file.clone().into_os_string();
@@ -156,7 +156,7 @@ async fn get(
     if done.is_err() {
         let _gone = std::fs::remove_file(&part);
     }
-    let octets = done.explain(what, HINT)?;
+    let octets = done.asked(what)?;
     std::fs::rename(&part, &file).explain(failed(), "check the path")?;
     if json {
         return Ok(());
@@ -170,7 +170,7 @@ async fn list(api: &ApiClient, dev_id: &str, json: bool) -> Result<(), Failure> 
         let page = api
             .objects(dev_id, after.as_deref())
             .await
-            .explain(format!("the objects of {dev_id} cannot be listed"), HINT)?;
+            .asked(format!("the objects of {dev_id} cannot be listed"))?;
         if after.is_none() && !json {
             say(format!(
                 "{:<32}  {:>12}  {:<8}  {:<24}  {}",

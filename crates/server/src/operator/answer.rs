@@ -105,7 +105,7 @@ impl From<CommitError> for Refused {
                 StatusCode::CONFLICT,
                 "a device of this DevID is registered already",
             )
-            .advising("Add a credential to it instead: POST /api/v1/devices/{dev_id}/credentials.")
+            .advising("Add a credential to it instead: `omadm device add-credential DEVID`, or POST /api/v1/devices/{dev_id}/credentials.")
             .into(),
             CommitError::Contradiction(_) => {
                 tracing::error!(%error, "a delta was not accepted");

@@ -66,8 +66,8 @@ pub enum ApiError {
     /// A value of the request cannot stand in an HTTP request. The caller is at fault.
     #[error("the request cannot be written: {0}")]
     Request(#[from] http::Error),
-    /// The server refused.
-    #[error("{}{}", .0.detail, .0.action.as_deref().map(|action| format!(" ({action})")).unwrap_or_default())]
+    /// The server refused; what to do is in `action` of the problem.
+    #[error("{}", .0.detail)]
     Refused(Box<ProblemBody>),
     /// What was to be sent could not be read. The caller is at fault.
     #[error("what is to be sent cannot be read: {0}")]

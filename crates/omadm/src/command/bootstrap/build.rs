@@ -18,9 +18,10 @@ use omadm_carrier::{
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, ServerUri};
 use omadm_server::BOOTSTRAP_PATH;
+use omadm_server::operator::client::ApiError;
 use omadm_tls::{DevelopmentCa, SealingKey, pem};
 
-use super::super::api::ApiAddress;
+use super::super::api::{self, ApiAddress};
 use super::super::{read_text, say};
 use super::author::{self, Authored};
 use super::server_source::ServerSource;
@@ -469,9 +470,13 @@ fn not_built(what: &str, why: &SourceError) -> Failure {
         SourceError::Build(_) => "`omadm bootstrap check` names every problem",
         SourceError::BuildDm1(Dm1BuildError::NotSaid) => NO_DM1,
         SourceError::BuildDm1(_) => "mend the key of [dm1] that is named",
-        SourceError::Server(_) => {
-            "register the device, or give --register; check --api, --ca and the token"
-        }
+        SourceError::Server(error) => match error.downcast_ref() {
+            Some(ApiError::Refused(refused)) if refused.status == 404 => {
+                "register the device, or give --register"
+            }
+            Some(error) => api::todo(error),
+            None => "the server's log tells more",
+        },
     };
     Failure::new(what, why, todo)
 }

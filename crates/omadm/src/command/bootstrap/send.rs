@@ -7,7 +7,7 @@ use clap::Args;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{BootstrapBody, NewBootstrap, SecretText};
 
-use crate::command::api::{ApiAddress, HINT};
+use crate::command::api::{ApiAddress, Asked as _};
 use crate::command::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -94,7 +94,7 @@ impl Send {
             imsi_key: self.imsi_key.clone(),
         };
         let what = format!("no bootstrap was sent to {}", self.dev_id);
-        let begun = api.start_bootstrap(&new).await.explain(what, HINT)?;
+        let begun = api.start_bootstrap(&new).await.asked(what)?;
         if !self.json {
             say(format!("bootstrap:  {}", begun.id))?;
             if let Some(push) = &begun.push {
@@ -149,7 +149,7 @@ pub(crate) async fn wait_for_bootstrap(
         }
         tokio::time::sleep(LOOK).await;
         let what = format!("how far bootstrap {} is cannot be told", now.id);
-        now = api.bootstrap(&now.id).await.explain(what, HINT)?;
+        now = api.bootstrap(&now.id).await.asked(what)?;
     }
     if as_json {
         json(&now)?;

@@ -8,10 +8,10 @@ use omadm_server::operator::types::{
     NewApproval, NewRejection, NewTrigger, SecretText, WaitingBody,
 };
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::bootstrap::base64_of;
 use crate::command::{read_text, say};
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 #[derive(Args)]
 pub(super) struct Approve {
@@ -108,7 +108,7 @@ pub(super) async fn pending(api: &ApiClient, rejected: bool, json: bool) -> Resu
         let page = api
             .waiting_devices(after.as_deref())
             .await
-            .explain("the waiting devices cannot be listed", HINT)?;
+            .asked("the waiting devices cannot be listed")?;
         for device in &page.devices {
             if !rejected && device.state == "rejected" {
                 continue;
@@ -167,7 +167,7 @@ impl Approve {
         let added = api
             .approve(&self.id, &new)
             .await
-            .explain(format!("{} was not approved", self.id), HINT)?;
+            .asked(format!("{} was not approved", self.id))?;
         if json {
             return say_json(&added);
         }
@@ -188,7 +188,7 @@ impl Reject {
         let device = api
             .reject(&self.id, &new)
             .await
-            .explain(format!("{} was not rejected", self.id), HINT)?;
+            .asked(format!("{} was not rejected", self.id))?;
         if json {
             return say_json(&device);
         }
@@ -224,7 +224,7 @@ impl Trigger {
             certificate: self.certificate.as_deref().map(read_text).transpose()?,
             code: self.code,
         };
-        let taken = api.trigger(&new).await.explain(what, HINT)?;
+        let taken = api.trigger(&new).await.asked(what)?;
         if json {
             return say_json(&taken);
         }

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{AllowBody, NewAllow};
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 #[derive(Subcommand)]
 pub(super) enum Allow {
@@ -49,7 +49,7 @@ impl Allow {
             Self::List => list(api, json).await,
             Self::Remove { id } => {
                 let what = format!("{id} was not taken off the allow-list");
-                api.disallow(&id).await.explain(what, HINT)?;
+                api.disallow(&id).await.asked(what)?;
                 if json {
                     return Ok(());
                 }
@@ -67,7 +67,7 @@ impl Add {
             certificate: self.certificate,
             profile: self.profile,
         };
-        let entry = api.allow(&new).await.explain(what, HINT)?;
+        let entry = api.allow(&new).await.asked(what)?;
         if json { say_json(&entry) } else { tell(&entry) }
     }
 }
@@ -78,7 +78,7 @@ async fn list(api: &ApiClient, json: bool) -> Result<(), Failure> {
         let page = api
             .allow_list(after.as_deref())
             .await
-            .explain("the allow-list cannot be listed", HINT)?;
+            .asked("the allow-list cannot be listed")?;
         shown += page.entries.len();
         for entry in &page.entries {
             if json {

@@ -2,9 +2,9 @@ use clap::Args;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewBootstrap;
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 /// A bootstrap that waits for its device.
 #[derive(Args)]
@@ -31,7 +31,7 @@ impl Start {
         let profile = match self.profile {
             Some(profile) => profile,
             None => {
-                let shown = api.device(&self.dev_id).await.explain(&what, HINT)?;
+                let shown = api.device(&self.dev_id).await.asked(&what)?;
                 let newest = shown.bootstraps.into_iter().next();
                 let newest = newest.map(|bootstrap| bootstrap.profile);
                 newest.ok_or_else(|| {
@@ -48,7 +48,7 @@ impl Start {
             profile_format: self.profile_format,
             ..NewBootstrap::default()
         };
-        let started = api.start_bootstrap(&new).await.explain(what, HINT)?;
+        let started = api.start_bootstrap(&new).await.asked(what)?;
         if json {
             return say_json(&started);
         }

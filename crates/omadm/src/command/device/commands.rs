@@ -8,7 +8,7 @@ use omadm_server::operator::types::{CallBody, CommandBody, NewCommands};
 use omadm_session::server::queue::told;
 use serde::Serialize;
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::{read_text, say};
 use crate::failure::{Explain as _, Failure};
 
@@ -59,7 +59,7 @@ impl Send {
         let queued = api
             .queue(&dev_id, &new)
             .await
-            .explain(format!("{name} was not queued for {dev_id}"), HINT)?;
+            .asked(format!("{name} was not queued for {dev_id}"))?;
         let call = queued.call;
         if let Some(call) = call.as_ref().filter(|_| !json) {
             say(called(call))?;
@@ -68,7 +68,7 @@ impl Send {
             return Err(Failure::new(
                 format!("{name} was not queued"),
                 "the server's answer names no command",
-                HINT,
+                "let --api name the operator address of an omadm server",
             ));
         };
         let Some(seconds) = wait else {
@@ -183,7 +183,7 @@ async fn wait(
 
 async fn show(api: &ApiClient, dev_id: &str, id: &str) -> Result<CommandBody, Failure> {
     let what = format!("command {id} of {dev_id} cannot be shown");
-    api.command(dev_id, id).await.explain(what, HINT)
+    api.command(dev_id, id).await.asked(what)
 }
 
 /// Who waits wants the command to have succeeded.
@@ -230,7 +230,7 @@ pub(super) async fn list(api: &ApiClient, dev_id: &str, json: bool) -> Result<()
         let page = api
             .commands(dev_id, before)
             .await
-            .explain(format!("the commands of {dev_id} cannot be listed"), HINT)?;
+            .asked(format!("the commands of {dev_id} cannot be listed"))?;
         for command in &page.commands {
             if json {
                 say_json(command)?;
@@ -252,10 +252,7 @@ pub(super) async fn cancel(
     json: bool,
 ) -> Result<(), Failure> {
     let what = format!("command {id} of {dev_id} was not cancelled");
-    tell(
-        &api.cancel_command(dev_id, id).await.explain(what, HINT)?,
-        json,
-    )
+    tell(&api.cancel_command(dev_id, id).await.asked(what)?, json)
 }
 
 pub(super) async fn release(
@@ -265,7 +262,7 @@ pub(super) async fn release(
     json: bool,
 ) -> Result<(), Failure> {
     let what = format!("command {id} of {dev_id} was not released");
-    let released = api.release_command(dev_id, id).await.explain(what, HINT)?;
+    let released = api.release_command(dev_id, id).await.asked(what)?;
     if json {
         return say_json(&released);
     }

@@ -7,7 +7,7 @@ use omadm_server::operator::types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::{say, secret_text};
 use crate::failure::{Explain as _, Failure};
 
@@ -143,7 +143,7 @@ impl Dm1 {
                 format!("the DM 1.x account of {dev_id} was not revoked"),
             ),
         };
-        let body = body.explain(what, HINT)?;
+        let body = body.asked(what)?;
         if json {
             return say_json(&body);
         }
@@ -169,7 +169,7 @@ impl Add {
             model: self.model,
         };
         let what = format!("{} got no DM 1.x account", self.dev_id);
-        let added = api.add_dm1(&self.dev_id, &new).await.explain(what, HINT)?;
+        let added = api.add_dm1(&self.dev_id, &new).await.asked(what)?;
         if let (Some(out), Some(document)) = (&self.out, &added.document) {
             let octets = Value::from_text(Format::Bin, document).explain(
                 "the server's answer holds no document",

@@ -3,10 +3,10 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{CredentialBody, NewRotation};
 
 use super::commands::wait_for;
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::bootstrap::wait_for_bootstrap;
 use crate::command::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 #[derive(Args)]
 pub(super) struct Rotate {
@@ -85,7 +85,7 @@ impl Rotate {
             own_key: self.own_key,
         };
         let what = format!("no new secret was made for {}", self.dev_id);
-        let made = api.rotate(&self.dev_id, &new).await.explain(what, HINT)?;
+        let made = api.rotate(&self.dev_id, &new).await.asked(what)?;
         if json {
             say_json(&made)?;
         } else {
@@ -125,7 +125,7 @@ impl Revoke {
             let what = format!("the credential of {} was not revoked", self.dev_id);
             api.revoke_credential(&self.dev_id, credential)
                 .await
-                .explain(what, HINT)?;
+                .asked(what)?;
             return say(format!("revoked: {credential}"));
         }
         let generation = self.generation.as_ref().map(name).unwrap_or_default();
@@ -137,7 +137,7 @@ impl Revoke {
         let done = api
             .revoke_generation(&self.dev_id, &generation, scope.as_deref())
             .await
-            .explain(what, HINT)?;
+            .asked(what)?;
         if json {
             return say_json(&done);
         }
@@ -159,7 +159,7 @@ impl Revoke {
 /// Lets a device come back with what was replaced.
 pub(super) async fn accept(api: &ApiClient, dev_id: &str, json: bool) -> Result<(), Failure> {
     let what = format!("{dev_id} may not come back with replaced secrets");
-    let done = api.accept_boot(dev_id).await.explain(what, HINT)?;
+    let done = api.accept_boot(dev_id).await.asked(what)?;
     if json {
         return say_json(&done);
     }

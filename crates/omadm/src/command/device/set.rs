@@ -2,9 +2,9 @@ use clap::Args;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NotifyAt;
 
-use super::{HINT, say_json};
+use super::{Asked as _, say_json};
 use crate::command::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 /// Where and when the device is called by DM Notifications.
 #[derive(Args)]
@@ -61,10 +61,7 @@ impl Set {
                 "give --notify-at, --no-notify-at, --notify-on-queue, --imsi or --esn",
             ));
         }
-        let set = api
-            .set_notify(&self.dev_id, &new)
-            .await
-            .explain(what, HINT)?;
+        let set = api.set_notify(&self.dev_id, &new).await.asked(what)?;
         if json {
             return say_json(&set);
         }

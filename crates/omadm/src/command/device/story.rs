@@ -4,9 +4,9 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{EventBody, PushBody};
 use serde_json::Value;
 
-use super::HINT;
+use super::Asked as _;
 use crate::command::say;
-use crate::failure::{Explain as _, Failure};
+use crate::failure::Failure;
 
 /// All events of a device, oldest first.
 pub(super) async fn whole(api: &ApiClient, dev_id: &str) -> Result<Vec<EventBody>, Failure> {
@@ -16,7 +16,7 @@ pub(super) async fn whole(api: &ApiClient, dev_id: &str) -> Result<Vec<EventBody
         let page = api
             .events_of(dev_id, after)
             .await
-            .explain(format!("the events of {dev_id} cannot be listed"), HINT)?;
+            .asked(format!("the events of {dev_id} cannot be listed"))?;
         if page.events.is_empty() {
             return Ok(all);
         }
