@@ -14,6 +14,11 @@ pub trait ClientObserver: Send + Sync {
     /// Something happened.
     fn event(&self, event: &ClientEvent);
 
+    /// Whether [`Self::exchange`] is wanted: bodies are decoded for it alone.
+    fn wants_exchanges(&self) -> bool {
+        true
+    }
+
     /// An HTTP exchange is over. Bodies hold no secret any more.
     fn exchange(&self, _exchange: &Exchange) {}
 }
@@ -173,4 +178,8 @@ pub struct Unobserved;
 
 impl ClientObserver for Unobserved {
     fn event(&self, _: &ClientEvent) {}
+
+    fn wants_exchanges(&self) -> bool {
+        false
+    }
 }

@@ -62,16 +62,16 @@ impl Pretty {
         limits: MarkupLimits,
         secrets: bool,
     ) -> Result<Self, MarkupError> {
-        let mut page = Page::new(secrets);
+        let mut page = Page::new(secrets, limits);
         let (vocabulary, length) = match encoding {
             Encoding::Wbxml => {
                 let mut reader = WbxmlReader::new(octets, limits)?;
-                page.read(&mut reader, limits)?;
+                page.read(&mut reader)?;
                 (reader.vocabulary(), reader.consumed())
             }
             Encoding::Xml => {
                 let root = root(octets, limits)?;
-                page.read(&mut XmlReader::new(octets, root.into(), limits)?, limits)?;
+                page.read(&mut XmlReader::new(octets, root.into(), limits)?)?;
                 (root, octets.len())
             }
         };
@@ -104,8 +104,15 @@ fn root(octets: &[u8], limits: MarkupLimits) -> Result<Vocabulary, MarkupError> 
     }
 }
 
+/// Whether markup that cannot be read names a secret: a part of a document, or a broken one.
+fn tells_secret(content: &str) -> bool {
+    let mut names = SECRET_PARMS.iter().chain(&SECRET_NODES);
+    names.any(|name| content.contains(name))
+}
+
 struct Page {
     secrets: bool,
+    limits: MarkupLimits,
     text: String,
     open: Vec<Open>,
     /// The node that the item or `Node` being read is about: decides whether its value is secret.
@@ -124,26 +131,23 @@ struct Open {
 }
 
 impl Page {
-    const fn new(secrets: bool) -> Self {
+    const fn new(secrets: bool, limits: MarkupLimits) -> Self {
         Self {
             secrets,
+            limits,
             text: String::new(),
             open: Vec::new(),
             about: String::new(),
         }
     }
 
-    fn read<'a>(
-        &mut self,
-        reader: &mut impl MarkupReader<'a>,
-        limits: MarkupLimits,
-    ) -> Result<(), MarkupError> {
+    fn read<'a>(&mut self, reader: &mut impl MarkupReader<'a>) -> Result<(), MarkupError> {
         while let Some(event) = reader.next_event()? {
             match event {
                 Event::Start(name) => self.begin(&name),
                 Event::Attribute { name, value } => self.attribute(&name, &value),
                 Event::Text(text) => self.content(&text),
-                Event::Opaque(octets) => self.opaque(octets, limits),
+                Event::Opaque(octets) => self.opaque(octets),
                 Event::End => self.end(),
             }
         }
@@ -205,11 +209,21 @@ impl Page {
         }
     }
 
+    /// A document within this one; none where the octets are not one, or it would be too deep.
+    fn inner(&self, octets: &[u8], encoding: Encoding) -> Option<String> {
+        let limits = MarkupLimits {
+            depth: self.limits.depth.saturating_sub(self.open.len()),
+            ..self.limits
+        };
+        let inner = Pretty::read(octets, encoding, limits, self.secrets);
+        inner.ok().map(|inner| inner.xml)
+    }
+
     /// Octets that are a WBXML document are shown as one; others as text, or by their number.
-    fn opaque(&mut self, octets: &[u8], limits: MarkupLimits) {
-        if let Ok(inner) = Pretty::read(octets, Encoding::Wbxml, limits, self.secrets) {
+    fn opaque(&mut self, octets: &[u8]) {
+        if let Some(inner) = self.inner(octets, Encoding::Wbxml) {
             self.open_line();
-            for line in inner.xml.lines() {
+            for line in inner.lines() {
                 self.line(self.open.len(), line);
             }
             return;
@@ -221,6 +235,11 @@ impl Page {
     }
 
     fn end(&mut self) {
+        let written = self.open.last().filter(|open| {
+            open.tag == Some(tags::DATA) && !open.elements && open.content.contains('<')
+        });
+        let document =
+            written.map(|open| self.inner(open.content.trim().as_bytes(), Encoding::Xml));
         let Some(open) = self.open.pop() else {
             return;
         };
@@ -232,7 +251,17 @@ impl Page {
         if matches!(open.tag, Some(tags::LOC_URI | ddf_tags::NODE_NAME)) {
             self.about.clone_from(&open.content);
         }
-        let content = if self.is_secret(&open) && !self.secrets {
+        let is_secret =
+            self.is_secret(&open) || document == Some(None) && tells_secret(&open.content);
+        if let (Some(Some(document)), false) = (&document, is_secret) {
+            self.line(depth, &format!("<{}{}>", open.name, open.start));
+            for line in document.lines() {
+                self.line(depth + 1, line);
+            }
+            self.line(depth, &format!("</{}>", open.name));
+            return;
+        }
+        let content = if is_secret && !self.secrets {
             MASK.to_owned()
         } else {
             escaped_text(open.content.trim())

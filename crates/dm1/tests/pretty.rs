@@ -87,3 +87,55 @@ fn a_tnds_within_a_message_is_shown_in_its_place() {
     );
     assert_eq!(shown.octets, octets.len());
 }
+
+/// A message with one item at `uri` whose data is this text.
+fn message_with(data: &str) -> Vec<u8> {
+    let item = format!("<Item><Target><LocURI>./x</LocURI></Target><Data>{data}</Data></Item>");
+    format!("<SyncML><SyncBody><Add><CmdID>1</CmdID>{item}</Add></SyncBody></SyncML>").into_bytes()
+}
+
+#[test]
+fn documents_written_as_the_text_of_an_item_are_shown_and_masked_too() {
+    let tnds = std::str::from_utf8(TNDS).unwrap();
+    let tnds = &tnds[tnds.find("<MgmtTree").unwrap()..];
+    let octets = message_with(&format!("<![CDATA[{tnds}]]>"));
+    let shown = pretty(&octets, Encoding::Xml, false).xml;
+    assert!(
+        shown.contains("\n        <Data>\n          <MgmtTree>\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("Tm9uY2U="), "{shown}");
+    assert!(
+        pretty(&octets, Encoding::Xml, true)
+            .xml
+            .contains("Tm9uY2U=")
+    );
+    // The first part of it, in a message of its own.
+    let part = &tnds[..tnds.find("Tm9uY2U=").unwrap() + 8];
+    let octets = message_with(&format!("<![CDATA[{part}]]>"));
+    let shown = pretty(&octets, Encoding::Xml, false).xml;
+    assert!(shown.contains(&format!("<Data>{MASK}</Data>")), "{shown}");
+    let octets = message_with("1 &lt; 2");
+    let shown = pretty(&octets, Encoding::Xml, false).xml;
+    assert!(shown.contains("<Data>1 &lt; 2</Data>"), "{shown}");
+}
+
+#[test]
+fn documents_within_documents_end_at_the_depth_of_a_message() {
+    let mut wbxml =
+        b"\x02\xa4\x01\x6a\x00\x6d\x6b\x45\x54\x4f\x03x\0\x01\x01\x01\x01\x01\x01".to_vec();
+    for _ in 0..10_000 {
+        let length = wbxml.len();
+        let mut octets = b"\x02\xa4\x01\x6a\x00\x6d\x6b\x45\x54\x4f\xc3".to_vec();
+        octets.extend([14, 7, 0].map(|shift| {
+            let septet = u8::try_from((length >> shift) & 0x7f).unwrap();
+            if shift == 0 { septet } else { septet | 0x80 }
+        }));
+        octets.extend(&wbxml);
+        octets.extend([1; 5]);
+        wbxml = octets;
+    }
+    let shown = pretty(&wbxml, Encoding::Wbxml, false);
+    assert_eq!(shown.octets, wbxml.len());
+    assert!(shown.xml.matches("<SyncML>").count() <= MarkupLimits::MESSAGE.depth);
+}

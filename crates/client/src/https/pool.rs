@@ -8,6 +8,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
+use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::pretty::Pretty;
+use omadm_dm1::syncml::Encoding;
 use omadm_dm2::http_auth::Challenge;
 use omadm_dm2::{Document, header, mask, media_type};
 use omadm_mo::json::{Json, JsonLimits};
@@ -164,15 +167,17 @@ impl Https {
         drop(state);
         let headers = answer.headers().clone();
         let response = read(answer);
-        self.observer.exchange(&Exchange {
-            connection,
-            number,
-            method: call.method.to_string(),
-            url: call.url.to_string(),
-            request: self.shown(call.content_type, &call.body),
-            status: response.status,
-            response: self.shown(response.content_type.as_deref(), &response.body),
-        });
+        if self.observer.wants_exchanges() {
+            self.observer.exchange(&Exchange {
+                connection,
+                number,
+                method: call.method.to_string(),
+                url: call.url.to_string(),
+                request: self.shown(call.content_type, &call.body),
+                status: response.status,
+                response: self.shown(response.content_type.as_deref(), &response.body),
+            });
+        }
         Ok((response, headers))
     }
 
@@ -230,10 +235,13 @@ impl Https {
         }
     }
 
-    /// A body for people: decoded, its secrets masked. What is not JSON is told by its length alone, since anything may be in it.
+    /// A body for people: decoded, its secrets masked. What is nothing of DM is told by its length alone, since anything may be in it.
     fn shown(&self, content_type: Option<&str>, body: &[u8]) -> Option<String> {
         if body.is_empty() {
             return None;
+        }
+        if let Some(document) = of_dm1(body) {
+            return Some(document);
         }
         let limits = JsonLimits {
             octets: self.options.body_limit,
@@ -253,6 +261,13 @@ impl Https {
             |json| mask(&json, &self.registry).to_pretty(),
         ))
     }
+}
+
+/// A document of DM 1.x, whatever its media type.
+fn of_dm1(body: &[u8]) -> Option<String> {
+    let encoding = Encoding::of_body(body)?;
+    let read = Pretty::read(body, encoding, MarkupLimits::MESSAGE, false);
+    read.ok().map(|document| document.xml)
 }
 
 pub(super) fn build(

@@ -5,6 +5,10 @@ use omadm_session::client::{Cause, Outcome, SessionEvent};
 pub(super) struct Logged;
 
 impl ClientObserver for Logged {
+    fn wants_exchanges(&self) -> bool {
+        false
+    }
+
     fn event(&self, event: &ClientEvent) {
         match event {
             ClientEvent::Refused(refusal) => {
