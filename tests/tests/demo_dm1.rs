@@ -89,6 +89,36 @@ fn its_timeline_and_table_tell_of_each_step() {
 }
 
 #[test]
+fn its_trace_shows_decoded_messages_without_secrets_and_its_timeline_no_values_of_the_program() {
+    let ended = omadm([
+        "demo",
+        "--generation",
+        "1.x",
+        "--method",
+        "client",
+        "--trace",
+    ]);
+    let ended = ended.run().good();
+    for what in [
+        "  >   <SyncHdr>",
+        "  >       <Data>********</Data>",
+        "<Data>1226</Data>",
+        "<Final/>",
+        "DM 1.x session over: the server had nothing more to do",
+    ] {
+        assert!(ended.stdout.contains(what), "no {what:?}: {}", ended.stdout);
+    }
+    for what in [
+        "octets of application/vnd",
+        "Ended {",
+        "of a header",
+        " : status",
+    ] {
+        assert!(!ended.stdout.contains(what), "{what:?}: {}", ended.stdout);
+    }
+}
+
+#[test]
 fn the_profiles_of_dm_2_0_are_not_for_it() {
     let refused = omadm(["demo", "--generation", "1.x", "--profile", "full"]);
     let refused = refused.run().refused();

@@ -34,7 +34,7 @@ macro_rules! codes {
 
 codes! {
     101 IN_PROGRESS Nobody "in progress"
-    200 OK Nobody "OK; of a header: accepted for this message"
+    200 OK Nobody "OK"
     201 ITEM_ADDED Nobody "item added"
     202 ACCEPTED Nobody "accepted for processing"
     212 AUTHENTICATED Nobody "authenticated for the session"

@@ -3,8 +3,8 @@ use std::time::Instant;
 
 use omadm_client::{ClientEvent, ClientObserver, Exchange};
 use omadm_server::model::{EventKind, StoredEvent};
+use omadm_session::client::SessionEvent;
 use omadm_session::client::dm1::Dm1SessionEvent;
-use omadm_session::client::{Outcome, SessionEvent};
 
 /// Whose line it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,10 +67,11 @@ impl ClientObserver for Timeline {
         self.say(Who::Client, client_words(event));
     }
 
+    fn wants_exchanges(&self) -> bool {
+        self.trace
+    }
+
     fn exchange(&self, exchange: &Exchange) {
-        if !self.trace {
-            return;
-        }
         let mut text = format!(
             "exchange {} on connection {}: {} {} -> {}",
             exchange.number, exchange.connection, exchange.method, exchange.url, exchange.status
@@ -192,8 +193,7 @@ fn session_words(event: &SessionEvent) -> String {
                 status.explain().name
             )
         }
-        SessionEvent::Ended(Outcome::Ended) => "DM session over: END".to_owned(),
-        SessionEvent::Ended(outcome) => format!("DM session over: {outcome:?}"),
+        SessionEvent::Ended(outcome) => format!("DM session over: {outcome}"),
     }
 }
 
@@ -220,8 +220,14 @@ fn dm1_words(event: &Dm1SessionEvent) -> String {
             name,
             targets,
             status,
-        } => format!("executes {name} {}: status {status}", targets.join(" ")),
-        Dm1SessionEvent::Ended(outcome) => format!("DM 1.x session over: {outcome:?}"),
+        } => {
+            let command: Vec<_> = std::iter::once(name)
+                .chain(targets)
+                .map(String::as_str)
+                .collect();
+            format!("executes {}: status {status}", command.join(" "))
+        }
+        Dm1SessionEvent::Ended(outcome) => format!("DM 1.x session over: {outcome}"),
     }
 }
 

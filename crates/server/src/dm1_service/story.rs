@@ -85,7 +85,8 @@ pub(super) fn tell(
     for what in &said.events {
         let kind = kind_of(what, said.session.as_ref(), user, queue, delta, correlation);
         if let Some(kind) = kind {
-            tracing::info!(correlation, device = %delta.dev_id, event = serde_json::to_string(&kind).unwrap_or_default(), "session");
+            let text = serde_json::to_string(&kind).unwrap_or_default();
+            tracing::info!(correlation, device = %delta.dev_id, event = %text, "session");
             delta.events.push(event(kind, correlation));
         }
     }

@@ -289,7 +289,7 @@ async fn record_with(
         match node.store.commit(delta).await {
             Ok(_) => {
                 let text = serde_json::to_string(&kind).unwrap_or_default();
-                tracing::info!(correlation, device = %dev_id, event = text, "notification");
+                tracing::info!(correlation, device = %dev_id, event = %text, "notification");
                 return Ok(());
             }
             Err(CommitError::Conflict) => {}

@@ -181,6 +181,6 @@ fn answer(body: Vec<u8>, set_cookie: Option<String>) -> Answer {
 fn log(head: &Head, delta: &ExchangeDelta) {
     for event in &delta.events {
         let text = serde_json::to_string(&event.kind).unwrap_or_default();
-        tracing::info!(correlation = head.correlation, device = %delta.dev_id, event = text, "session");
+        tracing::info!(correlation = head.correlation, device = %delta.dev_id, event = %text, "session");
     }
 }

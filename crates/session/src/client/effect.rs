@@ -156,11 +156,13 @@ pub enum Input {
 }
 
 /// How a session ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Outcome {
     /// The server sent END.
+    #[error("END")]
     Ended,
     /// The server answered a package with an HTTP error (D07).
+    #[error("the server answered with HTTP status {status}: {detail}")]
     Refused {
         /// Its status.
         status: u16,
@@ -172,14 +174,19 @@ pub enum Outcome {
         after_first_answer: bool,
     },
     /// A package got no answer.
+    #[error("a package got no answer: {0}")]
     Lost(Cause),
     /// The server's answer is no Package#2 (D11).
+    #[error("the answer is no Package#2: {0}")]
     Unparsable(String),
     /// A session of DM 1.x that did not end as it should, for a reason that DM 2.0 does not have.
+    #[error(transparent)]
     Dm1(Box<Dm1Outcome>),
     /// The host cancelled it.
+    #[error("cancelled")]
     Cancelled,
     /// The account is gone, or the tree cannot be read.
+    #[error("the account is gone, or the tree cannot be read")]
     NoAccount,
 }
 

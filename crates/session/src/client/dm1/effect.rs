@@ -73,20 +73,25 @@ pub enum Dm1Input {
 }
 
 /// How a session ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Dm1Outcome {
     /// The server had nothing more to do.
+    #[error("{}", if *.server_proven { "the server had nothing more to do" } else { "the server did not prove itself: nothing that it sent was taken" })]
     Ended {
         /// Whether it proved itself; if not, nothing of what it sent was taken (§3.2/8).
         server_proven: bool,
     },
     /// Every attempt of ours to prove ourselves was refused (M20), or the challenge could not be answered.
+    #[error("the server did not believe any credential of ours")]
     NotBelieved,
     /// The server asked for a weaker credential than the account's (M19).
+    #[error("the server asks for a weaker credential than the account has")]
     WeakerAsked,
     /// The server did not prove itself within its attempts (M20), or a message of it had a wrong MAC afterwards (M22).
+    #[error("the server did not prove itself")]
     ServerNotProven,
     /// HTTP status other than 200 (M10).
+    #[error("the server answered with HTTP status {status}")]
     Refused {
         /// Its status.
         status: u16,
@@ -94,16 +99,22 @@ pub enum Dm1Outcome {
         retry_after: Option<u32>,
     },
     /// The server gave our header this status.
+    #[error("the server refused the header: {0}")]
     HeaderRefused(StatusCode),
     /// The server broke the session off: Alert 1223.
+    #[error("the server broke it off")]
     Aborted,
     /// The server's answer cannot be read, or breaks the rules of a session.
+    #[error(transparent)]
     Fault(Dm1Fault),
     /// A message got no answer, nor did its repeat (M03).
+    #[error("a message got no answer: {0}")]
     Lost(Cause),
     /// The host cancelled it.
+    #[error("cancelled")]
     Cancelled,
     /// There is no usable account, or the tree cannot be read.
+    #[error("there is no usable account, or the tree cannot be read")]
     NoAccount,
 }
 
