@@ -43,6 +43,15 @@ fn pushed_twice(encoding: omadm_dm1::syncml::Encoding) -> Bed {
     bed
 }
 
+/// A command, so that the device has something to believe.
+fn want(bed: &mut Bed) {
+    let read = NodeCommand {
+        items: vec![Item::at("./DevDetail/SwV")],
+        ..NodeCommand::default()
+    };
+    bed.want("1", Command::Get(read));
+}
+
 fn shows(answer: &Answer, password: &str, with: &str) -> bool {
     let cred = answer.message.header.cred.as_ref().unwrap();
     let due = UserHash::new(SERVER, &secret(password));
@@ -68,21 +77,12 @@ fn the_server_proves_itself_by_what_came_with_the_secret_that_the_device_used() 
             ("client two", "server two", "first two"),
         ] {
             let mut bed = pushed_twice(encoding);
-            let read = NodeCommand {
-                items: vec![Item::at("./DevDetail/SwV")],
-                ..NodeCommand::default()
-            };
-            bed.want("1", Command::Get(read));
+            want(&mut bed);
             let answer = proven(&mut bed, "A5", password, |say| say);
             assert_eq!(answer.code(), 212, "{password}");
             assert!(shows(&answer, server, first), "{password}");
             assert!(bed.has(&Dm1Event::Promoted(Direction::Client)));
-            let say = Say::new("A5", answer.message.header.msg_id + 1).header(
-                &answer,
-                212,
-                Some(&nonce("next")),
-            );
-            bed.say(&say, Some(&answer.token()));
+            said(&mut bed, &answer);
             assert!(
                 bed.has(&Dm1Event::Promoted(Direction::Server)),
                 "{password}"
@@ -128,4 +128,62 @@ fn no_session_brings_what_a_bootstrap_brings() {
     );
     let kept = bed.account.client_secrets.iter();
     assert_eq!(kept.filter(|kept| kept.brought.is_some()).count(), 2);
+}
+
+/// A secret that a session brought to the device, and that was not used yet.
+fn replacement(text: &str) -> KeptSecret {
+    kept(text, Pending, false)
+}
+
+/// The next package of the session: the client believes our header.
+fn said(bed: &mut Bed, answer: &Answer) {
+    let say = Say::new("A5", answer.message.header.msg_id + 1);
+    let say = say.header(answer, 212, Some(&nonce("next")));
+    bed.say(&say, Some(&answer.token()));
+}
+
+#[test]
+fn a_bootstrap_that_the_server_never_proved_itself_by_is_over_once_the_next_was_used() {
+    for encoding in ENCODINGS {
+        let mut bed = pushed_twice(encoding);
+        // The device reports the first one; the session ends without a word from us that it would have to believe.
+        let _first = proven(&mut bed, "A4", "client one", |say| say);
+        bed.state = None;
+        bed.account.client_nonces.package = Some(nonce("package two"));
+        want(&mut bed);
+        let answer = proven(&mut bed, "A5", "client two", |say| say);
+        assert!(shows(&answer, "server two", "first two"));
+        said(&mut bed, &answer);
+        let side = bed.account.server.as_ref().unwrap();
+        assert_eq!(
+            generations(&side.secrets),
+            [(Boot, false), (Current, true)],
+            "nothing waits on a device that has another account"
+        );
+    }
+}
+
+#[test]
+fn what_is_on_its_way_does_not_stand_before_what_a_session_brought() {
+    for encoding in ENCODINGS {
+        let mut bed = pushed_twice(encoding);
+        bed.account.client_secrets.push(replacement("client new"));
+        let side = bed.account.server.as_mut().unwrap();
+        side.secrets.push(replacement("server new"));
+        side.nonce = Some(nonce("kept"));
+        want(&mut bed);
+        let answer = proven(&mut bed, "A5", "client new", |say| say);
+        assert!(shows(&answer, "server new", "kept"));
+        said(&mut bed, &answer);
+        let side = bed.account.server.as_ref().unwrap();
+        assert_eq!(
+            generations(&side.secrets),
+            [
+                (Boot, false),
+                (Pending, false),
+                (Pending, true),
+                (Current, false)
+            ]
+        );
+    }
 }

@@ -197,9 +197,14 @@ impl Turn<'_> {
         };
         let order = [Generation::Pending, Generation::Current, Generation::Boot];
         let live = |kept: &&KeptSecret| !kept.standing.revoked && !kept.previous;
+        // What waits for the device to use a bootstrap counts beside the client's secret of that bootstrap alone.
+        let waits = |kept: &KeptSecret| {
+            kept.brought.is_some() && kept.standing.generation == Generation::Pending
+        };
         let of = |generation| {
-            let mut live = self.server_secrets.iter().filter(live);
-            live.find(move |kept| kept.standing.generation == generation)
+            let live = self.server_secrets.iter().filter(live);
+            let mut here = live.filter(|kept| !waits(kept));
+            here.find(move |kept| kept.standing.generation == generation)
         };
         let others = order.into_iter().filter(|generation| *generation != first);
         let mut ranked: Vec<_> = std::iter::once(first)

@@ -110,6 +110,10 @@ impl<'a> Turn<'a> {
                     .push(Dm1Event::Promoted(Direction::Client));
                 self.state.server.from_pending = true;
                 forget_coming(&mut self.server_secrets);
+                // Ours of that bootstrap is on the device too: the next that is used ends it, though this device may never ask us for it.
+                for kept in &mut self.server_secrets {
+                    kept.standing.coming &= !bootstrap.as_ref().is_some_and(|by| kept.is_of(by));
+                }
                 self.delta.server_secrets = Some(self.server_secrets.clone());
             }
             Decision::Promote => {
