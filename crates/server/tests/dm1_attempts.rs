@@ -4,10 +4,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
 mod support;
+
+use std::time::{Duration, Instant};
 
 use omadm_bootstrap::Utc;
 use omadm_dm1::credential::{Nonce, UserHash};
@@ -85,6 +88,32 @@ async fn m19_a_wrong_password_looks_like_an_unknown_name_in_every_octet_before_a
                 .any(|answer| answer.contains("AlertCode(1223)"))
         );
     }
+}
+
+#[tokio::test]
+async fn m19_an_unknown_name_is_answered_in_like_time() {
+    let rig = Rig::new().await;
+    let added = account(&rig).await;
+    let mut known = Client::new(&added, Encoding::Xml);
+    let mut unknown = Client::new(&added, Encoding::Xml);
+    unknown.user = "meter-8".to_owned();
+    // The shortest of many, in turn: what else the machine does makes them longer alone.
+    let mut shortest = [Duration::MAX; 2];
+    for _ in 0..150 {
+        for (shortest, client) in shortest.iter_mut().zip([&mut known, &mut unknown]) {
+            client.begin();
+            client.nonce = None;
+            let body = client.message(PACKAGE1);
+            let begun = Instant::now();
+            let answer = client.post(&rig, body).await;
+            *shortest = begun.elapsed().min(*shortest);
+            assert_eq!(answer.status, 200);
+        }
+    }
+    let [known, unknown] = shortest;
+    println!("known {known:?}, unknown {unknown:?}");
+    assert!(known < unknown * 8 / 5, "{known:?} {unknown:?}");
+    assert!(unknown < known * 8 / 5, "{known:?} {unknown:?}");
 }
 
 /// Every node wrote what it deferred.

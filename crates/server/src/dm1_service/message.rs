@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::credential::CredentialType;
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{
-    AccountFacts, Channel, Dm1Event, Dm1Reply, Dm1SessionState, Dm1Step, Identified, MessageIn,
-    RespUriUse, ServerFacts, advance,
+    AccountFacts, Channel, DeviceModel, Dm1Event, Dm1Reply, Dm1SessionState, Dm1Step, Identified,
+    MessageIn, RespUriUse, ServerFacts, advance,
 };
 use omadm_tls::Verdict;
 
@@ -29,6 +29,9 @@ use crate::store::{CommitError, StoreError};
 
 /// What the text of a stored session of DM 1.x begins with; base64 of what is sealed follows.
 const SESSION_PREFIX: &str = "dm1:";
+
+/// A name that no device can be registered by in earnest.
+const NOBODY: &str = "urn:uuid:00000000-0000-0000-0000-000000000000";
 
 /// A message as it came.
 pub(super) struct Incoming<'a> {
@@ -90,6 +93,7 @@ pub(super) async fn advance_once(
         mut account,
     }) = known
     else {
+        read_of_nobody(node, head, name).await?;
         let step = step(None, None);
         tracing::info!(
             correlation = head.correlation,
@@ -285,6 +289,24 @@ async fn known(node: &Node, name: &str) -> Result<Option<Known>, Refusal> {
         device,
         account,
     }))
+}
+
+/// Reads what is read of an account, of a device that there is not: the time that an answer takes tells no names (M19).
+async fn read_of_nobody(node: &Node, head: &Head, name: &str) -> Result<(), StoreError> {
+    let Ok(nobody) = DevId::parse(NOBODY) else {
+        return Ok(());
+    };
+    let proof = CredentialProof::Dm1Account {
+        user: name.to_owned(),
+    };
+    let _none = node.store.device(&nobody).await?;
+    let _none = node.store.credential(&proof).await?;
+    let _none = own_certificate(node, head, &nobody).await?;
+    let failed = &node.dm1.failed;
+    let _none = failed.of(node, &nobody, head.from, head.now).await?;
+    let _none = node.store.sessions(&nobody).await?;
+    let _layout = layout(&node.registry, &DeviceModel::default());
+    Ok(())
 }
 
 /// The fingerprint of the client certificate, where it is trusted and this device's.
