@@ -1,6 +1,6 @@
 use omadm_dm1::syncml::Data;
-use omadm_dm1::tnds::{NodeType, RtProperties, TndsNode};
-use omadm_mo::{Acl, Format, Node, NodeName, NodePath, Value};
+use omadm_dm1::tnds::{NodeType, RtProperties, TndsNode, TndsPlaces};
+use omadm_mo::{Acl, Format, Node, NodeKind, NodeName, Value};
 
 /// A TNDS node with all below it, as a node of the tree; what an interior node has of type and rights is left to who places it. `Path` has a meaning at
 /// the top only.
@@ -8,40 +8,51 @@ use omadm_mo::{Acl, Format, Node, NodeName, NodePath, Value};
 /// # Errors
 /// The path of the first node that has no name the tree can have, stands twice, or whose value does not fit its format.
 pub(super) fn node_of(node: &TndsNode) -> Result<Node, String> {
-    read(node, "")
+    node.build(&String::new(), &mut Anywhere)
 }
 
-fn read(node: &TndsNode, at: &str) -> Result<Node, String> {
-    let format = node.properties.format;
-    let Some(value) = &node.value else {
-        if !node.nodes.is_empty() || matches!(format, None | Some(Format::Node)) {
-            let mut root = Node::empty();
-            for child in &node.nodes {
-                let written = child.name.as_deref().unwrap_or_default();
-                let place = format!("{at}/{written}");
-                let path = NodeName::parse(written)
-                    .ok()
-                    .map(|name| NodePath::root().child(name))
-                    .filter(|path| root.at(path).is_none())
-                    .ok_or_else(|| place.clone())?;
-                root.put(&path, read(child, &place)?);
-            }
-            return Ok(root);
-        }
-        return leaf(format, &Data::Text(String::new())).ok_or_else(|| at.to_owned());
-    };
-    leaf(format, value).ok_or_else(|| at.to_owned())
+/// No tree says what nodes are: they are what the object says.
+struct Anywhere;
+
+impl TndsPlaces for Anywhere {
+    type Place = String;
+    type Fault = String;
+
+    fn kind(&mut self, _at: &String, node: &TndsNode) -> Result<NodeKind, String> {
+        let is_said = matches!(node.properties.format, None | Some(Format::Node));
+        let is_interior = node.value.is_none() && (is_said || !node.nodes.is_empty());
+        Ok(if is_interior {
+            NodeKind::Interior
+        } else {
+            NodeKind::Leaf
+        })
+    }
+
+    fn value(&mut self, at: &String, node: &TndsNode) -> Result<Value, String> {
+        let empty = Data::Text(String::new());
+        let data = node.value.as_ref().unwrap_or(&empty);
+        leaf(node.properties.format, data).ok_or_else(|| at.clone())
+    }
+
+    fn below(
+        &mut self,
+        at: &String,
+        name: Option<&NodeName>,
+        node: &TndsNode,
+    ) -> Result<String, String> {
+        let place = format!("{at}/{}", node.name.as_deref().unwrap_or_default());
+        name.map(|_| place.clone()).ok_or(place)
+    }
 }
 
 /// Octets of a WBXML opaque are the value itself; text of a binary format is base64.
-fn leaf(format: Option<Format>, data: &Data) -> Option<Node> {
-    let value = match (format.unwrap_or(Format::Chr), data) {
+fn leaf(format: Option<Format>, data: &Data) -> Option<Value> {
+    Some(match (format.unwrap_or(Format::Chr), data) {
         (Format::Bin | Format::B64, Data::Octets(octets)) => Value::bin(octets.as_slice()),
         (Format::B64, Data::Text(text)) => Value::from_text(Format::Bin, text).ok()?,
         (Format::Node, _) => return None,
         (format, data) => Value::from_text(format, data.text()?).ok()?,
-    };
-    Some(value.into())
+    })
 }
 
 /// An MO instance as a TNDS node: named, of a type, with its ACL.

@@ -1,5 +1,6 @@
 //! TNDS: a piece of a DM tree in one object (§4.4), and where it stands in a message: text, a WBXML document of its own, or elements that nobody escaped.
 
+mod build;
 mod read;
 mod write;
 
@@ -9,6 +10,8 @@ use crate::markup::{MarkupError, MarkupFault, MarkupLimits, Vocabulary, XmlVocab
 use crate::syncml::{Data, Encoding};
 use crate::wbxml::{WbxmlReader, WbxmlWriter};
 use crate::xml::{XmlReader, XmlWriter};
+
+pub use build::TndsPlaces;
 
 /// The media type in XML.
 pub const MEDIA_TYPE_XML: &str = "application/vnd.syncml.dmtnds+xml";

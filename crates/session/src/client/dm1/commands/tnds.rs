@@ -3,11 +3,12 @@
 use omadm_bootstrap::plan::merge_permanent;
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Item, Meta, StatusCode};
-use omadm_dm1::tnds::{MEDIA_TYPE_WBXML, MEDIA_TYPE_XML, MgmtTree, NodeType, TndsFault, TndsNode};
+use omadm_dm1::tnds::{
+    MEDIA_TYPE_WBXML, MEDIA_TYPE_XML, MgmtTree, NodeType, TndsFault, TndsNode, TndsPlaces,
+};
 use omadm_mo::ddf::{AccessTypes, Scope, ViolationKind};
 use omadm_mo::{
-    Acl, Children, Format, LocUri, Miid, Node, NodeAddress, NodeKind, NodeName, NodeProperties,
-    Place,
+    Acl, Format, LocUri, Miid, Node, NodeAddress, NodeKind, NodeName, NodeProperties, Place, Value,
 };
 
 use super::super::workspace::Workspace;
@@ -176,7 +177,12 @@ fn build(
     existing: Option<&Node>,
     kept: &mut Kept,
 ) -> Fate<Node> {
-    let built = build_one(workspace, at, node, existing, kept)?;
+    let mut places = Places {
+        workspace,
+        kept,
+        existing,
+    };
+    let built = node.build(&(at.clone(), places.existing), &mut places)?;
     let own = own_description(workspace, at);
     let built = with_permanent(built, own.filter(|_| existing.is_none()));
     let ddf = workspace.layout().ddf(&at.moid);
@@ -194,59 +200,80 @@ fn build(
     }
 }
 
-fn build_one(
-    workspace: &Workspace<'_>,
-    at: &NodeAddress,
-    node: &TndsNode,
-    existing: Option<&Node>,
-    kept: &mut Kept,
-) -> Fate<Node> {
-    let own = own_description(workspace, at);
-    if workspace.layout().governing(at).is_none() {
-        return Err(StatusCode::NOT_ALLOWED.into());
-    }
-    check_type(workspace, at, node)?;
-    read_properties(at, node, kept)?;
-    let said = node.properties.format;
-    let is_interior = match own {
-        Some(own) => own.kind() == NodeKind::Interior,
-        None => node.value.is_none() && matches!(said, None | Some(Format::Node)),
-    };
-    if !is_interior {
-        if !node.nodes.is_empty() {
+/// The device's tree, and what an object's nodes bring beside their values.
+struct Places<'a, 'w, 'e> {
+    workspace: &'a Workspace<'w>,
+    kept: &'a mut Kept,
+    /// What stands where the object comes to.
+    existing: Option<&'e Node>,
+}
+
+impl<'e> TndsPlaces for Places<'_, '_, 'e> {
+    /// Where it comes to, and what stands there.
+    type Place = (NodeAddress, Option<&'e Node>);
+    type Fault = Failure;
+
+    fn kind(&mut self, (at, _): &Self::Place, node: &TndsNode) -> Fate<NodeKind> {
+        let own = own_description(self.workspace, at);
+        if self.workspace.layout().governing(at).is_none() {
             return Err(StatusCode::NOT_ALLOWED.into());
         }
+        check_type(self.workspace, at, node)?;
+        read_properties(at, node, self.kept)?;
+        let said = node.properties.format;
+        let is_interior = match own {
+            Some(own) => own.kind() == NodeKind::Interior,
+            None => node.value.is_none() && matches!(said, None | Some(Format::Node)),
+        };
+        if !is_interior {
+            return match node.nodes.is_empty() {
+                true => Ok(NodeKind::Leaf),
+                false => Err(StatusCode::NOT_ALLOWED.into()),
+            };
+        }
+        if node.value.is_some() || said.is_some_and(|format| format != Format::Node) {
+            return Err(StatusCode::UNSUPPORTED_FORMAT.into());
+        }
+        Ok(NodeKind::Interior)
+    }
+
+    fn value(&mut self, (at, _): &Self::Place, node: &TndsNode) -> Fate<Value> {
         let media_type = match &node.properties.r#type {
             Some(NodeType::Mime(mime)) => Some(mime.clone()),
             Some(NodeType::DdfName(_)) | None => None,
         };
+        let format = node.properties.format;
         let meta = Meta {
-            format: said.map(|format| format.name().into()),
+            format: format.map(|format| format.name().into()),
             r#type: media_type,
             ..Meta::default()
         };
-        return Ok(value_of(&meta, node.value.as_ref(), own)?.into());
+        let own = own_description(self.workspace, at);
+        value_of(&meta, node.value.as_ref(), own)
     }
-    if node.value.is_some() || said.is_some_and(|format| format != Format::Node) {
-        return Err(StatusCode::UNSUPPORTED_FORMAT.into());
+
+    fn below(
+        &mut self,
+        (at, stands): &Self::Place,
+        name: Option<&NodeName>,
+        node: &TndsNode,
+    ) -> Fate<Self::Place> {
+        let name = name.filter(|_| node.path.is_none());
+        let name = name.ok_or(StatusCode::BAD_REQUEST)?;
+        let stands = stands.and_then(|node| node.children()?.get(name));
+        Ok((at.child(name.clone()), stands))
     }
-    let mut children = Children::new();
-    for below in &node.nodes {
-        let name = name_of(below)?;
-        if below.path.is_some() || children.contains_key(&name) {
-            return Err(StatusCode::BAD_REQUEST.into());
-        }
-        let below_at = at.child(name.clone());
-        let stands = existing.and_then(|node| node.children()?.get(&name));
-        let built = build_one(workspace, &below_at, below, stands, kept)
-            .and_then(|built| may_come(workspace, &below_at, &built, stands).map(|()| built));
-        let built = built.map_err(|failure| match &failure.at {
+
+    fn judge(&mut self, (at, stands): &Self::Place, built: &Node) -> Fate {
+        may_come(self.workspace, at, built, *stands)
+    }
+
+    fn told(&self, (at, _): &Self::Place, failure: Failure) -> Failure {
+        match &failure.at {
             Some(_) => failure,
-            None => failure.at(workspace.layout().loc_uri(&below_at)),
-        })?;
-        children.insert(name, built);
+            None => failure.at(self.workspace.layout().loc_uri(at)),
+        }
     }
-    Ok(Node::Interior(children))
 }
 
 /// Whether a node may come with the one above it, or be as it is to be: what is required comes with it, all else has to be addable; what nobody may replace
