@@ -25,12 +25,14 @@ use redb::{
 
 use crate::cpu;
 
-/// What is asked for: one node by its keys, the children of one, one leaf of every instance. `{}` stands for a MIID.
-pub const GETS: [&str; 4] = [
+/// What is asked for: one node by its keys, the children of one, one leaf of every instance: of all that make the tree large, and of a few beside them, as many
+/// in any tree. `{}` stands for a MIID.
+pub const GETS: [&str; 5] = [
     "urn:example:mo:wide:1.0/{}/3",
     "urn:example:mo:wide:1.0/{}/",
     "urn:example:mo:wide:1.0/{}/*",
     "urn:example:mo:wide:1.0/*/3",
+    "urn:example:mo:few:1.0/*/3",
 ];
 
 /// What of the tree the store has in memory when a GET begins.
@@ -49,6 +51,8 @@ pub enum Warmth {
 const NODES: usize = 10;
 /// Instances written in one transaction.
 const BATCH: usize = 10_000;
+/// Instances that stand beside those that make the tree large.
+const FEW: usize = 100;
 /// The instance of [`Warmth::Same`].
 const SAME: usize = 50;
 /// GETs before those of [`Warmth::Other`].
@@ -63,7 +67,7 @@ const DDF: &str = "<MgmtTree><Node><NodeName>Wide</NodeName><DFProperties><Acces
     <Node><NodeName></NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><chr/></DFFormat><Occurrence><ZeroOrMore/></Occurrence>
     <Scope><Dynamic/></Scope></DFProperties></Node></Node></MgmtTree>";
 const DOCUMENT: &str = r#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"dms","SrvURI":"https://dms.example/","Name":"DM",
-    "Perm":{"1":{"MOID":"urn:example:mo:wide:1.0"}}}}}]"#;
+    "Perm":{"1":{"MOID":"urn:example:mo:wide:1.0"},"2":{"MOID":"urn:example:mo:few:1.0"}}}}}]"#;
 
 /// How the tree lies in the store's file: what a GET has to come by.
 #[derive(Clone, Copy, Debug)]
@@ -125,9 +129,10 @@ impl TreeBed {
     pub fn new(nodes: usize) -> Result<Self, String> {
         let name = format!("omadm-tree-{}-{nodes}.redb", std::process::id());
         let file = std::env::temp_dir().join(name);
-        let ddf = Ddf::read(DDF).map_err(|error| error.to_string())?;
+        let read = |text: &str| Ddf::read(text).map_err(|error| error.to_string());
+        let ddfs = [read(&DDF.replace("wide", "few"))?, read(DDF)?];
         let server = SrvId::parse("dms").map_err(|error| error.to_string())?;
-        bootstrap(&file, ddf.clone())?;
+        bootstrap(&file, ddfs.clone())?;
         let reads = Arc::new(AtomicU64::new(0));
         let handle = OpenOptions::new().read(true).write(true).open(&file);
         let handle = Arc::new(handle.map_err(|error| error.to_string())?);
@@ -140,14 +145,17 @@ impl TreeBed {
         let open = move || TreeStore::with_backend(again.clone(), 1);
         let store = open().map_err(|error| error.to_string())?;
         let mut registry = MoRegistry::standard();
-        let moid = registry.insert(ddf).map_err(|error| error.to_string())?;
-        let instances: Vec<usize> = (1..=nodes / NODES).collect();
+        let moids = ddfs.map(|ddf| registry.insert(ddf));
+        let [few, wide] = moids.map(|moid| moid.map_err(|error| error.to_string()));
+        let (few, wide) = (few?, wide?);
+        let mut instances: Vec<_> = (1..=nodes / NODES).map(|number| (&wide, number)).collect();
+        instances.extend((1..=FEW).map(|number| (&few, number)));
         for batch in instances.chunks(BATCH) {
             let snapshot = store.snapshot().map_err(|error| error.to_string())?;
             let mut plan = TreePlan::at(snapshot.version());
             drop(snapshot);
-            for number in batch {
-                plan.steps.push(instance(&moid, *number, &server));
+            for (moid, number) in batch {
+                plan.steps.push(instance(moid, *number, &server));
             }
             store.apply(&plan).map_err(|error| error.to_string())?;
         }
@@ -161,7 +169,7 @@ impl TreeBed {
             server,
             file,
             reads,
-            instances: instances.len(),
+            instances: nodes / NODES,
         };
         // From here on sessions are ordinary ones: the completion is acknowledged.
         bed.session(SessionReason::Client, GETS[0], SAME)?;
@@ -350,7 +358,7 @@ fn median(mut all: Vec<f64>) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
-fn bootstrap(file: &std::path::Path, ddf: Ddf) -> Result<(), String> {
+fn bootstrap(file: &std::path::Path, ddfs: [Ddf; 2]) -> Result<(), String> {
     let text = str::to_owned;
     let dev_info = DevInfo {
         dev_id: DevId::parse("IMEI:493005100592800").map_err(|error| error.to_string())?,
@@ -364,7 +372,8 @@ fn bootstrap(file: &std::path::Path, ddf: Ddf) -> Result<(), String> {
         sw_v: text("1.0"),
         hw_v: text("A"),
     };
-    let client = Client::builder(dev_info, file).mo(ddf).build();
+    let [few, wide] = ddfs;
+    let client = Client::builder(dev_info, file).mo(few).mo(wide).build();
     let client = client.map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
