@@ -227,7 +227,7 @@ async fn b_28_a_trigger_brings_a_client_of_dm_1_x_its_document_as_a_signed_push(
         let pushed = Push::decode(&octets[..length]).unwrap();
         let pushed = PushedBootstrap::of_push(&pushed).unwrap();
         let keys = PushKeys {
-            subscribers: vec![Imsi::parse("310150123456789").unwrap()],
+            subscribers: vec![Imsi::parse("310150123456789").unwrap().into()],
             user_pin_mac: false,
         };
         assert!(matches!(pushed.judge(&keys), PushJudged::Proved(_)));
