@@ -23,7 +23,7 @@ pub(crate) enum PostError {
 }
 
 impl PostError {
-    fn unreachable(error: impl ToString) -> Self {
+    fn unreachable(error: &impl ToString) -> Self {
         Self::Unreachable(error.to_string())
     }
 }
@@ -54,20 +54,20 @@ pub(crate) async fn post(
         .header(HOST, url.authority())
         .header(CONTENT_TYPE, media_type)
         .body(Full::new(Bytes::copy_from_slice(octets)))
-        .map_err(PostError::unreachable)?;
+        .map_err(|error| PostError::unreachable(&error))?;
     let stream = TcpStream::connect((url.host(), url.port()))
         .await
-        .map_err(PostError::unreachable)?;
+        .map_err(|error| PostError::unreachable(&error))?;
     let stream = connector
         .connect(stream, url.host())
         .await
         .map_err(|error| match error {
             ConnectError::ServerNotTrusted(distrust) => PostError::NotTrusted(distrust),
-            error => PostError::unreachable(error),
+            error => PostError::unreachable(&error),
         })?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(PostError::unreachable)?;
+        .map_err(|error| PostError::unreachable(&error))?;
     // Ends with the answer's body, or where that is dropped.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -75,5 +75,5 @@ pub(crate) async fn post(
         }
     });
     let answer = sender.send_request(request).await;
-    answer.map_err(PostError::unreachable)
+    answer.map_err(|error| PostError::unreachable(&error))
 }

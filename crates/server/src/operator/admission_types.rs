@@ -142,6 +142,9 @@ pub struct NewTrigger {
     /// The subscriber's IMSI; else that of the device's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi: Option<String>,
+    /// The ESN of a CDMA device, in place of the IMSI: as of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub esn: Option<String>,
     /// How the IMSI becomes a key, `semi-octet` or `ascii`: as of a bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi_key: Option<String>,

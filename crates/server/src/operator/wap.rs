@@ -46,8 +46,7 @@ impl<'a> From<&'a NewTrigger> for Signed<'a> {
             sec: new.sec.as_deref(),
             pin: new.pin.as_ref(),
             imsi: new.imsi.as_deref(),
-            // What tells of a device tells no ESN.
-            esn: None,
+            esn: new.esn.as_deref(),
             imsi_key: new.imsi_key.as_deref(),
         }
     }

@@ -65,6 +65,9 @@ pub(super) struct Trigger {
     /// The subscriber's IMSI; else that of the device's record (`omadm device set --imsi`)
     #[arg(long, requires_all = ["push", "profile_format"])]
     imsi: Option<String>,
+    /// The ESN of a CDMA device, in the place of an IMSI: 8 hexadecimal or 11 decimal digits
+    #[arg(long, requires_all = ["push", "profile_format"], conflicts_with = "imsi")]
+    esn: Option<String>,
     /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits
     #[arg(long, value_name = "FORM", requires_all = ["push", "profile_format"])]
     imsi_key: Option<String>,
@@ -216,6 +219,7 @@ impl Trigger {
             sec: self.sec,
             pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
             imsi: self.imsi,
+            esn: self.esn,
             imsi_key: self.imsi_key,
             carrier: self.carrier,
             bootstrap_source: self.bootstrap_source,
