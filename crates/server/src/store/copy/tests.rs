@@ -12,13 +12,10 @@ use crate::model::{
     SessionRow, WaitingWrite,
 };
 use crate::store::address::StoreAddress;
-use crate::store::battery::calls::called;
-use crate::store::battery::failed_creds::wrong;
-use crate::store::battery::objects::in_pieces;
-use crate::store::battery::receipts::awaited;
 use crate::store::battery::waiting::{allowed, hold, trigger, waiting};
 use crate::store::battery::{
-    SCHEMA, START, certificate, command_id, dev, event, exchange, fetched, http_user, psk, record,
+    SCHEMA, START, calls::called, certificate, command_id, dev, event, exchange,
+    failed_creds::wrong, fetched, http_user, objects::in_pieces, psk, receipts::awaited, record,
     registration,
 };
 use crate::store::postgres::{PostgresOptions, PostgresStore, migrate};
