@@ -15,10 +15,11 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
-use omadm_mo::Secret;
+use omadm_mo::{DevId, Secret};
 use omadm_server::operator::client::{ApiClient, ApiError};
 use omadm_server::operator::types::{NewBootstrap, NewCredential, NewDevice};
 use omadm_server::{DmServer, ExchangeObserver, ObservedExchange, StartError};
+use omadm_tls::DeviceKey;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::string::{RegexGeneratorStrategy, string_regex};
 use proptest::test_runner::TestRunner;
@@ -516,4 +517,51 @@ async fn no_body_of_a_request_is_a_fault_of_the_server() {
     }
     // Some of it means something: what lies behind the parsing is reached.
     assert!(taken > 0);
+}
+
+#[tokio::test]
+async fn a_request_that_names_another_registered_device_is_refused_unless_it_takes_over() {
+    let rig = Rig::new().await;
+    rig.device(DEVICE).await;
+    let request = |dev_id: &str| {
+        let key = DeviceKey::generate().unwrap();
+        let request = key.certificate_request(&DevId::parse(dev_id).unwrap());
+        Some(request.unwrap().to_pem())
+    };
+    let other = |csr: Option<String>, take_over: bool| NewDevice {
+        dev_id: "IMEI:600".to_owned(),
+        csr,
+        take_over,
+        ..NewDevice::default()
+    };
+    let (told, detail) = status(rig.api.add_device(&other(request(DEVICE), false)).await);
+    assert_eq!(told, 409);
+    assert!(
+        detail.contains(&format!("the request is for {DEVICE}")),
+        "{detail}"
+    );
+    assert!(
+        rig.api.device("IMEI:600").await.is_err(),
+        "nothing was registered"
+    );
+    // A name that nobody has, and one that is no DevID, are claims alone.
+    rig.api
+        .add_device(&other(request("IMEI:601"), false))
+        .await
+        .unwrap();
+    let new = |take_over| NewCredential {
+        csr: request(DEVICE),
+        take_over,
+        ..NewCredential::default()
+    };
+    let (told, _) = status(rig.api.add_credential("IMEI:600", &new(false)).await);
+    assert_eq!(told, 409);
+    let added = rig
+        .api
+        .add_credential("IMEI:600", &new(true))
+        .await
+        .unwrap();
+    assert!(added.certificate.is_some());
+    let own = rig.api.add_credential(DEVICE, &new(false)).await.unwrap();
+    assert!(own.certificate.is_some());
 }

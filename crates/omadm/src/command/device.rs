@@ -249,6 +249,9 @@ struct NewOne {
     /// The device's certificate request (PEM); a certificate is issued for it
     #[arg(long, conflicts_with = "code")]
     csr: Option<PathBuf>,
+    /// Take a request that names another registered device: its DevID changed, and its key stayed
+    #[arg(long, requires = "csr")]
+    take_over: bool,
     /// Where the issued certificate is written; else standard output
     #[arg(long, requires = "csr")]
     out: Option<PathBuf>,
@@ -324,6 +327,7 @@ impl Add {
         let new = NewDevice {
             dev_id: self.dev_id,
             csr: credential.csr,
+            take_over: credential.take_over,
             code: credential.code,
             http_user: credential.http_user,
             http_password: credential.http_password,
@@ -374,6 +378,7 @@ impl NewOne {
         let secret = |file: &Option<PathBuf>| file.as_deref().map(secret_text).transpose();
         Ok(NewCredential {
             csr: self.csr.as_deref().map(read_text).transpose()?,
+            take_over: self.take_over,
             code: self.code,
             http_user: self.http_user.clone(),
             http_password: secret(&self.password_file)?,

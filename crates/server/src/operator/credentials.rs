@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use omadm_bootstrap::Utc;
-use omadm_mo::Secret;
+use omadm_mo::{DevId, Secret};
 use omadm_tls::{CertificateDer, CertificateRequest, Fingerprint, IssuedCertificate, pem};
 
 use super::answer::{JsonBody, Refused};
@@ -88,6 +88,9 @@ pub(super) async fn add(
             "say which credential: `csr`, `certificate`, `code`, `http_user` or `psk_identity`",
         ));
     }
+    if !new.take_over {
+        names_no_other(&node, &dev_id, issue.csr).await?;
+    }
     for _again in 0..RETRIES {
         let device = registered(&node, &dev_id).await?;
         let open = node
@@ -159,6 +162,30 @@ pub(super) async fn revoke(
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(CommitError::Conflict.into())
+}
+
+/// Refuses a request that names another device which is registered: whoever has that device's key would be this one too.
+pub(super) async fn names_no_other(
+    node: &Node,
+    dev_id: &DevId,
+    csr: Option<&str>,
+) -> Result<(), Refused> {
+    let request = csr.map(CertificateRequest::from_pem).transpose();
+    let request = request.map_err(|cause| Refused::bad(format!("csr: {cause}")))?;
+    let names = request
+        .iter()
+        .flat_map(CertificateRequest::claimed_common_names);
+    for other in names.filter_map(|name| DevId::parse(name).ok()) {
+        if other != *dev_id && node.store.device(&other).await?.is_some() {
+            let detail = format!(
+                "csr: the request is for {other}, which is registered too: a certificate for {dev_id} would be for the key of {other}"
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, detail)
+                .advising("Give the request of this device; or, where its DevID changed and its key stayed, say `take_over`: --take-over on the command line.")
+                .into());
+        }
+    }
+    Ok(())
 }
 
 /// Adds what is asked for to a delta, beside what the device is known to have; the certificate and code come back to be shown once.

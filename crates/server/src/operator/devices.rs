@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime, method_of};
-use super::credentials::{Issue, body as credential_body, issue_into};
+use super::credentials::{Issue, body as credential_body, issue_into, names_no_other};
 use super::events::body as event_body;
 use super::named_credentials::Named;
 use super::notify_at::{body as notify_body, set_into};
@@ -67,6 +67,9 @@ pub(super) async fn add(
     let (dev_id, correlation) = (dev_id(&new.dev_id)?, correlation());
     if node.store.device(&dev_id).await?.is_some() {
         return Err(CommitError::DeviceExists.into());
+    }
+    if !new.take_over {
+        names_no_other(&node, &dev_id, new.csr.as_deref()).await?;
     }
     let mut delta = ExchangeDelta::new(dev_id.clone(), None, node.now());
     delta

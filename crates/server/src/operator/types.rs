@@ -26,6 +26,9 @@ pub struct NewDevice {
     /// A certificate request (PEM) whose key the device holds: a certificate is issued for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<String>,
+    /// Whether a request is taken that names another registered device. Without it, such a request is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub take_over: bool,
     /// A certificate (PEM) that the device has from elsewhere: it is registered by its fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
@@ -64,6 +67,9 @@ pub struct NewCredential {
     /// A certificate request (PEM): a certificate is issued for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<String>,
+    /// Whether a request is taken that names another registered device. Without it, such a request is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub take_over: bool,
     /// A certificate (PEM) from elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
