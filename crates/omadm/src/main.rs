@@ -32,7 +32,7 @@ const AFTER: &str = "\
 Examples:
   omadm demo                              a device is bootstrapped and says so, in this process
   omadm serve --state ./server            a DM Server; prints its admin token once
-  omadm decode message.json               what a DM 2.0 document is, or what is wrong with it
+  omadm decode message.json               what a message or document is, or what is wrong with it
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.";
 
@@ -59,7 +59,7 @@ enum Command {
     /// Drive a DM Server or DM Client through the items of the conformance tables
     #[command(subcommand)]
     Conformance(command::conformance::Conformance),
-    /// Tell what a DM 2.0 document is, or what is wrong with it
+    /// Tell what a message or document of DM 2.0 or DM 1.x is, or what is wrong with it
     Decode(command::decode::Decode),
 }
 

@@ -169,7 +169,10 @@ impl Decode {
             octets: self.max_octets,
         };
         let document = Document::read(octets, limits).explain(
-            format!("{} is no DM 2.0 document", self.name()),
+            format!(
+                "{} is no message or document of DM 2.0 or DM 1.x",
+                self.name()
+            ),
             "mend the document at the place named",
         )?;
         if self.key_file.is_some() {
