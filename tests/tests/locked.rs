@@ -57,6 +57,11 @@ fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
         "{}",
         refused.stderr
     );
+    assert!(
+        refused.stderr.contains("end its `omadm client run`"),
+        "{}",
+        refused.stderr
+    );
     let _told = device.client("alerts").run().good();
     let second = device.client("run").run().refused();
     assert!(
@@ -67,6 +72,18 @@ fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
     first.signal(Signal::Term).unwrap();
     let _ended = first.wait(PATIENCE).unwrap().good();
     let _free = device.client("alerts").run().good();
+}
+
+#[test]
+fn a_daemon_that_nothing_can_bring_an_account_to_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::init(&folder.path().join("device"), DEVICE);
+    let mut daemon = device.client("run").start().unwrap();
+    daemon
+        .until("it has no account and asks nobody for one", PATIENCE)
+        .unwrap();
+    daemon.signal(Signal::Term).unwrap();
+    let _ended = daemon.wait(PATIENCE).unwrap().good();
 }
 
 #[test]
@@ -127,6 +144,7 @@ fn a_damaged_tree_store_is_named_and_left_as_it_is() {
         for command in ["tree", "run"] {
             let refused = device.client(command).run().refused();
             assert!(refused.stderr.contains("tree.redb"), "{}", refused.stderr);
+            assert!(refused.stderr.contains("do: restore"), "{}", refused.stderr);
         }
         assert_eq!(files(&dir), before, "every file is as it was");
     }

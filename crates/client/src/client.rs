@@ -39,6 +39,12 @@ impl Client {
         self.engine.switch_on().await
     }
 
+    /// Whether a bootstrap source is configured, by policy or [`crate::ClientBuilder::source`].
+    #[must_use]
+    pub fn has_source(&self) -> bool {
+        !self.engine.config.sources.is_empty()
+    }
+
     /// Takes away what bootstraps and servers left on the device: tree, accounts, subscriptions, alerts, Notifications, downloads and the mark of the factory
     /// image, which is applied again at the next start. Key, certificate, DevInfo and policy lie outside and stay.
     ///

@@ -104,6 +104,34 @@ pub enum ClientBuildError {
     NoPcsc(#[from] NoPcsc),
 }
 
+impl ClientBuildError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Store(StoreOpenError::Locked { .. }) => {
+                "wait for the command that holds the device, or end its `omadm client run`"
+            }
+            Self::Store(StoreOpenError::Corrupt { .. }) => {
+                "restore the file, or remove it as a factory reset would; it is never made anew"
+            }
+            Self::Store(StoreOpenError::Newer { .. }) => {
+                "use the version that made it, or a newer one"
+            }
+            Self::Store(StoreOpenError::NoRoom { .. }) => "make room on the disk",
+            Self::Store(StoreOpenError::Io { .. }) => {
+                "make the file and its folder readable and writable"
+            }
+            Self::Tree(_) => "restore the file; it is never made anew",
+            Self::Ddf(_) => "give the DDF a MOID",
+            Self::Entropy(_) => "try it again",
+            Self::NoPcsc(_) => {
+                "take the reader out of the policy, or use a build with the feature `pcsc`"
+            }
+        }
+    }
+}
+
 impl ClientBuilder {
     /// What the device accepts as a bootstrap.
     #[must_use]

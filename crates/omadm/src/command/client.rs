@@ -302,6 +302,17 @@ impl Start {
                 say(format!("notifications: sms by the SMSC {smsc}"))?;
             }
             say("the DM Client runs; Ctrl-C or SIGTERM ends it")?;
+            let listens = listening.udp.is_some()
+                || listening.https.is_some()
+                || listening.bootstrap.is_some()
+                || listening.smsc.is_some();
+            let accounts = client.accounts();
+            let accounts = accounts.explain("the state of the device cannot be read", "")?;
+            if !listens && !client.has_source() && accounts.is_empty() {
+                say(
+                    "it has no account and asks nobody for one: a factory image or a card may bring it; else name a source in policy.toml, or with --url and --ca",
+                )?;
+            }
         }
         #[cfg(unix)]
         let door = Door::open(&self.bootstrap.device.dir);
@@ -367,7 +378,7 @@ impl Session {
             }
             if !ended {
                 let what = format!("the session with {server} was not ended by the server");
-                let why = format!("{:?}", report.outcome);
+                let why = report.outcome.to_string();
                 let todo = "the server's `omadm device show` tells how far it came; OMADM_LOG=info tells what the device did";
                 failed = Some(Failure::new(what, why, todo));
             }
@@ -462,10 +473,9 @@ impl Device {
         if let Some(code) = code {
             builder = builder.bootstrap_code(code);
         }
-        builder.build().explain(
-            what,
-            "another process may hold the device; a damaged store is never recreated",
-        )
+        builder
+            .build()
+            .map_err(|error| Failure::new(what, &error, error.action()))
     }
 }
 

@@ -104,7 +104,7 @@ fn client(state: &Path, ddfs: Vec<Ddf>) -> Result<DmClient, Failure> {
     }
     builder
         .build()
-        .explain(&what, "another process may hold the device")
+        .map_err(|error| Failure::new(&what, &error, error.action()))
 }
 
 fn is_store(file: &Path) -> bool {
