@@ -79,8 +79,11 @@ fn x_cmd_001_a_command_of_the_command_line_is_answered_in_the_next_session_and_t
         "command-cancelled   EXEC",
         "session-started     urn:oma:at:dm:2.0:BootstrapComplete",
         &format!("command-sent        GET {LEAF}  (session "),
+        &format!(")  (command {id})\n"),
         "command-answered    GET urn:oma:mo:oma-dm-devinfo:1.2//: 200",
+        ")  (the server's own)\n",
         &format!("command-answered    GET {LEAF}: 200 after "),
+        &format!(")  (command {id})\n"),
         "session-ended       END",
     ] {
         let at = story.find(next);

@@ -3,7 +3,7 @@
 use ::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use omadm_dm1::syncml::Data;
+use omadm_dm1::syncml::{Data, StatusCode as DmStatus};
 use omadm_mo::DevId;
 use omadm_session::server::dm1::{
     AbortReason, Aborter, BootstrapReport, CommandOutcome1, Direction, Dm1Delta, Dm1Event,
@@ -212,7 +212,11 @@ fn outcome_of(
         Outcome::NotSent(
             NotSentCause::NotWritable | NotSentCause::NoCommand | NotSentCause::ChunksBroken,
         ) => (StatusCode::BAD_REQUEST.as_u16(), None),
-        Outcome::Answered { code, results, .. } => (code.0, results_of(results)),
+        Outcome::Answered {
+            code,
+            members,
+            results,
+        } => (code.0, result_of(members, results)),
     };
     let (command, uri) = queue.answered_by(&outcome.id, status, result, delta.at)?;
     Some(EventKind::CommandAnswered {
@@ -226,8 +230,27 @@ fn outcome_of(
     })
 }
 
+/// What an answer brought beside its status, as JSON: of a `Get` its results; of an `Atomic` or `Sequence` the statuses of its members too, in order, null
+/// where the device gave none.
+fn result_of(members: &[Option<DmStatus>], results: &[ResultItem]) -> Option<String> {
+    let results = results_of(results);
+    if members.is_empty() {
+        return results.map(|results| results.to_string());
+    }
+    let told = |status: &DmStatus| json!({"Status": status.0, "Meaning": status.meaning()});
+    let members: Vec<_> = members
+        .iter()
+        .map(|member| member.as_ref().map(told))
+        .collect();
+    let mut whole = json!({ "Members": members });
+    if let Some(results) = results {
+        whole["Results"] = results;
+    }
+    Some(whole.to_string())
+}
+
 /// What a `Get` brought, as JSON: LocURI, format, type and data of each item; octets that are no text in base64.
-fn results_of(items: &[ResultItem]) -> Option<String> {
+fn results_of(items: &[ResultItem]) -> Option<serde_json::Value> {
     let all: Vec<_> = items
         .iter()
         .map(|item| {
@@ -238,7 +261,7 @@ fn results_of(items: &[ResultItem]) -> Option<String> {
             json!({"LocURI": item.uri, "Format": item.format, "Type": item.r#type, name: data})
         })
         .collect();
-    (!all.is_empty()).then(|| serde_json::Value::from(all).to_string())
+    (!all.is_empty()).then(|| all.into())
 }
 
 fn received(alert: &ReceivedAlert, session: Option<&String>) -> EventKind {
@@ -287,5 +310,26 @@ const fn aborted(by: Aborter) -> &'static str {
         Aborter::Server(AbortReason::ServerRefused) => {
             "the device accepted no credential of the server"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{DmStatus, result_of};
+
+    #[test]
+    fn the_statuses_of_an_atomic_s_members_are_kept_with_their_meaning() {
+        assert_eq!(result_of(&[], &[]), None);
+        let members = [Some(DmStatus::ROLLED_BACK), Some(DmStatus::NOT_FOUND), None];
+        let kept: Value = serde_json::from_str(&result_of(&members, &[]).unwrap()).unwrap();
+        let told = |status: u16, meaning: &str| json!({"Status": status, "Meaning": meaning});
+        let wanted = json!([
+            told(216, "rolled back with its Atomic"),
+            told(404, "not found"),
+            null
+        ]);
+        assert_eq!(kept, json!({ "Members": wanted }));
     }
 }

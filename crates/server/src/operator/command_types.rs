@@ -40,7 +40,8 @@ pub struct CommandBody {
     pub session: Option<String>,
     /// The status that answered it.
     pub status: Option<u16>,
-    /// What a GET brought, as the device wrote it: an MO serialization. Not in lists.
+    /// What a GET brought, as the device wrote it: an MO serialization; of DM 1.x its items. Of an Atomic or Sequence `Members`: the status of each. Not in
+    /// lists.
     #[schema(value_type = Option<Object>)]
     pub result: Option<serde_json::Value>,
     /// Where an HGET stored its data.

@@ -169,7 +169,15 @@ fn words(what: &Value) -> String {
         }
         _ => return members(what),
     };
-    format!("{name:<18}  {told}{in_session}")
+    // Two of the same command in one session are told apart by it.
+    let which = match (name.as_str(), text(what, "id")) {
+        ("command-sent" | "command-answered" | "command-held", Some(id)) => {
+            format!("  (command {id})")
+        }
+        ("command-answered", None) => "  (the server's own)".to_owned(),
+        _ => String::new(),
+    };
+    format!("{name:<18}  {told}{in_session}{which}")
 }
 
 fn alert(what: &Value) -> String {
@@ -253,11 +261,11 @@ mod tests {
             ),
             (
                 json!({"event": "command-sent", "id": "7", "command": "GET", "uri": "urn:m//", "sends": 2, "session": null}),
-                "command-sent        GET urn:m//, for the 2. time",
+                "command-sent        GET urn:m//, for the 2. time  (command 7)",
             ),
             (
                 json!({"event": "command-answered", "command": "HGET", "uri": "https://a/", "status": 200, "duration_ms": 31, "uris": ["urn:m/1/"]}),
-                "command-answered    HGET https://a/: 200 after 31 ms, stored at urn:m/1/",
+                "command-answered    HGET https://a/: 200 after 31 ms, stored at urn:m/1/  (the server's own)",
             ),
             (
                 json!({"event": "command-held", "command": "EXEC", "uri": "urn:m//Run"}),
