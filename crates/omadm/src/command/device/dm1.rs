@@ -226,11 +226,22 @@ pub(super) fn tell(account: &Dm1AccountBody) -> Result<(), Failure> {
     say(format!("server:         {}", account.server_id))?;
     say(format!("client secrets: {}", standing(&account.client)))?;
     say(format!("server secrets: {}", standing(&account.server)))?;
+    let pending = |secrets: &[Dm1SecretBody]| secrets.iter().any(|one| one.generation == "pending");
+    if pending(&account.client) {
+        say("the client's pending one is in use once it proves itself with it")?;
+    }
+    if pending(&account.server) {
+        say(
+            "the server's pending one is in use once the device takes it: in a session with a command for it",
+        )?;
+    }
     if account.rotate {
         say("both are replaced in the next session")?;
     }
     say(format!("model:          {}", text(&account.model)))?;
-    say(format!("last used:      {}", text(&account.used_at)))?;
+    let used = account.used_at.as_ref();
+    let used = used.map_or_else(|| "-".to_owned(), |at| format!("{at} (to the hour)"));
+    say(format!("last used:      {used}"))?;
     if let Some(at) = &account.revoked_at {
         say(format!("revoked:        {at}"))?;
     }
@@ -244,12 +255,18 @@ fn standing(secrets: &[Dm1SecretBody]) -> String {
             (secret.revoked, "revoked"),
             (secret.previous, "kept while a recovery goes on"),
         ];
+        // What came back is in use again; what it displaced is not.
+        let generation = if secret.previous {
+            "former"
+        } else {
+            secret.generation.as_str()
+        };
         let marks = marks.into_iter().filter(|(is, _)| *is);
         let marks: Vec<_> = marks.map(|(_, mark)| mark).collect();
         if marks.is_empty() {
-            secret.generation.clone()
+            generation.to_owned()
         } else {
-            format!("{} ({})", secret.generation, marks.join(", "))
+            format!("{generation} ({})", marks.join(", "))
         }
     };
     let all: Vec<_> = secrets.iter().map(one).collect();

@@ -184,14 +184,21 @@ pub(super) fn tell(credentials: &[CredentialBody]) -> Result<(), Failure> {
 }
 
 fn line(credential: &CredentialBody) -> String {
+    let generation = match credential.revoked_at {
+        Some(_) => "revoked",
+        None => credential.generation.as_str(),
+    };
     let mut told = format!(
-        "{:<12}  {:<8}  {:<14}  {}",
-        credential.scope, credential.generation, credential.proof, credential.id
+        "{:<12}  {generation:<8}  {:<14}  {}",
+        credential.scope, credential.proof, credential.id
     );
     let since = |at: &Option<String>, what: &str| at.as_ref().map(|at| format!("{what} {at}"));
     let facts = [
         since(&credential.since, "since"),
-        since(&credential.used_at, "last used"),
+        credential
+            .used_at
+            .as_ref()
+            .map(|at| format!("last used {at} (to the hour)")),
         credential.escrowed.then(|| "in escrow".to_owned()),
         credential
             .command
@@ -199,7 +206,10 @@ fn line(credential: &CredentialBody) -> String {
             .filter(|_| credential.generation == "pending")
             .map(|command| format!("comes by command {command}")),
         since(&credential.held_at, "WAITS FOR YOU since"),
-        since(&credential.revoked_at, "revoked"),
+        since(
+            &credential.revoked_at,
+            &format!("{} until", credential.generation),
+        ),
     ];
     let facts: Vec<_> = facts.into_iter().flatten().collect();
     if !facts.is_empty() {
@@ -235,14 +245,14 @@ mod tests {
         };
         assert_eq!(
             line(&credential),
-            "session       boot      psk             psk:a1  since T1, last used T2, in escrow, WAITS FOR YOU since T3"
+            "session       boot      psk             psk:a1  since T1, last used T2 (to the hour), in escrow, WAITS FOR YOU since T3"
         );
         credential.generation = "pending".to_owned();
         (credential.since, credential.used_at, credential.held_at) = (None, None, None);
         (credential.escrowed, credential.revoked_at) = (false, Some("T4".to_owned()));
         assert_eq!(
             line(&credential),
-            "session       pending   psk             psk:a1  comes by command c, revoked T4"
+            "session       revoked   psk             psk:a1  comes by command c, pending until T4"
         );
     }
 }
