@@ -243,6 +243,26 @@ fn a_broken_body_leaves_the_header_to_answer_to() {
 }
 
 #[test]
+fn a_control_character_that_xml_does_not_have_is_refused_and_nothing_behind_the_message_is_read() {
+    let message = |data: &str, behind: &str| {
+        format!(
+            "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>7</SessionID><MsgID>1</MsgID>\
+             <Target><LocURI>s</LocURI></Target><Source><LocURI>c</LocURI></Source></SyncHdr><SyncBody><Replace><CmdID>1</CmdID>\
+             <Item><Target><LocURI>./a</LocURI></Target><Data>{data}</Data></Item></Replace></SyncBody></SyncML>{behind}"
+        )
+    };
+    let read = |xml: &str| Message::decode(xml.as_bytes(), Encoding::Xml, LIMITS);
+    for (data, character) in [("a\0b", 0), ("\u{1}", 1), ("<![CDATA[\u{1b}]]>", 27)] {
+        let MessageFault::Markup(error) = read(&message(data, "")).unwrap_err().fault else {
+            panic!("another fault");
+        };
+        assert_eq!(*error.fault(), MarkupFault::Character(character));
+    }
+    let plain = read(&message("a\tb\n", "")).unwrap();
+    assert_eq!(read(&message("a\tb\n", "\0")).unwrap(), plain);
+}
+
+#[test]
 fn without_a_readable_header_there_is_nobody_to_answer_to() {
     let fault = |xml: &str| {
         let unreadable = Message::decode(xml.as_bytes(), Encoding::Xml, LIMITS).unwrap_err();

@@ -335,6 +335,11 @@ async fn what_is_no_message_gets_an_http_status_and_never_401() {
             "<SyncML/>".to_owned(),
             415,
         ),
+        (
+            vec![("Content-Type", xml), ("Content-Encoding", "Identity")],
+            "<SyncML/>".to_owned(),
+            400,
+        ),
         (vec![("Content-Type", xml)], " ".repeat(600 << 10), 413),
     ] {
         let answer = wire.send(Method::POST, "/dm/1.x", &headers, body).await;
@@ -342,6 +347,26 @@ async fn what_is_no_message_gets_an_http_status_and_never_401() {
     }
     let get = wire.send(Method::GET, "/dm/1.x", &[], "").await;
     assert_eq!(get.status, 405);
+}
+
+#[tokio::test]
+async fn a_post_of_http_1_0_without_its_length_is_411() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let rig = Rig::one_node(
+        |config| {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            config.plain_device_listeners.push(any);
+        },
+        |server| server,
+    )
+    .await;
+    let address = rig.server().plain_device_addrs[0];
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "POST /dm/1.x HTTP/1.0\r\nContent-Type: application/vnd.syncml.dm+xml\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 411 "), "{answer}");
 }
 
 #[tokio::test]

@@ -131,6 +131,11 @@ impl<'a> XmlReader<'a> {
 
     #[inline]
     fn text(&self, text: Cow<'a, str>) -> Result<Option<Event<'a>>, MarkupError> {
+        // XML 1.0 has no others of the lowest 32, as references or as they are.
+        let control = |octet: &u8| *octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r');
+        if let Some(octet) = text.as_bytes().iter().copied().find(control) {
+            return Err(self.error(MarkupFault::Character(octet.into())));
+        }
         if !self.open.is_empty() {
             return Ok((!text.is_empty()).then_some(Event::Text(text)));
         }

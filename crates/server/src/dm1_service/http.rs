@@ -1,13 +1,16 @@
 //! The HTTP binding of DM 1.x (§1.9, M09, M10).
 
-use ::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HOST, HeaderName, HeaderValue};
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
 use ::http::{Method, StatusCode};
 use axum::body::Body;
 use bytes::Bytes;
 use omadm_bootstrap::EventData;
 use omadm_dm1::credential::derive;
 use omadm_dm1::syncml::Encoding;
-use omadm_dm2::media_type::is_type;
+use omadm_dm2::media_type::{MediaType, is_type};
 use omadm_mo::Secret;
 use omadm_session::server::dm1::{Dm1Limits, Dm1Reply, ServerFacts, identify};
 
@@ -32,7 +35,12 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, Refusal> {
     head.allow(&[Method::POST], "POST")?;
     let coded = head.headers.get_all(CONTENT_ENCODING).iter();
-    if let Some(coding) = coded.into_iter().find(|coding| *coding != "identity") {
+    if let Some(coding) = coded.into_iter().find(|coding| {
+        !coding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"identity")
+    }) {
         let detail = format!("DM 1.x messages are not coded, this one is {coding:?}");
         return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
@@ -47,6 +55,15 @@ pub(crate) async fn exchange(
         .read_body(node, body, server.limits.markup.octets)
         .await?;
     kept.clone_from(&body);
+    let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING];
+    if body.is_empty()
+        && !has_length
+            .iter()
+            .any(|name| head.headers.contains_key(name))
+    {
+        let detail = "a POST without Content-Length has no body";
+        return Err(Refusal::plain(StatusCode::LENGTH_REQUIRED, detail));
+    }
     let encoding = encoding_of(head.content_type(), &body)?;
     let identified = identify(&body, encoding, server.limits.markup).map_err(|refusal| {
         let status = StatusCode::from_u16(refusal.http_status());
@@ -134,7 +151,13 @@ fn encoding_of(content_type: &str, body: &[u8]) -> Result<Encoding, Refusal> {
     let read = Encoding::of_body(body).filter(|_| says_nothing);
     read.ok_or_else(|| {
         let [xml, wbxml] = [Encoding::Xml, Encoding::Wbxml].map(Encoding::media_type);
-        let detail = format!("{content_type:?} is neither {xml} nor {wbxml}");
+        let known = MediaType::parse(content_type)
+            .is_some_and(|read| !read.is_utf8() && [xml, wbxml].contains(&read.essence().as_str()));
+        let detail = if known {
+            format!("{content_type:?} names a character set other than utf-8")
+        } else {
+            format!("{content_type:?} is neither {xml} nor {wbxml}")
+        };
         Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
     })
 }
@@ -172,6 +195,18 @@ mod tests {
             let read = encoding_of(content_type, body).ok();
             assert_eq!(read, expected, "{content_type}");
         }
+    }
+
+    #[test]
+    fn a_foreign_character_set_is_told_as_such() {
+        let told = |content_type| {
+            let refused = encoding_of(content_type, b"<").unwrap_err();
+            refused.problem.detail
+        };
+        let foreign = told("application/vnd.syncml.dm+xml; charset=utf-16");
+        assert!(foreign.contains("character set"), "{foreign}");
+        let other = told("text/html; charset=utf-16");
+        assert!(other.contains("neither"), "{other}");
     }
 
     #[test]
