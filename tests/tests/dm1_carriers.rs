@@ -441,7 +441,8 @@ fn one_device_gets_secrets_of_its_own_and_its_address_is_that_of_dm_2() {
         found["description"]["content_type"],
         "application/vnd.syncml.dm+wbxml"
     );
-    let _built = build("cp", "url", &url).run().good();
+    let built = build("cp", "url", &url).run().good();
+    assert!(built.stdout.contains("form: the server's"), "{built:?}");
     let found = inspect(&[url]);
     assert_eq!(
         found["description"]["url"],

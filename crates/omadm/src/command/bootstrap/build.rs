@@ -332,6 +332,9 @@ impl Build {
         let what = format!("{} was not built", self.out.display());
         let set = omadm_carrier::build_url(url, dev_id).explain(&what, "give a shorter --url")?;
         self.write(&set)?;
+        if !self.json && self.profile_format.is_some() {
+            say("form: the server's, which makes the document as the bootstrap was started there")?;
+        }
         if !self.json && std::io::stdout().is_terminal() {
             say(terminal_qr(url.as_str()).explain(&what, "")?)?;
         }
