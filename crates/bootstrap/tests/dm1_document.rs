@@ -215,6 +215,41 @@ fn levels_are_inverted_behind_a_switch_only() {
 }
 
 #[test]
+fn a_dm_message_names_its_account_by_the_version_of_the_device_and_is_read_in_either() {
+    for (protocol, moid) in [("1.2", "dmacc:1.0"), ("1.3", "dmacc:1.1")] {
+        let built = build(
+            &format!("{WORKED}protocol = \"{protocol}\"\n"),
+            Dm1Format::Dm,
+        )
+        .unwrap();
+        let octets = built.document.expose();
+        let stands = |text: &str| octets.windows(text.len()).any(|at| at == text.as_bytes());
+        assert!(
+            stands(moid) && stands(&format!("DM/{protocol}")),
+            "{protocol}"
+        );
+        let read = Dm1Document::read(octets, AppSrvIs::ClCred, MarkupLimits::UNPROVEN_BOOTSTRAP);
+        assert_eq!(read.unwrap().accounts[0].account, built.account);
+    }
+    let cp = |protocol: &str| {
+        let built = build(
+            &format!("{WORKED}protocol = \"{protocol}\"\n"),
+            Dm1Format::Cp,
+        );
+        built.unwrap().hash
+    };
+    assert_eq!(
+        cp("1.2"),
+        cp("1.3"),
+        "a provisioning document has no place for it"
+    );
+    let text = format!(
+        "[account]\nsrv_id = \"a\"\nsrv_uri = \"https://a/\"\nname = \"A\"\n{WORKED}protocol = \"2.0\"\n"
+    );
+    assert!(BootstrapProfile::read(&text).is_err());
+}
+
+#[test]
 fn a_device_that_reads_levels_the_other_way_round_gets_the_account_that_was_meant() {
     let text = format!(
         "[account]\nsrv_id = \"com.mgmtsrv.manage\"\nsrv_uri = \"https://{{server}}/dm/2.0\"\nname = \"Mgmt\"\n{WORKED}"

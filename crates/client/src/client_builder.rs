@@ -13,7 +13,7 @@ use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
 use omadm_mo::standard::session_info::SessionInfo;
-use omadm_mo::standard::{DevInfo, MoRegistry, RegistryError, dac, dm_acc};
+use omadm_mo::standard::{DevInfo, Dm1Version, MoRegistry, RegistryError, dac, dm_acc};
 use omadm_mo::{ManagedObject, Moid, Rights, Secret, ServerUri};
 use omadm_push::PhoneNumber;
 use omadm_session::client::dm1::UserAnswer;
@@ -243,6 +243,13 @@ impl ClientBuilder {
     #[must_use]
     pub const fn dm1_encoding(mut self, encoding: Encoding) -> Self {
         self.dm1.encoding = encoding;
+        self
+    }
+
+    /// Of which version DM 1.x servers are told that the device is; 1.2 by default. What they and their bootstraps say is read whatever it is.
+    #[must_use]
+    pub const fn dm1_version(mut self, version: Dm1Version) -> Self {
+        self.dm1.version = version;
         self
     }
 

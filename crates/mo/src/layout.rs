@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::ddf::{Ddf, DdfNode};
 use crate::standard::{
-    MoRegistry, dac, dev_detail, dev_info, dev_info1, dm_acc, dm_acc1, session_info,
+    Dm1Version, MoRegistry, dac, dev_detail, dev_info, dev_info1, dm_acc, dm_acc1, session_info,
 };
 use crate::{LocUri, Miid, Moid, NodeAddress, NodeName, NodePath};
 
@@ -17,6 +17,7 @@ pub const INBOX: &str = "Inbox";
 pub struct TreeLayout {
     registry: MoRegistry,
     roots: BTreeMap<NodeName, Moid>,
+    version: Dm1Version,
 }
 
 /// What a LocURI names. Whether anything stands there is the tree's to say.
@@ -54,7 +55,24 @@ impl TreeLayout {
                 roots.insert(name, moid);
             }
         }
-        Self { registry, roots }
+        Self {
+            registry,
+            roots,
+            version: Dm1Version::default(),
+        }
+    }
+
+    /// The same of a device of this version of DM 1.x.
+    #[must_use]
+    pub const fn in_version(mut self, version: Dm1Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The version of DM 1.x that the device is of.
+    #[must_use]
+    pub const fn version(&self) -> Dm1Version {
+        self.version
     }
 
     /// The MO types with those of DM 1.x.
@@ -136,6 +154,16 @@ impl TreeLayout {
     pub fn mo_uri(&self, moid: &Moid) -> Option<LocUri> {
         let (name, _) = self.roots.iter().find(|(_, of)| *of == moid)?;
         Some(LocUri::ROOT.child(name.clone()))
+    }
+
+    /// The MO identifier that a DM 1.x server is told of a type: that of the device's version for the objects of DM 1.x (`dm1x.md` §4.7), else the MOID.
+    #[must_use]
+    pub fn identifier(&self, moid: &Moid) -> String {
+        let standard = [dm_acc1::moid(), dev_info1::moid(), dev_detail::moid()];
+        match (self.version, moid.as_str().strip_suffix(":1.0")) {
+            (Dm1Version::V1_3, Some(name)) if standard.contains(moid) => format!("{name}:1.1"),
+            _ => moid.as_str().to_owned(),
+        }
     }
 
     /// The type of this device that a foreign MO identifier means: the same; of the objects of DM 1.x any minor version of major 1; the former name of the DM

@@ -1,7 +1,7 @@
 use omadm_dm1::credential::{Nonce, NonceError};
 use omadm_dm1::provisioning::{AddrType, AppAddr, AppAuth, AuthLevel, W7};
 use omadm_mo::standard::dm_acc1::{AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1};
-use omadm_mo::standard::{DmAcc1, dm_acc1};
+use omadm_mo::standard::{Dm1Version, DmAcc1, dm_acc1};
 use omadm_mo::{Acl, NodeName, Secret, SrvId, SrvIdError};
 
 /// What `APPSRV` of a provisioning document means. Some servers write for clients that read it the other way round (`dm1x.md` §5.3).
@@ -154,6 +154,6 @@ fn numbered<T>(all: &[T]) -> impl Iterator<Item = (NodeName, &T)> {
 }
 
 /// The identifier that a TNDS object names a DM Account with.
-pub(super) fn identifier() -> String {
-    dm_acc1::moid().as_str().to_owned()
+pub(super) fn identifier(version: Dm1Version) -> String {
+    dm_acc1::moid_in(version).as_str().to_owned()
 }

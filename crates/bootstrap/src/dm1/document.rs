@@ -4,11 +4,11 @@ use omadm_dm1::provisioning::{
 };
 use omadm_dm1::syncml::{
     CmdId, Command, Data, Encoding, Item, Location, Message, MessageFault, Meta, NodeCommand,
-    SyncHdr, VER_DTD, VER_PROTO,
+    SyncHdr, VER_DTD,
 };
 use omadm_dm1::tnds::{MEDIA_TYPE_WBXML, MgmtTree, NodeType, TndsFault, TndsNode};
 use omadm_dm1::wbxml::WbxmlReader;
-use omadm_mo::standard::{DmAcc1, ViewFault};
+use omadm_mo::standard::{Dm1Version, DmAcc1, ViewFault};
 use omadm_mo::{Acl, AclCommand, Node};
 
 use super::account_map::{AccountMapFault, AppSrvIs, account_of_w7, identifier};
@@ -310,7 +310,7 @@ fn is_dm_acc(identifier: &str) -> bool {
             .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A bootstrap message with one account (§5.2): outside of any session, so SessionID and MsgID are 0.
+/// A bootstrap message with one account for a device of this version (§4.7, §5.2): outside of any session, so SessionID and MsgID are 0.
 ///
 /// # Errors
 /// A value that WBXML cannot hold.
@@ -318,6 +318,7 @@ pub(crate) fn dm_message(
     account: &DmAcc1,
     target: &str,
     source: &str,
+    version: Dm1Version,
 ) -> Result<Vec<u8>, MarkupFault> {
     let commands = [AclCommand::Get, AclCommand::Replace, AclCommand::Delete];
     let acl = Acl::of(&account.server_id, &commands);
@@ -326,7 +327,7 @@ pub(crate) fn dm_message(
         model: None,
         nodes: vec![tnds_of(
             "DMAcc",
-            &identifier(),
+            &identifier(version),
             acl.as_ref(),
             &account.to_node(),
         )],
@@ -345,7 +346,7 @@ pub(crate) fn dm_message(
     let message = Message {
         header: SyncHdr {
             ver_dtd: VER_DTD.into(),
-            ver_proto: VER_PROTO.into(),
+            ver_proto: version.ver_proto().into(),
             session_id: "0".into(),
             msg_id: 0,
             target: Location::new(target),

@@ -4,10 +4,11 @@ use omadm_dm1::credential::{CredentialType, Nonce, new_password};
 use omadm_dm1::markup::MarkupFault;
 use omadm_dm1::provisioning::{Characteristic, Parm, ProvisioningDocument};
 use omadm_dm1::syncml::Encoding;
-use omadm_mo::standard::DmAcc1;
 use omadm_mo::standard::dm_acc1::{AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1};
+use omadm_mo::standard::{Dm1Version, DmAcc1};
 use omadm_mo::{Acl, NodeName, Secret, ServerUri, SrvId, SrvIdError};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::placeholder::filled;
 use super::{BootstrapProfile, ProfileInputs};
@@ -33,12 +34,23 @@ pub struct Dm1Profile {
     /// `version` of a provisioning document.
     #[serde(default)]
     pub version: CpVersion,
+    /// The version of DM 1.x that the device is of, `1.2` or `1.3`: a DM message names its account by the MOID of that version (§4.7). A provisioning
+    /// document has no place for it.
+    #[serde(default, deserialize_with = "protocol")]
+    pub protocol: Dm1Version,
     /// `TO-NAPID`, `PrefConRef`: connectivity by the names of this document or of the device.
     #[serde(default)]
     pub connectivity: Vec<String>,
     /// Further characteristics of a provisioning document, before the account.
     #[serde(default)]
     pub characteristic: Vec<CharacteristicProfile>,
+}
+
+/// The name of a version, as TOML has it.
+fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Dm1Version, D::Error> {
+    let name = String::deserialize(from)?;
+    let read = Dm1Version::from_name(&name);
+    read.ok_or_else(|| D::Error::unknown_variant(&name, &["1.2", "1.3"]))
 }
 
 /// A `characteristic`: `NAPDEF`, `PXLOGICAL`, `BOOTSTRAP`, `CLIENTIDENTITY`, `VENDORCONFIG` or `ACCESS` at the top.
@@ -313,6 +325,7 @@ impl BootstrapProfile {
                 &account,
                 inputs.dev_id.as_str(),
                 &source.unwrap_or_default(),
+                profile.protocol,
             )?,
             Dm1Format::Cp => {
                 // A provisioning document has no place for it.

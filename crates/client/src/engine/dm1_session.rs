@@ -80,7 +80,8 @@ impl Engine {
             let Some(target) = AccountTarget::of_dm1(&view, &account, set, &config)? else {
                 return Ok(None);
             };
-            let layout = Arc::new(TreeLayout::of(&host.registry));
+            let version = config.dm1.version;
+            let layout = Arc::new(TreeLayout::of(&host.registry).in_version(version));
             let mut queued = host.store.queued_alerts(&id)?;
             queued.truncate(ALERTS);
             let mut results = ExecAlerts::at(host, &id, None)?;
@@ -102,7 +103,10 @@ impl Engine {
                 }),
                 set,
                 encoding: config.dm1.encoding,
-                dev_info: DevInfo1::of(&config.dev_info),
+                dev_info: DevInfo1 {
+                    dm_v: version.name().to_owned(),
+                    ..DevInfo1::of(&config.dev_info)
+                },
                 dev_detail: DevDetail::of(&config.dev_info),
                 alerts,
                 event_type: None,

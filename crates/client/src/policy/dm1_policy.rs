@@ -1,6 +1,7 @@
 use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Esn, Imsi, NetworkId};
 use omadm_dm1::syncml::Encoding;
 use omadm_mo::SrvId;
+use omadm_mo::standard::Dm1Version;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -13,6 +14,8 @@ use super::{AskedProgram, PolicyError, PolicyFault};
 pub struct Dm1Policy {
     /// `encoding`: in what sessions begin; one that the server refuses (415) is the other from then on (`dm1x.md` M09).
     pub encoding: Encoding,
+    /// `version`: of which DM 1.x servers are told that the device is; MOIDs of its objects, `DmV` and `VerProto` (`dm1x.md` §1.1, §4.7).
+    pub version: Dm1Version,
     /// `nonce_resync`: servers whose Package 0 counts with the default nonce too (`dm1x.md` §3.5). Whoever recorded one can have the device open a session
     /// again, not oftener than once a minute.
     pub nonce_resync: Vec<SrvId>,
@@ -30,6 +33,7 @@ pub struct Dm1Policy {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Dm1Table {
     encoding: EncodingName,
+    version: VersionName,
     nonce_resync: Vec<Spanned<String>>,
     pushed_bootstraps: Vec<ProfileName>,
     imsi: Vec<Spanned<String>>,
@@ -51,6 +55,15 @@ enum EncodingName {
     #[default]
     Wbxml,
     Xml,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+enum VersionName {
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    #[serde(rename = "1.3")]
+    V1_3,
 }
 
 impl Dm1Table {
@@ -77,6 +90,10 @@ impl Dm1Table {
                 EncodingName::Wbxml => Encoding::Wbxml,
                 EncodingName::Xml => Encoding::Xml,
             },
+            version: match self.version {
+                VersionName::V1_2 => Dm1Version::V1_2,
+                VersionName::V1_3 => Dm1Version::V1_3,
+            },
             nonce_resync: self
                 .nonce_resync
                 .iter()
@@ -93,10 +110,11 @@ impl Dm1Table {
 }
 
 impl Default for Dm1Policy {
-    /// WBXML, no server with the default nonce, no bootstrap by WAP push.
+    /// WBXML, DM 1.2, no server with the default nonce, no bootstrap by WAP push.
     fn default() -> Self {
         Self {
             encoding: Encoding::Wbxml,
+            version: Dm1Version::V1_2,
             nonce_resync: Vec::new(),
             pushed_bootstraps: Vec::new(),
             subscribers: Vec::new(),

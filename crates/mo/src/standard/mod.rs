@@ -8,6 +8,7 @@ pub mod dm_acc;
 pub mod dm_acc1;
 pub mod session_info;
 
+mod dm1_version;
 mod registry;
 #[cfg(test)]
 mod tables;
@@ -20,6 +21,7 @@ pub use dev_info::DevInfo;
 pub use dev_info1::DevInfo1;
 pub use dm_acc::{DmAcc, DmAccError};
 pub use dm_acc1::DmAcc1;
+pub use dm1_version::Dm1Version;
 pub use registry::{MoRegistry, RegistryError};
 pub use view::{ViewError, ViewFault};
 

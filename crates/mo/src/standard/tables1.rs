@@ -1,6 +1,6 @@
 //! The node tables of `dm1x.md` §4.6 row by row against the embedded DDFs.
 
-use super::{dev_detail, dev_info1, dm_acc1};
+use super::{Dm1Version, dev_detail, dev_info1, dm_acc1};
 use crate::Format;
 use crate::ddf::{AccessTypes, Ddf, DdfNode, Occurrence};
 
@@ -100,9 +100,10 @@ const fn occurrence(node: &DdfNode) -> &'static str {
 fn the_objects_of_dm_1_2_are_the_tables_of_4_6() {
     for (ddf, rows) in [
         (dm_acc1::ddf(), &DM_ACC[..]),
+        (dm_acc1::ddf_in(Dm1Version::V1_3), &DM_ACC[..]),
         (dev_info1::ddf(), &DEV_INFO[..]),
         (dev_detail::ddf(), &DEV_DETAIL[..]),
-    ] as [(&Ddf, &[Row]); 3]
+    ] as [(&Ddf, &[Row]); 4]
     {
         assert_eq!(ddf.warnings(), []);
         let mut found = Vec::new();

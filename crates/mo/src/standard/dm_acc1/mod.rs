@@ -10,9 +10,9 @@ pub mod names;
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::Standard;
 use super::dm_acc::BootstrapType;
 use super::view::ViewError;
+use super::{Dm1Version, Standard};
 use crate::ddf::Ddf;
 use crate::{Moid, Node, NodeName, NodePath, Secret, SrvId};
 
@@ -21,6 +21,14 @@ pub(super) const STANDARD: Standard = Standard {
     root_name: "DMAcc",
     file: "dm_dmacc-v1_0.ddf",
     xml: include_str!("../ddf/dm_dmacc-v1_0.ddf"),
+};
+
+/// Of DM 1.3. No device has it beside the other: it is what an account is told to be.
+const STANDARD_1_3: Standard = Standard {
+    moid: "urn:oma:mo:oma-dm-dmacc:1.1",
+    root_name: "DMAcc",
+    file: "dm_dmacc-v1_3.ddf",
+    xml: include_str!("../ddf/dm_dmacc-v1_3.ddf"),
 };
 
 /// `AppID` of a DM Account.
@@ -132,8 +140,9 @@ pub enum AuthType1 {
 }
 
 static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
+static DDF_1_3: LazyLock<Ddf> = LazyLock::new(|| STANDARD_1_3.ddf());
 
-/// The MOID.
+/// The MOID by which a tree keeps it, whatever version it is told to be of.
 #[must_use]
 pub fn moid() -> Moid {
     STANDARD.moid()
@@ -143,6 +152,24 @@ pub fn moid() -> Moid {
 #[must_use]
 pub fn ddf() -> &'static Ddf {
     &DDF
+}
+
+/// The MOID in this version of DM 1.x (`dm1x.md` §4.7).
+#[must_use]
+pub fn moid_in(version: Dm1Version) -> Moid {
+    match version {
+        Dm1Version::V1_2 => STANDARD.moid(),
+        Dm1Version::V1_3 => STANDARD_1_3.moid(),
+    }
+}
+
+/// The built-in DDF of this version of DM 1.x.
+#[must_use]
+pub fn ddf_in(version: Dm1Version) -> &'static Ddf {
+    match version {
+        Dm1Version::V1_2 => &DDF,
+        Dm1Version::V1_3 => &DDF_1_3,
+    }
 }
 
 impl DmAcc1 {

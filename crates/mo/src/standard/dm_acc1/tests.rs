@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
 use super::{
-    AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1, ddf, moid, names::SERVER_ID,
+    AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1, ddf, ddf_in, moid, moid_in,
+    names::SERVER_ID,
 };
 use crate::ddf::AccessTypes;
-use crate::standard::ViewFault;
 use crate::standard::dm_acc::BootstrapType;
+use crate::standard::{Dm1Version, ViewFault};
 use crate::{Node, NodeName, NodePath, Secret, SrvId, Value};
 
 fn path(text: &str) -> NodePath {
@@ -75,9 +76,22 @@ proptest! {
     fn what_is_written_fits_the_ddf_and_is_read_again(text in ".{0,40}") {
         let view = whole(&text);
         let node = view.to_node();
-        prop_assert_eq!(ddf().validate(&node), Ok(()));
+        for version in Dm1Version::ALL {
+            prop_assert_eq!(ddf_in(version).validate(&node), Ok(()));
+        }
         prop_assert!(DmAcc1::from_node(&node).unwrap() == view);
     }
+}
+
+#[test]
+fn the_account_of_dm_1_3_differs_from_that_of_1_2_by_its_moid_alone() {
+    let [of_1_2, of_1_3] = Dm1Version::ALL.map(moid_in);
+    assert_eq!(of_1_2, moid());
+    assert_eq!(of_1_3.as_str(), "urn:oma:mo:oma-dm-dmacc:1.1");
+    let ddf_1_3 = ddf_in(Dm1Version::V1_3);
+    assert_eq!(ddf_1_3.moid(), Some(&of_1_3));
+    assert!(ddf_1_3.url().unwrap().ends_with("/dm_dmacc-v1_3.ddf"));
+    assert_eq!(ddf_1_3.unreadable_leaves(&whole("x").to_node()).len(), 2);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use omadm_bootstrap::{Account, CompletionState, DeviceView, EventId, Utc};
 use omadm_dm1::credential::MacHeader;
 use omadm_dm1::syncml::{
     AlertCode, CmdId, Command, Encoding, Location, Message, Meta, Status, StatusCode, SyncHdr,
-    VER_DTD, VER_PROTO,
+    VER_DTD,
 };
 use omadm_mo::{Scheme, ServerUri, TreeError, TreeLayout};
 
@@ -387,7 +387,7 @@ impl Talk {
         let sizes = !self.taken;
         SyncHdr {
             ver_dtd: VER_DTD.into(),
-            ver_proto: VER_PROTO.into(),
+            ver_proto: self.layout.version().ver_proto().into(),
             session_id: self.session_id.clone(),
             msg_id: self.msg_id,
             target: Location::new(self.to.as_str()),

@@ -155,7 +155,7 @@ pub(super) fn renamed(name: &NodeName) -> Fate<Miid> {
 /// `Type`: of a leaf its media type, of an interior node the MO, or nothing.
 pub(super) fn type_of(workspace: &Workspace<'_>, at: &NodeAddress) -> String {
     if at.path.is_root() {
-        return at.moid.as_str().to_owned();
+        return workspace.layout().identifier(&at.moid);
     }
     let ddf = workspace.layout().ddf(&at.moid);
     let own = ddf.and_then(|ddf| ddf.node(&at.path));

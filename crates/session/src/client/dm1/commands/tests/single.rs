@@ -1,5 +1,6 @@
 use omadm_bootstrap::plan::{RightsChange, TreePlan};
 use omadm_dm1::syncml::{CmdId, Command, Data, Item, Meta, Named, NodeCommand};
+use omadm_mo::standard::Dm1Version;
 use omadm_mo::{AccessList, Miid, Moid, Node, NodeProperties, TreeView as _, Value};
 
 use super::{Bed, GADGET, add, add_node, at, copy, delete, exec, get, item, replace};
@@ -243,6 +244,11 @@ fn a_get_tells_value_format_names_and_properties() {
     ] {
         assert_eq!(read(&mut bed, uri), (200, None, some(expected)), "{uri}");
     }
+    let r#type = "./DMAcc/1?prop=Type";
+    let version = |minor| (200, None, some(&format!("urn:oma:mo:oma-dm-dmacc:{minor}")));
+    assert_eq!(read(&mut bed, r#type), version("1.0"));
+    bed.layout = bed.layout.clone().in_version(Dm1Version::V1_3);
+    assert_eq!(read(&mut bed, r#type), version("1.1"));
     bed.run(&[add_node("./Gadget/1/Ext")]);
     assert_eq!(
         read(&mut bed, "./Gadget/1/Ext"),
