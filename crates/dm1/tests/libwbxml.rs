@@ -5,14 +5,14 @@
     reason = "a test fails by panicking"
 )]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+mod judges;
 
-use omadm_dm1::markup::{Event, MarkupLimits, MarkupReader, Name, Vocabulary, copy};
+use omadm_dm1::markup::{Event, MarkupReader, Name, Vocabulary, copy};
 use omadm_dm1::wbxml::{self, WbxmlReader};
 use omadm_dm1::xml::{XmlReader, XmlWriter};
 
-const LIMITS: MarkupLimits = MarkupLimits::MESSAGE;
+use judges::dialogue::{Dialogue, FEATURE_PHONE, HOTSPOT, WINDOWS};
+use judges::{LIMITS, content, of_xml, through};
 
 /// Name, text, what it is, and how libwbxml has to be told so.
 const DOCUMENTS: [(&str, &str, Vocabulary); 8] = [
@@ -58,59 +58,8 @@ const DOCUMENTS: [(&str, &str, Vocabulary); 8] = [
     ),
 ];
 
-/// A program that reads standard input and writes standard output.
-fn through(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .args(["-o", "-", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("Debian's libwbxml2-utils brings it");
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let done = child.wait_with_output().unwrap();
-    assert!(
-        done.status.success(),
-        "{program}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    done.stdout
-}
-
 fn ours_to_wbxml(xml: &str, vocabulary: Vocabulary) -> Vec<u8> {
     wbxml::of_xml(xml.as_bytes(), vocabulary, LIMITS).unwrap()
-}
-
-/// What a document holds: names, attributes and text, without white space between elements and the seams of text.
-fn content<'a>(mut reader: impl MarkupReader<'a>) -> Vec<String> {
-    let mut content: Vec<String> = Vec::new();
-    while let Some(event) = reader.next_event().unwrap() {
-        let piece = match event {
-            Event::Start(Name::Known(tag)) => format!("<{}", tag.name().unwrap()),
-            Event::Start(Name::Other(name)) => format!("<{name}"),
-            Event::Attribute { name, value } => format!("{name}={value}"),
-            Event::Text(text) => format!("\"{text}"),
-            Event::Opaque(octets) => format!("\"{}", std::str::from_utf8(octets).unwrap()),
-            Event::End => ">".to_owned(),
-        };
-        match content.last_mut() {
-            Some(last) if last.starts_with('"') && piece.starts_with('"') => {
-                last.push_str(&piece[1..]);
-            }
-            _ => content.push(piece),
-        }
-    }
-    content.retain(|piece| {
-        !piece
-            .strip_prefix('"')
-            .is_some_and(|text| text.trim().is_empty())
-    });
-    content
-}
-
-fn of_xml(xml: &[u8], vocabulary: Vocabulary) -> Vec<String> {
-    content(XmlReader::new(xml, vocabulary.into(), LIMITS).unwrap())
 }
 
 #[test]
@@ -204,4 +153,15 @@ fn a_tnds_that_libwbxml_embeds_is_a_document_of_its_own_to_us() {
         String::from_utf8(writer.finish().unwrap()).unwrap(),
         "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD><Node><NodeName>a</NodeName></Node></MgmtTree>"
     );
+}
+
+#[test]
+fn every_line_of_a_dialogue_names_its_clause_and_both_ends_speak() {
+    for text in [WINDOWS, FEATURE_PHONE, HOTSPOT] {
+        let Dialogue { client, server } = Dialogue::read(text);
+        assert!(client.len() >= 2 && server.len() >= 2);
+        for message in client.iter().chain(&server) {
+            assert!(message.starts_with("<SyncML ") && message.ends_with("</SyncML>"));
+        }
+    }
 }

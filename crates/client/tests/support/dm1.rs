@@ -149,6 +149,11 @@ impl Dm1Server {
         self.heard.lock().unwrap().clone()
     }
 
+    /// The nonce of its next credential.
+    pub(crate) fn nonce(&self) -> Nonce {
+        self.nonce.lock().unwrap().clone()
+    }
+
     pub(crate) fn forget(&self) {
         self.heard.lock().unwrap().clear();
     }
@@ -215,7 +220,7 @@ impl Dm1Server {
 }
 
 /// The nonce that the device gives the server with its status for the server's header.
-fn handed_over(message: &Message) -> Option<Nonce> {
+pub(crate) fn handed_over(message: &Message) -> Option<Nonce> {
     message.statuses().find_map(|status| {
         let nonce = status.chal.as_ref()?.meta.next_nonce.as_deref()?;
         Nonce::of_base64(nonce).ok()
@@ -229,7 +234,7 @@ fn challenges(message: &Message) -> bool {
 }
 
 /// Statuses of the device's commands: its alerts and DevInfo are taken.
-fn statuses_for(to: &Message) -> String {
+pub(crate) fn statuses_for(to: &Message) -> String {
     let of = to.header.msg_id;
     let mut statuses = String::new();
     for (n, command) in to.commands.iter().enumerate() {
