@@ -471,6 +471,41 @@ fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
+fn a_model_says_how_its_devices_read_levels_and_take_the_imsi() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path(), 1);
+    let own = "name = 'Own'\nsource = 'a bench'\n[quirks]\ninverted-auth-level = true\n";
+    let own = written(folder.path(), "own.toml", own);
+    let bad = written(folder.path(), "bad.toml", "needs-content-length = true\n");
+    let made = |name: &str, options: &[&str]| {
+        let out = folder.path().join(name);
+        let command = build("cp", "push", &out).args(options).arg("--devices");
+        let _told = command.arg(&table).run().good();
+        let document = inspect(&[file(&out, "push.wsp")])["payload_sha256"].clone();
+        (document, std::fs::read(file(&out, "push.wsp")).unwrap())
+    };
+    let plain = made("plain", &[]);
+    let inverted = made("inverted", &["--model", "NetComm router"]);
+    assert!(plain.1 != inverted.1);
+    assert!(inverted == made("own", &["--model", own.to_str().unwrap()]));
+    let ascii = made("ascii", &["--model", "ASCII IMSI"]);
+    assert_eq!(ascii.0, plain.0, "the same document");
+    assert!(ascii.1 != plain.1, "another signature");
+    assert!(ascii.1 == made("said", &["--imsi-key", "ascii"]).1);
+    let over = ["--model", "ASCII IMSI", "--imsi-key", "semi-octets"];
+    assert!(plain.1 == made("over", &over).1);
+    for (model, told) in [
+        ("Typewriter", "NetComm router"),
+        (bad.to_str().unwrap(), "no device model"),
+    ] {
+        let command = build("cp", "factory", &folder.path().join("none"));
+        let refused = command.args(["--model", model, "--dev-id", DEVICE]).run();
+        let refused = refused.refused();
+        assert!(refused.stderr.contains(told), "{refused:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_built_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use omadm_bootstrap::PayloadHash;
-use omadm_bootstrap::dm1::Dm1Format;
+use omadm_bootstrap::dm1::{AppSrvIs, Dm1Format};
 use omadm_bootstrap::profile::{BootstrapProfile, BuildError, Dm1BuildError};
 use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, Secret, ServerUri};
@@ -65,6 +65,8 @@ pub struct ProfileSource<'a> {
     pub registry: &'a MoRegistry,
     /// The form of documents of DM 1.x; none for those of DM 2.0.
     pub format: Option<Dm1Format>,
+    /// What `APPSRV` of a provisioning document means to the devices (`dm1x.md` §5.3).
+    pub app_srv: AppSrvIs,
 }
 
 /// A batch to be built.
@@ -142,6 +144,9 @@ impl DocumentSource for ProfileSource<'_> {
         add(&ca.unwrap_or_default());
         add(self.values.server_ca.unwrap_or_default());
         add(self.format.map_or("", Dm1Format::name).as_bytes());
+        if self.app_srv != AppSrvIs::default() {
+            add(b"inverted levels");
+        }
         PayloadHash::from_octets(digest.finalize().into())
     }
 
@@ -149,7 +154,8 @@ impl DocumentSource for ProfileSource<'_> {
         if let Some(format) = self.format {
             let inputs = row.inputs(self.server);
             let credentials = self.values.dm1_credentials(row)?;
-            let package = self.profile.build_dm1(&inputs, &credentials, format)?;
+            let profile = self.profile;
+            let package = profile.build_dm1_for(&inputs, &credentials, format, self.app_srv)?;
             return Ok(package.document);
         }
         let inputs = self.values.inputs(self.profile, row, self.server)?;

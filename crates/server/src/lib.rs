@@ -40,6 +40,7 @@ mod write_stall;
 
 pub use clock::{Clock, SystemClock};
 pub use crl::CrlError;
+pub use dm1_service::models as device_models;
 pub use entropy::NoRandomness;
 pub use exchange::{BOOTSTRAP_PATH, DM1_PATH, REPOSITORY_PATH, SESSION_PATH};
 pub use observer::{ExchangeObserver, ObservedExchange};

@@ -1,6 +1,6 @@
 //! What a profile's document of DM 1.x brings to one device, with everything drawn that stands in it.
 
-use omadm_bootstrap::dm1::{AppSrvIs, Dm1Format};
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::profile::{Dm1BuildError, Dm1Credentials, Dm1Package, ProfileInputs};
 use omadm_dm1::credential::CredentialType;
 use omadm_mo::DevId;
@@ -63,12 +63,7 @@ pub(crate) fn issue(
         content
     });
     let content = named.as_ref().unwrap_or(&profile.content);
-    let app_srv = if model.quirks.inverted_auth_level {
-        AppSrvIs::SrvCred
-    } else {
-        AppSrvIs::ClCred
-    };
-    let package = content.build_dm1_for(&inputs, &credentials, format, app_srv);
+    let package = content.build_dm1_for(&inputs, &credentials, format, model.app_srv());
     let package = package.map_err(|cause| IssueError::Profile {
         profile: profile.name.clone(),
         cause: Box::new(cause),

@@ -8,7 +8,7 @@ mod failures;
 mod http;
 mod issue;
 mod message;
-pub(crate) mod models;
+pub mod models;
 mod story;
 
 pub(crate) use account::{Account, AccountError, provisioned};

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use omadm_session::server::dm1::DeviceModel;
 
-const SHIPPED: [&str; 4] = [
+const SHIPPED: [&str; 5] = [
     include_str!("../../../../profiles/models/windows.toml"),
     include_str!("../../../../profiles/models/hotspot-2.0.toml"),
     include_str!("../../../../profiles/models/feature-phone.toml"),
     include_str!("../../../../profiles/models/netcomm-router.toml"),
+    include_str!("../../../../profiles/models/ascii-imsi.toml"),
 ];
 
 static MODELS: LazyLock<Vec<DeviceModel>> = LazyLock::new(|| {
@@ -17,8 +18,9 @@ static MODELS: LazyLock<Vec<DeviceModel>> = LazyLock::new(|| {
     read.flatten().collect()
 });
 
-/// The model of this name.
-pub(crate) fn named(name: &str) -> Option<&'static DeviceModel> {
+/// The shipped model of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static DeviceModel> {
     MODELS.iter().find(|model| model.name == name)
 }
 
@@ -37,8 +39,16 @@ pub(crate) fn detected_in(dev_info: Option<&str>) -> Option<&'static DeviceModel
     detected(&texts.collect())
 }
 
-/// Their names.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+/// A model as a file of `profiles/models` has it.
+///
+/// # Errors
+/// What TOML says of the text, with its place. Who wrote it is at fault.
+pub fn read(text: &str) -> Result<DeviceModel, toml::de::Error> {
+    toml::from_str(text)
+}
+
+/// Names of the shipped models.
+pub fn names() -> impl Iterator<Item = &'static str> {
     MODELS.iter().map(|model| model.name.as_str())
 }
 

@@ -377,7 +377,8 @@ pub struct NewBootstrap {
     /// The ESN of a CDMA device, in the place of an IMSI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub esn: Option<String>,
-    /// How IMSI or ESN becomes a key: `semi-octet` (default; of an ESN its four octets), or `ascii` for devices that take its digits.
+    /// How IMSI or ESN becomes a key: `semi-octet` (of an ESN its four octets), or `ascii` for devices that take its digits; by default as the device's model
+    /// has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imsi_key: Option<String>,
 }

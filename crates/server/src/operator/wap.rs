@@ -4,12 +4,14 @@ use http::StatusCode;
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_dm1::bootstrap_mac::{BootstrapProfileKind, Esn, Imsi, ImsiKey, NetworkId};
 use omadm_mo::{DevId, Secret};
+use omadm_session::server::dm1::DeviceModel;
 
 use super::answer::Refused;
 use super::notifications::refused;
 use super::types::{NewBootstrap, NewTrigger, SecretText};
 use crate::bootstrap_service::Signing;
 use crate::carrier::PushAddress;
+use crate::dm1_service::{Account, account_row, models};
 use crate::model::{PushCarrierKind, PushSec};
 use crate::node::Node;
 use crate::notification_service::NotifyError;
@@ -140,7 +142,8 @@ pub(super) async fn signing(
         sec,
         network,
         imsi_key: match signed.imsi_key {
-            None | Some("semi-octet") => ImsiKey::SemiOctet,
+            None => model_of(node, dev_id).await?.imsi_key(),
+            Some("semi-octet") => ImsiKey::SemiOctet,
             Some("ascii") => ImsiKey::Ascii,
             Some(other) => {
                 return Err(Refused::bad(format!(
@@ -167,6 +170,19 @@ fn network_id(imsi: Option<&str>, esn: Option<&str>) -> Result<Option<NetworkId>
         },
         (None, None) => Ok(None),
     }
+}
+
+/// The model of a device: its account's, else the one that it told in a session of the other generation.
+async fn model_of(node: &Node, dev_id: &DevId) -> Result<DeviceModel, Refused> {
+    let credentials = node.store.credentials(dev_id).await?;
+    if let Some(row) = account_row(&credentials) {
+        return Ok(Account::open(node, row)?.device_model());
+    }
+    let device = node.store.device(dev_id).await?;
+    let told = device.and_then(|device| device.dev_info);
+    Ok(models::detected_in(told.as_deref())
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn pin_of(SecretText(text): &SecretText) -> Result<Secret, Refused> {

@@ -1,4 +1,5 @@
 mod card;
+mod model;
 mod push;
 
 use std::io::IsTerminal as _;
@@ -42,6 +43,7 @@ With --profile-format the documents are those of DM 1.2 and 1.3, of the profile'
   smartcard the same files; a card names cp by 2.23.43.5.1, dm by 2.23.43.7.1
   push      push.wbxml, the WAP push that brings it with SEC and MAC (push.wsp, push.wsp.hex), and the user data of each SMS (sms-1.bin, sms-1.hex, …);
             --pin and --imsi (CDMA: --esn) sign it
+--model says what the devices do differently: which side AAUTHLEVEL means to them, and how the IMSI becomes a key.
 and carrier.json, which says what is what. With --devices there are files for each device and manifest.jsonl; a run that was ended goes on where it was.
 
 The columns of --devices (CSV with a head; dev_id alone is required): dev_id, server, http_user, http_password, noti_data, noti_secret (hex),
@@ -64,6 +66,7 @@ Examples:
   omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
   omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push
   omadm bootstrap build dm1x.toml --profile-format cp --carrier push --pin 4711 --dev-id IMEI:493005100592800 --server dm.example.com -o push
+  omadm bootstrap build dm1x.toml --profile-format cp --model \"NetComm router\" --carrier factory --dev-id IMEI:493005100592800 --server dm.example.com -o image
   omadm bootstrap build dm1x.toml --profile-format dm --carrier smartcard --devices devices.csv --server dm.example.com -o cards"
 )]
 pub(crate) struct Build {
@@ -100,6 +103,14 @@ pub(crate) struct Build {
     /// Seal a factory image to a device's key: its certificate, certificate request or public key (PEM, P-256)
     #[arg(long)]
     seal_to: Option<PathBuf>,
+    /// What the devices do differently (DM 1.x): a model by its name, or its file (profiles/README.md)
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        requires = "profile_format",
+        conflicts_with = "from_server"
+    )]
+    model: Option<String>,
     #[command(flatten)]
     card: CardArguments,
     #[command(flatten)]
@@ -194,11 +205,15 @@ impl Build {
         }
         let url = self.address(carrier)?;
         let format = self.profile_format.map(Dm1Form::format);
+        let model = self.model.as_deref().map(model::read).transpose()?;
+        let model = model.unwrap_or_default();
         let options = BuildOptions {
             url: url.as_ref(),
             seal_to: seal_to.as_ref(),
             card: self.card.options(carrier)?,
-            push: self.push.options(carrier, format, self.devices.is_some())?,
+            push: self
+                .push
+                .options(carrier, format, model.imsi_key(), self.devices.is_some())?,
         };
         let dev_id = self.dev_id.as_deref().map(DevId::parse).transpose();
         let dev_id = dev_id.explain(what, "write --dev-id like IMEI:493005100592800")?;
@@ -262,6 +277,7 @@ impl Build {
             },
             registry: &registry,
             format,
+            app_srv: model.app_srv(),
         };
         self.from(&source, carrier, dev_id, &options)?;
         if self.devices.is_some() || self.json {

@@ -47,7 +47,7 @@ pub(crate) struct Send {
     /// The ESN of a CDMA device, in the place of an IMSI: 8 hexadecimal or 11 decimal digits
     #[arg(long, requires = "profile_format", conflicts_with = "imsi")]
     esn: Option<String>,
-    /// How IMSI or ESN becomes a key: semi-octet (of an ESN its four octets), or ascii for devices that take its digits
+    /// How IMSI or ESN becomes a key: semi-octet (of an ESN its four octets), or ascii for devices that take its digits; by default as the device's model has it
     #[arg(long, value_name = "FORM", requires = "profile_format")]
     imsi_key: Option<String>,
     /// What the device's policy calls this server: the id of its `[[source]]`. Needed until an account of it says so

@@ -68,7 +68,7 @@ pub(super) struct Trigger {
     /// The ESN of a CDMA device, in the place of an IMSI: 8 hexadecimal or 11 decimal digits
     #[arg(long, requires_all = ["push", "profile_format"], conflicts_with = "imsi")]
     esn: Option<String>,
-    /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits
+    /// How the IMSI becomes a key: semi-octet, or ascii for devices that take its digits; by default as the device's model has it
     #[arg(long, value_name = "FORM", requires_all = ["push", "profile_format"])]
     imsi_key: Option<String>,
     /// direct: push the document itself, over mutual TLS with a certificate of the device; notification: call the device, which fetches it. By default direct to an https address. wap: what DM 1.x has alone, a signed WAP push

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use omadm_bootstrap::dm1::AppSrvIs;
+use omadm_dm1::bootstrap_mac::ImsiKey;
 use omadm_dm1::credential::Nonce;
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +41,12 @@ pub struct DevInfoPattern {
 pub struct Quirks {
     /// What it does with `RespURI` (hazard 22, M02).
     pub resp_uri: RespUriUse,
-    /// Its answer has to have a `Content-Length` and must not be chunked (hazard 18). Our server always gives one; a proxy in front of it must keep it.
-    pub needs_content_length: bool,
     /// Whether it carries out an `Atomic`; otherwise a `Sequence` is sent in its place.
     pub atomic: bool,
     /// Its `AAUTHLEVEL`s mean the opposite (hazard 3): what writes bootstraps for it exchanges them.
     pub inverted_auth_level: bool,
+    /// How the subscriber's number becomes the key of a pushed bootstrap (hazard 4, `push.md` §4), where nobody says otherwise.
+    pub imsi_key: ImsiKeyForm,
     /// What it hashes as nonce (hazard 1).
     pub nonce: NonceForm,
     /// What it takes for the default nonce of a resynchronisation (hazard 2, §3.5).
@@ -73,6 +75,17 @@ pub enum RespUriUse {
     Ignores,
     /// It ignores it and reconnects: each of its messages has to prove itself, so MD5 is answered with 200 in place of 212.
     IgnoresAndReconnects,
+}
+
+/// A form of the key that an IMSI is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImsiKeyForm {
+    /// As the card holds it.
+    #[default]
+    SemiOctets,
+    /// Its digits.
+    Ascii,
 }
 
 /// What is hashed as nonce.
@@ -131,6 +144,25 @@ impl DeviceModel {
         })
     }
 
+    /// What `APPSRV` of a bootstrap means to it.
+    #[must_use]
+    pub const fn app_srv(&self) -> AppSrvIs {
+        if self.quirks.inverted_auth_level {
+            AppSrvIs::SrvCred
+        } else {
+            AppSrvIs::ClCred
+        }
+    }
+
+    /// How the subscriber's number becomes the key of a push to it.
+    #[must_use]
+    pub const fn imsi_key(&self) -> ImsiKey {
+        match self.quirks.imsi_key {
+            ImsiKeyForm::SemiOctets => ImsiKey::SemiOctet,
+            ImsiKeyForm::Ascii => ImsiKey::Ascii,
+        }
+    }
+
     /// The default nonce with which a trigger is sent once its digests with every nonce that is known led to no session (§3.5).
     #[must_use]
     pub const fn resync_nonce(&self) -> &'static [u8] {
@@ -176,9 +208,9 @@ impl Default for Quirks {
     fn default() -> Self {
         Self {
             resp_uri: RespUriUse::Follows,
-            needs_content_length: false,
             atomic: true,
             inverted_auth_level: false,
+            imsi_key: ImsiKeyForm::SemiOctets,
             nonce: NonceForm::Octets,
             resync_nonce: ResyncNonceForm::Octets,
             session_id: SessionIdForm::Hexadecimal,
@@ -216,12 +248,17 @@ fn fits(value: &str, pattern: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use omadm_bootstrap::dm1::AppSrvIs;
+    use omadm_dm1::bootstrap_mac::ImsiKey;
+
     use super::{DevInfoPattern, DeviceModel, Quirks, RespUriUse, SessionIdForm, fits};
 
-    const SHIPPED: [&str; 3] = [
+    const SHIPPED: [&str; 5] = [
         include_str!("../../../../../profiles/models/windows.toml"),
         include_str!("../../../../../profiles/models/feature-phone.toml"),
         include_str!("../../../../../profiles/models/hotspot-2.0.toml"),
+        include_str!("../../../../../profiles/models/ascii-imsi.toml"),
+        include_str!("../../../../../profiles/models/netcomm-router.toml"),
     ];
 
     fn shipped() -> Vec<DeviceModel> {
@@ -248,6 +285,17 @@ mod tests {
         assert_eq!(of(dev_info("Acme", "M1", "1.2")), None);
         let hotspot = dev_info("Manufacturer", "HS20-station", "1.2");
         assert_eq!(of(hotspot), Some("Hotspot 2.0"));
+    }
+
+    #[test]
+    fn what_a_bootstrap_is_written_with_follows_the_model() {
+        let models = shipped();
+        let of = |name: &str| models.iter().find(|model| model.name == name).unwrap();
+        let plain = DeviceModel::default();
+        assert_eq!(plain.app_srv(), AppSrvIs::ClCred);
+        assert_eq!(of("NetComm router").app_srv(), AppSrvIs::SrvCred);
+        assert!(plain.imsi_key() == ImsiKey::SemiOctet);
+        assert!(of("ASCII IMSI").imsi_key() == ImsiKey::Ascii);
     }
 
     #[test]

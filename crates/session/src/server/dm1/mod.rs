@@ -24,8 +24,8 @@ mod turn;
 
 pub use advance::advance;
 pub use device_model::{
-    AppAuthNames, DevInfoPattern, DeviceModel, NonceForm, Quirks, RespUriUse, ResyncNonceForm,
-    SessionIdForm,
+    AppAuthNames, DevInfoPattern, DeviceModel, ImsiKeyForm, NonceForm, Quirks, RespUriUse,
+    ResyncNonceForm, SessionIdForm,
 };
 pub use facts::{
     AccountFacts, Brought, ClientNonces, Dm1Limits, Failures, KeptSecret, LastEvent, ServerFacts,

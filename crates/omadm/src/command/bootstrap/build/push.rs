@@ -19,9 +19,9 @@ pub(super) struct PushArguments {
     /// The same by the number of a CDMA device: 8 hexadecimal or 11 decimal digits
     #[arg(long, value_name = "DIGITS", conflicts_with = "imsi")]
     esn: Option<String>,
-    /// How IMSI or ESN becomes a key
-    #[arg(long, value_enum, default_value = "semi-octets")]
-    imsi_key: ImsiForm,
+    /// How IMSI or ESN becomes a key; else as --model has it: semi-octets
+    #[arg(long, value_enum)]
+    imsi_key: Option<ImsiForm>,
     /// Most SMS that a push of DM 1.x may take; else 8, for the longer documents of `dm` 16
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
     sms_parts: Option<u8>,
@@ -42,16 +42,17 @@ impl PushArguments {
         &self,
         carrier: Option<Carrier>,
         format: Option<Dm1Format>,
+        of_model: ImsiKey,
         table: bool,
     ) -> Result<PushOptions, Failure> {
         let what = "nothing was built";
-        let number = self.imsi.is_some() || self.esn.is_some();
+        let number = self.imsi.is_some() || self.esn.is_some() || self.imsi_key.is_some();
         let asked = self.pin.is_some() || number || self.sms_parts.is_some();
         let is_push = carrier == Some(Carrier::Push) && format.is_some();
         if asked && !is_push {
             return Err(Failure::new(
                 what,
-                "--pin, --imsi, --esn and --sms-parts are about a push of DM 1.x",
+                "--pin, --imsi, --esn, --imsi-key and --sms-parts are about a push of DM 1.x",
                 "leave them out, or give --carrier push and --profile-format",
             ));
         }
@@ -75,8 +76,9 @@ impl PushArguments {
                 .map(NetworkId::from)
                 .or_else(|| esn.map(NetworkId::from)),
             imsi_key: match self.imsi_key {
-                ImsiForm::SemiOctets => ImsiKey::SemiOctet,
-                ImsiForm::Ascii => ImsiKey::Ascii,
+                None => of_model,
+                Some(ImsiForm::SemiOctets) => ImsiKey::SemiOctet,
+                Some(ImsiForm::Ascii) => ImsiKey::Ascii,
             },
             pin,
             parts: self.sms_parts.unwrap_or(match format {
