@@ -9,7 +9,7 @@ mod judges;
 
 use omadm_dm1::markup::{Event, MarkupReader, Name, Vocabulary, copy};
 use omadm_dm1::wbxml::{self, WbxmlReader};
-use omadm_dm1::xml::{XmlReader, XmlWriter};
+use omadm_dm1::xml::XmlWriter;
 
 use judges::dialogue::{Dialogue, FEATURE_PHONE, HOTSPOT, WINDOWS};
 use judges::{LIMITS, content, of_xml, through};
