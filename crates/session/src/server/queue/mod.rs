@@ -5,7 +5,8 @@ mod layout;
 mod to_dm1;
 mod to_dm2;
 
-use omadm_dm1::syncml::{Command as Command1, UnreadableMessage};
+use omadm_dm1::markup::MarkupError;
+use omadm_dm1::syncml::{Command as Command1, MessageFault, UnreadableMessage};
 use omadm_dm2::CommandName;
 use omadm_mo::client_uri::{ClientUriError, InstanceStep};
 use omadm_mo::{ClientUri, Format, Miid, Moid, Node, NodePath, Value};
@@ -271,7 +272,17 @@ fn valued(rest: &[&str], name: &'static str) -> Result<(Target, Value), NeutralC
 
 impl From<UnreadableMessage> for NeutralCommandError {
     fn from(unreadable: UnreadableMessage) -> Self {
-        Self::Xml(unreadable.fault.to_string())
+        // Its place would be one of the message that it was read in.
+        Self::Xml(match unreadable.fault {
+            MessageFault::Markup(error) => error.fault().to_string(),
+            fault => fault.to_string(),
+        })
+    }
+}
+
+impl From<MarkupError> for NeutralCommandError {
+    fn from(unreadable: MarkupError) -> Self {
+        Self::Xml(unreadable.to_string())
     }
 }
 
@@ -367,6 +378,24 @@ mod tests {
             let text = refused.to_string();
             let is_a_format = matches!(refused, NeutralCommandError::Format(_));
             assert!(is_a_format || !text.contains("hush"), "{text}");
+        }
+        // Places are those of what was given, not of the message that it is read in.
+        for (xml, at) in [
+            ("<Get><Item", 10),
+            ("<Get></Put>", 5),
+            ("<Get>&a;</Get>", 8),
+        ] {
+            let refused = NeutralCommand::read(&["raw", xml]).unwrap().unwrap_err();
+            let text = refused.to_string();
+            let octet = text
+                .split_once("octet ")
+                .unwrap()
+                .1
+                .split_once(':')
+                .unwrap()
+                .0;
+            assert!(octet.parse::<usize>().unwrap().abs_diff(at) <= 6, "{text}");
+            assert!(!text.contains("SyncBody"), "{text}");
         }
         assert_eq!(NeutralCommand::read(&["GET", GPS]), None);
         assert_eq!(NeutralCommand::read(&[]), None);

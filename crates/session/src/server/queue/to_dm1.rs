@@ -1,7 +1,8 @@
-use omadm_dm1::markup::MarkupLimits;
+use omadm_dm1::markup::{MarkupLimits, MarkupReader as _, XmlVocabulary};
 use omadm_dm1::syncml::{
     AlertCode, Command, Data, Encoding, Exec, Item, Message, Meta, NodeCommand,
 };
+use omadm_dm1::xml::XmlReader;
 use omadm_mo::{Format, Node, Value};
 
 use super::{DeviceLayout, NeutralCommand, NeutralCommandError, NotExpressible, Target};
@@ -66,10 +67,14 @@ fn carried(value: &Value) -> (Meta, Option<Data>) {
 
 /// Reads the XML of one command.
 pub(super) fn read_raw(xml: &str) -> Result<Command, NeutralCommandError> {
+    // By itself first: a place that is named is one of what was given.
+    let limits = MarkupLimits::MESSAGE;
+    let mut alone = XmlReader::new(xml.as_bytes(), XmlVocabulary::SyncMlAndMgmtTree, limits)?;
+    while alone.next_event()?.is_some() {}
     let whole = format!(
         "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>t</LocURI></Target><Source><LocURI>s</LocURI></Source></SyncHdr><SyncBody>{xml}</SyncBody></SyncML>"
     );
-    let message = Message::decode(whole.as_bytes(), Encoding::Xml, MarkupLimits::MESSAGE)?;
+    let message = Message::decode(whole.as_bytes(), Encoding::Xml, limits)?;
     match <[Command; 1]>::try_from(message.commands) {
         Ok([command])
             if !message.r#final && is_sent_by_servers(&command) && closes_nothing(xml) =>
