@@ -1,7 +1,9 @@
 //! DM 1.x over real processes: a bootstrap of either profile by a factory image, commands, new secrets, and a reset that brings the former ones back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use omadm_tests::process::{Device, Ended, Server};
+use std::time::{Duration, Instant};
+
+use omadm_tests::process::{Device, Ended, PATIENCE, Server};
 
 /// One device on its server.
 struct Desk<'a> {
@@ -21,6 +23,19 @@ impl Desk<'_> {
     fn client(&self, command: &str) -> Ended {
         let ca = self.server.ca();
         self.device.client(command).arg("--ca").arg(ca).run().good()
+    }
+
+    /// What the operator is shown once this is a part of it.
+    fn shows(&self, words: &[&str], part: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.operator(words, &[]).stdout;
+            if shown.contains(part) {
+                return shown;
+            }
+            assert!(Instant::now() < end, "no {part:?}: {shown}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// A session, and how the secrets of both directions stand behind it.
@@ -118,5 +133,157 @@ fn dm_hlr_1_dm_hlr_2_b1_c_05_b1_s_04_a_device_reset_to_its_image_is_recognised_r
             used.contains("client secrets: boot (can be brought back), current"),
             "{used}"
         );
+    }
+}
+
+/// A server and a device of it, registered.
+fn desk<'a>(server: &'a Server, token: &'a str, device: Device, dev_id: &'a str) -> Desk<'a> {
+    let desk = Desk {
+        server,
+        token,
+        dev_id,
+        device,
+    };
+    let [request, certificate] =
+        ["device-csr.pem", "device-cert.pem"].map(|name| desk.device.file(name));
+    let of_key = ["--csr", request.to_str().unwrap(), "--out"];
+    desk.operator(
+        &["add"],
+        &[&of_key[..], &[certificate.to_str().unwrap()]].concat(),
+    );
+    desk
+}
+
+#[test]
+fn dm_boot_004_c_o_a_device_fetches_a_document_of_either_form_at_the_bootstrap_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    for (format, dev_id) in [
+        ("cp", "IMEI:493005100592800"),
+        ("dm", "IMEI:493005100592801"),
+    ] {
+        let device = Device::init(&folder.path().join(format), dev_id);
+        let desk = desk(&server, &token, device, dev_id);
+        let policy = "[network]\nallow_loopback = true\n";
+        std::fs::write(desk.device.file("policy.toml"), policy).unwrap();
+        let profile = ["--profile", "dm1x", "--profile-format", format];
+        desk.operator(&["bootstrap"], &profile);
+        let done = desk.device.client_at("bootstrap", &server).run().good();
+        assert!(done.stdout.contains("org.example.dm"), "{done:?}");
+        let shown = desk.operator(&["show"], &[]).stdout;
+        for part in [
+            "bootstrapped client-initiated at ",
+            "kind=first",
+            &format!("DM 1.x ({format})"),
+            "completed",
+        ] {
+            assert!(shown.contains(part), "no {part:?}: {shown}");
+        }
+        let after = desk.session();
+        assert!(after.contains("client secrets: "), "{after}");
+    }
+}
+
+#[test]
+fn what_a_device_was_provisioned_with_counts_no_more_once_the_operator_revoked_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let dev_id = "IMEI:493005100592800";
+    let device = Device::init(&folder.path().join("device"), dev_id);
+    let desk = desk(&server, &token, device, dev_id);
+    let image = desk.device.file("image.wbxml");
+    let image = image.to_str().unwrap();
+    let profile = ["--profile", "dm1x", "--format", "cp", "--out", image];
+    desk.operator(&["dm1", "add"], &profile);
+    let policy =
+        "[bootstrap]\nfactory = { image = 'image.wbxml' }\n[network]\nallow_loopback = true\n";
+    std::fs::write(desk.device.file("policy.toml"), policy).unwrap();
+    desk.client("switch-on");
+    desk.operator(&["dm1", "rotate"], &[]);
+    desk.session();
+    let used = desk.session();
+    assert!(
+        used.contains("client secrets: boot (can be brought back), current"),
+        "{used}"
+    );
+    let revoked = desk.operator(&["dm1", "revoke"], &["--boot"]).stdout;
+    let secrets = revoked
+        .lines()
+        .find(|line| line.starts_with("client secrets:"));
+    assert!(
+        secrets.is_some_and(|line| line.contains("revoked") && !line.contains("brought back")),
+        "{revoked}"
+    );
+    // What is in use goes on.
+    desk.session();
+
+    let _reset = desk
+        .device
+        .client("factory-reset")
+        .arg("--yes")
+        .run()
+        .good();
+    let ca = server.ca();
+    let _refused = desk.device.client("switch-on").arg("--ca").arg(ca).run();
+    let shown = desk.shows(&["show"], "it was revoked");
+    assert_eq!(shown.matches("method=factory").count(), 1, "{shown}");
+    let status = desk.device.client("status").run().good();
+    assert!(!status.stdout.contains("acknowledged"), "{status:?}");
+}
+
+#[test]
+fn a_device_whose_nonce_went_apart_from_the_servers_is_called_by_the_default_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    for (resynchronises, dev_id) in [
+        (true, "IMEI:493005100592800"),
+        (false, "IMEI:493005100592801"),
+    ] {
+        let device = Device::init(&folder.path().join(dev_id), dev_id);
+        let desk = desk(&server, &token, device, dev_id);
+        let image = desk.device.file("image.wbxml");
+        let image = image.to_str().unwrap();
+        let profile = ["--profile", "dm1x", "--format", "cp", "--out", image];
+        desk.operator(&["dm1", "add"], &profile);
+        let mut policy = "[bootstrap]\nfactory = { image = 'image.wbxml' }\n[network]\nallow_loopback = true\n[listen]\nudp = '127.0.0.1:0'\n".to_owned();
+        if resynchronises {
+            policy.push_str("[dm1]\nnonce_resync = ['org.example.dm']\n");
+        }
+        std::fs::write(desk.device.file("policy.toml"), policy).unwrap();
+        desk.client("switch-on");
+        let mut running = desk
+            .device
+            .client("run")
+            .arg("--ca")
+            .arg(server.ca())
+            .env("OMADM_LOG", "info")
+            .start()
+            .unwrap();
+        let said = running.until("the DM Client runs", PATIENCE).unwrap();
+        let address = said
+            .lines()
+            .find_map(|line| line.strip_prefix("notifications: "))
+            .unwrap()
+            .to_owned();
+        let wait = if resynchronises { "30" } else { "3" };
+        let resync = ["--to", &address, "--resync", "--wait", wait];
+        let called = [&["notify", dev_id][..], &resync].concat();
+        let called = server.operator(&token, &called).run();
+        assert_eq!(
+            called.stdout.contains("answered:"),
+            resynchronises,
+            "{called:?}"
+        );
+        // Whoever recorded that call can repeat it: the secrets are replaced in the session it brings, and else in the next.
+        let part = if resynchronises {
+            "pending"
+        } else {
+            "replaced in the next session"
+        };
+        desk.shows(&["dm1", "show"], part);
+        drop(running);
     }
 }
