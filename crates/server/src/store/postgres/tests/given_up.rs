@@ -37,10 +37,10 @@ impl Contested {
         let Place(database) = Place::new().await;
         let client = connect(&database.url().parse().unwrap()).await.unwrap();
         let mut sql = format!(
-            "CREATE SEQUENCE calls;
+            "CREATE SEQUENCE trigger_calls;
              CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
-                 IF nextval('calls') = {LAST} THEN RAISE EXCEPTION 'another transaction goes first' USING ERRCODE = '{code}'; END IF;
+                 IF nextval('trigger_calls') = {LAST} THEN RAISE EXCEPTION 'another transaction goes first' USING ERRCODE = '{code}'; END IF;
                  RETURN NULL;
              END $$;
              CREATE CONSTRAINT TRIGGER at_commit AFTER UPDATE ON {at_commit} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION give_up();"
@@ -58,13 +58,13 @@ impl Contested {
 
     /// The error is raised at this call from now.
     async fn give_up_at(&self, call: i64) {
-        let set = format!("SELECT setval('calls', {LAST} - {call})");
+        let set = format!("SELECT setval('trigger_calls', {LAST} - {call})");
         self.client.batch_execute(&set).await.unwrap();
     }
 
     /// Whether it was raised.
     async fn gave_up(&self) -> bool {
-        let raised = format!("SELECT last_value >= {LAST} FROM calls");
+        let raised = format!("SELECT last_value >= {LAST} FROM trigger_calls");
         self.client.query_one(&raised, &[]).await.unwrap().get(0)
     }
 }
