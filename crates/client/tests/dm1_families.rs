@@ -50,7 +50,7 @@ async fn session(dialogue: &str, encoding: Encoding, version: Dm1Version) -> Sai
     let mut own_nonce = server.nonce();
     let said = Arc::new(Mutex::new(Said::default()));
     let (log, url) = (Arc::clone(&said), server.peer.url("dm1"));
-    let mut answers = (1..).zip(Dialogue::read(dialogue).server);
+    let mut answers = (1_u32..).zip(Dialogue::read(dialogue).server);
     server.peer.does(move |asked| {
         let Some((n, answer)) = answers.next() else {
             return status(500).into();
@@ -63,8 +63,8 @@ async fn session(dialogue: &str, encoding: Encoding, version: Dm1Version) -> Sai
             .with("device", DEVICE)
             .with("url", &url)
             .with("session", &message.header.session_id)
-            .with("n", n)
-            .with("of", message.header.msg_id)
+            .with("n", n.to_string())
+            .with("of", message.header.msg_id.to_string())
             .with("cred", cred(&digest))
             .with("nonce", next.base64())
             .with("statuses", statuses_for(&message))

@@ -68,15 +68,17 @@ impl Family {
         let (mut said, mut answers) = (Vec::new(), Vec::<Message>::new());
         let mut wire = rig.connect(None).await;
         let mut path = "/dm/1.x?mode=Maintenance".to_owned();
-        for (n, message) in (1..).zip(Dialogue::read(self.dialogue).client) {
+        for (n, message) in (1_u32..).zip(Dialogue::read(self.dialogue).client) {
             let mut facts = Facts::default()
                 .with("device", DEVICE)
                 .with("user", user)
                 .with("session", self.session)
                 .with("url", &added.address)
-                .with("n", n);
+                .with("n", n.to_string());
             if let Some(last) = answers.last() {
-                facts = facts.with("of", last.header.msg_id).commands_of(last);
+                facts = facts
+                    .with("of", last.header.msg_id.to_string())
+                    .commands_of(last);
             }
             if let Some(nonce) = &nonce {
                 facts = facts.with("cred", cred(&hash.md5(nonce)));

@@ -44,7 +44,9 @@ impl Dialogue {
 
 /// `§9`, `§1.5`, or a numbered decision like `M04`.
 fn is_clause(source: &str) -> bool {
-    let number = source.strip_prefix('§').or(source.strip_prefix('M'));
+    let number = source
+        .strip_prefix('§')
+        .or_else(|| source.strip_prefix('M'));
     number.is_some_and(|number| {
         let mut parts = number.split('.');
         parts.all(|part| part.parse::<u8>().is_ok())
@@ -56,8 +58,8 @@ fn is_clause(source: &str) -> bool {
 pub(crate) struct Facts(BTreeMap<String, String>);
 
 impl Facts {
-    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.0.insert(name.to_owned(), value.to_string());
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
         self
     }
 

@@ -28,6 +28,10 @@ pub(crate) fn through(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8
 }
 
 /// A program that reads standard input and writes standard output.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the program may write before it has read all"
+)]
 fn piped(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
         .args(arguments)
