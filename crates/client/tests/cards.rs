@@ -359,3 +359,27 @@ async fn a_refused_entry_is_told_and_remembered_and_the_next_one_counts() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_entry_is_told_once_to_the_server_whose_account_it_names() {
+    let bench = Bench::new().await;
+    bench.slots.put(SLOT, CARD, on_card(&[bench.document()]));
+    let client = bench.start();
+    check(&client).await;
+    let wrong = String::from_utf8(bench.document()).unwrap();
+    let wrong = wrong.replace("\"Name\":", "\"Nome\":").into_bytes();
+    // Beside another one that is refused too: neither makes the other one news.
+    let foreign = bench.document_of("nobody.example");
+    let foreign = String::from_utf8(foreign).unwrap();
+    let foreign = foreign.replace("\"Name\":", "\"Nome\":").into_bytes();
+    bench.slots.put(SLOT, CARD, on_card(&[wrong, foreign]));
+    for _start in 0..2 {
+        check(&client).await;
+    }
+    let server = omadm_mo::SrvId::parse(SRV_ID).unwrap();
+    let alerts = client.queued_alerts(&server).unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    for part in ["bootstrap-refused", "unknown-node", "smartcard"] {
+        assert!(alerts[0].contains(part), "{alerts:?}");
+    }
+}

@@ -332,6 +332,35 @@ async fn m24_a_push_applied_before_is_dropped_without_asking_for_its_pin() {
 }
 
 #[tokio::test]
+async fn a_refused_push_is_told_to_the_server_whose_account_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, watcher) = (Clock::at(SENT), Arc::<Watcher>::default());
+    let client = device(folder.path(), &clock, &watcher).dm1(policy());
+    let client = client.build().unwrap();
+    let pin = Secret::from(PIN.to_owned());
+    let push = |nonce: &str, sec: Sec| {
+        let document = connectivity_document(nonce);
+        signed(document, BootstrapProfileKind::Cp, sec)
+    };
+    let first = push("nonce-1", Sec::UserNetwPin);
+    client.wap_pushed(first, "+1").await.unwrap();
+    client.answer_wap_push(1, &pin).await.unwrap();
+    // Signed by less than what brought the account.
+    let weaker = push("nonce-2", Sec::NetwPin);
+    client.wap_pushed(weaker, "+1").await.unwrap();
+    run_until(&client, "it is refused", || {
+        client.last_refusal().unwrap().is_some()
+    })
+    .await;
+    let server = SrvId::parse(DM1_SERVER).unwrap();
+    let alerts = client.queued_alerts(&server).unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    for part in ["bootstrap-refused", "less-trusted", "server"] {
+        assert!(alerts[0].contains(part), "{alerts:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_signed_as_one_profile_is_not_read_as_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, watcher) = (Clock::at(SENT), Arc::<Watcher>::default());

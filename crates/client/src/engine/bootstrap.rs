@@ -11,6 +11,7 @@ use omadm_tls::Leaf;
 use super::account_target::{identity, psk};
 use super::consent::{ConsentRequest, is_lifted_by_consent};
 use super::fetch_attempts::FetchAttempts;
+use super::refusal::forget_alerted;
 use super::{Engine, LastRefusal, entropy};
 use crate::observer::ClientEvent;
 
@@ -120,8 +121,14 @@ impl Engine {
                 }
             }
             Err(refusal) => {
-                if let Err(error) = self.alert_refusal(&arrived.document, refusal, method).await {
-                    tracing::warn!(%error, "no alert of the refusal could be queued");
+                let unanswered = arrived.proof.is_some()
+                    || matches!(
+                        method,
+                        BootstrapMethod::Factory | BootstrapMethod::Smartcard
+                    );
+                if unanswered {
+                    self.tell_servers(arrived.document.expose(), refusal, method)
+                        .await;
                 }
                 self.remember(refusal, method).await;
                 self.tell(&ClientEvent::Refused(refusal.clone()));
@@ -291,6 +298,7 @@ impl Engine {
     pub(super) async fn forget_failures(&self) -> Result<(), TreeError> {
         let forgotten = self.host.run(|host| {
             host.store.set_fact(LastRefusal::FACT, None)?;
+            forget_alerted(&host.store)?;
             FetchAttempts::forget(&host.store)
         });
         forgotten.await

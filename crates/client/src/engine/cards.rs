@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use omadm_bootstrap::plan::dm1::Dm1Rules;
 use omadm_bootstrap::plan::{
-    Preview, ReaderState, SwitchOn, SwitchOnDecision, SwitchOnOccasion, plan_switch_on, preview,
+    EntryFinding, EntryOutcome, Preview, ReaderState, SwitchOn, SwitchOnDecision, SwitchOnOccasion,
+    plan_switch_on, preview,
 };
 use omadm_bootstrap::{
-    BootstrapFailureCause as Failure, BootstrapMethod, DeviceView as _, Refusal, RetrySchedule,
+    BootstrapFailureCause as Failure, BootstrapMethod, CardBootstrap, DeviceView as _, Refusal,
+    RetrySchedule,
 };
-use omadm_card::reading::{CardReading, ReaderName};
+use omadm_card::reading::{CardOutcome, CardReading, ReaderName};
 use omadm_mo::{Secret, SrvId, TreeError};
 use omadm_session::client::Cause;
 use tokio::sync::watch;
@@ -102,11 +104,11 @@ impl Engine {
                 continue;
             }
             if decision.plan.is_empty() {
-                return self.checked(decision, &known).await;
+                return self.checked(decision, &known, &readings).await;
             }
             let applied = self.host.apply_or_tell(decision.plan.clone()).await;
             let Err(not) = applied else {
-                return self.checked(decision, &known).await;
+                return self.checked(decision, &known, &readings).await;
             };
             match not.cause {
                 Cause::Stale if replans < REPLANS => replans += 1,
@@ -223,6 +225,7 @@ impl Engine {
         &self,
         mut decision: SwitchOnDecision,
         known: &Known,
+        readings: &[CardReading],
     ) -> Result<CardCheck, TreeError> {
         known.tell_why(&mut decision);
         if decision.removed().next().is_some() {
@@ -238,8 +241,15 @@ impl Engine {
             self.desk.bell.notify_one();
         }
         let mut refused = false;
-        for refusal in decision.refusals() {
+        for entry in &decision.entries {
+            let EntryOutcome::Refused(refusal) = &entry.outcome else {
+                continue;
+            };
             refused = true;
+            if let Some(document) = document_of(readings, entry) {
+                self.tell_servers(document, refusal, BootstrapMethod::Smartcard)
+                    .await;
+            }
             self.remember(refusal, BootstrapMethod::Smartcard).await;
             self.tell(&ClientEvent::Refused(refusal.clone()));
         }
@@ -384,4 +394,17 @@ const fn is_in_doubt(state: &ReaderState) -> bool {
         state,
         ReaderState::Undetermined(_) | ReaderState::InvalidEntry
     )
+}
+
+/// What a card holds in the place of an entry.
+fn document_of<'r>(readings: &'r [CardReading], entry: &EntryFinding) -> Option<&'r [u8]> {
+    let mut readings = readings.iter();
+    let reading = readings.find(|reading| reading.reader == entry.reader)?;
+    let CardOutcome::Read(entries) = &reading.outcome else {
+        return None;
+    };
+    let mut entries = entries.iter();
+    let found = entries.find(|one| one.oid == entry.oid && one.path == entry.path)?;
+    let file = found.content.as_ref().ok()?.as_ref()?;
+    CardBootstrap::of(file).ok().map(|found| found.octets)
 }
