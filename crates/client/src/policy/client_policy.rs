@@ -88,7 +88,7 @@ pub struct NetworkPolicy {
     pub allow_private: bool,
     /// `allow_loopback`: the device itself.
     pub allow_loopback: bool,
-    /// `allow_plain_http`: data repositories and browser pages without TLS. Sessions are never held without it.
+    /// `allow_plain_http`: data repositories, browser pages and sessions of DM 1.x without TLS. Those of DM 2.0 are never held without it.
     pub allow_plain_http: bool,
 }
 

@@ -76,7 +76,7 @@ pub(crate) enum Bootstrap {
     /// carrier goes a DM Notification alone. It is tried again, more and more slowly, until the device has it or the tries are used up.
     ///
     /// A client of DM 1.x gets the document itself as a WAP push: signed with its IMSI or ESN, with a PIN, or both, and readable by whoever carries it. Its secrets are
-    /// replaced in its first session.
+    /// replaced in a session that follows.
     #[command(after_help = "Examples:
   omadm bootstrap send IMEI:493005100592800 --profile minimal --to https://192.0.2.7:5685/bootstrap --wait 60
   omadm bootstrap send IMEI:493005100592800 --profile full --to sms:+15551230001
