@@ -99,8 +99,8 @@ pub(crate) fn fill_sessions(file: &Path, template: &DevId, count: u64) -> Result
     let copied = store.execute(
         &format!(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
-             INSERT INTO sessions (dev_id, state, expires_at)
-             SELECT {dev_id}, state, expires_at FROM numbers CROSS JOIN sessions AS t WHERE t.dev_id = '{template}'"
+             INSERT INTO sessions (dev_id, generation, state, expires_at)
+             SELECT {dev_id}, generation, state, expires_at FROM numbers CROSS JOIN sessions AS t WHERE t.dev_id = '{template}'"
         ),
         [],
     )?;
