@@ -78,7 +78,9 @@ async fn malformed_xml_and_wbxml_are_refused_by_http_and_behind_a_good_header_by
             ],
         };
         for body in bodies {
-            assert_eq!(raw(&rig, &client, body).await.status, 400, "{body:?}");
+            // A POST of nothing has no length either, as hyper writes it.
+            let due = if body.is_empty() { 411 } else { 400 };
+            assert_eq!(raw(&rig, &client, body).await.status, due, "{body:?}");
         }
         client.begin();
         client.nonce = Some(Nonce::of_base64(&added.client_nonce).unwrap());
