@@ -83,6 +83,7 @@ pub(crate) enum Bootstrap {
   omadm bootstrap send IMEI:493005100592800 --profile full --to udp://192.0.2.7:5683 --source boot --noti-secret-file boot-noti.secret --wait 60
   omadm bootstrap send IMEI:493005100592800 --profile dm1x --profile-format cp --to sms:+15551230001 --sec userpin --pin-file pin.txt
   omadm bootstrap send IMEI:493005100592800 --profile dm1x --profile-format dm --to sms:+15551230001 --imsi 310150123456789 --wait 600
+  omadm bootstrap send IMEI:493005100592800 --profile dm1x --profile-format cp --model \"NetComm router\" --to sms:+15551230001 --imsi 310150123456789
 
 The device takes a push where [listen] bootstrap of its policy names an address and a [[source]] vouches for this server; it fetches where the source has a
 noti_secret_file. With --wait the exit code is 0 where the device reported the bootstrap complete.")]

@@ -63,7 +63,7 @@ enum DeviceCommand {
     AddCredential(AddCredential),
     /// Start a bootstrap that waits for its device: the first, or a further one
     #[command(
-        after_help = "The device fetches it by `omadm client bootstrap`, or by itself while it has no account. A further bootstrap of the same server replaces the account.\n\nExamples:\n  omadm device bootstrap IMEI:493005100592800\n  omadm device bootstrap IMEI:493005100592800 --profile full --expires-in 3600"
+        after_help = "The device fetches it by `omadm client bootstrap`, or by itself while it has no account. A further bootstrap of the same server replaces the account.\n\nExamples:\n  omadm device bootstrap IMEI:493005100592800\n  omadm device bootstrap IMEI:493005100592800 --profile full --expires-in 3600\n  omadm device bootstrap IMEI:493005100592800 --profile dm1x --profile-format cp --model \"NetComm router\""
     )]
     Bootstrap(bootstrap::Start),
     /// Set where a device is called by DM Notifications, and whether a queued command calls it
@@ -110,7 +110,8 @@ enum DeviceCommand {
   omadm device trigger IMEI:493005100592805 --profile minimal --key hlr-88213 --source network --address sms:+491701234567
   omadm device trigger IMEI:493005100592806 --profile minimal --key portal-9 --source self-service --certificate device.crt
   omadm device trigger IMEI:493005100592807 --profile full --key hlr-9 --source network --address sms:+491701234568 --push --bootstrap-source boot --noti-secret-file noti.key
-  omadm device trigger IMEI:493005100592808 --profile dm1x --profile-format cp --key hlr-10 --source network --address sms:+491701234569 --push --imsi 310150123456789")]
+  omadm device trigger IMEI:493005100592808 --profile dm1x --profile-format cp --key hlr-10 --source network --address sms:+491701234569 --push --imsi 310150123456789
+  omadm device trigger IMEI:493005100592809 --profile dm1x --profile-format cp --model \"NetComm router\" --key shop-7/1043 --source point-of-sale")]
     Trigger(admission::Trigger),
     /// List devices
     #[command(after_help = "Examples:\n  omadm device list\n  omadm device list --json")]

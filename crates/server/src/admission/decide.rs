@@ -270,6 +270,7 @@ async fn enter(
             format: ProfileFormat::Dm2,
             method: BootstrapMethod::ClientInitiated,
             expires_in: node.config.bootstrap_lifetime,
+            model: None,
             push: None,
         }),
     };

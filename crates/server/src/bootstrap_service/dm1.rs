@@ -47,6 +47,9 @@ pub(super) async fn build(
         Some(row) => {
             let user = row.proof.name();
             let mut account = Account::open(node, row)?;
+            if let Some(model) = draft.model {
+                account.model = Some(model.name.clone());
+            }
             let form = (format, &account.device_model());
             let made = issue(node, &draft.profile, &dev_id, form, user)?;
             let records = node.store.bootstraps_of(&dev_id).await?;
@@ -77,13 +80,16 @@ async fn first(
     correlation: &str,
 ) -> Result<Issue, DraftError> {
     let dev_id = delta.dev_id.clone();
-    // As the device told in a session of the other generation.
+    // As the operator says, else as the device told in a session of the other generation.
     let told = match delta.expected {
         Some(_) => node.store.device(&dev_id).await?,
         None => None,
     };
     let told = told.and_then(|device| device.dev_info);
-    let model = models::detected_in(told.as_deref()).cloned();
+    let model = draft
+        .model
+        .or_else(|| models::detected_in(told.as_deref()))
+        .cloned();
     let form = (format, &model.clone().unwrap_or_default());
     let mut made = issue(node, &draft.profile, &dev_id, form, None)?;
     let name = made.user.clone();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{BootstrapMethod, EventId, PayloadHash, ProfileFormat, SignError, Utc};
 use omadm_mo::{DevId, Secret};
+use omadm_session::server::dm1::DeviceModel;
 
 use super::dm1::{self, Signing};
 use super::document::{self, DocumentError, Issued, Made};
@@ -30,6 +31,8 @@ use crate::store::StoreError;
 pub(crate) struct Draft {
     pub(crate) profile: Arc<Profile>,
     pub(crate) format: ProfileFormat,
+    /// The device's model, where an operator says it: what a document of DM 1.x is written by, and its account keeps.
+    pub(crate) model: Option<&'static DeviceModel>,
     pub(crate) method: BootstrapMethod,
     pub(crate) expires_in: Duration,
     /// How it is brought to the device, where the server brings it.

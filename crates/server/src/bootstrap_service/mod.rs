@@ -188,6 +188,7 @@ async fn anew(
         format,
         method: last.method,
         expires_in: node.config.bootstrap_lifetime,
+        model: None,
         push: None,
     };
     let drafted = draft_into(node, &mut delta, &draft, &head.correlation)

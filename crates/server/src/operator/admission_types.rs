@@ -132,6 +132,9 @@ pub struct NewTrigger {
     /// How the document is written for a client of DM 1.x, `cp` or `dm`: as of a bootstrap. Server-initiated it goes as a signed WAP push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_format: Option<String>,
+    /// The device's model, for DM 1.x: as of a bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What a WAP push is signed with, `networkid`, `userpin` or `both`: as of a bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sec: Option<String>,

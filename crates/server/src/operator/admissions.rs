@@ -80,6 +80,7 @@ pub(super) async fn approve(
         format: ProfileFormat::Dm2,
         method,
         expires_in: lifetime(&node, method),
+        model: None,
         push: None,
     };
     let entrant = Entrant {

@@ -8,11 +8,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::{BootstrapMethod, EventId, ProfileFormat};
+use omadm_session::server::dm1::DeviceModel;
 use serde::Deserialize;
 
 use super::answer::{JsonBody, Parameters, Refused};
 use super::devices::{PAGE, dev_id, registered, unknown_profile};
+use super::dm1_made::known_model;
 use super::pushes;
 use super::types::{BootstrapBody, BootstrapPage, NewBootstrap};
 use crate::bootstrap_service::{Draft, DraftError, draft_into, open_document};
@@ -89,6 +92,7 @@ pub(super) async fn start(
         _ => return Err(Refused::bad("give either `profile` or `profile_toml`")),
     };
     let format = format_of(new.profile_format.as_deref())?;
+    let model = model_of(new.model.as_deref(), format)?;
     let expires_in = new
         .expires_in
         .map_or_else(|| lifetime(&node, method), Duration::from_secs);
@@ -103,6 +107,7 @@ pub(super) async fn start(
         format,
         method,
         expires_in,
+        model,
         push: pushes::wanted(&node, &dev_id, (&new).into(), (method, format)).await?,
     };
     for _again in 0..RETRIES {
@@ -203,6 +208,22 @@ pub(super) fn format_of(name: Option<&str>) -> Result<ProfileFormat, Refused> {
         ProfileFormat::from_node_value(name)
             .ok_or_else(|| Refused::bad(format!("profile_format: {name:?} is neither cp nor dm")))
     })
+}
+
+/// Reads the name of the device's model, which a bootstrap of DM 1.x alone keeps to.
+pub(super) fn model_of(
+    name: Option<&str>,
+    format: ProfileFormat,
+) -> Result<Option<&'static DeviceModel>, Refused> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    if Dm1Format::of_profile(format).is_none() {
+        return Err(Refused::bad(
+            "model: it is of a bootstrap of DM 1.x: `profile_format` says cp or dm",
+        ));
+    }
+    known_model(name).map(Some)
 }
 
 /// How long a bootstrap may take unless the operator says: an image or card may lie in a store house for years.

@@ -109,6 +109,7 @@ pub(super) async fn add(
                 format: ProfileFormat::Dm2,
                 method,
                 expires_in: lifetime(&node, method),
+                model: None,
                 push: None,
             };
             Some(

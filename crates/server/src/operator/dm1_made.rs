@@ -1,5 +1,6 @@
 //! An account of DM 1.x as it is made: of what the operator tells, or of a profile, with the document that brings it to the device.
 
+use http::StatusCode;
 use omadm_bootstrap::dm1::Dm1Format;
 use omadm_bootstrap::profile::Dm1Package;
 use omadm_dm1::credential::{CredentialType, Nonce, new_password};
@@ -14,6 +15,7 @@ use crate::dm1_service::{Account, issue, models, provisioned};
 use crate::entropy::random;
 use crate::model::Device;
 use crate::node::Node;
+use crate::problem::Problem;
 
 /// Longest account name and server identifier, in octets.
 const NAME: usize = 128;
@@ -47,13 +49,7 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<
     let model = match new.model.as_deref() {
         // As it told in a session before.
         None => models::detected_in(device.dev_info.as_deref()).map(|model| model.name.clone()),
-        Some(name) => {
-            let known = models::named(name).map(|model| model.name.clone());
-            Some(known.ok_or_else(|| {
-                let all: Vec<_> = models::names().collect();
-                Refused::bad(format!("model: {name:?} is none of {}", all.join(", ")))
-            })?)
-        }
+        Some(name) => Some(known_model(name)?.name.clone()),
     };
     let (parts, package) = match new.profile.as_deref() {
         None if new.format.is_some() => {
@@ -104,6 +100,15 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<
         client_nonce,
         server: server.map(|(_, secret, nonce)| (secret, nonce)),
         package,
+    })
+}
+
+/// The model of this name.
+pub(super) fn known_model(name: &str) -> Result<&'static DeviceModel, Refused> {
+    models::named(name).ok_or_else(|| {
+        let all: Vec<_> = models::names().collect();
+        let detail = format!("model: {name:?} is none of {}", all.join(", "));
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into()
     })
 }
 

@@ -141,6 +141,7 @@ async fn by_bootstrap(
             format: ProfileFormat::Dm2,
             method,
             expires_in: lifetime(node, method),
+            model: None,
             push,
         };
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());

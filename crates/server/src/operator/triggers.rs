@@ -9,7 +9,7 @@ use http::StatusCode;
 use omadm_bootstrap::{BootstrapMethod, PayloadHash};
 
 use super::answer::{JsonBody, Refused};
-use super::bootstraps::{body as bootstrap_body, draft_refused, format_of, lifetime};
+use super::bootstraps::{body as bootstrap_body, draft_refused, format_of, lifetime, model_of};
 use super::credentials::{Issue, issue_into};
 use super::devices::{dev_id, unknown_profile};
 use super::named_credentials::Named;
@@ -57,6 +57,7 @@ pub(super) async fn take(
         ));
     }
     let format = format_of(new.profile_format.as_deref())?;
+    let model = model_of(new.model.as_deref(), format)?;
     let profile = node
         .profiles
         .get(&new.profile)
@@ -71,6 +72,7 @@ pub(super) async fn take(
             format,
             method,
             expires_in: lifetime(&node, method),
+            model,
             push: pushes::wanted(&node, &dev_id, (&new).into(), (method, format)).await?,
         };
         let device = node.store.device(&dev_id).await?;

@@ -364,6 +364,10 @@ pub struct NewBootstrap {
     /// DM 2.0. Server-initiated it goes as a signed WAP push (`carrier` is `wap`), to `sms:+NUMBER`, `udp://HOST:PORT` or `file:NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_format: Option<String>,
+    /// The device's model, for DM 1.x: the document is written and its push signed by what it does differently, and its account keeps it: `NetComm router`, for
+    /// instance. Without it, what the account has, or DevInfo told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What a WAP push is signed with: `networkid` (the IMSI), `userpin`, or `both`; by default all that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sec: Option<String>,

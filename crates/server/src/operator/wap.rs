@@ -28,6 +28,8 @@ pub(super) struct Signed<'a> {
     imsi: Option<&'a str>,
     esn: Option<&'a str>,
     imsi_key: Option<&'a str>,
+    /// The device's model, read already; else what its account has.
+    model: Option<&'a str>,
 }
 
 impl<'a> From<&'a NewBootstrap> for Signed<'a> {
@@ -38,6 +40,7 @@ impl<'a> From<&'a NewBootstrap> for Signed<'a> {
             imsi: new.imsi.as_deref(),
             esn: new.esn.as_deref(),
             imsi_key: new.imsi_key.as_deref(),
+            model: new.model.as_deref(),
         }
     }
 }
@@ -50,6 +53,7 @@ impl<'a> From<&'a NewTrigger> for Signed<'a> {
             imsi: new.imsi.as_deref(),
             esn: new.esn.as_deref(),
             imsi_key: new.imsi_key.as_deref(),
+            model: new.model.as_deref(),
         }
     }
 }
@@ -142,7 +146,10 @@ pub(super) async fn signing(
         sec,
         network,
         imsi_key: match signed.imsi_key {
-            None => model_of(node, dev_id).await?.imsi_key(),
+            None => match signed.model.and_then(models::named) {
+                Some(model) => model.imsi_key(),
+                None => model_of(node, dev_id).await?.imsi_key(),
+            },
             Some("semi-octet") => ImsiKey::SemiOctet,
             Some("ascii") => ImsiKey::Ascii,
             Some(other) => {

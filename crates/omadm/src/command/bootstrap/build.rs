@@ -62,6 +62,7 @@ Examples:
   omadm bootstrap build my.toml --carrier factory --devices devices.csv --server dm.example.com -o images
   omadm bootstrap build --from-server --server-profile full --register --carrier factory --devices devices.csv -o images
   omadm bootstrap build --from-server --server-profile dm1x --profile-format cp --register --carrier smartcard --devices devices.csv -o cards
+  omadm bootstrap build --from-server --server-profile dm1x --profile-format cp --model \"NetComm router\" --register --carrier factory --devices devices.csv -o images
   omadm bootstrap build my.toml --carrier smartcard --dev-id IMEI:493005100592800 --server dm.example.com -o card
   omadm bootstrap build my.toml --carrier url --server dm.example.com:8443 -o address
   omadm bootstrap build my.toml --carrier push --dev-id IMEI:493005100592800 --server dm.example.com -o push
@@ -103,13 +104,8 @@ pub(crate) struct Build {
     /// Seal a factory image to a device's key: its certificate, certificate request or public key (PEM, P-256)
     #[arg(long)]
     seal_to: Option<PathBuf>,
-    /// What the devices do differently (DM 1.x): a model by its name, or its file (profiles/README.md)
-    #[arg(
-        long,
-        value_name = "NAME|FILE",
-        requires = "profile_format",
-        conflicts_with = "from_server"
-    )]
+    /// What the devices do differently (DM 1.x): a model by its name, or its file (profiles/README.md). With --from-server a name: the accounts keep it
+    #[arg(long, value_name = "NAME|FILE", requires = "profile_format")]
     model: Option<String>,
     #[command(flatten)]
     card: CardArguments,
@@ -205,7 +201,12 @@ impl Build {
         }
         let url = self.address(carrier)?;
         let format = self.profile_format.map(Dm1Form::format);
-        let model = self.model.as_deref().map(model::read).transpose()?;
+        let model = match self.model.as_deref() {
+            // What is there is signed and written by the server.
+            Some(name) if self.from_server => model::named_alone(name).map(|()| None)?,
+            Some(name) => Some(model::read(name)?),
+            None => None,
+        };
         let model = model.unwrap_or_default();
         let options = BuildOptions {
             url: url.as_ref(),
@@ -245,6 +246,7 @@ impl Build {
                 register: self.register,
                 method,
                 format,
+                model: self.model.as_deref(),
             };
             return self.from(&source, carrier, dev_id, &options);
         }

@@ -35,6 +35,9 @@ pub(crate) struct Send {
     /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
+    /// The device's model, which tells what it does differently (DM 1.x); its account keeps it. Else what the account has, or DevInfo told
+    #[arg(long, value_name = "NAME", requires = "profile_format")]
+    model: Option<String>,
     /// What a WAP push is signed with: networkid (the IMSI or ESN), userpin, or both; by default all that is known
     #[arg(long, requires = "profile_format")]
     sec: Option<String>,
@@ -87,6 +90,7 @@ impl Send {
             noti_secret: base64_of(self.noti_secret_file.as_deref())?.map(SecretText),
             noti_data: base64_of(self.noti_data_file.as_deref())?,
             profile_format: self.profile_format.clone(),
+            model: self.model.clone(),
             sec: self.sec.clone(),
             pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
             imsi: self.imsi.clone(),

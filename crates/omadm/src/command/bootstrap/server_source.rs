@@ -18,6 +18,8 @@ pub(super) struct ServerSource<'a> {
     pub(super) method: BootstrapMethod,
     /// The form of documents of DM 1.x; none for those of DM 2.0.
     pub(super) format: Option<Dm1Format>,
+    /// Name of the devices' model, where it is said.
+    pub(super) model: Option<&'a str>,
 }
 
 impl ServerSource<'_> {
@@ -39,6 +41,7 @@ impl ServerSource<'_> {
             profile_toml: self.profile_toml.map(str::to_owned),
             method: Some(self.method.name().to_owned()),
             profile_format: self.format.map(|format| format.name().to_owned()),
+            model: self.model.map(str::to_owned),
             ..NewBootstrap::default()
         };
         let record = self.api.start_bootstrap(&new).await?;
@@ -50,7 +53,11 @@ impl DocumentSource for ServerSource<'_> {
     fn inputs(&self) -> PayloadHash {
         let text = self.profile.or(self.profile_toml).unwrap_or_default();
         let format = self.format.map_or("", Dm1Format::name);
-        PayloadHash::of([text, "\0", format].concat().as_bytes())
+        let mut inputs = vec![text, "\0", format];
+        if let Some(model) = self.model {
+            inputs.extend(["\0", model]);
+        }
+        PayloadHash::of(inputs.concat().as_bytes())
     }
 
     fn document(&self, row: &DeviceRow) -> Result<Secret, SourceError> {

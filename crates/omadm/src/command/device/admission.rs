@@ -56,6 +56,9 @@ pub(super) struct Trigger {
     /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
+    /// The device's model, which tells what it does differently (DM 1.x); its account keeps it. Else what the account has, or DevInfo told
+    #[arg(long, value_name = "NAME", requires = "profile_format")]
+    model: Option<String>,
     /// What a WAP push is signed with: networkid (the IMSI), userpin, or both; by default all that is known
     #[arg(long, requires_all = ["push", "profile_format"])]
     sec: Option<String>,
@@ -216,6 +219,7 @@ impl Trigger {
             address: self.address,
             method: self.push.then(|| "server-initiated".to_owned()),
             profile_format: self.profile_format,
+            model: self.model,
             sec: self.sec,
             pin: pin.map(|pin| SecretText(pin.trim().to_owned())),
             imsi: self.imsi,

@@ -20,6 +20,9 @@ pub(super) struct Start {
     /// For a client of DM 1.x: cp (OMA client provisioning) or dm (a DM message), from the profile's account of DM 1.x
     #[arg(long, value_name = "FORMAT")]
     profile_format: Option<String>,
+    /// The device's model, which tells what it does differently (DM 1.x); its account keeps it. Else what the account has, or DevInfo told
+    #[arg(long, value_name = "NAME", requires = "profile_format")]
+    model: Option<String>,
     /// Seconds until it expires unless it is completed
     #[arg(long, value_name = "SECONDS")]
     expires_in: Option<u64>,
@@ -46,6 +49,7 @@ impl Start {
             method: Some(self.method),
             expires_in: self.expires_in,
             profile_format: self.profile_format,
+            model: self.model,
             ..NewBootstrap::default()
         };
         let started = api.start_bootstrap(&new).await.asked(what)?;
