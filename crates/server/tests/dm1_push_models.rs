@@ -1,5 +1,9 @@
 //! A WAP push as the model of its device takes it: signed by the digits of the IMSI, or with exchanged levels (`push.md` §4, `dm1x.md` §5.3).
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
