@@ -141,8 +141,8 @@ pub(crate) async fn answered(
     Ok(())
 }
 
-/// Rotates once more what the device could not fetch: it got no answer, or none that it could use (D24). An operator is left alone with it after three; a key that
-/// the device made itself waits for one at once, since nothing secret is on its way.
+/// Rotates once more what the device could not fetch: it got no answer, or none that it could use (D24). After three it waits for an operator; a certificate for a
+/// key that the device made itself does so after the first.
 async fn again(
     node: &Node,
     book: &mut Book,
