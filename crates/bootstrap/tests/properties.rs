@@ -54,6 +54,7 @@ fn acl(text: &str) -> Option<Acl> {
 
 fn set(path: &str, text: &str, title: Option<&str>) -> PropertiesChange {
     PropertiesChange {
+        live: false,
         at: at(path),
         acl: acl(text),
         title: title.map(str::to_owned),
@@ -163,6 +164,20 @@ fn a_device_that_knows_no_dm_1_x_server_keeps_nothing() {
     let all = device.all_properties().unwrap();
     assert_eq!(all.len(), 1, "one that has properties is counted on");
     assert_eq!((all[0].1.ver_no, all[0].0.clone()), (1, at("D")));
+}
+
+#[test]
+fn properties_of_a_node_are_kept_whose_value_lives_outside_the_store() {
+    let mut device = device(ProfileFormat::Dm);
+    apply(&mut device, |plan| {
+        let live = |path: &str, live| PropertiesChange {
+            live,
+            ..set(path, "Get=*", Some("title"))
+        };
+        plan.properties = vec![live("X", false), live("Y", true)];
+    });
+    let title = |path: &str| device.properties(&at(path)).unwrap().title;
+    assert_eq!((title("X"), title("Y").as_deref()), (None, Some("title")));
 }
 
 #[test]

@@ -444,6 +444,7 @@ fn what_a_card_s_message_brought_goes_with_its_account_unless_another_server_is_
             let miid = bench.device.instances(&nap).unwrap().remove(0);
             let mut plan = TreePlan::at(bench.device.version());
             plan.properties.push(PropertiesChange {
+                live: false,
                 at: NodeAddress::root(nap.clone(), miid),
                 acl: Acl::of(&SrvId::parse("other").unwrap(), &[AclCommand::Get]),
                 title: None,

@@ -73,7 +73,7 @@ pub fn apply(plan: &TreePlan, device: &mut dyn DeviceWrite) -> Result<(), ApplyE
         let mut properties = device.properties(&change.at)?;
         properties.acl.clone_from(&change.acl);
         properties.title.clone_from(&change.title);
-        if device.kind(&change.at)?.is_some() {
+        if change.live || device.kind(&change.at)?.is_some() {
             device.set_properties(&change.at, &properties)?;
         }
     }

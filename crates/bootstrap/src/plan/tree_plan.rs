@@ -28,6 +28,8 @@ pub struct TreePlan {
 pub struct PropertiesChange {
     /// Which node.
     pub at: NodeAddress,
+    /// Whether its value lives outside the store, which then cannot tell that it stands.
+    pub live: bool,
     /// Its ACL; none inherits.
     pub acl: Option<Acl>,
     /// Its title.

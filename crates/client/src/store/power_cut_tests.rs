@@ -153,6 +153,7 @@ fn first(store: &TreeStore) -> TreePlan {
     for (n, path) in [(1, ""), (1, "Conn/0/Name"), (2, "Conn")] {
         let root = NodeAddress::root(moids()[1].clone(), Miid::counted(n));
         plan.properties.push(PropertiesChange {
+            live: false,
             at: root.with_path(NodePath::of(path).unwrap()),
             acl: Acl::parse("Get=*").unwrap(),
             title: Some("The first".into()),

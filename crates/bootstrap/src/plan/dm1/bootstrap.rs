@@ -263,6 +263,7 @@ impl Planner<'_> {
             None => {
                 let commands = [AclCommand::Get, AclCommand::Replace, AclCommand::Delete];
                 self.plan.properties.push(PropertiesChange {
+                    live: false,
                     at: root,
                     acl: Acl::of(&server, &commands),
                     title: None,

@@ -72,23 +72,23 @@ impl<'v> Workspace<'v> {
 
     /// Everything that was changed, as one plan for the version of the tree that this began with.
     #[must_use]
-    pub fn into_plan(self) -> TreePlan {
-        let mut plan = self.plan;
-        let set: BTreeSet<_> = self.set.into_iter().collect();
+    pub fn into_plan(mut self) -> TreePlan {
+        let set: BTreeSet<_> = std::mem::take(&mut self.set).into_iter().collect();
         for at in set {
             // What cannot be read here cannot be applied either.
             let stands = self.tree.kind(&at).is_ok_and(|kind| kind.is_some());
             if let Ok(kept) = self.tree.properties(&at)
                 && stands
             {
-                plan.properties.push(PropertiesChange {
+                self.plan.properties.push(PropertiesChange {
+                    live: self.is_live(&at),
                     at,
                     acl: kept.acl,
                     title: kept.title,
                 });
             }
         }
-        plan
+        self.plan
     }
 
     /// The tree as it would be.

@@ -201,6 +201,7 @@ impl Bed {
         let mut plan = TreePlan::at(self.device.version());
         plan.properties
             .push(omadm_bootstrap::plan::PropertiesChange {
+                live: false,
                 at: at(path),
                 acl: omadm_mo::Acl::parse(acl).unwrap(),
                 title: None,
