@@ -33,7 +33,7 @@ pub use engine::{
     SessionReport, SwitchedOn, TriggerNonce, UserRequest, WapPushEvent,
 };
 pub use listener::{BOOTSTRAP_PATH, ListenError, Listening, NOTIFICATION_PATH};
-pub use local::{LocalError, NodeText, TreeInstance, TreeNode};
+pub use local::{Dm1Node, LocalError, NodeText, TreeInstance, TreeNode};
 pub use observer::{ClientEvent, ClientObserver, Exchange, Unobserved};
 pub use policy::PolicyFileError;
 pub use tree_preview::{TreeStateError, preview_on};

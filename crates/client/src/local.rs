@@ -1,19 +1,23 @@
 //! The tree as a local application of the device sees and changes it: for plug-in authors, and for `omadm client tree|get|set|exec`.
 
+mod dm1_sight;
+
+use omadm_bootstrap::DeviceView as _;
 use omadm_bootstrap::plan::{PlanStep, TreePlan};
-use omadm_bootstrap::{Account, DeviceView as _};
 use omadm_mo::client_uri::{ClientUriError, Everything, ResolveError};
 use omadm_mo::ddf::{AccessTypes, Ddf, DdfNode};
 use omadm_mo::json::Json;
 use omadm_mo::serialization::{readable, write_item};
-use omadm_mo::standard::{MoRegistry, dac, dm_acc, dm_acc1};
+use omadm_mo::standard::{Dm1Version, MoRegistry, dac, dev_detail, dev_info1, dm_acc, dm_acc1};
 use omadm_mo::{
-    Acl, CacheValidator, ClientUri, ExecOutcome, Format, LocUri, ManagedObjectError, Moid, Node,
+    CacheValidator, ClientUri, ExecOutcome, Format, LocUri, ManagedObjectError, Moid, Node,
     NodeAddress, NodeName, NodePath, Place, Rights, SrvId, TreeError, TreeLayout, TreeView as _,
     Value, ValueError,
 };
 use omadm_session::client::{Cause, LiveOverlay};
 
+pub use self::dm1_sight::Dm1Node;
+use self::dm1_sight::{Dm1Sight, Instances};
 use crate::engine::Shared;
 use crate::{Client, store::Snapshot};
 
@@ -26,8 +30,6 @@ pub struct TreeInstance {
     pub name: String,
     /// The server that created it; none for the device itself.
     pub creator: Option<SrvId>,
-    /// Where DM 1.x servers see it; none where the device has no account of such a server, or they do not see it.
-    pub loc_uri: Option<LocUri>,
     /// Its cache validator; none for live values (D76).
     pub validator: Option<CacheValidator>,
     /// The rights that servers have on it, those with none left out (§13).
@@ -45,8 +47,8 @@ pub struct TreeNode {
     pub format: Format,
     /// What its DDF lets a server do; none where no DDF describes it.
     pub access: Option<AccessTypes>,
-    /// Its own ACL, which DM 1.x servers are held to (`dm1x.md` §4.3); none where it inherits.
-    pub acl: Option<Acl>,
+    /// How DM 1.x servers see it; none where the device has no account of such a server, or they do not see it.
+    pub dm1: Option<Dm1Node>,
     /// Its value.
     pub value: NodeText,
 }
@@ -111,47 +113,36 @@ pub enum LocalError {
 const TRIES: u8 = 4;
 
 impl Client {
-    /// The whole tree, in the order of MOIDs and instances. Values that no server may read are withheld.
+    /// The whole tree, in the order of MOIDs and instances. Values that no server may read are withheld. Where a DM 1.x server manages the device, its own objects of
+    /// DM 1.x are among it.
     ///
     /// # Errors
     /// [`TreeError`] where the store fails.
     pub async fn tree(&self) -> Result<Vec<TreeInstance>, TreeError> {
-        let live = self.engine.host.live().clone();
-        let run = move |host: &Shared| {
-            let view = host.store.snapshot()?;
-            let accounts = view.accounts()?;
-            let layout = TreeLayout::of(&host.registry);
-            let is_seen = accounts.iter().any(Account::is_dm1);
+        let run = move |local: &Local<'_>| {
+            let accounts = local.view.accounts()?;
             let mut all = Vec::new();
-            for (moid, ddf) in layout.registry().iter() {
-                for miid in view.instances(moid)? {
-                    let at = NodeAddress::root(moid.clone(), miid);
-                    let Some(root) = subtree(host, &view, &at, live.contains(moid))? else {
-                        continue;
-                    };
+            for (moid, ddf) in local.registry.iter() {
+                for (at, root) in local.instances(moid)? {
                     let mut rights = Vec::new();
                     for account in &accounts {
-                        let has = account.rights_on(&view, moid, &at.miid)?;
+                        let has = account.rights_on(&local.view, moid, &at.miid)?;
                         if !has.is_none() {
                             rights.push((account.srv_id.clone(), has));
                         }
                     }
                     let mut nodes = Vec::new();
                     collect(&root, Some(ddf.root()), &NodePath::root(), true, &mut nodes);
-                    for (path, properties) in view.properties_within(&at)? {
-                        let mut found = nodes.iter_mut();
-                        if let Some(node) = found.find(|node| node.path == path) {
-                            node.acl = properties.acl;
+                    for (at, seen) in local.seen(&at, &root)? {
+                        if let Some(node) = nodes.iter_mut().find(|node| node.path == at.path) {
+                            node.dm1 = Some(seen);
                         }
                     }
-                    let name = layout.registry().root_name(moid);
+                    let name = local.registry.root_name(moid);
                     all.push(TreeInstance {
                         name: name.unwrap_or_else(|| at.miid.as_str()).to_owned(),
-                        creator: view.creator(moid, &at.miid)?,
-                        loc_uri: layout.loc_uri(&at).filter(|_| is_seen),
-                        validator: view
-                            .validator(moid, &at.miid)?
-                            .filter(|_| !live.contains(moid)),
+                        creator: local.view.creator(moid, &at.miid)?,
+                        validator: local.validator(&at)?,
                         rights,
                         nodes,
                         at,
@@ -160,33 +151,35 @@ impl Client {
             }
             Ok(all)
         };
-        self.engine.host.run(run).await
+        self.locally(run).await
     }
 
-    /// The tree as a server with every right could read it: one serialized item an instance. Secrets and Perm lists are not among it.
+    /// The tree as a server with every right could read it: one serialized item an instance. Secrets and Perm lists are not among it. Where DM 1.x servers see the
+    /// instance, the member `Properties` beside the standard's has the properties of its nodes by their LocURIs.
     ///
     /// # Errors
     /// [`TreeError`] where the store fails.
     pub async fn readable_tree(&self) -> Result<Vec<Json>, TreeError> {
-        let live = self.engine.host.live().clone();
-        let run = move |host: &Shared| {
-            let view = host.store.snapshot()?;
-            let registry = known(host);
+        let run = move |local: &Local<'_>| {
             let mut all = Vec::new();
-            for (moid, _) in registry.iter() {
-                let is_live = live.contains(moid);
-                for miid in view.instances(moid)? {
-                    let at = NodeAddress::root(moid.clone(), miid);
-                    let Some(node) = subtree(host, &view, &at, is_live)? else {
-                        continue;
-                    };
-                    let cv = view.validator(moid, &at.miid)?.filter(|_| !is_live);
-                    all.extend(item(&registry, &at, &node, cv.as_ref()));
+            for (moid, _) in local.registry.iter() {
+                for (at, node) in local.instances(moid)? {
+                    let cv = local.validator(&at)?;
+                    let mut item = item(&local.registry, &at, &node, cv.as_ref());
+                    let seen = local.seen(&at, &node)?.into_iter();
+                    let seen = seen.map(|(_, one)| (one.loc_uri.to_string(), one.properties()));
+                    let seen: Vec<_> = seen.collect();
+                    if let Some(Json::Object(members)) = &mut item
+                        && !seen.is_empty()
+                    {
+                        members.push(("Properties".to_owned(), Json::Object(seen)));
+                    }
+                    all.extend(item);
                 }
             }
             Ok(all)
         };
-        self.engine.host.run(run).await
+        self.locally(run).await
     }
 
     /// The ClientURI that a text is, or that of the node which a LocURI of DM 1.x names (`./DMAcc/1/Name`).
@@ -208,14 +201,12 @@ impl Client {
     /// # Errors
     /// [`LocalError`].
     pub async fn local_get(&self, uri: ClientUri) -> Result<Vec<Json>, LocalError> {
-        let live = self.engine.host.live().clone();
-        let run = move |host: &Shared| {
-            let view = host.store.snapshot()?;
-            let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
-            let view = LiveOverlay::new(&view, &overlaid);
-            Ok(items(host, &view, &uri))
+        let run = move |local: &Local<'_>| {
+            let overlaid = local.overlay(&uri.moid)?;
+            let view = LiveOverlay::new(&local.view, &overlaid);
+            Ok(items(local, &view, &uri))
         };
-        self.engine.host.run(run).await?
+        self.locally(run).await?
     }
 
     /// Sets one leaf to the value that this text stands for in the leaf's format (D28: int decimal, bool `true` or `false`, octets base64). A leaf that its
@@ -226,13 +217,11 @@ impl Client {
     pub async fn local_set(&self, uri: ClientUri, text: String) -> Result<NodeAddress, LocalError> {
         for _again in 0..TRIES {
             let (uri, text) = (uri.clone(), text.clone());
-            let live = self.engine.host.live().clone();
-            let planned = move |host: &Shared| {
-                let view = host.store.snapshot()?;
-                let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
-                let mut plan = TreePlan::at(view.version());
-                let view = LiveOverlay::new(&view, &overlaid);
-                Ok(value(host, &view, &uri, &text).map(|(at, value)| {
+            let planned = move |local: &Local<'_>| {
+                let overlaid = local.overlay(&uri.moid)?;
+                let mut plan = TreePlan::at(local.view.version());
+                let view = LiveOverlay::new(&local.view, &overlaid);
+                Ok(value(local, &view, &uri, &text).map(|(at, value)| {
                     let node = Node::Leaf(value);
                     plan.steps.push(PlanStep::Replace {
                         at: at.clone(),
@@ -241,7 +230,7 @@ impl Client {
                     (at, plan)
                 }))
             };
-            let (at, plan) = self.engine.host.run(planned).await??;
+            let (at, plan) = self.locally(planned).await??;
             match self.engine.host.apply(plan).await {
                 Ok(_) => return Ok(at),
                 Err(Cause::Stale) => {}
@@ -258,50 +247,100 @@ impl Client {
     /// # Errors
     /// [`LocalError`].
     pub async fn local_exec(&self, uri: ClientUri) -> Result<ExecOutcome, LocalError> {
-        let live = self.engine.host.live().clone();
-        let run = move |host: &Shared| {
-            let view = host.store.snapshot()?;
-            let overlaid = overlay(host, &view, &uri.moid, live.contains(&uri.moid))?;
-            let view = LiveOverlay::new(&view, &overlaid);
-            Ok(executable(host, &view, &uri).and_then(|at| {
-                host.exec_locally(&at).map_err(|cause| match cause {
+        let run = move |local: &Local<'_>| {
+            let overlaid = local.overlay(&uri.moid)?;
+            let view = LiveOverlay::new(&local.view, &overlaid);
+            Ok(executable(local, &view, &uri).and_then(|at| {
+                local.host.exec_locally(&at).map_err(|cause| match cause {
                     Cause::ManagedObject(refused) => LocalError::Refused(refused),
                     other => TreeError::Storage(other.to_string().into()).into(),
                 })
             }))
         };
-        self.engine.host.run(run).await?
+        self.locally(run).await?
+    }
+
+    async fn locally<R: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Local<'_>) -> Result<R, TreeError> + Send + 'static,
+    ) -> Result<R, TreeError> {
+        let config = &self.engine.config;
+        let (own, version) = (dm1_sight::own(config), config.dm1.version);
+        let local = move |host: &Shared| run(&Local::of(host, own, version)?);
+        self.engine.host.run(local).await
     }
 }
 
-fn subtree(
-    host: &Shared,
-    view: &Snapshot,
-    at: &NodeAddress,
-    live: bool,
-) -> Result<Option<Node>, TreeError> {
-    if !live {
-        return view.subtree(at);
-    }
-    let read = host.read_live(std::slice::from_ref(at)).ok();
-    Ok(read.and_then(|mut read| read.pop()).map(|(_, node)| node))
+/// The tree of one moment.
+struct Local<'h> {
+    host: &'h Shared,
+    view: Snapshot,
+    /// Every type that the device knows, those of DM 1.x among them.
+    registry: MoRegistry,
+    /// None where no DM 1.x server manages the device.
+    dm1: Option<Dm1Sight>,
 }
 
-type Live = std::collections::BTreeMap<(Moid, omadm_mo::Miid), Node>;
+impl<'h> Local<'h> {
+    fn of(host: &'h Shared, own: Instances, version: Dm1Version) -> Result<Self, TreeError> {
+        let view = host.store.snapshot()?;
+        let layout = TreeLayout::of(&host.registry).in_version(version);
+        Ok(Self {
+            host,
+            registry: layout.registry().clone(),
+            dm1: Dm1Sight::of(&view.accounts()?, layout, own),
+            view,
+        })
+    }
 
-fn overlay(host: &Shared, view: &Snapshot, moid: &Moid, live: bool) -> Result<Live, TreeError> {
-    let mut overlaid = Live::new();
-    for miid in live
-        .then(|| view.instances(moid))
-        .transpose()?
-        .unwrap_or_default()
-    {
-        let at = NodeAddress::root(moid.clone(), miid);
-        if let Some(node) = subtree(host, view, &at, true)? {
-            overlaid.insert((at.moid, at.miid), node);
+    /// The instances of a type with what is below them. One whose plug-in does not tell its values is left out.
+    fn instances(&self, moid: &Moid) -> Result<Vec<(NodeAddress, Node)>, TreeError> {
+        let own = self.dm1.iter().flat_map(Dm1Sight::own);
+        let own = own.filter(|((of, _), _)| of == moid);
+        let mut all: Vec<_> = own
+            .map(|((moid, miid), node)| {
+                (NodeAddress::root(moid.clone(), miid.clone()), node.clone())
+            })
+            .collect();
+        for miid in self.view.instances(moid)? {
+            let at = NodeAddress::root(moid.clone(), miid);
+            if self.host.is_live(moid) {
+                all.extend(self.host.read_live(&[at]).into_iter().flatten());
+            } else {
+                all.extend(self.view.subtree(&at)?.map(|node| (at, node)));
+            }
         }
+        Ok(all)
     }
-    Ok(overlaid)
+
+    /// Those of a type whose values live outside the store.
+    fn overlay(&self, moid: &Moid) -> Result<Instances, TreeError> {
+        let own = self.dm1.iter().flat_map(Dm1Sight::own);
+        if !self.host.is_live(moid) && !own.into_iter().any(|((of, _), _)| of == moid) {
+            return Ok(Instances::new());
+        }
+        let all = self.instances(moid)?.into_iter();
+        Ok(all.map(|(at, node)| ((at.moid, at.miid), node)).collect())
+    }
+
+    fn validator(&self, root: &NodeAddress) -> Result<Option<CacheValidator>, TreeError> {
+        if self.host.is_live(&root.moid) {
+            return Ok(None);
+        }
+        self.view.validator(&root.moid, &root.miid)
+    }
+
+    /// The nodes of an instance that DM 1.x servers see.
+    fn seen(
+        &self,
+        root: &NodeAddress,
+        node: &Node,
+    ) -> Result<Vec<(NodeAddress, Dm1Node)>, TreeError> {
+        let Some(dm1) = &self.dm1 else {
+            return Ok(Vec::new());
+        };
+        dm1.nodes(&self.view, root, node)
+    }
 }
 
 fn resolve(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<NodeAddress>, LocalError> {
@@ -329,14 +368,12 @@ fn one(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<NodeAddress, LocalErro
     found.pop().filter(|_| found.is_empty()).ok_or(several)
 }
 
-/// Every type that the device knows, those of DM 1.x among them.
-fn known(host: &Shared) -> MoRegistry {
-    host.registry.clone().with_dm1()
-}
-
-fn items(host: &Shared, view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<Json>, LocalError> {
+fn items(
+    local: &Local<'_>,
+    view: &LiveOverlay<'_>,
+    uri: &ClientUri,
+) -> Result<Vec<Json>, LocalError> {
     let mut items = Vec::new();
-    let registry = known(host);
     for at in matches(view, uri) {
         let at = at?;
         let cv = at
@@ -346,7 +383,7 @@ fn items(host: &Shared, view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<Vec<J
             .transpose()?
             .flatten();
         let node = view.subtree(&at)?;
-        items.extend(node.and_then(|node| item(&registry, &at, &node, cv.as_ref())));
+        items.extend(node.and_then(|node| item(&local.registry, &at, &node, cv.as_ref())));
     }
     if items.is_empty() {
         return Err(LocalError::Unreadable(uri.clone()));
@@ -381,7 +418,7 @@ fn item(
 
 /// The leaf and its new value.
 fn value(
-    host: &Shared,
+    local: &Local<'_>,
     view: &LiveOverlay<'_>,
     uri: &ClientUri,
     text: &str,
@@ -390,9 +427,15 @@ fn value(
         Err(LocalError::NotFound(_)) => below_existing(view, uri)?,
         found => found?,
     };
-    let fixed = [dm_acc::moid(), dm_acc1::moid(), dac::moid()].contains(&at.moid);
-    let registry = known(host);
-    let described = described(registry.get(&at.moid), &at, uri)?;
+    let fixed = [
+        dm_acc::moid(),
+        dm_acc1::moid(),
+        dac::moid(),
+        dev_info1::moid(),
+        dev_detail::moid(),
+    ];
+    let fixed = fixed.contains(&at.moid);
+    let described = described(local.registry.get(&at.moid), &at, uri)?;
     if fixed || described.format() == Format::Node {
         return Err(LocalError::Fixed(uri.clone()));
     }
@@ -414,12 +457,12 @@ fn below_existing(view: &LiveOverlay<'_>, uri: &ClientUri) -> Result<NodeAddress
 }
 
 fn executable(
-    host: &Shared,
+    local: &Local<'_>,
     view: &LiveOverlay<'_>,
     uri: &ClientUri,
 ) -> Result<NodeAddress, LocalError> {
     let at = one(view, uri)?;
-    let described = described(host.registry.get(&at.moid), &at, uri)?;
+    let described = described(local.registry.get(&at.moid), &at, uri)?;
     if described.access().has(AccessTypes::EXEC) {
         Ok(at)
     } else {
@@ -456,7 +499,7 @@ fn collect(
             DdfNode::format,
         ),
         access: described.map(DdfNode::access),
-        acl: None,
+        dm1: None,
         value,
     });
     for (name, child) in node.children().into_iter().flatten() {

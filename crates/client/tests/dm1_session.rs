@@ -3,18 +3,22 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use omadm_bootstrap::CompletionState;
 use omadm_client::policy::ClientPolicy;
 use omadm_client::{LocalError, NodeText, UserRequest};
-use omadm_dm1::syncml::{Encoding, Item};
-use omadm_mo::ManagedObjectError;
+use omadm_dm1::syncml::{Command, Encoding, Item};
+use omadm_mo::json::Json;
+use omadm_mo::{ClientUri, ManagedObjectError};
 use omadm_session::client::dm1::{UserAlertKind, UserAnswer};
 use omadm_session::client::{EXEC_COMPLETE, Outcome};
 use serde_json::Value;
-use support::dm1::{BOTH, CLIENT_SECRET, Dm1Server, Said, alerts, get, say, status_of, statuses};
+use support::dm1::{
+    BOTH, CLIENT_SECRET, DEVICE, Dm1Server, Said, alerts, get, replace, say, status_of, statuses,
+};
 use support::managed::{Device, Plan, srv};
 use support::peer::status;
 
@@ -265,7 +269,8 @@ async fn the_account_is_told_with_its_loc_uri_acl_and_state_and_without_its_secr
     let mut accounts = tree.iter().filter(|one| one.name == "DMAcc");
     let account = accounts.next().unwrap();
     assert!(accounts.next().is_none());
-    assert_eq!(account.loc_uri.as_ref().unwrap().to_string(), "./DMAcc/1");
+    let seen = account.nodes[0].dm1.as_ref().unwrap();
+    assert_eq!(seen.loc_uri.to_string(), "./DMAcc/1");
     assert!(account.validator.is_some());
     let node = |path: &str| {
         let found = account
@@ -281,10 +286,11 @@ async fn the_account_is_told_with_its_loc_uri_acl_and_state_and_without_its_secr
     assert_eq!(value("Ext/Bootstrap/Profile"), text("cp"));
     assert_eq!(value("AppAuth/1/AAuthSecret"), NodeText::Withheld);
     assert_eq!(value("AppAuth/2/AAuthData"), NodeText::Withheld);
-    let acl = account.nodes[0].acl.as_ref().unwrap().to_string();
+    let acl = seen.kept.acl.as_ref().unwrap().to_string();
     assert!(acl.contains("Get=dms.example.com"), "{acl}");
     let run = tree.iter().find(|one| one.name == "Pump").unwrap();
-    assert_eq!(run.loc_uri.as_ref().unwrap().to_string(), "./Pump/1");
+    let seen = run.nodes[0].dm1.as_ref().unwrap();
+    assert_eq!(seen.loc_uri.to_string(), "./Pump/1");
 
     let uri = client.local_uri("./DMAcc/1/Name").unwrap();
     let told = client.local_get(uri.clone()).await.unwrap();
@@ -314,6 +320,83 @@ async fn the_account_is_told_with_its_loc_uri_acl_and_state_and_without_its_secr
         };
         assert!(!named, "{nothing}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_application_sees_the_nodes_and_properties_that_the_server_reads() {
+    const NODES: [&str; 6] = [
+        "./DevInfo",
+        "./DevInfo/DevId",
+        "./DevDetail/LrgObj",
+        "./DMAcc/1/Name",
+        "./Pump/1",
+        "./Pump/1/Run",
+    ];
+    const PROPERTIES: [&str; 7] = ["ACL", "Format", "Name", "Size", "Title", "Type", "VerNo"];
+    let server = Dm1Server::start().await;
+    let device = Device::fresh();
+    let client = device.client(&server.peer);
+    let before = client.tree().await.unwrap();
+    assert!(!before.iter().any(|one| one.name == "DevDetail"));
+    assert!(before[0].nodes.iter().all(|node| node.dm1.is_none()));
+    server.bootstrap(&client).await;
+
+    server.does(|nth, _| {
+        let acl = replace(1, "./Pump/1?prop=ACL", "Get=*&amp;Replace=*");
+        let title = replace(2, "./Pump/1/Run?prop=Title", "for people");
+        let mut gets = String::new();
+        for (n, node) in NODES.iter().enumerate() {
+            for (m, property) in PROPERTIES.iter().enumerate() {
+                let id = u32::try_from(10 + n * PROPERTIES.len() + m).unwrap();
+                gets += &get(id, &format!("{node}?prop={property}"));
+            }
+        }
+        match nth {
+            0 => Some(say(format!("{acl}{title}"))),
+            1 => Some(say(gets)),
+            _ => None,
+        }
+    });
+    client.session(&srv()).await.unwrap();
+    let mut read = BTreeMap::new();
+    for message in server.heard() {
+        for command in message.commands {
+            let Command::Results(results) = command else {
+                continue;
+            };
+            for item in results.items {
+                let uri = item.source.unwrap().uri;
+                let text = item.data.unwrap().text().unwrap().to_owned();
+                read.insert(uri.to_string(), text);
+            }
+        }
+    }
+    assert_eq!(read["./Pump/1/Run?prop=Title"], "for people");
+    assert_eq!(read["./DevInfo/DevId?prop=Size"], "20");
+
+    let items = client.readable_tree().await.unwrap();
+    for node in NODES {
+        let mut found = items.iter().filter_map(|item| item.member("Properties"));
+        let shown = found.find_map(|all| all.member(node)).unwrap();
+        for property in PROPERTIES {
+            let shown = match shown.member(property) {
+                Some(Json::Text(text)) => Some(text.clone()),
+                Some(Json::Int(number)) => Some(number.to_string()),
+                _ => None,
+            };
+            let told = read.get(&format!("{node}?prop={property}"));
+            let told = told.filter(|text| !text.is_empty());
+            assert_eq!(shown.as_ref(), told, "{node} {property}");
+        }
+    }
+    // What a device is for DM 1.x is not set locally; a server cannot either.
+    let dev_id = client.local_uri("./DevInfo/DevId").unwrap();
+    let told = client.local_get(dev_id.clone()).await.unwrap();
+    assert!(told[0].to_compact().contains(DEVICE), "{told:?}");
+    let every = ClientUri::parse("urn:oma:mo:oma-dm-devdetail:1.0//URI/*").unwrap();
+    assert_eq!(client.local_get(every).await.unwrap().len(), 3);
+    let set = client.local_set(dev_id, "IMEI:1".to_owned()).await;
+    assert!(matches!(set, Err(LocalError::Fixed(_))), "{set:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use crate::ddf::{Ddf, DdfNode};
 use crate::standard::{
     Dm1Version, MoRegistry, dac, dev_detail, dev_info, dev_info1, dm_acc, dm_acc1, session_info,
 };
-use crate::{LocUri, Miid, Moid, NodeAddress, NodeName, NodePath};
+use crate::{LocUri, Miid, Moid, NodeAddress, NodeKind, NodeName, NodePath};
 
 /// The name below the root where DM 1.x servers put new MOs.
 pub const INBOX: &str = "Inbox";
@@ -154,6 +154,20 @@ impl TreeLayout {
     pub fn mo_uri(&self, moid: &Moid) -> Option<LocUri> {
         let (name, _) = self.roots.iter().find(|(_, of)| *of == moid)?;
         Some(LocUri::ROOT.child(name.clone()))
+    }
+
+    /// The property `Type` of a node of this kind (`dm1x.md` §4.2): of a leaf its media type, of an interior node the MO whose root it is, or nothing.
+    #[must_use]
+    pub fn type_of(&self, at: &NodeAddress, kind: NodeKind) -> String {
+        if at.path.is_root() {
+            return self.identifier(&at.moid);
+        }
+        let described = self.ddf(&at.moid).and_then(|ddf| ddf.node(&at.path));
+        let own = match kind {
+            NodeKind::Interior => described.and_then(DdfNode::df_type).unwrap_or_default(),
+            NodeKind::Leaf => described.and_then(DdfNode::mime).unwrap_or("text/plain"),
+        };
+        own.to_owned()
     }
 
     /// The MO identifier that a DM 1.x server is told of a type: that of the device's version for the objects of DM 1.x (`dm1x.md` §4.7), else the MOID.

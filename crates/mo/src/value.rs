@@ -180,6 +180,13 @@ impl Value {
         })
     }
 
+    /// The property `Size` (`dm1x.md` §4.2): octets of the value, decoded where it is base64.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let octets = self.as_octets().map(<[u8]>::len);
+        octets.unwrap_or_else(|| self.to_text().len())
+    }
+
     /// Reads the string form of a format, with what D32 also accepts: unpadded base64 and base64url, `0`/`1` as truth values.
     ///
     /// # Errors

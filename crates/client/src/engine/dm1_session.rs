@@ -11,7 +11,7 @@ use omadm_dm1::syncml::{Alert, AlertCode, Data, Encoding, Item, Location, Meta};
 use omadm_dm2::AlertData;
 use omadm_dm2::package0::ServerId;
 use omadm_mo::json::Json;
-use omadm_mo::standard::{DevDetail, DevInfo1};
+use omadm_mo::standard::DevDetail;
 use omadm_mo::{ClientUri, SrvId, TreeError, TreeLayout};
 use omadm_session::client::dm1::{
     Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Outcome, Dm1Reason,
@@ -103,10 +103,7 @@ impl Engine {
                 }),
                 set,
                 encoding: config.dm1.encoding,
-                dev_info: DevInfo1 {
-                    dm_v: version.name().to_owned(),
-                    ..DevInfo1::of(&config.dev_info)
-                },
+                dev_info: config.dm1_dev_info(),
                 dev_detail: DevDetail::of(&config.dev_info),
                 alerts,
                 event_type: None,

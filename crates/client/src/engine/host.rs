@@ -289,7 +289,7 @@ impl Shared {
     }
 
     /// Whether the values of this MOID live outside the store.
-    pub(super) fn is_live(&self, moid: &Moid) -> bool {
+    pub(crate) fn is_live(&self, moid: &Moid) -> bool {
         self.live.contains(moid)
     }
 

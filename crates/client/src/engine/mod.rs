@@ -41,8 +41,8 @@ use std::time::Duration;
 use omadm_bootstrap::{BootstrapPolicy, Utc};
 use omadm_dm2::package0::AbsentDigest;
 use omadm_mo::json::JsonLimits;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::standard::dm_acc::AuthNoti;
+use omadm_mo::standard::{DevInfo, DevInfo1};
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_tls::DeviceKey;
 
@@ -118,6 +118,16 @@ pub(crate) struct EngineConfig {
     pub(crate) dm1: Dm1Policy,
     /// Who is asked for the PIN of a pushed bootstrap; it waits without.
     pub(crate) ask_pin: Option<AskPin>,
+}
+
+impl EngineConfig {
+    /// Device Info as DM 1.x servers see it.
+    pub(crate) fn dm1_dev_info(&self) -> DevInfo1 {
+        DevInfo1 {
+            dm_v: self.dm1.version.name().to_owned(),
+            ..DevInfo1::of(&self.dev_info)
+        }
+    }
 }
 
 /// A bootstrap source (D84), configured or named by an account: where to fetch, and whom to believe there.

@@ -57,12 +57,12 @@ pub(crate) enum Client {
     FactoryReset(client_switch::Reset),
     /// Print the DM tree with formats, access, rights and validators; secrets and permission lists are withheld
     #[command(
-        after_help = "A line an instance: its ClientURI, cache validator, creator, and each server's rights (Read Write eXecute Delegate).\nA line a node: name, format, what the DDF lets servers do (Add Copy Delete Exec Get Replace), value. --json prints one serialization item an instance.\n\nExamples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
+        after_help = "A line an instance: its ClientURI, cache validator, creator, and each server's rights (Read Write eXecute Delegate).\nA line a node: name, format, what the DDF lets servers do (Add Copy Delete Exec Get Replace), value.\nWhere a server of DM 1.x manages the device: its LocURI, and the properties ACL, Type, Size, Title, TStamp, VerNo; ./DevInfo and ./DevDetail too.\n--json prints one serialization item an instance; its Properties are those of its nodes, by LocURI.\n\nExamples:\n  omadm client tree --dir device\n  omadm client tree --dir device --json --ddf profiles/ddf/reporting-1.0.ddf"
     )]
     Tree(Device),
     /// Read nodes as a local application does
     #[command(
-        after_help = "Examples:\n  omadm client get --dir device urn:oma:mo:oma-dm-devinfo:1.2//Man\n  omadm client get --dir device --json 'urn:oma:mo:oma-dm-dmacc:1.2/*/SrvID'"
+        after_help = "Examples:\n  omadm client get --dir device urn:oma:mo:oma-dm-devinfo:1.2//Man\n  omadm client get --dir device --json 'urn:oma:mo:oma-dm-dmacc:1.2/*/SrvID'\n  omadm client get --dir device ./DevInfo/DevId"
     )]
     Get(client_tree::Get),
     /// Set a leaf as a local application does; servers that subscribed to it are told

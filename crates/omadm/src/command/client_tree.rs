@@ -1,9 +1,9 @@
 //! `omadm client tree|get|set|exec`: the tree as a local application of the device sees and changes it.
 
 use clap::Args;
-use omadm_client::{Client, NodeText, TreeInstance};
+use omadm_client::{Client, Dm1Node, NodeText, TreeInstance};
 use omadm_mo::ddf::AccessTypes;
-use omadm_mo::{Acl, ClientUri, ExecOutcome};
+use omadm_mo::{ClientUri, ExecOutcome};
 
 use super::client::Device;
 use super::client_asked::Asked;
@@ -14,7 +14,7 @@ use crate::failure::{Explain as _, Failure};
 pub(crate) struct Get {
     #[command(flatten)]
     device: Device,
-    /// ClientURI, for example urn:oma:mo:oma-dm-devinfo:1.2//Man; x-names and wildcards are taken; or a LocURI of DM 1.x, for example ./DMAcc/1/Name
+    /// ClientURI, for example urn:oma:mo:oma-dm-devinfo:1.2//Man; x-names and wildcards are taken; or a LocURI of DM 1.x, for example ./DevInfo/DevId
     uri: String,
 }
 
@@ -127,7 +127,9 @@ fn client_uri(client: &Client, text: &str, what: &str) -> Result<ClientUri, Fail
 /// One line for the instance, one for each node below it.
 fn lines(instance: &TreeInstance) -> Vec<String> {
     let mut head = vec![ClientUri::of(&instance.at).to_string()];
-    head.extend(instance.loc_uri.as_ref().map(ToString::to_string));
+    let root = instance.nodes.iter().find(|node| node.path.is_root());
+    let seen = root.and_then(|root| root.dm1.as_ref());
+    head.extend(seen.map(|seen| seen.loc_uri.to_string()));
     head.extend(
         instance
             .validator
@@ -142,8 +144,7 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
     );
     let rights = instance.rights.iter();
     head.extend(rights.map(|(server, rights)| format!("{server} {rights:?}")));
-    let own = instance.nodes.iter().find(|node| node.path.is_root());
-    head.extend(own.and_then(|root| root.acl.as_ref()).map(acl));
+    head.extend(seen.map(properties));
     let mut all = vec![head.join("  ")];
     for node in instance.nodes.iter().filter(|node| !node.path.is_root()) {
         let names = node.path.names();
@@ -161,17 +162,27 @@ fn lines(instance: &TreeInstance) -> Vec<String> {
             node.format.name()
         );
         let line = line.trim_end();
-        all.push(match &node.acl {
-            Some(own) => format!("{line}  {}", acl(own)),
+        all.push(match &node.dm1 {
+            Some(seen) => format!("{line}  {}", properties(seen)),
             None => line.to_owned(),
         });
     }
     all
 }
 
-/// What DM 1.x servers may do there and below.
-fn acl(acl: &Acl) -> String {
-    format!("ACL {acl}")
+/// The properties that DM 1.x servers read; name and format are told before.
+fn properties(seen: &Dm1Node) -> String {
+    let kept = &seen.kept;
+    let has = [
+        kept.acl.as_ref().map(|acl| format!("ACL {acl}")),
+        Some(format!("Type {}", seen.r#type)).filter(|_| !seen.r#type.is_empty()),
+        seen.size.map(|size| format!("Size {size}")),
+        kept.title.as_ref().map(|title| format!("Title {title:?}")),
+        kept.tstamp.as_ref().map(|time| format!("TStamp {time}")),
+        Some(format!("VerNo {}", kept.ver_no)),
+    ];
+    let has: Vec<_> = has.into_iter().flatten().collect();
+    has.join("  ")
 }
 
 /// Longest value in a line; certificates are longer. `get` shows all of it.

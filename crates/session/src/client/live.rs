@@ -75,7 +75,11 @@ impl TreeView for LiveOverlay<'_> {
 
     fn instances(&self, moid: &Moid) -> Result<Vec<Miid>, TreeError> {
         if *moid != dac::moid() {
-            return self.base.instances(moid);
+            let mut all = self.base.instances(moid)?;
+            let live = self.live.keys().filter(|(of, _)| of == moid);
+            let live: Vec<_> = live.filter(|(_, miid)| !all.contains(miid)).collect();
+            all.extend(live.into_iter().map(|(_, miid)| miid.clone()));
+            return Ok(all);
         }
         let mut shown: Vec<_> = self.dac()?.iter().collect();
         shown.sort_by_key(|(_, shown)| shown.governed.number);

@@ -10,7 +10,6 @@ use super::super::workspace::Workspace;
 use super::Server;
 use super::get::{leaf_item, node_meta};
 use super::outcome::Fate;
-use super::property::type_of;
 use super::target::Standing;
 
 impl Server<'_> {
@@ -77,7 +76,9 @@ impl Server<'_> {
             return Ok(());
         }
         let r#type = match standing {
-            Standing::Node(at, _) => Some(type_of(workspace, at)).filter(|text| !text.is_empty()),
+            Standing::Node(at, kind) => {
+                Some(workspace.layout().type_of(at, *kind)).filter(|text| !text.is_empty())
+            }
             _ => None,
         };
         items.push(Item {
@@ -115,7 +116,7 @@ impl Server<'_> {
         if let Standing::Node(at, kind) = standing {
             let value = workspace.leaf(at)?;
             let kept = workspace.properties(at)?;
-            let r#type = type_of(workspace, at);
+            let r#type = workspace.layout().type_of(at, *kind);
             let format = value.as_ref().map_or(Format::Node, |value| value.format());
             node.properties = RtProperties {
                 acl: kept

@@ -1,7 +1,6 @@
 use omadm_dm1::syncml::{Data, Item, StatusCode};
 use omadm_mo::{
-    Acl, AclCommand, AclError, LocUri, Miid, NodeAddress, NodeKind, NodeName, NodeProperties,
-    Property,
+    Acl, AclCommand, AclError, LocUri, Miid, NodeAddress, NodeName, NodeProperties, Property,
 };
 
 use super::super::workspace::Workspace;
@@ -20,7 +19,7 @@ impl Server<'_> {
         property: Property,
     ) -> Fate<String> {
         let name = uri.split_last().map(|(_, name)| name.as_str().to_owned());
-        let at = match standing {
+        let (at, kind) = match standing {
             Standing::Inbox => return Err(StatusCode::NOT_ALLOWED.into()),
             Standing::Root | Standing::Mo(_) => {
                 self.may_to_root(AclCommand::Get)?;
@@ -35,7 +34,7 @@ impl Server<'_> {
                     }
                 });
             }
-            Standing::Node(at, _) => at,
+            Standing::Node(at, kind) => (at, *kind),
         };
         let kept = workspace.properties(at)?;
         if property == Property::Size {
@@ -53,11 +52,10 @@ impl Server<'_> {
                 Some(value) => value.format().name().into(),
                 None => omadm_mo::Format::Node.name().into(),
             },
-            Property::Type => type_of(workspace, at),
+            Property::Type => workspace.layout().type_of(at, kind),
             Property::Size => {
                 let value = workspace.leaf(at)?.ok_or(StatusCode::NOT_ALLOWED)?;
-                let octets = value.as_octets().map(<[u8]>::len);
-                octets.unwrap_or_else(|| value.to_text().len()).to_string()
+                value.size().to_string()
             }
         })
     }
@@ -150,23 +148,4 @@ pub(super) fn renamed(name: &NodeName) -> Fate<Miid> {
         return Err(StatusCode::NOT_ALLOWED.into());
     }
     Ok(miid)
-}
-
-/// `Type`: of a leaf its media type, of an interior node the MO, or nothing.
-pub(super) fn type_of(workspace: &Workspace<'_>, at: &NodeAddress) -> String {
-    if at.path.is_root() {
-        return workspace.layout().identifier(&at.moid);
-    }
-    let ddf = workspace.layout().ddf(&at.moid);
-    let own = ddf.and_then(|ddf| ddf.node(&at.path));
-    match own {
-        Some(node) if node.kind() == NodeKind::Interior => {
-            node.df_type().unwrap_or_default().to_owned()
-        }
-        Some(node) => node.mime().unwrap_or("text/plain").to_owned(),
-        None => match workspace.kind(at) {
-            Ok(Some(NodeKind::Leaf)) => "text/plain".to_owned(),
-            _ => String::new(),
-        },
-    }
 }
