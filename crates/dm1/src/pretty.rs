@@ -1,5 +1,7 @@
 //! Documents for people: indented XML, secrets masked.
 
+mod inner;
+
 use crate::markup::{
     Event, MarkupError, MarkupFault, MarkupLimits, MarkupReader, Name, Tag, Vocabulary,
     XmlVocabulary, ddf_tags, metinf_tags, provisioning_tags, syncml_tags as tags,
@@ -22,6 +24,8 @@ const SECRET_PARMS: [&str; 6] = [
 ];
 /// How the names of nodes end whose values are secrets: those of a DM Account (§4.6) and of connectivity.
 const SECRET_NODES: [&str; 4] = ["Secret", "AAuthData", "Password", "SecretKey"];
+/// What the media types of TNDS, DDF and provisioning documents have in them.
+const DOCUMENTS: [&str; 3] = ["dmtnds", "dmddf", "connectivity"];
 /// Columns of one level.
 const INDENT: usize = 2;
 
@@ -104,12 +108,6 @@ fn root(octets: &[u8], limits: MarkupLimits) -> Result<Vocabulary, MarkupError> 
     }
 }
 
-/// Whether markup that cannot be read names a secret: a part of a document, or a broken one.
-fn tells_secret(content: &str) -> bool {
-    let mut names = SECRET_PARMS.iter().chain(&SECRET_NODES);
-    names.any(|name| content.contains(name))
-}
-
 struct Page {
     secrets: bool,
     limits: MarkupLimits,
@@ -117,6 +115,10 @@ struct Page {
     open: Vec<Open>,
     /// The node that the item or `Node` being read is about: decides whether its value is secret.
     about: String,
+    /// Whether the last `Type` of the command being read is that of a document, which a `Data` may hold as base64.
+    is_document: bool,
+    /// Where in the text the last `Data` stands that may be a part of a document.
+    part: Option<usize>,
 }
 
 struct Open {
@@ -138,6 +140,8 @@ impl Page {
             text: String::new(),
             open: Vec::new(),
             about: String::new(),
+            is_document: false,
+            part: None,
         }
     }
 
@@ -165,6 +169,11 @@ impl Page {
         };
         if tag == Some(tags::ITEM) || tag == Some(ddf_tags::NODE) {
             self.about.clear();
+        }
+        match tag {
+            Some(tags::CMD_ID) => self.is_document = false,
+            Some(tags::MORE_DATA) => self.mask_part(),
+            _ => self.part = None,
         }
         self.open.push(Open {
             name,
@@ -209,13 +218,16 @@ impl Page {
         }
     }
 
-    /// A document within this one; none where the octets are not one, or it would be too deep.
-    fn inner(&self, octets: &[u8], encoding: Encoding) -> Option<String> {
-        let limits = MarkupLimits {
+    fn inner_limits(&self) -> MarkupLimits {
+        MarkupLimits {
             depth: self.limits.depth.saturating_sub(self.open.len()),
             ..self.limits
-        };
-        let inner = Pretty::read(octets, encoding, limits, self.secrets);
+        }
+    }
+
+    /// A document within this one; none where the octets are not one, or it would be too deep.
+    fn inner(&self, octets: &[u8], encoding: Encoding) -> Option<String> {
+        let inner = Pretty::read(octets, encoding, self.inner_limits(), self.secrets);
         inner.ok().map(|inner| inner.xml)
     }
 
@@ -235,9 +247,11 @@ impl Page {
     }
 
     fn end(&mut self) {
-        let written = self.open.last().filter(|open| {
-            open.tag == Some(tags::DATA) && !open.elements && open.content.contains('<')
-        });
+        let is_value = |tag| matches!(tag, Some(tags::DATA | ddf_tags::VALUE));
+        let written = self
+            .open
+            .last()
+            .filter(|open| is_value(open.tag) && !open.elements && open.content.contains('<'));
         let document =
             written.map(|open| self.inner(open.content.trim().as_bytes(), Encoding::Xml));
         let Some(open) = self.open.pop() else {
@@ -251,8 +265,15 @@ impl Page {
         if matches!(open.tag, Some(tags::LOC_URI | ddf_tags::NODE_NAME)) {
             self.about.clone_from(&open.content);
         }
-        let is_secret =
-            self.is_secret(&open) || document == Some(None) && tells_secret(&open.content);
+        if open.tag == Some(metinf_tags::TYPE) {
+            self.is_document = DOCUMENTS.iter().any(|name| open.content.contains(name));
+        }
+        let is_secret = self.is_secret(&open)
+            || document == Some(None) && inner::tells_secret(&open.content)
+            || is_value(open.tag) && self.hides_secret(&open.content);
+        if open.tag == Some(tags::DATA) && (document.is_some() || inner::is_base64(&open.content)) {
+            self.part = Some(self.text.len());
+        }
         if let (Some(Some(document)), false) = (&document, is_secret) {
             self.line(depth, &format!("<{}{}>", open.name, open.start));
             for line in document.lines() {
@@ -272,6 +293,21 @@ impl Page {
             format!("<{0}{1}>{content}</{0}>", open.name, open.start)
         };
         self.line(depth, &line);
+    }
+
+    /// Whether base64 may hold one. What is shown with its secrets is not looked into.
+    fn hides_secret(&self, content: &str) -> bool {
+        !self.secrets && inner::may_hide_secret(content, self.is_document, self.inner_limits())
+    }
+
+    /// More follows the `Data` before: what it is a part of is told in no message.
+    fn mask_part(&mut self) {
+        if let Some(at) = self.part.take()
+            && !self.secrets
+        {
+            self.text.truncate(at);
+            self.line(self.open.len(), &format!("<Data>{MASK}</Data>"));
+        }
     }
 
     fn is_secret(&self, open: &Open) -> bool {

@@ -1,9 +1,12 @@
 //! What people are shown of a document.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use omadm_dm1::markup::{MarkupLimits, Vocabulary};
 use omadm_dm1::pretty::{MASK, Pretty};
 use omadm_dm1::syncml::Encoding;
+use omadm_dm1::wbxml::of_xml;
 
 fn pretty(octets: &[u8], encoding: Encoding, secrets: bool) -> Pretty {
     Pretty::read(octets, encoding, MarkupLimits::MESSAGE, secrets).unwrap()
@@ -118,6 +121,97 @@ fn documents_written_as_the_text_of_an_item_are_shown_and_masked_too() {
     let octets = message_with("1 &lt; 2");
     let shown = pretty(&octets, Encoding::Xml, false).xml;
     assert!(shown.contains("<Data>1 &lt; 2</Data>"), "{shown}");
+}
+
+const SECRET: &str = "hunter2 of the account";
+
+/// An account's TNDS; the names before the secret make it stand at another octet.
+fn account(before: &str) -> String {
+    let leaf = |name: &str, value: &str| {
+        format!("<Node><NodeName>{name}</NodeName><Value>{value}</Value></Node>")
+    };
+    let name = leaf("Name", before);
+    let secret = leaf("AAuthSecret", SECRET);
+    format!(
+        "<MgmtTree><VerDTD>1.2</VerDTD><Node><NodeName>1</NodeName>{name}{secret}</Node></MgmtTree>"
+    )
+}
+
+/// The digits of base64 that a secret decides alone, wherever in a triple it begins.
+fn alignments() -> [String; 3] {
+    [0, 1, 2].map(|before: usize| {
+        let octets = [&vec![0; before], SECRET.as_bytes()].concat();
+        let digits = STANDARD_NO_PAD.encode(&octets);
+        digits[(before * 8).div_ceil(6)..octets.len() * 8 / 6].to_owned()
+    })
+}
+
+#[test]
+fn no_part_of_an_encoded_document_tells_its_secrets() {
+    let wbxml =
+        |xml: &str| of_xml(xml.as_bytes(), Vocabulary::MgmtTree, MarkupLimits::MESSAGE).unwrap();
+    let tells = |digits: &str| {
+        alignments()
+            .iter()
+            .any(|part| digits.contains(part.as_str()))
+    };
+    let mut shown = Vec::new();
+    for before in ["", "a", "ab"] {
+        let xml = account(before);
+        for octets in [xml.clone().into_bytes(), wbxml(&xml)] {
+            let whole = STANDARD.encode(&octets);
+            assert!(tells(&whole));
+            let lines: Vec<_> = whole
+                .as_bytes()
+                .chunks(60)
+                .map(String::from_utf8_lossy)
+                .collect();
+            let twice = STANDARD.encode(message_with(&whole));
+            // An item of a message, cut where the transport cuts it, and a node of a TNDS.
+            for data in [
+                whole.clone(),
+                lines.join("\r\n"),
+                whole.replace('+', "-").replace('/', "_"),
+                twice,
+            ] {
+                shown.push(message_with(&data));
+                let node = format!("<Node><NodeName>x</NodeName><Value>{data}</Value></Node>");
+                shown.push(message_with(&format!(
+                    "<![CDATA[<MgmtTree>{node}</MgmtTree>]]>"
+                )));
+                shown.push(format!("<MgmtTree>{node}</MgmtTree>").into_bytes());
+            }
+            for at in 1..whole.len() {
+                let (first, rest) = whole.split_at(at);
+                let more = "</Data><MoreData/></Item><Item><Meta><Type>application/vnd.syncml.dmtnds+wbxml</Type></Meta><Data>";
+                shown.push(message_with(&format!("{first}{more}{rest}")));
+            }
+        }
+        for at in 1..xml.len() {
+            let (first, rest) = xml.split_at(at);
+            let more = "]]></Data><MoreData/></Item><Item><Data><![CDATA[";
+            shown.push(message_with(&format!("<![CDATA[{first}{more}{rest}]]>")));
+        }
+    }
+    for octets in shown {
+        let masked = pretty(&octets, Encoding::Xml, false).xml;
+        let given = String::from_utf8_lossy(&octets);
+        assert!(masked.contains(MASK), "{given}");
+        assert!(
+            !masked.contains(SECRET) && !tells(&masked),
+            "{given}\n{masked}"
+        );
+    }
+}
+
+#[test]
+fn base64_that_is_no_document_with_a_secret_is_shown() {
+    let tnds = account("a").replace("AAuthSecret", "Label");
+    for octets in [tnds.as_bytes(), &[7; 40], b"certificate of the server"] {
+        let digits = STANDARD.encode(octets);
+        let shown = pretty(&message_with(&digits), Encoding::Xml, false).xml;
+        assert!(shown.contains(&digits), "{shown}");
+    }
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod proof;
 pub use credential_type::CredentialType;
 pub use derived::{derive, new_password};
 pub use mac_header::{MacHeader, MacHeaderFault};
+pub(crate) use nonce::decode_base64;
 pub use nonce::{Nonce, NonceError};
 pub use proof::{BodyHash, UserHash, basic, basic_matches};
