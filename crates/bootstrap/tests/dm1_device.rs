@@ -12,7 +12,7 @@ use omadm_bootstrap::dm1::Dm1Security;
 use omadm_bootstrap::plan::dm1::{
     Dm1Delivery, Dm1Rules, former_account, plan_bootstrap, plan_either, plan_proof, plan_revert,
 };
-use omadm_bootstrap::plan::{BootstrapPlan, Planned};
+use omadm_bootstrap::plan::{BootstrapPlan, Planned, SkippedReason};
 use omadm_bootstrap::{
     Account, BootstrapFailureCause as Cause, BootstrapMethod, BootstrapSource, ChannelSecurity,
     DeviceView as _, EventId, Refusal, Utc,
@@ -364,6 +364,30 @@ fn m25_the_former_set_is_restored_by_a_plan_that_says_so_and_forgotten_once_the_
     assert!(reverted.dm1.shadow.is_none());
     let text = serde_json::to_string(&now).unwrap();
     assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), now);
+}
+
+#[test]
+fn connectivity_of_a_provisioning_document_is_passed_over_with_what_is_kept_of_it() {
+    let mut bench = Bench::new();
+    let text = String::from_utf8(cp(&["dms"], 1)).unwrap();
+    let beside = "<wap-provisioningdoc><characteristic type='NAPDEF'><parm name='NAPID' value='net'/></characteristic>\
+                  <characteristic type='PXLOGICAL'><parm name='PROXY-ID' value='wap'/></characteristic><characteristic type='ACCESS'/>";
+    let text = text.replace("<wap-provisioningdoc>", beside);
+    let refers =
+        "<parm name='TO-PROXY' value='wap'/><parm name='TO-NAPID' value='net'/><parm name='NAME'";
+    let made = apply(
+        &mut bench,
+        &by_card(text.replace("<parm name='NAME'", refers).as_bytes()),
+    );
+    let skipped = made.skipped.iter().map(|one| (&*one.uri, one.reason));
+    let skipped: Vec<_> = skipped.collect();
+    let expected = [
+        ("NAPDEF", SkippedReason::Connectivity),
+        ("PXLOGICAL", SkippedReason::Connectivity),
+        ("ACCESS", SkippedReason::UnknownMo),
+    ];
+    assert_eq!(skipped, expected);
+    assert_eq!(account(&bench, "dms").1.to_con_refs, ["wap", "net"]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct SkippedItem {
 pub enum SkippedReason {
     /// The device has no MO of this MOID.
     UnknownMo,
+    /// Connectivity of a provisioning document, which the device does not set up from one (`dm1x.md` §5.3).
+    Connectivity,
     /// The document holds a newer version of the same MO that the device has.
     OlderVersion,
     /// A node below `Ext` that the device's DDF does not describe.
@@ -50,6 +52,9 @@ impl SkippedReason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::UnknownMo => "the device has no management object of this MOID",
+            Self::Connectivity => {
+                "the device sets up no connectivity from a document; where the account refers to it, the name is kept in PrefConRef or ToConRef"
+            }
             Self::OlderVersion => "the document holds a newer version of this management object",
             Self::UnknownExtension => "the device's DDF does not describe this node below Ext",
         }

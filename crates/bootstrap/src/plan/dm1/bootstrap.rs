@@ -376,7 +376,10 @@ impl Planner<'_> {
         let skip = |uri: &str| SkippedItem {
             item: document.format.name().to_owned(),
             uri: uri.to_owned(),
-            reason: SkippedReason::UnknownMo,
+            reason: match uri {
+                "NAPDEF" | "PXLOGICAL" => SkippedReason::Connectivity,
+                _ => SkippedReason::UnknownMo,
+            },
         };
         let mut skipped: Vec<_> = document
             .others
