@@ -201,6 +201,32 @@ fn hazards_are_read_as_what_they_mean() {
 }
 
 #[test]
+fn an_application_refers_to_the_proxies_of_its_document_as_such_and_the_account_to_all_in_their_order()
+ {
+    let more = format!(
+        "{WORKED}connectivity = [\"wap\", \"net\", \"other\"]\n[[dm1.characteristic]]\ntype = \"NAPDEF\"\nparms = [[\"NAPID\", \"net\"]]\n\
+         [[dm1.characteristic]]\ntype = \"PXLOGICAL\"\nparms = [[\"PROXY-ID\", \"wap\"], [\"NAME\", \"net\"]]\n"
+    );
+    let built = build(&more, Dm1Format::Cp).unwrap();
+    let limits = MarkupLimits::UNPROVEN_BOOTSTRAP;
+    let written =
+        ProvisioningDocument::decode(built.document.expose(), Encoding::Wbxml, limits).unwrap();
+    let application = &written.characteristics[2];
+    let of = |parm: &str| {
+        application
+            .values(parm)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of("TO-PROXY"), of("TO-NAPID")),
+        (vec!["wap".into()], vec!["net".into(), "other".into()])
+    );
+    let account = &read(built.document.expose()).unwrap().accounts[0].account;
+    assert_eq!(account.to_con_refs, ["wap", "net", "other"]);
+}
+
+#[test]
 fn levels_are_inverted_behind_a_switch_only() {
     let inverted = Dm1Document::read(
         &octets(CP),

@@ -1,5 +1,7 @@
 use omadm_dm1::credential::{Nonce, NonceError};
-use omadm_dm1::provisioning::{AddrType, AppAddr, AppAuth, AuthLevel, W7};
+use omadm_dm1::provisioning::{
+    AddrType, AppAddr, AppAuth, AuthLevel, Characteristic, Connectivity, W7,
+};
 use omadm_mo::standard::dm_acc1::{AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1};
 use omadm_mo::standard::{Dm1Version, DmAcc1, dm_acc1};
 use omadm_mo::{Acl, NodeName, Secret, SrvId, SrvIdError};
@@ -44,8 +46,11 @@ pub fn account_of_w7(w7: &W7, app_srv: AppSrvIs) -> Result<DmAcc1, AccountMapFau
     account.name.clone_from(&w7.name);
     match w7.connectivity.as_slice() {
         [] => {}
-        [one] => account.pref_con_ref = Some(one.clone()),
-        several => account.to_con_refs = several.to_vec(),
+        [one] => account.pref_con_ref = Some(one.name().to_owned()),
+        several => {
+            let names = several.iter().map(|one| one.name().to_owned());
+            account.to_con_refs = names.collect();
+        }
     }
     for (node, address) in numbered(&w7.addresses) {
         account.addresses.push(AppAddr1 {
@@ -79,7 +84,7 @@ pub fn account_of_w7(w7: &W7, app_srv: AppSrvIs) -> Result<DmAcc1, AccountMapFau
     Ok(account)
 }
 
-/// The application `w7` of a DM Account. `AAuthPref`, `Ext` and which of the connectivity is a proxy have no place in it.
+/// The application `w7` of a DM Account. `AAuthPref` and `Ext` have no place in it. Which of the connectivity is a proxy no account tells: [`with_proxies`].
 ///
 /// # Errors
 /// [`AccountMapFault::Nonce`].
@@ -116,10 +121,22 @@ pub fn w7_of_account(account: &DmAcc1, init: bool) -> Result<W7, AccountMapFault
         provider_id: account.server_id.as_str().to_owned(),
         name: account.name.clone(),
         addresses: addresses.collect(),
-        connectivity: references.cloned().collect(),
+        connectivity: references.cloned().map(Connectivity::Nap).collect(),
         auths: auths.collect::<Result<_, NonceError>>()?,
         init,
     })
+}
+
+/// The application with the connectivity as proxies that these characteristics of its document define as such.
+pub(crate) fn with_proxies(mut w7: W7, beside: &[Characteristic]) -> W7 {
+    let logical = beside.iter().filter(|one| one.r#type == "PXLOGICAL");
+    let proxies: Vec<_> = logical.flat_map(|one| one.values("PROXY-ID")).collect();
+    for one in &mut w7.connectivity {
+        if proxies.contains(&one.name()) {
+            *one = Connectivity::Proxy(one.name().to_owned());
+        }
+    }
+    w7
 }
 
 /// An application as it is written for a device to which `APPSRV` means this.

@@ -7,8 +7,8 @@ mod security;
 mod shadow;
 mod tnds_node;
 
-pub(crate) use account_map::written_for;
 pub use account_map::{AccountMapFault, AppSrvIs, account_of_w7, w7_of_account};
+pub(crate) use account_map::{with_proxies, written_for};
 pub use compare::compare_dm1;
 pub use document::{
     DeliveredAccount, DeliveredObject, Dm1Document, Dm1DocumentFault, Dm1Format, document_octets,

@@ -13,7 +13,9 @@ use serde::{Deserialize, Deserializer};
 use super::placeholder::filled;
 use super::{BootstrapProfile, ProfileInputs};
 use crate::PayloadHash;
-use crate::dm1::{AccountMapFault, AppSrvIs, Dm1Format, dm_message, w7_of_account, written_for};
+use crate::dm1::{
+    AccountMapFault, AppSrvIs, Dm1Format, dm_message, w7_of_account, with_proxies, written_for,
+};
 
 /// `[dm1]`: what devices of DM 1.x are bootstrapped with (`dm1x.md` §5). `Debug` shows no parameter of `[[dm1.characteristic]]`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Dm1Profile {
     /// document has no place for it.
     #[serde(default, deserialize_with = "protocol")]
     pub protocol: Dm1Version,
-    /// `TO-NAPID`, `PrefConRef`: connectivity by the names of this document or of the device.
+    /// `TO-NAPID`, `TO-PROXY`, `PrefConRef`: connectivity by the names of this document or of the device.
     #[serde(default)]
     pub connectivity: Vec<String>,
     /// Further characteristics of a provisioning document, before the account.
@@ -337,7 +339,8 @@ impl BootstrapProfile {
                     }
                     characteristics.push(one.written()?);
                 }
-                let w7 = written_for(w7_of_account(&account, profile.init)?, app_srv);
+                let w7 = with_proxies(w7_of_account(&account, profile.init)?, &characteristics);
+                let w7 = written_for(w7, app_srv);
                 characteristics.push(w7.characteristic());
                 let version = match profile.version {
                     CpVersion::V1_0 => "1.0",

@@ -4,4 +4,4 @@ mod document;
 mod w7;
 
 pub use document::{Characteristic, Parm, ProvisioningDocument, ProvisioningFault};
-pub use w7::{AddrType, AppAddr, AppAuth, AuthLevel, W7, W7Fault};
+pub use w7::{AddrType, AppAddr, AppAuth, AuthLevel, Connectivity, W7, W7Fault};

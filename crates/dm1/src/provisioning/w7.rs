@@ -12,12 +12,21 @@ pub struct W7 {
     pub name: Option<String>,
     /// Where the server is reached, best first.
     pub addresses: Vec<AppAddr>,
-    /// `TO-NAPID` and `TO-PROXY`: connectivity to use, by the names of this document.
-    pub connectivity: Vec<String>,
+    /// Connectivity to use, best first.
+    pub connectivity: Vec<Connectivity>,
     /// How both ends prove themselves.
     pub auths: Vec<AppAuth>,
     /// `INIT`: the server wants a session at once.
     pub init: bool,
+}
+
+/// Connectivity by its name in this document, or on the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connectivity {
+    /// `TO-NAPID`: the `NAPID` of a `NAPDEF`.
+    Nap(String),
+    /// `TO-PROXY`: the `PROXY-ID` of a `PXLOGICAL`.
+    Proxy(String),
 }
 
 /// `APPADDR`
@@ -119,7 +128,7 @@ impl W7 {
         parms.extend(
             self.connectivity
                 .iter()
-                .map(|name| Parm::new("TO-NAPID", name.as_str())),
+                .map(|one| Parm::new(one.parm(), one.name())),
         );
         if self.init {
             parms.push(Parm::bare("INIT"));
@@ -159,10 +168,10 @@ impl W7 {
             provider_id: provider_id.to_owned(),
             name: application.value("NAME").map(str::to_owned),
             addresses,
-            connectivity: ["TO-NAPID", "TO-PROXY"]
-                .into_iter()
-                .flat_map(|name| application.values(name))
-                .map(str::to_owned)
+            connectivity: application
+                .parms
+                .iter()
+                .filter_map(Connectivity::read)
                 .collect(),
             auths: application
                 .of_type("APPAUTH")
@@ -170,6 +179,32 @@ impl W7 {
                 .collect::<Result<_, _>>()?,
             init: application.has("INIT"),
         })
+    }
+}
+
+impl Connectivity {
+    fn read(parm: &Parm) -> Option<Self> {
+        let name = parm.value.as_ref()?.clone();
+        match &*parm.name {
+            "TO-NAPID" => Some(Self::Nap(name)),
+            "TO-PROXY" => Some(Self::Proxy(name)),
+            _ => None,
+        }
+    }
+
+    const fn parm(&self) -> &'static str {
+        match self {
+            Self::Nap(_) => "TO-NAPID",
+            Self::Proxy(_) => "TO-PROXY",
+        }
+    }
+
+    /// The name that it has.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Nap(name) | Self::Proxy(name) => name,
+        }
     }
 }
 
