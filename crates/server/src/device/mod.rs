@@ -96,6 +96,7 @@ async fn exchange(node: Arc<Node>, request: Request<Body>, room: Room) -> Respon
                     correlation = head.correlation,
                     device = refusal.about.as_ref().map(tracing::field::display),
                     claimed = head.claim.text(),
+                    from = head.from.map(tracing::field::display),
                     method = %head.method,
                     path = head.path,
                     status = refusal.problem.status.as_u16(),

@@ -42,7 +42,7 @@ pub(crate) async fn exchange(
             .eq_ignore_ascii_case(b"identity")
     }) {
         let detail = format!("DM 1.x messages are not coded, this one is {coding:?}");
-        return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).told());
     }
     let token = token_of(&head.target);
     // A session that was begun goes on.
@@ -53,7 +53,8 @@ pub(crate) async fn exchange(
     let server = server_facts(node, head);
     let body = head
         .read_body(node, body, server.limits.markup.octets)
-        .await?;
+        .await
+        .map_err(Refusal::told)?;
     kept.clone_from(&body);
     let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING];
     if body.is_empty()
@@ -62,13 +63,13 @@ pub(crate) async fn exchange(
             .any(|name| head.headers.contains_key(name))
     {
         let detail = "a POST without Content-Length has no body";
-        return Err(Refusal::plain(StatusCode::LENGTH_REQUIRED, detail));
+        return Err(Refusal::plain(StatusCode::LENGTH_REQUIRED, detail).told());
     }
-    let encoding = encoding_of(head.content_type(), &body)?;
+    let encoding = encoding_of(head.content_type(), &body).map_err(Refusal::told)?;
     let identified = identify(&body, encoding, server.limits.markup).map_err(|refusal| {
         let status = StatusCode::from_u16(refusal.http_status());
         let status = status.unwrap_or(StatusCode::BAD_REQUEST);
-        Refusal::plain(status, refusal.to_string())
+        Refusal::plain(status, refusal.to_string()).told()
     })?;
     let mac = head.headers.get(MAC_HEADER);
     let incoming = Incoming {

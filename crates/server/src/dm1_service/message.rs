@@ -13,7 +13,8 @@ use omadm_tls::Verdict;
 
 use super::account::Account;
 use super::completion::applied;
-use super::{account_row, failures, is_over, layout, story};
+use super::unproven::Unproven;
+use super::{account_row, failures, is_over, layout, story, unproven};
 use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
@@ -95,10 +96,12 @@ pub(super) async fn advance_once(
     else {
         read_of_nobody(node, head, name).await?;
         let step = step(None, None);
-        tracing::info!(
-            correlation = head.correlation,
-            "a DM 1.x message of an unknown account was challenged"
-        );
+        let who = Unproven {
+            claimed: incoming.identified.dev_id(),
+            user: name,
+            dev_id: None,
+        };
+        unproven::tell(node, head, &who, &step.delta);
         return Ok(Advanced::Answer(step.reply));
     };
     let dev_id = &device.dev_id;
@@ -139,7 +142,12 @@ pub(super) async fn advance_once(
         })?;
     }
     if !said.proven {
-        story::unproven(node, head, dev_id, &user, &said);
+        let who = Unproven {
+            claimed: incoming.identified.dev_id(),
+            user: &user,
+            dev_id: Some(dev_id),
+        };
+        unproven::tell(node, head, &who, &said);
         // A repeated message is answered from the store, a stranger's changes nothing (M03, M12).
         return Ok(Advanced::Answer(reply));
     }

@@ -10,6 +10,7 @@ mod issue;
 mod message;
 pub mod models;
 mod story;
+mod unproven;
 
 pub(crate) use account::{Account, AccountError, provisioned};
 pub(crate) use brought::{Clash, is_over};

@@ -4,58 +4,20 @@ use ::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::syncml::{Data, StatusCode as DmStatus};
-use omadm_mo::DevId;
 use omadm_session::server::dm1::{
-    AbortReason, Aborter, BootstrapReport, CommandOutcome1, Direction, Dm1Delta, Dm1Event,
-    HeldCause, NotSentCause, Outcome, ReceivedAlert, ResultItem,
+    Aborter, BootstrapReport, CommandOutcome1, Direction, Dm1Delta, Dm1Event, NotSentCause,
+    Outcome, ReceivedAlert, ResultItem,
 };
 use serde_json::json;
 
-use crate::exchange::Head;
 use crate::model::{BootstrapRecord, DeviceChange, EventKind, ExchangeDelta};
-use crate::node::{Node, event};
+use crate::node::event;
 use crate::session_service::queue::Queue;
 
 /// How proofs of these accounts are called in events.
 const PROOF: &str = "dm1-account";
 /// Longest data of an alert that an event keeps whole, in octets.
 const ALERT_DATA_OCTETS: usize = 4096;
-
-/// What a message tells that proves nothing: an operator learns of what he may have to decide, and of nothing that anybody could fill the log with.
-pub(super) fn unproven(node: &Node, head: &Head, dev_id: &DevId, user: &str, said: &Dm1Delta) {
-    for what in &said.events {
-        let detail = match what {
-            Dm1Event::RecoveryHeld { cause } => format!(
-                "the secret that {user} was provisioned with was proven, and does not count: {}",
-                held(*cause)
-            ),
-            Dm1Event::OtherDevice { claimed } => {
-                format!("the account {user} was proven by another device, {claimed:?}")
-            }
-            Dm1Event::TwoHolders => {
-                format!("two hold the account {user}: a secret that a recovery replaced was used")
-            }
-            Dm1Event::AttemptsExhausted => {
-                format!("too many wrong credentials for {user}: none is looked at for a while")
-            }
-            other => {
-                tracing::debug!(correlation = head.correlation, device = %dev_id, event = ?other, "DM 1.x");
-                continue;
-            }
-        };
-        tracing::warn!(correlation = head.correlation, device = %dev_id, "{detail}");
-        let refused = EventKind::RequestRefused {
-            path: head.path.clone(),
-            status: StatusCode::UNAUTHORIZED.as_u16(),
-            cause: None,
-            claimed: Some(dev_id.to_string()),
-            fingerprint: None,
-            subject: None,
-            detail,
-        };
-        node.refused_stranger(Some(dev_id.clone()), refused, &head.correlation);
-    }
-}
 
 /// Adds what a proven message tells: events, what became of commands, a bootstrap.
 pub(super) fn tell(
@@ -137,7 +99,7 @@ fn kind_of(
         Dm1Event::Outcome(outcome) => outcome_of(outcome, session, queue, delta, correlation)?,
         Dm1Event::Alert(alert) => received(alert, session),
         Dm1Event::Aborted { by } => EventKind::SessionAborted {
-            reason: aborted(*by).to_owned(),
+            reason: aborted(by),
             session: session.cloned(),
         },
         Dm1Event::ServerRefused => EventKind::SessionAborted {
@@ -147,14 +109,18 @@ fn kind_of(
         Dm1Event::Ended => EventKind::SessionEnded {
             session: session.cloned(),
         },
+        Dm1Event::Irregular(what) => {
+            tracing::info!(correlation, device = %delta.dev_id, "DM 1.x: {what}");
+            return None;
+        }
         // Told with the bootstrap, or of no concern to an operator.
         Dm1Event::Recovered(_)
-        | Dm1Event::Challenged { .. }
+        | Dm1Event::Challenged(_)
+        | Dm1Event::Refused(_)
         | Dm1Event::AttemptsExhausted
         | Dm1Event::OtherDevice { .. }
         | Dm1Event::ServerChallenged
-        | Dm1Event::BootstrapSeen { .. }
-        | Dm1Event::Irregular(_) => {
+        | Dm1Event::BootstrapSeen { .. } => {
             tracing::debug!(correlation, device = %delta.dev_id, event = ?what, "DM 1.x");
             return None;
         }
@@ -290,26 +256,10 @@ const fn scope(direction: Direction) -> &'static str {
     }
 }
 
-const fn held(cause: HeldCause) -> &'static str {
-    match cause {
-        HeldCause::Revoked => "it was revoked",
-        HeldCause::WithoutEvent => "no bootstrap event came with it",
-        HeldCause::Replayable => "it came in clear, where anybody can repeat it",
-    }
-}
-
-const fn aborted(by: Aborter) -> &'static str {
+fn aborted(by: &Aborter) -> String {
     match by {
-        Aborter::Client => "the device aborted it",
-        Aborter::Server(AbortReason::Unreadable) => "a message could not be read",
-        Aborter::Server(AbortReason::Repeated) => {
-            "a message number came again with another message"
-        }
-        Aborter::Server(AbortReason::Endless) => "a package of the device did not end",
-        Aborter::Server(AbortReason::TooLarge) => "the results of commands grew beyond the limit",
-        Aborter::Server(AbortReason::ServerRefused) => {
-            "the device accepted no credential of the server"
-        }
+        Aborter::Client => "the device aborted it".to_owned(),
+        Aborter::Server(reason) => reason.to_string(),
     }
 }
 

@@ -161,7 +161,7 @@ impl Head {
     pub(crate) async fn read_body(
         &self,
         node: &Node,
-        body: Body,
+        mut body: Body,
         limit: usize,
     ) -> Result<Bytes, Refusal> {
         let too_large = || {
@@ -174,12 +174,15 @@ impl Head {
         }
         match timeout(
             node.config.limits.body_timeout,
-            Limited::new(body, limit).collect(),
+            Limited::new(&mut body, limit).collect(),
         )
         .await
         {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(cause)) if cause.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+            Ok(Err(cause)) if cause.is::<http_body_util::LengthLimitError>() => {
+                see_off(node, body, limit).await;
+                Err(too_large())
+            }
             Ok(Err(_cut)) => Err(Refusal::plain(
                 StatusCode::BAD_REQUEST,
                 "the body ended before its end",

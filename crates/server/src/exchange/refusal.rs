@@ -52,6 +52,12 @@ impl Refusal {
         self
     }
 
+    /// The same of somebody whom no record names, where that is nobody's private affair: the event log has it.
+    pub(crate) fn told(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.problem.headers.push((name, value));
         self
@@ -70,6 +76,7 @@ impl Refusal {
             status: self.problem.status.as_u16(),
             cause: self.problem.cause.map(|cause| cause.code().to_owned()),
             claimed: head.claim.text(),
+            from: head.from.map(|from| from.to_string()),
             fingerprint: head
                 .peer
                 .as_ref()

@@ -486,12 +486,15 @@ pub enum EventKind {
     RequestRefused {
         /// The URI's path.
         path: String,
-        /// The HTTP status it got.
+        /// The HTTP status it got; of a DM 1.x message that was answered, that of its `SyncHdr`.
         status: u16,
         /// The cause's code where it has one.
         cause: Option<String>,
         /// The DevID the request claimed.
         claimed: Option<String>,
+        /// The IP address it came from.
+        #[serde(default)]
+        from: Option<String>,
         /// SHA-256 of the certificate it came with.
         fingerprint: Option<String>,
         /// The certificate's subject, for people.

@@ -1,9 +1,10 @@
 //! Bad input: each has its answer, and none has an effect (§1.1, M03, M10, M13).
 
 use omadm_dm1::markup::MarkupLimits;
-use omadm_dm1::syncml::{Alert, AlertCode, Command, Encoding, Message, NodeCommand};
+use omadm_dm1::syncml::{Alert, AlertCode, Command, Encoding, Message, NodeCommand, StatusCode};
 use omadm_session::server::dm1::{
-    AbortReason, Aborter, Dm1Event, Dm1Refusal, Dm1SessionState, identify,
+    AbortReason, Aborter, Dm1Event, Dm1Refusal, Dm1SessionState, Irregularity, MessageRefusal,
+    identify,
 };
 
 use crate::bed::{Bed, ENCODINGS, Say, get, nonce, opened, proven, replace};
@@ -60,6 +61,10 @@ fn m10_a_readable_header_with_a_broken_body_is_answered_400_with_an_abort_and_no
         let answer = bed.post(&broken(&right, encoding), None, None);
         assert_eq!((answer.code(), answer.alerts()), (400, vec![1223]));
         assert!(answer.message.r#final && bed.state.is_none());
+        assert!(matches!(
+            bed.events[..],
+            [Dm1Event::Refused(MessageRefusal::Unreadable(_))]
+        ));
         assert!(
             bed.account.client_nonces.package.is_some(),
             "nothing was consumed"
@@ -71,8 +76,13 @@ fn m10_a_readable_header_with_a_broken_body_is_answered_400_with_an_abort_and_no
             .all(&answer, 200);
         let said = bed.post(&broken(&next, encoding), Some(&answer.token()), None);
         assert_eq!((said.code(), said.alerts()), (400, vec![1223]));
-        let by = Aborter::Server(AbortReason::Unreadable);
-        assert!(bed.has(&Dm1Event::Aborted { by }) && bed.state.unwrap().ended);
+        let is_it = |event: &Dm1Event| {
+            let Dm1Event::Aborted { by } = event else {
+                return false;
+            };
+            matches!(by, Aborter::Server(AbortReason::Unreadable(_)))
+        };
+        assert!(bed.events.iter().any(is_it) && bed.state.unwrap().ended);
     }
 }
 
@@ -94,6 +104,12 @@ fn unspoken_versions_are_told_and_nothing_else() {
             let answer = bed.say(&say, None);
             assert_eq!(answer.code(), code, "{dtd} {proto}");
             assert_eq!(bed.state.is_some(), code == 212);
+            let why = match code {
+                505 => Some(MessageRefusal::VerDtd(dtd.into())),
+                513 => Some(MessageRefusal::VerProto(proto.into())),
+                _ => None,
+            };
+            assert!(why.is_none_or(|why| bed.events == [Dm1Event::Refused(why)]));
             assert!(answer.commands().is_empty() && answer.message.r#final);
         }
     }
@@ -175,6 +191,25 @@ fn commands_that_nobody_knows_are_501_and_those_that_dm_leaves_out_406() {
         let text = text.replacen("<Final", &strange, 1);
         let answer = bed.post(text.as_bytes(), None, None);
         assert_eq!(answer.codes(), [200, 200, code], "{name}");
+        let (command, code) = (name.to_owned(), StatusCode(code));
+        let refused = Irregularity::CommandRefused { command, code };
+        assert!(bed.has(&Dm1Event::Irregular(refused)));
+    }
+}
+
+#[test]
+fn m13_commands_of_one_cmd_id_are_carried_out_in_order_and_told() {
+    for encoding in ENCODINGS {
+        let mut bed = Bed::new(encoding);
+        let mut say = Say::package1("A5", 1).md5("client boot", &nonce("client package nonce"));
+        let first = say.message.commands[0].cmd_id().cloned();
+        number(&mut say.message.commands[1], first.clone());
+        let answer = bed.say(&say, None);
+        assert_eq!(answer.codes(), [200, 200]);
+        let id = first.unwrap().as_str().to_owned();
+        let repeated = Dm1Event::Irregular(Irregularity::CmdIdRepeated(id));
+        assert!(bed.has(&repeated), "{:?}", bed.events);
+        assert!(bed.delta.dev_info.is_some());
     }
 }
 

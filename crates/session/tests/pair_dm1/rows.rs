@@ -23,7 +23,7 @@ use omadm_mo::standard::dm_acc1::{AuthLevel1, AuthType1};
 use omadm_mo::{DevId, TreeView as _};
 use omadm_session::client::dm1::Dm1Outcome;
 use omadm_session::pair::dm1::{Dm1Credentials, Dm1Pair, Dm1SessionEnd};
-use omadm_session::server::dm1::{Direction, Dm1Event, Failures};
+use omadm_session::server::dm1::{ChallengeCause, Direction, Dm1Event, Failures};
 
 use crate::bed::{
     BOTH, DEVICE, ENDED, SERVER, agrees, card, fresh, get, managed, read, rotated, settle,
@@ -200,7 +200,9 @@ fn a_device_of_which_one_direction_was_replaced_is_recovered_in_that_direction()
 #[test]
 fn a_stale_nonce_of_either_direction_is_healed_by_one_challenge_and_all_statuses_come_again() {
     let challenged = |pair: &Dm1Pair| {
-        let client = pair.server.count(&Dm1Event::Challenged { wrong: true });
+        let client = pair
+            .server
+            .count(&Dm1Event::Challenged(ChallengeCause::Wrong));
         (client, pair.server.count(&Dm1Event::ServerChallenged))
     };
     for encoding in BOTH {

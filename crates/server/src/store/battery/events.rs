@@ -205,6 +205,7 @@ fn every_kind() -> Vec<EventKind> {
             status: 403,
             cause: some(),
             claimed: some(),
+            from: some(),
             fingerprint: some(),
             subject: some(),
             detail: text(),

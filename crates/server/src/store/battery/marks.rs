@@ -15,6 +15,7 @@ fn refused(dev_id: Option<DevId>) -> DeferredMark {
         status: 403,
         cause: None,
         claimed: None,
+        from: None,
         fingerprint: None,
         subject: None,
         detail: "no credential".into(),

@@ -1,11 +1,12 @@
 use omadm_bootstrap::Utc;
-use omadm_dm1::syncml::{AlertCode, Message, StatusCode, SyncHdr};
+use omadm_dm1::syncml::{AlertCode, Message, SyncHdr};
 
 use super::answer::{Answer, Frame, encode, plain};
+use super::causes::{AbortReason, Aborter, MessageRefusal};
 use super::opening::{self, Opening};
 use super::proof::NonceKind;
 use super::state::fingerprint;
-use super::step::{AbortReason, Aborter, Dm1Delta, Dm1Event, Dm1Reply, Dm1Step};
+use super::step::{Dm1Delta, Dm1Event, Dm1Reply, Dm1Step};
 use super::turn::Turn;
 use super::{AccountFacts, Dm1SessionState, MessageIn, ServerFacts};
 
@@ -27,12 +28,8 @@ pub fn advance(
     message: MessageIn<'_>,
 ) -> Dm1Step {
     let header = message.identified.header();
-    if let Some(code) = unspoken_version(header) {
-        return Dm1Step {
-            reply: refusal(server, &message, code, false),
-            state,
-            delta: Dm1Delta::default(),
-        };
+    if let Some(why) = unspoken_version(header) {
+        return refused(server, state, &message, why);
     }
     let nobody;
     let (known, account) = match account {
@@ -99,7 +96,7 @@ fn go_on(opening: Opening<'_>, state: Dm1SessionState, nonce: Option<NonceKind>)
         turn.consume(kind);
     }
     match message.identified.message() {
-        Err(_) => turn.abort(AbortReason::Unreadable),
+        Err(fault) => turn.abort(AbortReason::Unreadable(fault.clone())),
         // The same number, or an earlier one, with other octets (M03).
         Ok(_) if header.msg_id <= turn.state.last_msg_id => turn.abort(AbortReason::Repeated),
         Ok(read) => turn.receive(read),
@@ -130,23 +127,23 @@ fn again(state: &Dm1SessionState) -> Dm1Reply {
 }
 
 /// The versions of §1.1: 1.2, and 1.3 as it is expected.
-fn unspoken_version(header: &SyncHdr) -> Option<StatusCode> {
+fn unspoken_version(header: &SyncHdr) -> Option<MessageRefusal> {
     if !matches!(&*header.ver_dtd, "1.2" | "1.3") {
-        Some(StatusCode::DTD_VERSION)
+        Some(MessageRefusal::VerDtd(header.ver_dtd.clone()))
     } else if !matches!(&*header.ver_proto, "DM/1.2" | "DM/1.3") {
-        Some(StatusCode::PROTOCOL_VERSION)
+        Some(MessageRefusal::VerProto(header.ver_proto.clone()))
     } else {
         None
     }
 }
 
-/// An answer that holds nothing but a status of the header, with an abort where the session cannot go on.
-pub(super) fn refusal(
+/// An answer that holds nothing but a status of the header, with an abort where the body cannot be read. The session, if there is one, stays as it is.
+pub(super) fn refused(
     server: &ServerFacts,
+    state: Option<Dm1SessionState>,
     message: &MessageIn<'_>,
-    code: StatusCode,
-    abort: bool,
-) -> Dm1Reply {
+    why: MessageRefusal,
+) -> Dm1Step {
     let header = message.identified.header();
     let frame = Frame {
         server,
@@ -157,15 +154,22 @@ pub(super) fn refusal(
         token: "",
     };
     let mut answer = Answer::default();
-    answer.header_status(header.msg_id, code, None);
-    if abort {
+    answer.header_status(header.msg_id, why.code(), None);
+    if matches!(why, MessageRefusal::Unreadable(_)) {
         answer.alert(AlertCode::SESSION_ABORT);
     }
     let mut shown = frame.header();
     shown.resp_uri = None;
     let encoding = message.identified.encoding();
     let message: Message = answer.message(shown, true);
-    plain(encode(&message, encoding), encoding)
+    Dm1Step {
+        state,
+        delta: Dm1Delta {
+            events: vec![Dm1Event::Refused(why)],
+            ..Dm1Delta::default()
+        },
+        reply: plain(encode(&message, encoding), encoding),
+    }
 }
 
 /// What an abort of ours is told as.

@@ -4,7 +4,8 @@ use omadm_bootstrap::{BootstrapKind, EventData};
 use omadm_dm1::syncml::{Alert, AlertCode, StatusCode};
 
 use super::LastEvent;
-use super::step::{BootstrapReport, Dm1Event, NotSentCause, Outcome, ReceivedAlert};
+use super::causes::NotSentCause;
+use super::step::{BootstrapReport, Dm1Event, Outcome, ReceivedAlert};
 use super::turn::Turn;
 
 /// Prefixes that 1.2.1 allows before a type (§1.4).

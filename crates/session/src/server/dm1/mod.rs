@@ -6,6 +6,7 @@
 mod advance;
 mod alerts;
 mod answer;
+mod causes;
 mod challenge;
 mod device_model;
 mod facts;
@@ -23,6 +24,10 @@ mod step;
 mod turn;
 
 pub use advance::advance;
+pub use causes::{
+    AbortReason, Aborter, ChallengeCause, Dm1Refusal, HeldCause, Irregularity, MessageRefusal,
+    NotSentCause,
+};
 pub use device_model::{
     AppAuthNames, DevInfoPattern, DeviceModel, ImsiKeyForm, NonceForm, Quirks, RespUriUse,
     ResyncNonceForm, SessionIdForm,
@@ -34,7 +39,6 @@ pub use facts::{
 pub use identified::{Identified, identify};
 pub use state::{Dm1SessionState, Dm1SessionStateError, token_hash};
 pub use step::{
-    AbortReason, Aborter, BootstrapReport, Channel, CommandOutcome1, Direction, Dm1Delta, Dm1Event,
-    Dm1Refusal, Dm1Reply, Dm1Step, HeldCause, Irregularity, MessageIn, NotSentCause, Outcome,
-    ReceivedAlert, ResultItem,
+    BootstrapReport, Channel, CommandOutcome1, Direction, Dm1Delta, Dm1Event, Dm1Reply, Dm1Step,
+    MessageIn, Outcome, ReceivedAlert, ResultItem,
 };

@@ -5,13 +5,14 @@ use omadm_bootstrap::{EventData, Utc};
 use omadm_dm1::credential::{CredentialType, derive};
 use omadm_dm1::syncml::{AlertCode, Command, Message, StatusCode};
 
-use super::advance::refusal;
+use super::advance::refused;
 use super::answer::{Answer, Frame, chal, encode, plain};
+use super::causes::{ChallengeCause, Irregularity, MessageRefusal};
 use super::challenge::{Challenges, hex};
 use super::generations::{Judgement, Proven, judge};
 use super::proof::{Match, NonceKind, Shown, evaluate, shown};
 use super::state::StoredStatus;
-use super::step::{Dm1Delta, Dm1Event, Dm1Step, Irregularity};
+use super::step::{Dm1Delta, Dm1Event, Dm1Step};
 use super::turn::Turn;
 use super::{AccountFacts, Dm1SessionState, MessageIn, RespUriUse, ServerFacts, alerts};
 
@@ -50,13 +51,12 @@ struct Challenge {
 impl<'a> Opening<'a> {
     /// Begins a session, or challenges. `older` is the session the account has; it ends only where this one is proven (M11).
     pub(super) fn open(self, older: Option<Dm1SessionState>) -> Dm1Step {
-        let Ok(read) = self.message.identified.message() else {
-            let code = StatusCode::BAD_REQUEST;
-            return Dm1Step {
-                state: older,
-                delta: Dm1Delta::default(),
-                reply: refusal(self.server, &self.message, code, true),
-            };
+        let read = match self.message.identified.message() {
+            Ok(read) => read,
+            Err(fault) => {
+                let why = MessageRefusal::Unreadable(fault.clone());
+                return refused(self.server, older, &self.message, why);
+            }
         };
         if self.account.by_certificate && self.message.channel.certificate.is_some() {
             return self.begin(older, read, None);
@@ -105,7 +105,7 @@ impl<'a> Opening<'a> {
                 code: StatusCode::CREDENTIALS_MISSING,
                 attempts: before,
                 failed: false,
-                events: vec![Dm1Event::Challenged { wrong: false }],
+                events: vec![Dm1Event::Challenged(ChallengeCause::Missing)],
             });
         }
         let wrong = |attempts, failed, event| {
@@ -129,7 +129,11 @@ impl<'a> Opening<'a> {
         }
         let kept = found.and_then(|found| self.account.client_secrets.get(found.secret));
         let (Some(found), Some(kept)) = (found, kept) else {
-            return wrong(attempts, true, Dm1Event::Challenged { wrong: true });
+            let cause = match shown {
+                Shown::NotEvaluated => ChallengeCause::NotEvaluated(self.account.credential),
+                _ => ChallengeCause::Wrong,
+            };
+            return wrong(attempts, true, Dm1Event::Challenged(cause));
         };
         let claimed = &header.source.uri;
         let proven = Proven {
@@ -145,7 +149,10 @@ impl<'a> Opening<'a> {
         };
         match judge(kept, proven, self.server.policy) {
             Judgement::Counts(decision) => Ok((found, decision)),
-            Judgement::Again => wrong(attempts, false, Dm1Event::Challenged { wrong: false }),
+            Judgement::Again => {
+                let stale = Dm1Event::Challenged(ChallengeCause::Stale);
+                wrong(attempts, false, stale)
+            }
             Judgement::TwoHolders => wrong(attempts, false, Dm1Event::TwoHolders),
             Judgement::Held(cause) => wrong(attempts, false, Dm1Event::RecoveryHeld { cause }),
             Judgement::OtherDevice => {

@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_bootstrap::Utc;
 use omadm_dm1::syncml::{Command, Data, Item, Meta, NodeCommand, Results, Status, StatusCode};
 
+use super::causes::Irregularity;
 use super::state::{ChunkIn, SentCommand1, StoredData, StoredItem};
-use super::step::{Irregularity, Outcome};
+use super::step::Outcome;
 use super::turn::Turn;
 
 /// Commands of SyncML that DM does not use: 406, where others are 501.

@@ -4,8 +4,9 @@ use omadm_bootstrap::generation::{Generation, Standing};
 use omadm_dm1::credential::new_password;
 use omadm_dm1::syncml::{Command, Data, Group, Item, NodeCommand, StatusCode};
 
+use super::causes::Irregularity;
 use super::state::{Rotation, SentCommand1, StoredItem};
-use super::step::{Direction, Dm1Event, Irregularity};
+use super::step::{Direction, Dm1Event};
 use super::turn::Turn;
 use super::{AppAuthNames, KeptSecret};
 

@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::syncml::{CmdId, Command, Data, Encoding, Item, Message, NodeCommand};
 
 use super::answer::Answer;
+use super::causes::NotSentCause;
 use super::state::{ChunkOut, SentCommand1};
-use super::step::{NotSentCause, Outcome};
+use super::step::Outcome;
 use super::turn::{Saying, Turn};
 use super::{Dm1Limits, WantedCommand1};
 

@@ -2,8 +2,11 @@ use std::collections::BTreeMap;
 
 use omadm_bootstrap::EventData;
 use omadm_dm1::credential::{CredentialType, Nonce};
-use omadm_dm1::syncml::{Data, Encoding, MessageFault, StatusCode};
+use omadm_dm1::syncml::{Data, Encoding, StatusCode};
 
+use super::causes::{
+    Aborter, ChallengeCause, HeldCause, Irregularity, MessageRefusal, NotSentCause,
+};
 use super::{ClientNonces, Dm1SessionState, Identified, KeptSecret, LastEvent};
 
 /// A message as it reached the endpoint.
@@ -53,28 +56,6 @@ pub struct Dm1Reply {
     pub encoding: Encoding,
     /// Value of the header `x-syncml-hmac`, where the server proves itself so.
     pub mac: Option<String>,
-}
-
-/// A body that has no DM message for an answer (M10). The peer is at fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Dm1Refusal {
-    /// 400.
-    #[error("the body has no SyncHdr that can be read: {0}")]
-    Unreadable(MessageFault),
-    /// 413.
-    #[error("the message is larger than the server takes")]
-    TooLarge,
-}
-
-impl Dm1Refusal {
-    /// The HTTP status.
-    #[must_use]
-    pub const fn http_status(&self) -> u16 {
-        match self {
-            Self::Unreadable(_) => 400,
-            Self::TooLarge => 413,
-        }
-    }
 }
 
 /// What became known by a message; stored in one commit, before the reply leaves. Members that are none stay as they are.
@@ -143,11 +124,10 @@ pub enum Dm1Event {
         /// The older session.
         session: String,
     },
-    /// A Cred did not match, or none was there: nothing else is known of the message.
-    Challenged {
-        /// A Cred was there.
-        wrong: bool,
-    },
+    /// The message is answered with a status of its header alone; its credential was not looked at.
+    Refused(MessageRefusal),
+    /// The message proves nothing: nothing else is known of it.
+    Challenged(ChallengeCause),
     /// The attempts of a session, or of account or source, are used up (M20).
     AttemptsExhausted,
     /// A secret counts, which was sent earlier and is used for the first time.
@@ -204,58 +184,6 @@ pub enum Dm1Event {
     Ended,
 }
 
-/// Why a provisioned secret does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldCause {
-    /// It was revoked.
-    Revoked,
-    /// No bootstrap event came with it, and the device's model is not known to send none (§6.5/9).
-    WithoutEvent,
-    /// It was proven in clear by a credential that can be replayed, on a channel that can be read.
-    Replayable,
-}
-
-/// Who aborted a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aborter {
-    /// The client.
-    Client,
-    /// The server, for this reason.
-    Server(AbortReason),
-}
-
-/// Why the server aborted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AbortReason {
-    /// The body behind the header cannot be read.
-    Unreadable,
-    /// The same `MsgID` with another body (M03).
-    Repeated,
-    /// More messages in one package than are taken.
-    Endless,
-    /// Results that are held for commands grew beyond the limit.
-    TooLarge,
-    /// Our own credential was not accepted (M20).
-    ServerRefused,
-}
-
-/// Something to know about a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Irregularity {
-    /// `MsgID` skips.
-    MsgIdGap,
-    /// The first message has no session alert.
-    NoSessionAlert,
-    /// The first package has no `DevInfo`.
-    NoDevInfo,
-    /// A `Status` or `Results` that refers to nothing that is due.
-    UnknownReference,
-    /// The encoding changed within the session (M09).
-    EncodingChanged,
-    /// Secrets are to be replaced, and nobody said where they lie on the device.
-    UnknownAccount,
-}
-
 /// What became of a queued command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOutcome1 {
@@ -283,19 +211,6 @@ pub enum Outcome {
     Unknown,
     /// It was not sent, and cannot be.
     NotSent(NotSentCause),
-}
-
-/// Why a command cannot be sent to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotSentCause {
-    /// It is larger than the messages or objects that the device takes.
-    TooLarge,
-    /// The session's serialization cannot hold it.
-    NotWritable,
-    /// It is none that a server sends.
-    NoCommand,
-    /// The device broke the chunks off (1225).
-    ChunksBroken,
 }
 
 /// An item of `Results`.

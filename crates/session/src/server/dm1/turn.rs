@@ -1,23 +1,23 @@
 //! One proven message, from what it says to the answer.
 
+use std::collections::BTreeSet;
+
 use omadm_bootstrap::generation::{Decision, Generation};
 use omadm_bootstrap::{PayloadHash, Utc};
 use omadm_dm1::credential::{CredentialType, Nonce, derive};
-use omadm_dm1::syncml::{AlertCode, Chal, Command, Message, Status, StatusCode};
+use omadm_dm1::syncml::{AlertCode, Chal, CmdId, Command, Message, Status, StatusCode};
 use omadm_mo::Secret;
 
 use super::advance::aborted;
 use super::answer::{Answer, Frame, chal};
+use super::causes::{AbortReason, Aborter, Irregularity};
 use super::generations::{forget_coming, settle};
 use super::opening::Opening;
 use super::own_proof::Accepted;
 use super::proof::{Match, NonceKind};
 use super::received::UNUSED;
 use super::state::{Rotation, SentCommand1, StoredStatus, fingerprint};
-use super::step::{
-    AbortReason, Aborter, CommandOutcome1, Direction, Dm1Delta, Dm1Event, Dm1Step, Irregularity,
-    Outcome,
-};
+use super::step::{CommandOutcome1, Direction, Dm1Delta, Dm1Event, Dm1Step, Outcome};
 use super::{AccountFacts, ClientNonces, Dm1SessionState, KeptSecret, MessageIn, ServerFacts};
 
 /// Most commands of one message that are owed a status; a message with more is not carried out (413).
@@ -209,6 +209,7 @@ impl<'a> Turn<'a> {
             self.header_code = StatusCode::TOO_LARGE;
             return self.abort(AbortReason::TooLarge);
         }
+        self.look_for_repeated_ids(read);
         for command in &read.commands {
             self.command(read.header.msg_id, command);
         }
@@ -258,7 +259,20 @@ impl<'a> Turn<'a> {
             }),
         };
         if let Some(code) = code {
+            if !code.is_success() {
+                let command = command.name().to_owned();
+                self.irregular(Irregularity::CommandRefused { command, code });
+            }
             self.statuses.push(StoredStatus::of(msg_id, command, code));
+        }
+    }
+
+    fn look_for_repeated_ids(&mut self, read: &Message) {
+        let mut seen = BTreeSet::new();
+        let ids = read.commands.iter().filter_map(Command::cmd_id);
+        let repeated = ids.map(CmdId::as_str).find(|id| !seen.insert(*id));
+        if let Some(id) = repeated {
+            self.irregular(Irregularity::CmdIdRepeated(id.to_owned()));
         }
     }
 
@@ -332,7 +346,7 @@ impl<'a> Turn<'a> {
 
     /// The session cannot go on.
     pub(super) fn abort(mut self, reason: AbortReason) -> Dm1Step {
-        if matches!(reason, AbortReason::Unreadable | AbortReason::Repeated) {
+        if matches!(reason, AbortReason::Unreadable(_) | AbortReason::Repeated) {
             self.header_code = StatusCode::BAD_REQUEST;
             self.header_chal = None;
         }
