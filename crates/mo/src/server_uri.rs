@@ -149,15 +149,26 @@ impl ServerUri {
         }
     }
 
-    /// Resolves a `Location` against this URI: absolute, or a path of the same origin (D08).
+    /// Resolves a `Location` or a `RespURI` against this URI: absolute, or of the same origin (D08): a path from its root, one beside this, or a query of this one.
+    /// Nothing leads upwards.
     ///
     /// # Errors
     /// [`ServerUriError`] where the result is no ServerURI.
     pub fn join(&self, location: &str) -> Result<Self, ServerUriError> {
+        let (origin, path) = self.text.split_at(self.path_at);
+        let path = path.split('?').next().unwrap_or_default();
+        let first = location.split(['/', '?']).next().unwrap_or_default();
+        let beside = location.strip_prefix("./").unwrap_or(location);
         if location.starts_with('/') && !location.starts_with("//") {
-            return Self::parse(&format!("{}{location}", &self.text[..self.path_at]));
+            Self::parse(&format!("{origin}{location}"))
+        } else if location.starts_with('?') {
+            Self::parse(&format!("{origin}{path}{location}"))
+        } else if first.is_empty() || first.contains(':') || first == ".." {
+            Self::parse(location)
+        } else {
+            let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+            Self::parse(&format!("{origin}{above}/{beside}"))
         }
-        Self::parse(location)
     }
 }
 
@@ -275,6 +286,17 @@ mod tests {
             base.join("https://c.example/").unwrap().as_str(),
             "https://c.example/"
         );
-        assert!(base.join("//evil.example/").is_err());
+        for (location, to) in [
+            ("b?c", "https://a.example:444/b?c"),
+            ("./b/c", "https://a.example:444/b/c"),
+            ("?session=7", "https://a.example:444/dm?session=7"),
+        ] {
+            assert_eq!(base.join(location).unwrap().as_str(), to);
+        }
+        let bare = ServerUri::parse("https://a.example").unwrap();
+        assert_eq!(bare.join("b").unwrap().as_str(), "https://a.example/b");
+        for location in ["//evil.example/", "", "../b", "::::", "file:///etc", "a:b"] {
+            assert!(base.join(location).is_err(), "{location}");
+        }
     }
 }

@@ -247,7 +247,23 @@ fn m02_the_next_message_goes_to_resp_uri_and_never_from_https_to_http() {
         talk.answer(&header(there), &get(3, NAME));
         assert_eq!(talk.request().to.as_str(), there);
         assert_eq!(talk.last().header.target.uri, there);
-        for uri in ["http://dms.example.com/dm", "/dm", "ftp://dms.example.com"] {
+        // Beside the address that was asked, where a server leaves the rest out.
+        for uri in ["/dm?t=2", "?t=3", "next"] {
+            let mut talk = start(&Shape::default(), encoding);
+            let from = talk.request().to.clone();
+            talk.answer(&header(uri), &get(3, NAME));
+            let to = from.join(uri).unwrap();
+            assert_eq!(
+                (&talk.request().to, &*talk.last().header.target.uri),
+                (&to, to.as_str())
+            );
+        }
+        for uri in [
+            "http://dms.example.com/dm",
+            "//dms.example.com/dm",
+            "::",
+            "ftp://dms.example.com",
+        ] {
             let mut talk = start(&Shape::default(), encoding);
             talk.answer(&header(uri), &get(3, NAME));
             assert_eq!(talk.outcome, Some(Dm1Outcome::Fault(Dm1Fault::RespUri)));

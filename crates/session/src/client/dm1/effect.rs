@@ -136,7 +136,7 @@ pub enum Dm1Fault {
     /// A `MsgID` that is not above that of the message before: a repeat, or disorder (M03).
     #[error("the answer's MsgID is not above the last one")]
     MsgId,
-    /// A `RespURI` that is none, or leads from https to http (M02).
+    /// A `RespURI` that is none, not even beside the address that was asked, or leads from https to http (M02).
     #[error("the answer's RespURI cannot be followed")]
     RespUri,
     /// It takes messages so small that nothing can be told to it.

@@ -104,8 +104,13 @@ impl Talk {
             let problem = format!("more than {} octets", limits.max_msg_size);
             return Err((None, unreadable(problem)));
         }
-        let encoding = Encoding::of_body(body)
-            .ok_or_else(|| (None, unreadable("neither XML nor WBXML".to_owned())))?;
+        let neither = match body {
+            [] => "it is empty",
+            [0x1f, 0x8b, ..] => "neither XML nor WBXML, but gzip, which was not asked for",
+            _ => "neither XML nor WBXML",
+        };
+        let encoding =
+            Encoding::of_body(body).ok_or_else(|| (None, unreadable(neither.to_owned())))?;
         Message::decode(body, encoding, limits.markup)
             .map_err(|fault| (fault.header, unreadable(fault.fault.to_string())))
     }

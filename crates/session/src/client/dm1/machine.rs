@@ -292,7 +292,7 @@ impl Talk {
         let Some(uri) = &header.resp_uri else {
             return Ok(());
         };
-        let uri = ServerUri::parse(uri.trim()).map_err(|_| Dm1Fault::RespUri)?;
+        let uri = self.to.join(uri.trim()).map_err(|_| Dm1Fault::RespUri)?;
         let opens = self.to.scheme() == Scheme::Https && uri.scheme() == Scheme::Http;
         if opens {
             return Err(Dm1Fault::RespUri);
