@@ -175,7 +175,7 @@ impl Bed {
 }
 
 /// The device's log of a session that begins.
-const STARTED: &str = "Dm1Session(Started";
+const STARTED: &str = "DM 1.x session begins";
 
 fn until_told(running: &Running, what: &str, times: usize) {
     let end = Instant::now() + PATIENCE;
