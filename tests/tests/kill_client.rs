@@ -2,12 +2,12 @@
 //! With `OMADM_TEST_NODES=2` each of the client's exchanges goes to the other one of two nodes than the one before.
 #![allow(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a test fails by panicking, and tells what it walked"
 )]
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,10 @@ enum Found {
     NewAndAcknowledged,
 }
 
+fn start(device: &Device, step: impl Display) -> Victim {
+    Victim::start(env!("CARGO_BIN_EXE_kill_client"), device.arguments(&step)).unwrap()
+}
+
 impl Case {
     /// Bootstraps in this process, to the end.
     fn undisturbed(self, site: &dyn Site, device: &Device, former: &DeviceState) -> DeviceState {
@@ -141,17 +145,6 @@ impl Case {
             }
         }
         (device, state)
-    }
-
-    fn start(self, device: &Device, old: &DeviceState, step: &str) -> Victim {
-        let mut arguments = vec![
-            device.folder.display().to_string(),
-            device.url.clone(),
-            device.ca.display().to_string(),
-            step.to_owned(),
-        ];
-        arguments.extend(old.event_id().map(ToString::to_string));
-        Victim::start(env!("CARGO_BIN_EXE_kill_client"), arguments).unwrap()
     }
 
     /// The leaves that the document brings, as an undisturbed device has them.
@@ -202,12 +195,8 @@ impl Case {
         let mut walked: Vec<(Found, String)> = Vec::new();
         for step in 1.. {
             let (device, old) = self.prepare(site);
-            let victim = self.start(&device, &old, &step.to_string());
-            let name = match victim.told(PATIENCE).unwrap() {
-                Told::At(name) => Some(name),
-                Told::Done => None,
-                other => panic!("{other:?} after {walked:?}"),
-            };
+            let victim = start(&device, step);
+            let name = victim.until_halt().unwrap();
             let killed = victim.kill().unwrap();
             println!("step {step}: {name:?}");
             let found = self.judge(site, &device, &old, &shape);
@@ -233,7 +222,7 @@ impl Case {
         let mut site = wanted_site().unwrap();
         let site = site.as_mut();
         let shape = self.shape(site);
-        let (device, old) = self.prepare(site);
+        let (device, _) = self.prepare(site);
         let planned = match self.by {
             By::Card { .. } => CARDS_PLANNED,
             By::Url | By::Image | By::Push => PLANNED,
@@ -242,7 +231,7 @@ impl Case {
             By::Card { .. } | By::Push => planned,
             By::Url | By::Image => BEGUN,
         };
-        let victim = self.start(&device, &old, begins);
+        let victim = start(&device, begins);
         assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(begins.into()));
         let begun = Instant::now();
         assert_eq!(victim.told(PATIENCE).unwrap(), Told::Done);
@@ -256,7 +245,7 @@ impl Case {
         ];
         for (mark, window) in windows.into_iter().cycle().take(soak::size(200)) {
             let (device, old) = self.prepare(site);
-            let victim = self.start(&device, &old, mark);
+            let victim = start(&device, mark);
             assert_eq!(victim.told(PATIENCE).unwrap(), Told::At(mark.into()));
             let instant = instants.before(window);
             std::thread::sleep(instant);
@@ -319,12 +308,8 @@ fn b_06_what_a_card_no_longer_has_goes_whole_at_every_step_of_the_client() {
         } else {
             Device::put_card(&device.folder, &[]).unwrap();
         }
-        let victim = CARD.start(&device, &old, &step.to_string());
-        let name = match victim.told(PATIENCE).unwrap() {
-            Told::At(name) => Some(name),
-            Told::Done => None,
-            other => panic!("{other:?} after {walked:?}"),
-        };
+        let victim = start(&device, step);
+        let name = victim.until_halt().unwrap();
         let killed = victim.kill().unwrap();
         let left = device.state().unwrap();
         let gone = left.accounts.is_empty() && left.instances.is_empty();

@@ -6,7 +6,7 @@
     reason = "a test fails by panicking, and tells what it walked"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,64 +17,27 @@ use omadm_server::model::{EventKind, StoredEvent};
 use omadm_server::store::Store;
 use omadm_server::store::postgres::PostgresOptions;
 use omadm_tests::kill::{
-    Case, Device, DeviceState, First, Instants, Nodes, PATIENCE, Site as _, Victim, Work,
+    Bootstrap, Case, Device, Disturbed as _, First, Halt, Instants, Killed, Nodes, PATIENCE,
+    Site as _, Victim, Work,
 };
 use omadm_tests::soak;
-
-const FIRST: Case = Case {
-    profile: "full",
-    again: false,
-};
-const AGAIN: Case = Case {
-    profile: "full",
-    again: true,
-};
 
 /// Both orders of the nodes: so each package is the killed node's once.
 const ORDERS: [First; 2] = [First::Victim, First::Staying];
 
 const KILL_SERVER: &str = env!("CARGO_BIN_EXE_kill_server");
 
-/// One device's bootstrap while a node is killed at a step, or after a time; answers the step's name where it came to it.
-fn kill_at(
-    case: Case,
-    nodes: &mut Nodes,
-    shape: &BTreeSet<String>,
-    (first, step): (First, u64),
-    after: Option<Duration>,
-) -> Option<String> {
-    let (device, old) = case.prepare(nodes).unwrap();
-    let victim = nodes.victim(KILL_SERVER, step).unwrap();
-    nodes.take_turns(first).unwrap();
-    let job = case.start(nodes, &device, &old).unwrap();
-    let name = match after {
-        Some(after) => {
-            std::thread::sleep(after);
-            None
-        }
-        None => job.until_halt(&victim).unwrap(),
-    };
-    assert!(victim.kill().unwrap(), "ended by SIGKILL");
-    job.done().unwrap();
-    case.judge(nodes, &device).unwrap().assert_whole(shape);
-    name
-}
-
 /// In both orders kills at step 1, 2, … until the device is done before; answers how many steps there were.
 fn walk(case: Case) -> usize {
     let mut nodes = Nodes::make().unwrap();
-    let (shape, _) = case.undisturbed(&mut nodes).unwrap();
-    let mut walked = Vec::new();
-    for first in ORDERS {
-        for step in 1.. {
-            let name = kill_at(case, &mut nodes, &shape, (first, step), None);
-            println!("{first:?}, step {step}: {name:?}");
-            let Some(name) = name else { break };
-            walked.push(name);
-        }
-    }
+    let (bootstrap, _) = case.undisturbed(&mut nodes).unwrap();
+    let walked = ORDERS.map(|first| {
+        Killed::Node(&mut nodes, first)
+            .walk(KILL_SERVER, &bootstrap, Halt::Step)
+            .unwrap()
+    });
     nodes.stop().unwrap();
-    println!("{} steps walked", walked.len());
+    let walked = walked.concat();
     for needed in [
         "before a deferred mark",
         "after a deferred mark",
@@ -93,12 +56,13 @@ fn walk(case: Case) -> usize {
 fn at_random_instants(case: Case, seed: u64) {
     let (mut instants, seed) = Instants::seeded(seed);
     let mut nodes = Nodes::make().unwrap();
-    let (shape, span) = case.undisturbed(&mut nodes).unwrap();
+    let (bootstrap, span) = case.undisturbed(&mut nodes).unwrap();
     println!("seed {seed}, a bootstrap takes {span:?}");
     for first in ORDERS.into_iter().cycle().take(soak::size(200)) {
         let instant = instants.before(span);
-        println!("{first:?}, after {instant:?}");
-        kill_at(case, &mut nodes, &shape, (first, 0), Some(instant));
+        let mut killed = Killed::Node(&mut nodes, first);
+        let halt = Halt::After(instant);
+        killed.round(KILL_SERVER, &bootstrap, halt).unwrap();
     }
     nodes.stop().unwrap();
 }
@@ -142,14 +106,11 @@ impl ClientObserver for Between {
 }
 
 /// Does the bootstrap and everything after it.
-fn observed(case: Case, nodes: &mut Nodes, prepared: &Prepared, watch: &Arc<Between>) -> Work {
-    let (device, old) = prepared;
+fn observed(nodes: &Nodes, device: &Device, watch: &Arc<Between>) -> Work {
+    let former = device.state().unwrap().event_id().cloned();
     let client = nodes.client(device, Arc::clone(watch) as _).unwrap();
-    let former = old.event_id().filter(|_| case.again).cloned();
     Work::start(&nodes.runtime, client, former)
 }
-
-type Prepared = (Device, DeviceState);
 
 /// What a request is (a fetch, or a package by its media type), and its status.
 fn kind(exchange: &ObservedExchange) -> (String, u16) {
@@ -161,13 +122,11 @@ fn kind(exchange: &ObservedExchange) -> (String, u16) {
 /// Kills a node after each exchange but the last, in both orders: the other answers the next one of the same session.
 fn between_any_two(case: Case) {
     let mut nodes = Nodes::make().unwrap();
-    let (shape, _) = case.undisturbed(&mut nodes).unwrap();
-    let prepared = case.prepare(&mut nodes).unwrap();
+    let (bootstrap, _) = case.undisturbed(&mut nodes).unwrap();
+    let device = case.prepare(&mut nodes).unwrap();
     drop(nodes.answered());
     let watch = Arc::new(Between::default());
-    observed(case, &mut nodes, &prepared, &watch)
-        .done()
-        .unwrap();
+    observed(&nodes, &device, &watch).done().unwrap();
     let whole: Vec<_> = nodes.answered().iter().map(kind).collect();
     let count = |media: &str| {
         whole
@@ -182,14 +141,12 @@ fn between_any_two(case: Case) {
         .into_iter()
         .flat_map(|first| (1..whole.len()).map(move |number| (first, number)))
     {
-        let prepared = case.prepare(&mut nodes).unwrap();
+        let device = case.prepare(&mut nodes).unwrap();
         let victim = nodes.victim(KILL_SERVER, 0).unwrap();
         nodes.take_turns(first).unwrap();
         drop(nodes.answered());
         let watch = Between::new(number, victim);
-        observed(case, &mut nodes, &prepared, &watch)
-            .done()
-            .unwrap();
+        observed(&nodes, &device, &watch).done().unwrap();
         let answered: Vec<_> = nodes.answered().iter().map(kind).collect();
         println!("{first:?}, killed after exchange {number}: the other answered {answered:?}");
         let odd = usize::from(first == First::Victim);
@@ -205,8 +162,8 @@ fn between_any_two(case: Case) {
             vec![200; whole.len()],
             "none was repeated"
         );
-        let (device, _) = &prepared;
-        case.judge(&nodes, device).unwrap().assert_whole(&shape);
+        let what = format!("{first:?}, killed after exchange {number}");
+        bootstrap.judge(&nodes, &device, &what).unwrap();
         let store = nodes.staying().unwrap().store();
         let events = store.events_of(&device.dev_id, 0, 1000);
         let events = nodes.runtime.block_on(events).unwrap();
@@ -251,7 +208,7 @@ async fn consume(store: Arc<dyn Store>, mut after: u64, stop: Arc<AtomicBool>) -
 }
 
 /// Kills the sequencer's holder between two exchanges of one device while others are under way; waits for the positions.
-fn kill_the_sequencer(nodes: &mut Nodes, shape: &BTreeSet<String>, first: First) {
+fn kill_the_sequencer(nodes: &mut Nodes, bootstrap: &Bootstrap, first: First) {
     let staying = holder(nodes);
     nodes.stop().unwrap();
     let victim = nodes.victim(KILL_SERVER, 0).unwrap();
@@ -271,13 +228,13 @@ fn kill_the_sequencer(nodes: &mut Nodes, shape: &BTreeSet<String>, first: First)
     let stop = Arc::new(AtomicBool::new(false));
     let consumer = consume(Arc::clone(&store), before.position, Arc::clone(&stop));
     let consumer = nodes.runtime.spawn(consumer);
-    let prepared: Vec<_> = (0..5).map(|_| FIRST.prepare(nodes).unwrap()).collect();
+    let devices: Vec<_> = (0..5).map(|_| bootstrap.prepare(nodes).unwrap()).collect();
     assert_eq!(holder(nodes), killed);
     nodes.take_turns(first).unwrap();
     let watch = Between::new(2, victim);
-    let mut jobs = vec![observed(FIRST, nodes, &prepared[0], &watch)];
-    for (device, old) in &prepared[1..] {
-        jobs.push(FIRST.start(nodes, device, old).unwrap());
+    let mut jobs = vec![observed(nodes, &devices[0], &watch)];
+    for device in &devices[1..] {
+        jobs.push(bootstrap.start(nodes, device).unwrap());
     }
     for job in jobs {
         job.done().unwrap();
@@ -305,47 +262,47 @@ fn kill_the_sequencer(nodes: &mut Nodes, shape: &BTreeSet<String>, first: First)
     let all = nodes.database.execute("SELECT count(*) FROM events");
     let positions = before.position + seen.len() as u64;
     assert_eq!(all.unwrap(), positions.to_string(), "every event was seen");
-    for (device, _) in &prepared {
-        FIRST.judge(nodes, device).unwrap().assert_whole(shape);
+    for device in &devices {
+        bootstrap.judge(nodes, device, "the sequencer").unwrap();
     }
 }
 
 #[test]
 fn between_any_two_packages_of_a_first_bootstrap_a_node_may_die() {
-    between_any_two(FIRST);
+    between_any_two(Case::FIRST);
 }
 
 #[test]
 fn between_any_two_packages_of_a_re_bootstrap_a_node_may_die() {
-    between_any_two(AGAIN);
+    between_any_two(Case::AGAIN);
 }
 
 #[test]
 fn after_the_sequencer_is_killed_every_event_gets_the_next_position_by_the_other_node() {
     let mut nodes = Nodes::make().unwrap();
-    let (shape, _) = FIRST.undisturbed(&mut nodes).unwrap();
+    let (bootstrap, _) = Case::FIRST.undisturbed(&mut nodes).unwrap();
     for first in ORDERS {
-        kill_the_sequencer(&mut nodes, &shape, first);
+        kill_the_sequencer(&mut nodes, &bootstrap, first);
     }
     nodes.stop().unwrap();
 }
 
 #[test]
 fn a_first_bootstrap_completes_once_by_the_other_node_at_every_step_of_the_one_killed() {
-    assert!(walk(FIRST) >= 20);
+    assert!(walk(Case::FIRST) >= 20);
 }
 
 #[test]
 fn a_re_bootstrap_completes_once_by_the_other_node_at_every_step_of_the_one_killed() {
-    assert!(walk(AGAIN) >= 20);
+    assert!(walk(Case::AGAIN) >= 20);
 }
 
 #[test]
 fn soak_a_first_bootstrap_completes_once_whenever_a_node_is_killed() {
-    at_random_instants(FIRST, 23_112_026);
+    at_random_instants(Case::FIRST, 23_112_026);
 }
 
 #[test]
 fn soak_a_re_bootstrap_completes_once_whenever_a_node_is_killed() {
-    at_random_instants(AGAIN, 62_021_132);
+    at_random_instants(Case::AGAIN, 62_021_132);
 }

@@ -26,10 +26,7 @@ const KILL_SERVER: &str = env!("CARGO_BIN_EXE_kill_server");
 const GETS: usize = 34;
 const LEAF: &str = "urn:oma:mo:oma-dm-devinfo:1.2//Man";
 /// Bootstrapped, with its first session over: what follows is the queue's alone.
-const KNOWN: Case = Case {
-    profile: "full",
-    again: true,
-};
+const KNOWN: Case = Case::AGAIN;
 
 /// The commands of one round, and where its events begin.
 struct Round {
@@ -165,7 +162,7 @@ fn kill(victim: Victim) {
 #[test]
 fn x_flow_001_a_server_killed_at_any_step_of_a_session_loses_no_command() {
     let mut server = Server::make().unwrap();
-    let (device, _) = KNOWN.prepare(&mut server).unwrap();
+    let device = KNOWN.prepare(&mut server).unwrap();
     let (mut repeated, mut held, mut walked) = (0, 0, Vec::new());
     for step in 1.. {
         let store = Arc::clone(server.running().unwrap().store());
@@ -210,7 +207,7 @@ fn x_flow_001_a_server_killed_at_any_step_of_a_session_loses_no_command() {
 #[test]
 fn x_flow_001_between_any_two_packages_of_a_session_the_server_may_die_and_come_back() {
     let mut server = Server::make().unwrap();
-    let (device, _) = KNOWN.prepare(&mut server).unwrap();
+    let device = KNOWN.prepare(&mut server).unwrap();
     // Package#1 and two Package#3.
     for number in 1..=2 {
         let store = Arc::clone(server.running().unwrap().store());
@@ -244,7 +241,7 @@ fn x_flow_001_between_any_two_packages_of_a_session_the_server_may_die_and_come_
 #[test]
 fn x_flow_001_between_any_two_packages_of_a_session_a_node_may_die_and_the_other_answers() {
     let mut nodes = Nodes::make().unwrap();
-    let (device, _) = KNOWN.prepare(&mut nodes).unwrap();
+    let device = KNOWN.prepare(&mut nodes).unwrap();
     for (first, number) in [First::Victim, First::Staying]
         .into_iter()
         .flat_map(|first| [(first, 1), (first, 2)])

@@ -6,64 +6,24 @@
     reason = "a test fails by panicking, and tells what it walked"
 )]
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use omadm_client::Unobserved;
-use omadm_tests::kill::{Case, Instants, Server, Site as _, Work};
+use omadm_tests::kill::{
+    Bootstrap, Case, Disturbed as _, Halt, Instants, Killed, Server, Site as _, Work,
+};
 use omadm_tests::soak;
 
-const FIRST: Case = Case {
-    profile: "full",
-    again: false,
-};
-const AGAIN: Case = Case {
-    profile: "full",
-    again: true,
-};
-
-/// One device's bootstrap at a server that is killed at a step, or after a time; answers the step's name where it came to it.
-fn kill_at(
-    case: Case,
-    server: &mut Server,
-    shape: &BTreeSet<String>,
-    step: u64,
-    after: Option<Duration>,
-) -> Option<String> {
-    let (device, old) = case.prepare(server).unwrap();
-    server.stop().unwrap();
-    let victim = server
-        .victim(env!("CARGO_BIN_EXE_kill_server"), step)
-        .unwrap();
-    let job = case.start(server, &device, &old).unwrap();
-    let name = match after {
-        Some(after) => {
-            std::thread::sleep(after);
-            None
-        }
-        None => job.until_halt(&victim).unwrap(),
-    };
-    assert!(victim.kill().unwrap(), "ended by SIGKILL");
-    server.start().unwrap();
-    job.done().unwrap();
-    case.judge(server, &device).unwrap().assert_whole(shape);
-    name
-}
+const KILL_SERVER: &str = env!("CARGO_BIN_EXE_kill_server");
 
 /// Kills at step 1, 2, … until the device is done before; answers how many steps there were.
 fn walk(case: Case) -> usize {
     let mut server = Server::make().unwrap();
-    let (shape, _) = case.undisturbed(&mut server).unwrap();
-    let mut walked = Vec::new();
-    for step in 1.. {
-        let name = kill_at(case, &mut server, &shape, step, None);
-        println!("step {step}: {name:?}");
-        let Some(name) = name else { break };
-        walked.push(name);
-    }
+    let (bootstrap, _) = case.undisturbed(&mut server).unwrap();
+    let walked = Killed::Server(&mut server)
+        .walk(KILL_SERVER, &bootstrap, Halt::Step)
+        .unwrap();
     server.stop().unwrap();
-    println!("{} steps walked: {walked:#?}", walked.len());
     for needed in [
         "before a deferred mark",
         "before a commit",
@@ -77,12 +37,10 @@ fn walk(case: Case) -> usize {
 }
 
 /// A push by a server that is killed at a step; answers the step's name where it came to it. What the operator got no answer for is asked for again.
-fn push_at(server: &mut Server, shape: &BTreeSet<String>, step: u64) -> Option<String> {
+fn push_at(server: &mut Server, bootstrap: &Bootstrap, step: u64) -> Option<String> {
     let device = server.device_that_listens().unwrap();
     server.stop().unwrap();
-    let victim = server
-        .victim(env!("CARGO_BIN_EXE_kill_server"), step)
-        .unwrap();
+    let victim = server.victim(KILL_SERVER, step).unwrap();
     let client = server.client(&device, Arc::new(Unobserved)).unwrap();
     let job = Work::start_listening(&server.runtime, client);
     let operator = server.push_meanwhile(&device, "full").unwrap();
@@ -96,19 +54,18 @@ fn push_at(server: &mut Server, shape: &BTreeSet<String>, step: u64) -> Option<S
         server.push(&device, "full").unwrap();
     }
     job.done().unwrap();
-    let state = device.state().unwrap();
-    server.assert_completed(&device, &state, 1).unwrap();
-    state.assert_whole(shape);
+    let what = format!("step {step}: {name:?}");
+    bootstrap.judge(server, &device, &what).unwrap();
     name
 }
 
 #[test]
 fn a_push_gets_there_and_completes_once_whichever_step_the_server_dies_at() {
     let mut server = Server::make().unwrap();
-    let (shape, _) = FIRST.undisturbed(&mut server).unwrap();
+    let (bootstrap, _) = Case::FIRST.undisturbed(&mut server).unwrap();
     let mut walked = Vec::new();
     for step in 1.. {
-        let name = push_at(&mut server, &shape, step);
+        let name = push_at(&mut server, &bootstrap, step);
         println!("step {step}: {name:?}");
         let Some(name) = name else { break };
         walked.push(name);
@@ -126,32 +83,33 @@ fn a_push_gets_there_and_completes_once_whichever_step_the_server_dies_at() {
 fn at_random_instants(case: Case, seed: u64) {
     let (mut instants, seed) = Instants::seeded(seed);
     let mut server = Server::make().unwrap();
-    let (shape, span) = case.undisturbed(&mut server).unwrap();
+    let (bootstrap, span) = case.undisturbed(&mut server).unwrap();
     println!("seed {seed}, a bootstrap takes {span:?}");
     for _ in 0..soak::size(200) {
         let instant = instants.before(span);
-        println!("after {instant:?}");
-        kill_at(case, &mut server, &shape, 0, Some(instant));
+        let mut killed = Killed::Server(&mut server);
+        let halt = Halt::After(instant);
+        killed.round(KILL_SERVER, &bootstrap, halt).unwrap();
     }
     server.stop().unwrap();
 }
 
 #[test]
 fn a_first_bootstrap_completes_once_at_every_step_of_the_server() {
-    assert!(walk(FIRST) >= 20);
+    assert!(walk(Case::FIRST) >= 20);
 }
 
 #[test]
 fn a_re_bootstrap_completes_once_at_every_step_of_the_server() {
-    assert!(walk(AGAIN) >= 20);
+    assert!(walk(Case::AGAIN) >= 20);
 }
 
 #[test]
 fn soak_a_first_bootstrap_completes_once_whenever_the_server_is_killed() {
-    at_random_instants(FIRST, 11_232_026);
+    at_random_instants(Case::FIRST, 11_232_026);
 }
 
 #[test]
 fn soak_a_re_bootstrap_completes_once_whenever_the_server_is_killed() {
-    at_random_instants(AGAIN, 62_023_211);
+    at_random_instants(Case::AGAIN, 62_023_211);
 }

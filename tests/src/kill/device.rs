@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +97,17 @@ impl Device {
     /// Where the file cannot be read.
     pub fn state(&self) -> Result<DeviceState, Fault> {
         DeviceState::read(&DeviceDir::open(&self.folder)?.store_file())
+    }
+
+    /// What the program `kill_client` is given to halt at a step of its work.
+    #[must_use]
+    pub fn arguments(&self, step: &impl Display) -> Vec<String> {
+        vec![
+            self.folder.display().to_string(),
+            self.url.clone(),
+            self.ca.display().to_string(),
+            step.to_string(),
+        ]
     }
 
     /// Its client. `ticks` is called whenever the client looks at the clock.

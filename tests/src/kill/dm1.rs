@@ -7,7 +7,7 @@ use omadm_client::Unobserved;
 use omadm_server::model::EventKind;
 use omadm_server::operator::types::{Dm1SecretBody, NewDm1Account};
 
-use super::{Device, Fault, Site, Work};
+use super::{Device, Disturbed, Fault, Site, Work};
 
 /// What a device of DM 1.x does that is disturbed (`dm1x.md` §6.5, M21).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,34 +46,37 @@ impl Dm1Speech {
 impl Dm1Case {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Report, Self::Rotation, Self::Recovery];
+}
 
-    /// A fresh device in the state that it has before. A server of this process runs.
-    ///
-    /// # Errors
-    /// Where the server refuses, or the device cannot get there.
-    pub fn prepare(
-        self,
-        site: &mut (impl Site + ?Sized),
-        speech: Dm1Speech,
-    ) -> Result<Device, Fault> {
+/// A case, of a device that speaks so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dm1Work {
+    /// What the device does.
+    pub case: Dm1Case,
+    /// How it speaks.
+    pub speech: Dm1Speech,
+}
+
+impl Disturbed for Dm1Work {
+    fn prepare(&self, site: &mut dyn Site) -> Result<Device, Fault> {
         let device = site.device_that_listens()?;
         std::fs::remove_file(Device::listens(&device.folder))?;
         let api = site.operator()?;
         let new = NewDm1Account {
             profile: Some("dm1x".to_owned()),
-            format: Some(speech.profile.to_owned()),
+            format: Some(self.speech.profile.to_owned()),
             ..NewDm1Account::default()
         };
         let name = device.dev_id.to_string();
         let added = site.runtime().block_on(api.add_dm1(&name, &new))?;
         let document = added.document.ok_or("no document")?;
         std::fs::write(Device::image(&device.folder), STANDARD.decode(document)?)?;
-        std::fs::write(marker(&device.folder), speech.encoding)?;
-        if self != Self::Report {
+        std::fs::write(marker(&device.folder), self.speech.encoding)?;
+        if self.case != Dm1Case::Report {
             self.start(site, &device)?.done()?;
             site.runtime().block_on(api.rotate_dm1(&name))?;
         }
-        if self == Self::Recovery {
+        if self.case == Dm1Case::Recovery {
             self.start(site, &device)?.done()?;
             self.settle(site, &device)?;
             let client = site.client(&device, Arc::new(Unobserved))?;
@@ -82,38 +85,13 @@ impl Dm1Case {
         Ok(device)
     }
 
-    /// A session in which the server asks for something: only then does the device say whether it believed the server, and what it holds of the server's.
-    fn settle(self, site: &(impl Site + ?Sized), device: &Device) -> Result<(), Fault> {
-        let api = site.operator()?;
-        let name = device.dev_id.to_string();
-        let read = ["read", "urn:oma:mo:oma-dm-devdetail:1.0//SwV"].map(str::to_owned);
-        let queued = api.queue_commands(&name, vec![read.to_vec()]);
-        site.runtime().block_on(queued)?;
-        self.start(site, device)?.done()
-    }
-
-    /// Starts the device's work.
-    ///
-    /// # Errors
-    /// Where a file of the device cannot be used.
-    pub fn start(self, site: &(impl Site + ?Sized), device: &Device) -> Result<Work, Fault> {
+    fn start(&self, site: &dyn Site, device: &Device) -> Result<Work, Fault> {
         let client = site.client(device, Arc::new(Unobserved))?;
         Ok(Work::start_sessions(site.runtime(), client))
     }
 
-    /// Insists on the end: both hold the same secrets, none is on its way, every bootstrap was stored once and is acknowledged.
-    ///
-    /// # Errors
-    /// Where a store cannot be read.
-    ///
-    /// # Panics
-    /// Where it did not come to that end.
-    pub fn judge(
-        self,
-        site: &(impl Site + ?Sized),
-        device: &Device,
-        what: &str,
-    ) -> Result<(), Fault> {
+    /// Both hold the same secrets, none is on its way, every bootstrap was stored once and is acknowledged.
+    fn judge(&self, site: &dyn Site, device: &Device, what: &str) -> Result<(), Fault> {
         self.settle(site, device)?;
         let state = device.state()?;
         assert_eq!(state.accounts.len(), 1, "{what}");
@@ -123,9 +101,9 @@ impl Dm1Case {
         let account = site.runtime().block_on(api.dm1(&name))?;
         let fresh = [("current", true)];
         let replaced = [("boot", true), ("current", false)];
-        let due: &[_] = match self {
-            Self::Report => &fresh,
-            Self::Rotation | Self::Recovery => &replaced,
+        let due: &[_] = match self.case {
+            Dm1Case::Report => &fresh,
+            Dm1Case::Rotation | Dm1Case::Recovery => &replaced,
         };
         for secrets in [&account.client, &account.server] {
             let mut stand: Vec<_> = secrets.iter().map(standing).collect();
@@ -138,11 +116,11 @@ impl Dm1Case {
             let kinds = events.iter().map(|event| &event.event.kind);
             kinds.filter(|kind| of(kind)).count()
         };
-        let bootstraps = if self == Self::Recovery { 2 } else { 1 };
+        let bootstraps = if self.case == Dm1Case::Recovery { 2 } else { 1 };
         let completed = |kind: &EventKind| matches!(kind, EventKind::BootstrapCompleted { .. });
         assert_eq!(count(completed), bootstraps, "{what}: each stored once");
         let recovered = |kind: &EventKind| matches!(kind, EventKind::Rebootstrapped { recovered, .. } if recovered.iter().any(|scope| scope == "dm1-client"));
-        let due = usize::from(self == Self::Recovery);
+        let due = usize::from(self.case == Dm1Case::Recovery);
         assert_eq!(count(recovered), due, "{what}: recovered once");
         let held = |kind: &EventKind| matches!(kind, EventKind::CredentialHeld { .. });
         assert_eq!(
@@ -151,6 +129,18 @@ impl Dm1Case {
             "{what}: nobody is taken for a second holder"
         );
         Ok(())
+    }
+}
+
+impl Dm1Work {
+    /// A session in which the server asks for something: only then does the device say whether it believed the server, and what it holds of the server's.
+    fn settle(self, site: &dyn Site, device: &Device) -> Result<(), Fault> {
+        let api = site.operator()?;
+        let name = device.dev_id.to_string();
+        let read = ["read", "urn:oma:mo:oma-dm-devdetail:1.0//SwV"].map(str::to_owned);
+        let queued = api.queue_commands(&name, vec![read.to_vec()]);
+        site.runtime().block_on(queued)?;
+        self.start(site, device)?.done()
     }
 }
 

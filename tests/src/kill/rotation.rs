@@ -7,7 +7,7 @@ use omadm_server::model::EventKind;
 use omadm_server::operator::types::NewRotation;
 use omadm_session::client::Outcome;
 
-use super::{Device, Fault, PATIENCE, Site, Work};
+use super::{Device, Disturbed, Fault, PATIENCE, Site, Work};
 
 /// Between two tries while the server is away.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -20,12 +20,9 @@ const SCOPES: [&str; 2] = ["session", "notification"];
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation;
 
-impl Rotation {
-    /// A device with a factory image, bootstrapped by it, whose new secrets wait for its next session. A server of this process runs.
-    ///
-    /// # Errors
-    /// Where the server refuses, or the device cannot get there.
-    pub fn prepare(self, site: &mut (impl Site + ?Sized)) -> Result<Device, Fault> {
+impl Disturbed for Rotation {
+    /// A device with a factory image, bootstrapped by it, whose new secrets wait for its next session.
+    fn prepare(&self, site: &mut dyn Site) -> Result<Device, Fault> {
         let device = site.device_with_image("full")?;
         std::fs::write(marker(&device.folder), "")?;
         self.start(site, &device)?.done()?;
@@ -42,28 +39,13 @@ impl Rotation {
         Ok(device)
     }
 
-    /// Starts the device's sessions.
-    ///
-    /// # Errors
-    /// Where a file of the device cannot be used.
-    pub fn start(self, site: &(impl Site + ?Sized), device: &Device) -> Result<Work, Fault> {
+    fn start(&self, site: &dyn Site, device: &Device) -> Result<Work, Fault> {
         let client = site.client(device, Arc::new(Unobserved))?;
         Ok(Work::start_sessions(site.runtime(), client))
     }
 
-    /// Insists on the end: the new secrets are in use, the former ones are kept for what can bring them back, each was replaced once and by one command.
-    ///
-    /// # Errors
-    /// Where a store cannot be read.
-    ///
-    /// # Panics
-    /// Where it did not come to that end.
-    pub fn judge(
-        self,
-        site: &(impl Site + ?Sized),
-        device: &Device,
-        what: &str,
-    ) -> Result<(), Fault> {
+    /// The new secrets are in use, the former ones are kept for what can bring them back, each was replaced once and by one command.
+    fn judge(&self, site: &dyn Site, device: &Device, what: &str) -> Result<(), Fault> {
         let state = device.state()?;
         assert_eq!(state.accounts.len(), 1, "{what}");
         let api = site.operator()?;

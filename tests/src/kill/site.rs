@@ -1,15 +1,13 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use omadm_client::{Client, ClientObserver, Unobserved};
+use omadm_client::{Client, ClientObserver};
 use omadm_lab::nodes::wanted_nodes;
 use omadm_mo::DevId;
 use omadm_server::model::StoredEvent;
 use omadm_server::operator::client::ApiClient;
 use tokio::runtime::Runtime;
 
-use super::{Device, DeviceState, Fault, Nodes, Server, Work};
+use super::{Device, DeviceState, Fault, Nodes, Server};
 
 /// What devices are bootstrapped by: one DM Server, or several nodes.
 pub trait Site {
@@ -102,71 +100,4 @@ pub fn wanted_site() -> Result<Box<dyn Site>, Fault> {
         1 => Box::new(Server::make()?),
         _ => Box::new(Nodes::both_staying()?),
     })
-}
-
-/// A bootstrap that is disturbed on the server's side.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// The profile it is from.
-    pub profile: &'static str,
-    /// Whether the device has an account already, of an earlier bootstrap.
-    pub again: bool,
-}
-
-impl Case {
-    /// Starts the bootstrap, and everything up to its session's end, of a device in this state.
-    ///
-    /// # Errors
-    /// Where a file of the device cannot be used.
-    pub fn start(
-        self,
-        site: &impl Site,
-        device: &Device,
-        old: &DeviceState,
-    ) -> Result<Work, Fault> {
-        let client = site.client(device, Arc::new(Unobserved))?;
-        Ok(Work::start(site.runtime(), client, old.event_id().cloned()))
-    }
-
-    /// A fresh device with the state it has before the bootstrap.
-    ///
-    /// # Errors
-    /// Where the server refuses.
-    pub fn prepare(self, site: &mut impl Site) -> Result<(Device, DeviceState), Fault> {
-        let device = site.device(self.profile)?;
-        let mut state = device.state()?;
-        if self.again {
-            self.start(site, &device, &state)?.done()?;
-            state = device.state()?;
-        }
-        Ok((device, state))
-    }
-
-    /// Insists on the bootstrap's end; answers the device's state.
-    ///
-    /// # Errors
-    /// Where a store cannot be read.
-    ///
-    /// # Panics
-    /// Where it did not come to that end.
-    pub fn judge(self, site: &impl Site, device: &Device) -> Result<DeviceState, Fault> {
-        let state = device.state()?;
-        let bootstraps = if self.again { 2 } else { 1 };
-        site.assert_completed(device, &state, bootstraps)?;
-        Ok(state)
-    }
-
-    /// The leaves that the document brings, as an undisturbed device has them, and how long that took.
-    ///
-    /// # Errors
-    /// Where the bootstrap fails.
-    pub fn undisturbed(self, site: &mut impl Site) -> Result<(BTreeSet<String>, Duration), Fault> {
-        let (device, old) = self.prepare(site)?;
-        let begun = Instant::now();
-        self.start(site, &device, &old)?.done()?;
-        let took = begun.elapsed();
-        let state = self.judge(site, &device)?;
-        state.assert_whole(&state.shape());
-        Ok((state.shape(), took))
-    }
 }

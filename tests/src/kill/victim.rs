@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use super::Fault;
+use super::{Fault, PATIENCE};
 
 /// A process that is to be killed; it is when this is dropped, too.
 #[derive(Debug)]
@@ -68,6 +68,18 @@ impl Victim {
             ("done", _) => Ok(Told::Done),
             (_, Some(name)) => Ok(Told::At(name.to_owned())),
             _ => Err(line.into()),
+        }
+    }
+
+    /// Waits until a client halts, and answers its step's name; none where its work is done before.
+    ///
+    /// # Errors
+    /// Where it ended, or tells something else.
+    pub fn until_halt(&self) -> Result<Option<String>, Fault> {
+        match self.told(PATIENCE)? {
+            Told::At(name) => Ok(Some(name)),
+            Told::Done => Ok(None),
+            other => Err(format!("{other:?}").into()),
         }
     }
 
