@@ -16,7 +16,7 @@ use super::{
     CredentialError, Message, NotifyError, Sent, Wanted, certificates, find, fresh_id, recent,
     record_with,
 };
-use crate::carrier::{Delivery, Payload, Push, PushAddress};
+use crate::carrier::{Payload, Push, PushAddress};
 use crate::dm1_service::{Account, account_row};
 use crate::model::{
     CallChange, CredentialChange, DmGeneration, EventKind, ExchangeDelta, StoredEvent,
@@ -31,6 +31,15 @@ const RESYNC: &str = "resync";
 pub(super) struct Called1 {
     account: Account,
     srv_id: SrvId,
+}
+
+/// How a device is called now.
+pub(super) struct Call {
+    srv_id: SrvId,
+    ui_mode: UiMode,
+    proof: Proof,
+    /// How many have left then, where another one is to follow.
+    next: Option<usize>,
 }
 
 /// What a Package 0 is proved with.
@@ -79,72 +88,54 @@ pub(super) async fn account(
     Ok(Some(Called1 { account, srv_id }))
 }
 
-/// Sends a Package 0 to the first address that takes it. Where no session follows, further ones leave by themselves, each with the next proof (`repeated.rs`).
-pub(super) async fn notify(
-    node: &Arc<Node>,
+/// Chooses what the next Package 0 is proved with. Where no session follows, further ones leave by themselves, each with the next proof (`repeated.rs`).
+pub(super) async fn prove(
+    node: &Node,
     dev_id: &DevId,
     wanted: &Wanted,
-    called: &Called1,
-    correlation: &str,
-) -> Result<Sent, NotifyError> {
+    called: Called1,
+) -> Result<Call, NotifyError> {
     if wanted.req_mos || wanted.prefer.is_some() || wanted.unauthenticated {
         let why =
             "req_mos, prefer and unauthenticated are of DM 2.0, and the device is called in DM 1.x";
         return Err(NotifyError::OtherGeneration(why));
     }
-    let Some(side) = &called.account.server else {
-        return Err(CredentialError::NoServerCredential(called.srv_id.clone()).into());
+    let Called1 { account, srv_id } = called;
+    let Some(side) = &account.server else {
+        return Err(CredentialError::NoServerCredential(srv_id).into());
     };
-    let proofs = if wanted.resync {
+    let mut proofs = if wanted.resync {
         force_rotation(node, dev_id).await?;
-        vec![resync(&called.account, side)]
-            .into_iter()
-            .flatten()
-            .collect()
+        resync(&account, side).into_iter().collect()
     } else {
-        proofs(&called.account, side)
+        proofs(&account, side)
     };
     if proofs.is_empty() {
-        return Err(CredentialError::NoServerCredential(called.srv_id.clone()).into());
+        return Err(CredentialError::NoServerCredential(srv_id).into());
     }
     let device = node.store.device(dev_id).await?;
     let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
     let before = unanswered(&recent(node, &device).await?);
-    let (mut last, mut missing) = (None, None);
-    for to in &wanted.to {
-        if let Err(error) = node.carriers.of(to) {
-            missing = Some(error);
-            continue;
-        }
-        let ui_mode = wanted.ui_mode.unwrap_or(UiMode::Background);
-        let proof = &proofs[before % proofs.len()];
-        let next = (before + 1 < proofs.len() && !wanted.resync).then_some(before + 1);
-        let sent = leave(
-            node,
-            dev_id,
-            called,
-            (to, ui_mode, proof, next),
-            correlation,
-        )
-        .await?;
-        if sent.outcome.is_ok() {
-            return Ok(sent);
-        }
-        last = Some(sent);
-    }
-    last.ok_or_else(|| match missing {
-        Some(error) => error.into(),
-        None => NotifyError::NoAddress(dev_id.clone()),
+    let next = (before + 1 < proofs.len() && !wanted.resync).then_some(before + 1);
+    let proof = proofs.swap_remove(before % proofs.len());
+    let ui_mode = wanted.ui_mode.unwrap_or(UiMode::Background);
+    Ok(Call {
+        srv_id,
+        ui_mode,
+        proof,
+        next,
     })
 }
 
-async fn leave(
+pub(super) async fn notify_at(
     node: &Arc<Node>,
     dev_id: &DevId,
-    called: &Called1,
-    (to, ui_mode, proof, next): (&PushAddress, UiMode, &Proof, Option<usize>),
+    to: &PushAddress,
+    call: &Call,
     correlation: &str,
 ) -> Result<Sent, NotifyError> {
+    let &Call { ui_mode, next, .. } = call;
+    let Call { srv_id, proof, .. } = call;
     let device = node.store.device(dev_id).await?;
     let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
     let carrier = node.carriers.of(to)?;
@@ -155,10 +146,10 @@ async fn leave(
         ui_mode,
         initiator: Initiator::Server,
         session_id,
-        server_id: called.srv_id.as_str().to_owned(),
+        server_id: srv_id.as_str().to_owned(),
         vendor: Vec::new(),
     };
-    let key = UserHash::new(called.srv_id.as_str(), &proof.secret);
+    let key = UserHash::new(srv_id.as_str(), &proof.secret);
     let octets = trigger.encode(&key, &proof.nonce);
     let octets = octets.map_err(|error| CredentialError::Document(error.to_string()))?;
     let push = wsp::Push {
@@ -179,11 +170,11 @@ async fn leave(
         carrier: message.carrier.clone(),
         notification_id: session_id,
         address: message.address.clone(),
-        srv_id: called.srv_id.to_string(),
+        srv_id: srv_id.to_string(),
         authenticated: true,
         proof: Some(proof.name.to_owned()),
     };
-    let call = match next {
+    let repeats = match next {
         Some(made) => {
             let call = repeated(node, dev_id, (to, ui_mode), made, correlation);
             CallChange::Set(Box::new(call))
@@ -193,7 +184,7 @@ async fn leave(
     };
     // What is to be repeated is so although the server end before it left.
     record_with(node, dev_id, queued, correlation, |delta| {
-        delta.call.clone_from(&call);
+        delta.call.clone_from(&repeats);
     })
     .await?;
     let own = certificates(node, dev_id).await?;
@@ -204,22 +195,14 @@ async fn leave(
     };
     let began = Instant::now();
     let outcome = carrier.push(&going).await;
-    let took = u64::try_from(began.elapsed().as_millis()).ok();
-    message.sent(node, &outcome, took).await?;
-    let outcome = match outcome {
-        Ok(Delivery::Awaited(arrival)) => {
-            message.wait(node, arrival);
-            Ok(Delivery::Sent)
-        }
-        outcome => outcome,
-    };
+    message.sent(node, &outcome, began).await?;
     Ok(Sent {
         notification_id: session_id,
         carrier: carrier.name(),
         authenticated: true,
-        srv_id: called.srv_id.clone(),
+        srv_id: srv_id.clone(),
         to: to.clone(),
-        outcome,
+        outcome: message.wait(node, outcome),
     })
 }
 

@@ -65,6 +65,12 @@ pub(crate) struct Sent {
     pub(crate) outcome: Result<Delivery, CarrierError>,
 }
 
+/// What a device is called with.
+enum Proved {
+    Dm2(Found),
+    Dm1(dm1::Call),
+}
+
 /// Why no Notification left.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotifyError {
@@ -110,21 +116,24 @@ pub(crate) async fn notify(
     if wanted.to.is_empty() {
         return Err(NotifyError::NoAddress(dev_id.clone()));
     }
-    if let Some(account) = dm1::account(node, dev_id, wanted).await? {
-        return dm1::notify(node, dev_id, wanted, &account, correlation).await;
-    }
-    if wanted.ui_mode.is_some() || wanted.resync {
-        let why = "ui_mode and resync are of DM 1.x, and the device is called in DM 2.0";
-        return Err(NotifyError::OtherGeneration(why));
-    }
-    let found = find(node, dev_id, wanted.srv_id.as_ref()).await?;
+    let proved = match dm1::account(node, dev_id, wanted).await? {
+        Some(called) => Proved::Dm1(dm1::prove(node, dev_id, wanted, called).await?),
+        None if wanted.ui_mode.is_some() || wanted.resync => {
+            let why = "ui_mode and resync are of DM 1.x, and the device is called in DM 2.0";
+            return Err(NotifyError::OtherGeneration(why));
+        }
+        None => Proved::Dm2(find(node, dev_id, wanted.srv_id.as_ref()).await?),
+    };
     let (mut last, mut missing) = (None, None);
     for to in &wanted.to {
         if let Err(error) = node.carriers.of(to) {
             missing = Some(error);
             continue;
         }
-        let sent = notify_at(node, dev_id, to, wanted, &found, correlation).await?;
+        let sent = match &proved {
+            Proved::Dm2(found) => notify_at(node, dev_id, to, wanted, found, correlation).await?,
+            Proved::Dm1(call) => dm1::notify_at(node, dev_id, to, call, correlation).await?,
+        };
         if sent.outcome.is_ok() {
             return Ok(sent);
         }
@@ -184,22 +193,14 @@ async fn notify_at(
     let device_certificates = certificates(node, dev_id).await?;
     let began = Instant::now();
     let outcome = leave(carrier, to, &packages, &device_certificates).await;
-    let took = u64::try_from(began.elapsed().as_millis()).ok();
-    message.sent(node, &outcome, took).await?;
-    let outcome = match outcome {
-        Ok(Delivery::Awaited(arrival)) => {
-            message.wait(node, arrival);
-            Ok(Delivery::Sent)
-        }
-        outcome => outcome,
-    };
+    message.sent(node, &outcome, began).await?;
     Ok(Sent {
         notification_id,
         carrier: carrier_name,
         authenticated: !proofs.is_empty(),
         srv_id: found.srv_id.clone(),
         to: to.clone(),
-        outcome,
+        outcome: message.wait(node, outcome),
     })
 }
 

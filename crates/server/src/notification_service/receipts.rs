@@ -1,7 +1,7 @@
 //! What a carrier tells of a Notification's arrival. While it is awaited the store knows it by the SMSC's name, so that it is not lost with this process.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use omadm_mo::DevId;
 use tokio::task::JoinSet;
@@ -49,13 +49,14 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Notes that it left, or why not, and what is to be told of it later.
+    /// Notes that it left, or why not, how long that took since it `began`, and what is to be told of it later.
     pub(crate) async fn sent(
         &self,
         node: &Node,
         outcome: &Result<Delivery, CarrierError>,
-        duration_ms: Option<u64>,
+        began: Instant,
     ) -> Result<(), NotifyError> {
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).ok();
         let awaited = match outcome {
             Ok(Delivery::Awaited(arrival)) => arrival.message_ids(),
             _ => &[],
@@ -95,8 +96,20 @@ impl Message {
         .await
     }
 
-    /// Waits for the receipt, beside everything else.
-    pub(crate) fn wait(self, node: &Arc<Node>, arrival: Arrival) {
+    /// Waits for a receipt that is awaited, beside everything else; answers what is known without.
+    pub(crate) fn wait(
+        self,
+        node: &Arc<Node>,
+        outcome: Result<Delivery, CarrierError>,
+    ) -> Result<Delivery, CarrierError> {
+        match outcome? {
+            Delivery::Awaited(arrival) => self.wait_for(node, arrival),
+            other => return Ok(other),
+        }
+        Ok(Delivery::Sent)
+    }
+
+    fn wait_for(self, node: &Arc<Node>, arrival: Arrival) {
         let here = Arc::clone(node);
         node.receipts.spawn(async move {
             let outcome = match tokio::time::timeout(ARRIVAL, arrival.known()).await {

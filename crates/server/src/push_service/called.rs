@@ -98,7 +98,6 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
     };
     let began = Instant::now();
     let outcome = leave(node, record, &to, &package, &proofs).await;
-    let took = u64::try_from(began.elapsed().as_millis()).ok();
     let message = Message {
         dev_id: record.dev_id.clone(),
         carrier: scheme(&push.to).to_owned(),
@@ -107,14 +106,10 @@ pub(super) async fn call(node: &Arc<Node>, claimed: &Claimed, correlation: &str)
         correlation: correlation.to_owned(),
         is_repeated: false,
     };
-    if let Err(error) = message.sent(node, &outcome, took).await {
+    if let Err(error) = message.sent(node, &outcome, began).await {
         tracing::warn!(%error, device = %record.dev_id, "that a Notification left could not be stored");
     }
-    match outcome {
-        Ok(Delivery::Awaited(arrival)) => {
-            message.wait(node, arrival);
-            Tried::Called
-        }
+    match message.wait(node, outcome) {
         Ok(_) => Tried::Called,
         Err(error) => Tried::Later {
             cause: match error {
