@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use omadm_client::Client;
 use omadm_mo::DevId;
-use omadm_mo::standard::DevInfo;
+use omadm_session::pair::acme;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -19,19 +19,7 @@ use crate::{Broken, Unexpected};
 /// # Errors
 /// [`Broken`] where the client does not start, or stops.
 pub fn run(folder: &Path) -> Result<(), Broken> {
-    let text = str::to_owned;
-    let dev_info = DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800")?,
-        man: text("Acme"),
-        mod_: text("M1"),
-        dm_v: text("2.0"),
-        lang: text("en"),
-        dev_type: text("sensor"),
-        oem: String::new(),
-        fw_v: text("1.0"),
-        sw_v: text("1.0"),
-        hw_v: text("A"),
-    };
+    let dev_info = acme(DevId::parse("IMEI:493005100592800")?);
     let client = Client::builder(dev_info, folder.join("tree.redb")).build()?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);

@@ -15,9 +15,10 @@ use omadm_client::store::TreeStore;
 use omadm_dm2::{Command, Package2, Package3};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::{Json, JsonLimits};
-use omadm_mo::standard::{DevInfo, MoRegistry};
+use omadm_mo::standard::MoRegistry;
 use omadm_mo::{DevId, Miid, Moid, Node, NodeName, SrvId, TreeView as _, Value};
 use omadm_session::client::{ClientSession, Effect, Input, Opening, Response, SessionReason};
+use omadm_session::pair::acme;
 use redb::{
     ReadableDatabase as _, ReadableTableMetadata as _, StorageBackend, TableDefinition,
     TableHandle as _, TableStats,
@@ -359,19 +360,7 @@ fn median(mut all: Vec<f64>) -> f64 {
 }
 
 fn bootstrap(file: &std::path::Path, ddfs: [Ddf; 2]) -> Result<(), String> {
-    let text = str::to_owned;
-    let dev_info = DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800").map_err(|error| error.to_string())?,
-        man: text("Acme"),
-        mod_: text("M1"),
-        dm_v: text("2.0"),
-        lang: text("en"),
-        dev_type: text("sensor"),
-        oem: String::new(),
-        fw_v: text("1.0"),
-        sw_v: text("1.0"),
-        hw_v: text("A"),
-    };
+    let dev_info = acme(DevId::parse("IMEI:493005100592800").map_err(|error| error.to_string())?);
     let [few, wide] = ddfs;
     let client = Client::builder(dev_info, file).mo(few).mo(wide).build();
     let client = client.map_err(|error| error.to_string())?;

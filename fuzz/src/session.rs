@@ -3,12 +3,11 @@
 use omadm_bootstrap::Utc;
 use omadm_dm2::{Command, Package1, Package2, Package3, media_type};
 use omadm_mo::json::Json;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{CacheValidator, DevId, SrvId};
 use omadm_session::client::{
     Cause, ClientSession, Effect, Fetched, Input, Opening, Response, SessionReason,
 };
-use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair};
+use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair, acme};
 use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, WantedCommand, advance};
 
 use crate::{LIMITS, parts};
@@ -85,19 +84,7 @@ pub fn client_session(octets: &[u8]) {
 /// A device whose one account is acknowledged.
 fn device() -> Pair {
     let mut pair = Pair::new(FaultPlan::none());
-    let text = str::to_owned;
-    pair.end.plug_in(FixedObject::dev_info(&DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800").expect("a DevID"),
-        man: text("Acme"),
-        mod_: text("M1"),
-        dm_v: text("2.0"),
-        lang: text("en"),
-        dev_type: text("sensor"),
-        oem: String::new(),
-        fw_v: text("1.0"),
-        sw_v: text("1.0"),
-        hw_v: text("A"),
-    }));
+    pair.end.plug_in(FixedObject::dev_info(&acme(DevId::parse("IMEI:493005100592800").expect("a DevID"))));
     let delivered = pair.deliver(DOCUMENT.as_bytes(), "https://boot.example.com:443");
     assert!(matches!(delivered, Delivered::Applied(..)), "{delivered:?}");
     pair

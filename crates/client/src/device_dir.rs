@@ -260,23 +260,13 @@ fn write_private(file: &Path, octets: &[u8]) -> Result<(), DeviceDirError> {
 mod tests {
     use omadm_mo::DevId;
     use omadm_mo::standard::DevInfo;
+    use omadm_session::pair::acme;
     use omadm_tls::{CertificateValidity, Fingerprint, UnixTime};
 
     use super::{DeviceDir, DeviceDirError};
 
     fn dev_info() -> DevInfo {
-        DevInfo {
-            dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-            man: "Acme".into(),
-            mod_: "M1".into(),
-            dm_v: "2.0".into(),
-            lang: "en".into(),
-            dev_type: "sensor".into(),
-            oem: String::new(),
-            fw_v: "1.0".into(),
-            sw_v: "1.0".into(),
-            hw_v: "A".into(),
-        }
+        acme(DevId::parse("IMEI:493005100592800").unwrap())
     }
 
     #[test]

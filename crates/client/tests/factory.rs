@@ -11,9 +11,9 @@ use omadm_bootstrap::{
 };
 use omadm_client::policy::ClientPolicy;
 use omadm_client::{Client, ClientEvent, FactoryImage, NoBootstrap};
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret};
 use omadm_session::client::Outcome;
+use omadm_session::pair::acme;
 use omadm_tls::{CertificateValidity, DeviceKey, SealingKey, UnixTime};
 use serde_json::{Value, json};
 use support::Watcher;
@@ -55,19 +55,7 @@ impl Device {
             "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
         );
         let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
-        let text = str::to_owned;
-        let dev_info = DevInfo {
-            dev_id: DevId::parse(DEV_ID).unwrap(),
-            man: text("Acme"),
-            mod_: text("M1"),
-            dm_v: text("2.0"),
-            lang: text("en"),
-            dev_type: text("sensor"),
-            oem: String::new(),
-            fw_v: text("1.0"),
-            sw_v: text("1.0"),
-            hw_v: text("A"),
-        };
+        let dev_info = acme(DevId::parse(DEV_ID).unwrap());
         let mut builder = Client::builder(dev_info, self.folder.path().join("tree.redb"))
             .policy(&policy)
             .unwrap()

@@ -4,8 +4,8 @@
 use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity};
 use omadm_client::{Client, LocalError, NodeText};
 use omadm_mo::ddf::Ddf;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{ClientUri, DevId, ManagedObjectError, Rights};
+use omadm_session::pair::acme;
 use tempfile::TempDir;
 
 const DOCUMENT: &str = r#"[{"ClientURI":"urn:oma:mo:oma-dm-dmacc:1.2//","MOData":{"DMAcc":{"SrvID":"dms","SrvURI":"https://dms.example/","Name":"DM",
@@ -21,19 +21,7 @@ impl Device {
     /// Bootstrapped at the factory, with an MO that is given by its DDF alone.
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let text = str::to_owned;
-        let dev_info = DevInfo {
-            dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-            man: text("Acme"),
-            mod_: text("M1"),
-            dm_v: text("2.0"),
-            lang: text("en"),
-            dev_type: text("sensor"),
-            oem: String::new(),
-            fw_v: text("1.0"),
-            sw_v: text("1.0"),
-            hw_v: text("A"),
-        };
+        let dev_info = acme(DevId::parse("IMEI:493005100592800").unwrap());
         let ddf = Ddf::read(include_str!("../../../profiles/ddf/reporting-1.0.ddf")).unwrap();
         let builder = Client::builder(dev_info, dir.path().join("tree.redb")).mo(ddf);
         let client = builder.build().unwrap();

@@ -12,6 +12,7 @@ use omadm_mo::{
     AccessList, DevId, ExecOutcome, ManagedObject, ManagedObjectError, Miid, Moid, Node, NodePath,
     Rights, TreeView as _,
 };
+use omadm_session::pair::acme;
 
 const LAMP: &str = "urn:example:mo:lamp:1.0";
 
@@ -44,19 +45,7 @@ impl ManagedObject for Lamp {
 }
 
 fn dev_info() -> DevInfo {
-    let text = str::to_owned;
-    DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-        man: text("Acme"),
-        mod_: text("M1"),
-        dm_v: text("2.0"),
-        lang: text("en"),
-        dev_type: text("lamp"),
-        oem: String::new(),
-        fw_v: text("1.0"),
-        sw_v: text("1.0"),
-        hw_v: String::new(),
-    }
+    acme(DevId::parse("IMEI:493005100592800").unwrap())
 }
 
 fn client(folder: &Path, rights: Option<Rights>) -> Client {

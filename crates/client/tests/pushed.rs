@@ -13,7 +13,7 @@ use omadm_bootstrap::{BootstrapMethod, BootstrapSource, ChannelSecurity};
 use omadm_client::policy::ClientPolicy;
 use omadm_client::{BOOTSTRAP_PATH, Client, ListenError, NOTIFICATION_PATH};
 use omadm_mo::DevId;
-use omadm_mo::standard::DevInfo;
+use omadm_session::pair::acme;
 use serde_json::{Value, json};
 use support::pushing::{DEV_ID, LISTEN, MO, Place, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -314,18 +314,7 @@ async fn the_method_can_be_turned_off_and_nothing_listens_without_address_or_cer
     drop(client);
 
     let psk_less = ClientPolicy::read(LISTEN, place.folder.path()).unwrap();
-    let dev_info = DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: String::new(),
-        mod_: String::new(),
-        dm_v: "2.0".into(),
-        lang: String::new(),
-        dev_type: String::new(),
-        oem: String::new(),
-        fw_v: String::new(),
-        sw_v: String::new(),
-        hw_v: String::new(),
-    };
+    let dev_info = acme(DevId::parse(DEV_ID).unwrap());
     let bare = Client::builder(dev_info, place.folder.path().join("other.redb"));
     let bare = bare.policy(&psk_less).unwrap().build().unwrap();
     assert!(matches!(

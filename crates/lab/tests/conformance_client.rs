@@ -26,11 +26,11 @@ use omadm_lab::conformance::report::Report;
 use omadm_lab::conformance::{Hook, HookCall, Verdict};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::json::JsonLimits;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{
     DevId, ExecOutcome, ManagedObject, ManagedObjectError, Node, NodePath, Rights, ServerUri,
     SrvId, Value,
 };
+use omadm_session::pair::acme;
 use omadm_tls::Identity;
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
@@ -121,18 +121,7 @@ impl ManagedObject for Button {
 }
 
 fn client(folder: &Path, kit: &ClientKit, identity: Identity, udp: SocketAddr) -> Client {
-    let info = DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1".into(),
-        sw_v: "1".into(),
-        hw_v: String::new(),
-    };
+    let info = acme(DevId::parse(DEV_ID).unwrap());
     let dir = DeviceDir::init(&folder.join("device"), &info).unwrap();
     let url = ServerUri::parse(&kit.bootstrap_url()).unwrap();
     let ca = vec![kit.ca().clone()];

@@ -15,6 +15,7 @@ use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::model::{CredentialProof, CredentialScope, Generation};
 use omadm_server::operator::types::{NewBootstrap, NewCredential, NewDevice};
+use omadm_session::pair::acme;
 use support::{DEV_ID, Served, server};
 
 #[derive(Default)]
@@ -29,18 +30,7 @@ impl ClientObserver for Watcher {
 }
 
 fn dev_info() -> DevInfo {
-    DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1.0".into(),
-        sw_v: "1.0".into(),
-        hw_v: String::new(),
-    }
+    acme(DevId::parse(DEV_ID).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

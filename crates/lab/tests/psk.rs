@@ -11,7 +11,6 @@ use std::time::Duration;
 use omadm_bootstrap::BootstrapFailureCause as Cause;
 use omadm_client::{Client, DeviceDir, NoBootstrap};
 use omadm_lab::balancer::Balancer;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Secret, ServerUri};
 use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::config::DeviceListener;
@@ -19,6 +18,7 @@ use omadm_server::model::{CredentialProof, CredentialScope, Generation};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{NewCredential, NewDevice, SecretText};
 use omadm_session::client::Outcome;
+use omadm_session::pair::acme;
 use omadm_tls::{Psk, TlsProfile};
 use support::{DEV_ID, Served, one_node_with};
 
@@ -64,18 +64,7 @@ async fn served_with(folder: &Path, profile: &str) -> (Served, Balancer, ApiClie
 }
 
 fn client(folder: &Path, port: u16, identity: &str, key: [u8; 16]) -> Client {
-    let info = DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1".into(),
-        sw_v: "1".into(),
-        hw_v: String::new(),
-    };
+    let info = acme(DevId::parse(DEV_ID).unwrap());
     let dir = DeviceDir::init(&folder.join("device"), &info).unwrap();
     let url = format!("https://localhost:{port}{BOOTSTRAP_PATH}");
     let psk = Psk::new(identity.as_bytes(), Secret::new(key.to_vec())).unwrap();

@@ -18,6 +18,7 @@ use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{NewBootstrap, NewDevice};
 use omadm_session::client::{Cause, Outcome};
+use omadm_session::pair::acme;
 use omadm_tls::Identity;
 use serde_json::{Value, json};
 use support::{DEV_ID, Served, one_node_with};
@@ -86,18 +87,7 @@ async fn site(folder: &Path, dir: &DeviceDir, srv_id: &str) -> Site {
 }
 
 fn info() -> DevInfo {
-    DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1".into(),
-        sw_v: "1".into(),
-        hw_v: String::new(),
-    }
+    acme(DevId::parse(DEV_ID).unwrap())
 }
 
 /// The device with neither identity nor source.

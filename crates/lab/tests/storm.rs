@@ -23,6 +23,7 @@ use omadm_server::BOOTSTRAP_PATH;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
 use omadm_session::client::SessionEvent;
+use omadm_session::pair::acme;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use support::{Served, one_node_with};
 use tokio::sync::{Barrier, Notify, Semaphore};
@@ -54,18 +55,7 @@ impl ClientObserver for Watch {
 }
 
 fn dev_info(number: usize) -> DevInfo {
-    DevInfo {
-        dev_id: DevId::parse(&format!("IMEI:{number:015}")).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1".into(),
-        sw_v: "1".into(),
-        hw_v: String::new(),
-    }
+    acme(DevId::parse(&format!("IMEI:{number:015}")).unwrap())
 }
 
 /// Makes and registers a device.

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use omadm_client::{Client, DeviceDir};
 use omadm_examples::fumo::{Fumo, Installer, MOID};
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, Rights, ServerUri, SrvId};
 use omadm_server::config::ServerConfig;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
 use omadm_server::{BOOTSTRAP_PATH, DmServer, Running};
+use omadm_session::pair::acme;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,18 +67,7 @@ impl Rig {
         let api = ApiClient::new("127.0.0.1", api_port, running.ca_certificate(), token).unwrap();
         let wire = Arc::new(Wire::default());
         tokio::spawn(proxy(listener, running.device_addr, Arc::clone(&wire)));
-        let info = DevInfo {
-            dev_id: DevId::parse(DEVICE).unwrap(),
-            man: "Acme".into(),
-            mod_: "M1".into(),
-            dm_v: "2.0".into(),
-            lang: "en".into(),
-            dev_type: "sensor".into(),
-            oem: String::new(),
-            fw_v: "1.0".into(),
-            sw_v: "1.0".into(),
-            hw_v: String::new(),
-        };
+        let info = acme(DevId::parse(DEVICE).unwrap());
         let dir = DeviceDir::init(&folder.path().join("device"), &info).unwrap();
         let new = NewDevice {
             dev_id: DEVICE.into(),

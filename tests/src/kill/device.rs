@@ -13,7 +13,6 @@ use omadm_client::{
 };
 use omadm_dm1::syncml::Encoding;
 use omadm_mo::ddf::Ddf;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
 use omadm_session::client::Outcome;
 use omadm_tls::pem;
@@ -40,23 +39,6 @@ const CARD: &str = "894901720123456789";
 const AGAIN: Duration = Duration::from_millis(20);
 
 impl Device {
-    /// Its DevInfo.
-    #[must_use]
-    pub fn dev_info(dev_id: DevId) -> DevInfo {
-        DevInfo {
-            dev_id,
-            man: "Acme".into(),
-            mod_: "M1".into(),
-            dm_v: "2.0".into(),
-            lang: "en".into(),
-            dev_type: "sensor".into(),
-            oem: String::new(),
-            fw_v: "1".into(),
-            sw_v: "1".into(),
-            hw_v: "A".into(),
-        }
-    }
-
     /// Where its factory image lies, if it has one.
     #[must_use]
     pub fn image(folder: &Path) -> PathBuf {

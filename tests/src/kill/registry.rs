@@ -6,6 +6,7 @@ use omadm_mo::{DevId, Secret};
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::{NewBootstrap, NewDevice};
 use omadm_server::{BOOTSTRAP_PATH, Running};
+use omadm_session::pair::acme;
 use omadm_tls::CertificateDer;
 
 use super::server::free_port;
@@ -53,7 +54,7 @@ impl Registry {
         self.devices += 1;
         let dev_id = DevId::parse(&format!("urn:example:device:{}", self.devices))?;
         let folder = self.folder.join(format!("device-{}", self.devices));
-        let dir = DeviceDir::init(&folder, &Device::dev_info(dev_id.clone()))?;
+        let dir = DeviceDir::init(&folder, &acme(dev_id.clone()))?;
         let api = self.api(operators)?;
         let new = NewDevice {
             dev_id: dev_id.to_string(),

@@ -8,12 +8,12 @@ use std::time::Duration;
 use omadm_client::policy::{NetworkPolicy, ReportTimes};
 use omadm_client::{Client, ClientBuilder};
 use omadm_mo::ddf::Ddf;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{
     DevId, ExecOutcome, ExecResult, ManagedObject, ManagedObjectError, Node, NodePath, Rights,
     ServerUri, SrvId, Value as NodeValue,
 };
 use omadm_session::client::Outcome;
+use omadm_session::pair::acme;
 use serde_json::{Value, json};
 
 use super::peer::Peer;
@@ -178,19 +178,7 @@ impl Device {
 
     /// The client as it starts on what the folder holds. Its bootstrap source is the peer at 127.0.0.1, so that this host is one that was configured.
     pub(crate) fn builder(&self, peer: &Peer) -> ClientBuilder {
-        let text = str::to_owned;
-        let dev_info = DevInfo {
-            dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-            man: text("Acme"),
-            mod_: text("M1"),
-            dm_v: text("2.0"),
-            lang: text("en"),
-            dev_type: text("sensor"),
-            oem: String::new(),
-            fw_v: text("1.0"),
-            sw_v: text("1.0"),
-            hw_v: String::new(),
-        };
+        let dev_info = acme(DevId::parse("IMEI:493005100592800").unwrap());
         let all = "<Add/><Delete/><Get/><Replace/>";
         let inner = [leaf("ID", "chr", all), leaf("Rate", "int", all)].concat();
         let pump = [

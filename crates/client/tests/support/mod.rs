@@ -27,7 +27,7 @@ use omadm_client::policy::{ListenAddresses, NetworkPolicy};
 use omadm_client::{Client, ClientBuilder, ClientEvent, ClientObserver, IgnoredNotification};
 use omadm_dm2::{Command, Package2};
 use omadm_mo::DevId;
-use omadm_mo::standard::DevInfo;
+use omadm_session::pair::acme;
 use omadm_tls::{
     Acceptor, AcceptorConfig, CertificateDer, CertificateValidity, ClientTrust, DevelopmentCa,
     Identity, LiveClientTrust, UnixTime,
@@ -120,18 +120,7 @@ impl Clock {
 
 /// A device whose tree lies in this folder and which listens on UDP.
 pub(crate) fn device(folder: &Path, clock: &Clock, watcher: &Arc<Watcher>) -> ClientBuilder {
-    let dev_info = DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1.0".into(),
-        sw_v: "1.0".into(),
-        hw_v: String::new(),
-    };
+    let dev_info = acme(DevId::parse("IMEI:493005100592800").unwrap());
     Client::builder(dev_info, folder.join("tree.redb"))
         .clock(clock.reader())
         .network(NetworkPolicy {

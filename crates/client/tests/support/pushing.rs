@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use omadm_client::policy::{ClientPolicy, NetworkPolicy};
 use omadm_client::{BOOTSTRAP_PATH, Client, ClientBuilder, ClientEvent, Listening};
 use omadm_mo::DevId;
-use omadm_mo::standard::DevInfo;
+use omadm_session::pair::acme;
 use omadm_tls::{CertificateDer, Connector, ConnectorConfig, Fingerprint, Identity, ServerTrust};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -68,19 +68,7 @@ impl Place {
     }
 
     pub(crate) fn builder(&self, policy: &str) -> ClientBuilder {
-        let text = str::to_owned;
-        let dev_info = DevInfo {
-            dev_id: DevId::parse(DEV_ID).unwrap(),
-            man: text("Acme"),
-            mod_: text("M1"),
-            dm_v: text("2.0"),
-            lang: text("en"),
-            dev_type: text("sensor"),
-            oem: String::new(),
-            fw_v: text("1.0"),
-            sw_v: text("1.0"),
-            hw_v: text("A"),
-        };
+        let dev_info = acme(DevId::parse(DEV_ID).unwrap());
         let policy = format!(
             "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
         );

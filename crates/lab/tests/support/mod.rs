@@ -11,13 +11,13 @@ use omadm_client::{Client, DeviceDir};
 use omadm_lab::nodes::{Nodes, wanted_nodes};
 use omadm_lab::postgres::Database;
 use omadm_mo::ddf::Ddf;
-use omadm_mo::standard::DevInfo;
 use omadm_mo::{DevId, ServerUri};
 use omadm_server::config::ServerConfig;
 use omadm_server::operator::client::ApiClient;
 use omadm_server::operator::types::NewDevice;
 use omadm_server::store::StoreError;
 use omadm_server::{BOOTSTRAP_PATH, DmServer, Running};
+use omadm_session::pair::acme;
 
 const REPORTING: &str = include_str!("../../../../profiles/ddf/reporting-1.0.ddf");
 pub(crate) const DEV_ID: &str = "IMEI:493005100592800";
@@ -149,18 +149,7 @@ pub(crate) async fn client_at(
     policy: BootstrapPolicy,
     port: u16,
 ) -> Client {
-    let info = DevInfo {
-        dev_id: DevId::parse(DEV_ID).unwrap(),
-        man: "Acme".into(),
-        mod_: "M1".into(),
-        dm_v: "2.0".into(),
-        lang: "en".into(),
-        dev_type: "sensor".into(),
-        oem: String::new(),
-        fw_v: "1".into(),
-        sw_v: "1".into(),
-        hw_v: String::new(),
-    };
+    let info = acme(DevId::parse(DEV_ID).unwrap());
     let dir = DeviceDir::init(&folder.join("device"), &info).unwrap();
     let csr = Some(std::fs::read_to_string(dir.request_file()).unwrap());
     let profile = Some(profile.to_owned());

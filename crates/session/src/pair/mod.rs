@@ -2,6 +2,7 @@
 //!
 //! For tests and for the simulator. A [`FaultPlan`] says what goes wrong and when; it is a value, so a failing run is repeated by printing it.
 
+mod acme;
 mod bed;
 mod device_end;
 pub mod dm1;
@@ -12,6 +13,7 @@ mod secret_ring;
 mod seed;
 mod server_end;
 
+pub use acme::acme;
 pub use bed::{Delivered, Pair, Settled, Violation};
 pub use device_end::{DeviceEnd, Repository, Upload};
 pub use fault::{Fault, FaultPlan, Moment};

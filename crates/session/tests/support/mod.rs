@@ -27,7 +27,7 @@ use omadm_session::client::{
     Cause, ClientSession, Effect, Input, Opening, Outcome, Request, Response, SessionEvent,
     SessionReason,
 };
-use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair};
+use omadm_session::pair::{Delivered, FaultPlan, FixedObject, Pair, acme};
 use serde_json::{Value, json};
 
 pub(crate) const DM_ACC: &str = "urn:oma:mo:oma-dm-dmacc:1.2";
@@ -118,19 +118,7 @@ pub(crate) fn registry() -> MoRegistry {
 }
 
 pub(crate) fn dev_info() -> DevInfo {
-    let text = str::to_owned;
-    DevInfo {
-        dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-        man: text("Acme"),
-        mod_: text("M1"),
-        dm_v: text("2.0"),
-        lang: text("en"),
-        dev_type: text("sensor"),
-        oem: String::new(),
-        fw_v: text("1.0"),
-        sw_v: text("1.0"),
-        hw_v: text("A"),
-    }
+    acme(DevId::parse("IMEI:493005100592800").unwrap())
 }
 
 /// An account with every secret there is.
