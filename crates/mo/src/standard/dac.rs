@@ -1,18 +1,13 @@
 //! Delegation Access Control (`dm20.md` §12.4, D47): which servers have which rights on an MO instance.
 
-use std::sync::LazyLock;
-
-use super::Standard;
 use super::view::put;
-use crate::ddf::Ddf;
 use crate::{AccessEntry, Miid, Moid, Node, SrvId, Value};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-dacmo:1.0",
-    root_name: "DAC",
-    file: "dm_delegation-v1_0.ddf",
-    xml: include_str!("ddf/dm_delegation-v1_0.ddf"),
-};
+built_in!(
+    "urn:oma:mo:oma-dm-dacmo:1.0",
+    "DAC",
+    "dm_delegation-v1_0.ddf"
+);
 
 /// Leaf: MOID of the governed instance.
 pub const MOID: &str = "MOID";
@@ -26,20 +21,6 @@ pub const SERVERS: &str = "Servers";
 pub const SRV_ID: &str = "SrvID";
 /// Leaf below [`SERVERS`]: the number of [`crate::Rights::bits`].
 pub const RIGHTS: &str = "Rights";
-
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The built-in DDF.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
-}
 
 /// The instance that shows these entries of the rights on an MO instance (D47).
 #[must_use]

@@ -1,18 +1,14 @@
 //! Device Detail of DM 1.x (`dm1x.md` §4.6), made from the facts of DM 2.0's Device Info.
 
-use std::sync::LazyLock;
-
+use super::DevInfo;
 use super::view::{Reader, ViewError, ViewFault, put, put_texts};
-use super::{DevInfo, Standard};
-use crate::ddf::Ddf;
-use crate::{Moid, Node, UriLimits, Value};
+use crate::{Node, UriLimits, Value};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-devdetail:1.0",
-    root_name: "DevDetail",
-    file: "dm_devdetail-v1_0.ddf",
-    xml: include_str!("ddf/dm_devdetail-v1_0.ddf"),
-};
+built_in!(
+    "urn:oma:mo:oma-dm-devdetail:1.0",
+    "DevDetail",
+    "dm_devdetail-v1_0.ddf"
+);
 
 /// Interior node: the limits of URIs.
 pub const URI: &str = "URI";
@@ -52,20 +48,6 @@ pub struct DevDetail {
     pub hw_v: String,
     /// `LrgObj`
     pub lrg_obj: bool,
-}
-
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The built-in DDF.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
 }
 
 impl DevDetail {
@@ -140,34 +122,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{DevDetail, ddf};
-    use crate::standard::{DevInfo, DevInfo1, ViewFault, dev_info1};
-    use crate::{DevId, NodePath, UriLimits, Value};
-
-    fn device(text: &str) -> DevInfo {
-        let text = || text.to_owned();
-        DevInfo {
-            dev_id: DevId::parse("IMEI:493005100592800").unwrap(),
-            man: text(),
-            mod_: text(),
-            dm_v: "2.0".into(),
-            lang: text(),
-            dev_type: text(),
-            oem: text(),
-            fw_v: text(),
-            sw_v: text(),
-            hw_v: text(),
-        }
-    }
+    use crate::standard::dev_info::tests::dev_info;
+    use crate::standard::{DevInfo1, ViewFault, dev_info1};
+    use crate::{NodePath, UriLimits, Value};
 
     proptest! {
         #[test]
         fn what_is_written_fits_the_ddf_and_is_read_again(text in ".{0,40}", depth: u16) {
             let uri = UriLimits { max_depth: depth, ..UriLimits::OURS };
-            let detail = DevDetail { uri, ..DevDetail::of(&device(&text)) };
+            let detail = DevDetail { uri, ..DevDetail::of(&dev_info(&text)) };
             let node = detail.to_node();
             prop_assert_eq!(ddf().validate(&node), Ok(()));
             prop_assert_eq!(DevDetail::from_node(&node), Ok(detail));
-            let info = DevInfo1::of(&device(&text));
+            let info = DevInfo1::of(&dev_info(&text));
             let node = info.to_node();
             prop_assert_eq!(dev_info1::ddf().validate(&node), Ok(()));
             prop_assert_eq!(DevInfo1::from_node(&node), Ok(info));
@@ -176,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_no_number_is_named() {
-        let mut node = DevDetail::of(&device("x")).to_node();
+        let mut node = DevDetail::of(&dev_info("x")).to_node();
         let depth = NodePath::of("URI/MaxDepth").unwrap();
         node.put(&depth, Value::chr("65536").into());
         assert_eq!(

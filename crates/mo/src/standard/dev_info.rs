@@ -1,18 +1,13 @@
 //! Device Info (`dm20.md` §12.1).
 
-use std::sync::LazyLock;
-
-use super::Standard;
 use super::view::{Reader, ViewError, put_texts};
-use crate::ddf::Ddf;
-use crate::{DevId, Moid, Node};
+use crate::{DevId, Node};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-devinfo:1.2",
-    root_name: "DevInfo",
-    file: "dm_devinfo-v1_2.ddf",
-    xml: include_str!("ddf/dm_devinfo-v1_2.ddf"),
-};
+built_in!(
+    "urn:oma:mo:oma-dm-devinfo:1.2",
+    "DevInfo",
+    "dm_devinfo-v1_2.ddf"
+);
 
 /// Leaf: the DevID.
 pub const DEV_ID: &str = "DevID";
@@ -60,20 +55,6 @@ pub struct DevInfo {
     pub hw_v: String,
 }
 
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The built-in DDF, for a [`crate::ManagedObject`] that serves Device Info.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
-}
-
 impl DevInfo {
     /// Reads an instance.
     ///
@@ -119,14 +100,15 @@ impl DevInfo {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::{DevInfo, ddf};
     use crate::standard::ViewFault;
     use crate::{DevId, Format, Node, NodePath, Value};
 
-    fn dev_info(text: &str) -> DevInfo {
+    /// Of which every text is this one.
+    pub(in crate::standard) fn dev_info(text: &str) -> DevInfo {
         let text = || text.to_owned();
         DevInfo {
             dev_id: DevId::parse("IMEI:493005100592800").unwrap(),

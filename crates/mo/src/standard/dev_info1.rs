@@ -1,18 +1,14 @@
 //! Device Info of DM 1.x (`dm1x.md` §4.6), made from the same facts as that of DM 2.0.
 
-use std::sync::LazyLock;
-
+use super::DevInfo;
 use super::view::{Reader, ViewError, put_texts};
-use super::{DevInfo, Standard};
-use crate::ddf::Ddf;
-use crate::{DevId, Moid, Node};
+use crate::{DevId, Node};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-devinfo:1.0",
-    root_name: "DevInfo",
-    file: "dm_devinfo-v1_0.ddf",
-    xml: include_str!("ddf/dm_devinfo-v1_0.ddf"),
-};
+built_in!(
+    "urn:oma:mo:oma-dm-devinfo:1.0",
+    "DevInfo",
+    "dm_devinfo-v1_0.ddf"
+);
 
 /// Leaf: the device identifier.
 pub const DEV_ID: &str = "DevId";
@@ -38,20 +34,6 @@ pub struct DevInfo1 {
     pub dm_v: String,
     /// `Lang`, for example `en`.
     pub lang: String,
-}
-
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The built-in DDF.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
 }
 
 impl DevInfo1 {

@@ -1,5 +1,36 @@
 //! The management objects of DM 2.0 itself (`dm20.md` §12) and of DM 1.x (`dm1x.md` §4.6), and the register of every MO type that an end knows.
 
+/// An object that is built in: its MOID, the name of its root, and the file of its DDF below `ddf`.
+macro_rules! built_in {
+    ($moid:literal, $root_name:literal, $file:literal) => {
+        pub(super) const STANDARD: super::Standard = super::Standard {
+            moid: $moid,
+            root_name: $root_name,
+            file: $file,
+            xml: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/standard/ddf/",
+                $file
+            )),
+        };
+
+        static DDF: std::sync::LazyLock<crate::ddf::Ddf> =
+            std::sync::LazyLock::new(|| STANDARD.ddf());
+
+        /// The MOID.
+        #[must_use]
+        pub fn moid() -> crate::Moid {
+            STANDARD.moid()
+        }
+
+        /// The built-in DDF, for a [`crate::ManagedObject`] that serves such an object.
+        #[must_use]
+        pub fn ddf() -> &'static crate::ddf::Ddf {
+            &DDF
+        }
+    };
+}
+
 pub mod dac;
 pub mod dev_detail;
 pub mod dev_info;

@@ -1,18 +1,13 @@
 //! Session Info (`dm20.md` §12.3, D46): what the device knows about the connection it is on.
 
-use std::sync::LazyLock;
-
-use super::Standard;
 use super::view::put;
-use crate::ddf::Ddf;
-use crate::{Moid, Node, Value};
+use crate::{Node, Value};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-sessioninfomo:1.0",
-    root_name: "SessionInfo",
-    file: "dm_sessioninfo-v1_0.ddf",
-    xml: include_str!("ddf/dm_sessioninfo-v1_0.ddf"),
-};
+built_in!(
+    "urn:oma:mo:oma-sessioninfomo:1.0",
+    "SessionInfo",
+    "dm_sessioninfo-v1_0.ddf"
+);
 
 /// Leaf: current bearer type; 0 unknown, 1 cellular, 2 WLAN, 3 wireline.
 pub const CBT: &str = "CBT";
@@ -52,20 +47,6 @@ pub enum Roaming {
     Roaming,
     /// 2
     Home,
-}
-
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The built-in DDF, for a [`crate::ManagedObject`] that serves Session Info.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
 }
 
 impl SessionInfo {

@@ -10,19 +10,11 @@ pub mod names;
 pub(super) use read::bootstrap_type as read_bootstrap_type;
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use super::Standard;
 use super::view::{ViewError, ViewFault};
-use crate::ddf::Ddf;
 use crate::{Moid, Node, NodePath, Scheme, Secret, ServerUri, SrvId};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-dmacc:1.2",
-    root_name: "DMAcc",
-    file: "dm_dmacc-v1_2.ddf",
-    xml: include_str!("../ddf/dm_dmacc-v1_2.ddf"),
-};
+built_in!("urn:oma:mo:oma-dm-dmacc:1.2", "DMAcc", "dm_dmacc-v1_2.ddf");
 
 /// Why a node is no DM Account: the exact node and its fault.
 pub type DmAccError = ViewError;
@@ -143,20 +135,6 @@ pub struct BootstrapType {
     pub payload_hash: Option<String>,
     /// `State`: `pending`, `acked`, `unsupported`, `reverted`.
     pub state: Option<String>,
-}
-
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
-
-/// The MOID.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-/// The built-in DDF.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
 }
 
 /// Whether a server may ever read the node at a path of an account, by the access types of the DDF: not `Perm` and what is below it, no key, no secret (D43).

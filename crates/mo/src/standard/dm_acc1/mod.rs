@@ -16,12 +16,8 @@ use super::{Dm1Version, Standard};
 use crate::ddf::Ddf;
 use crate::{Moid, Node, NodeName, NodePath, Secret, SrvId};
 
-pub(super) const STANDARD: Standard = Standard {
-    moid: "urn:oma:mo:oma-dm-dmacc:1.0",
-    root_name: "DMAcc",
-    file: "dm_dmacc-v1_0.ddf",
-    xml: include_str!("../ddf/dm_dmacc-v1_0.ddf"),
-};
+// By this MOID a tree keeps it, whatever version it is told to be of.
+built_in!("urn:oma:mo:oma-dm-dmacc:1.0", "DMAcc", "dm_dmacc-v1_0.ddf");
 
 /// Of DM 1.3. No device has it beside the other: it is what an account is told to be.
 const STANDARD_1_3: Standard = Standard {
@@ -139,20 +135,7 @@ pub enum AuthType1 {
     Transport,
 }
 
-static DDF: LazyLock<Ddf> = LazyLock::new(|| STANDARD.ddf());
 static DDF_1_3: LazyLock<Ddf> = LazyLock::new(|| STANDARD_1_3.ddf());
-
-/// The MOID by which a tree keeps it, whatever version it is told to be of.
-#[must_use]
-pub fn moid() -> Moid {
-    STANDARD.moid()
-}
-
-/// The built-in DDF.
-#[must_use]
-pub fn ddf() -> &'static Ddf {
-    &DDF
-}
 
 /// The MOID in this version of DM 1.x (`dm1x.md` §4.7).
 #[must_use]
