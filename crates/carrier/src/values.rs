@@ -1,16 +1,18 @@
 //! What a profile needs and no profile holds: taken from a device's row, or made here.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use omadm_bootstrap::EventId;
 use omadm_bootstrap::profile::{
     BootstrapProfile, CredentialKind, CredentialSlot, Dm1Credentials, HttpLogin, IssuedCredential,
     Need, NotificationSecret, ProfileInputs,
 };
 use omadm_mo::{DevId, Secret};
 use omadm_tls::{
-    CertificateValidity, DevelopmentCa, DevelopmentCaError, DeviceKey, DeviceKeyError,
-    ProfileUnsupported, TlsProfile, TlsSupport, UnixTime,
+    CertificateValidity, DevelopmentCa, DevelopmentCaError, NoRandomness, ProfileUnsupported,
+    TlsProfile, TlsSupport, UnixTime, random,
 };
 
 use zeroize::Zeroizing;
@@ -66,7 +68,7 @@ pub enum ValuesError {
     Ca(#[from] DevelopmentCaError),
     /// No randomness.
     #[error(transparent)]
-    Random(#[from] DeviceKeyError),
+    Random(#[from] NoRandomness),
 }
 
 const fn slot_path(slot: CredentialSlot) -> &'static str {
@@ -125,14 +127,14 @@ impl Values<'_> {
                     self.may_draw(ValuesError::NoLogin)?;
                     inputs.http = Some(HttpLogin {
                         user: random_name()?,
-                        password: Secret::from(random_digits()?),
+                        password: random_digits()?,
                     });
                 }
                 Need::NotificationSecret if inputs.notification.is_none() => {
                     self.may_draw(ValuesError::NoNotification)?;
                     inputs.notification = Some(NotificationSecret {
                         data: Vec::new(),
-                        secret: Secret::from(random_digits()?),
+                        secret: random_digits()?,
                     });
                 }
                 Need::ServerCa if inputs.server_ca.is_none() => {
@@ -153,15 +155,7 @@ impl Values<'_> {
             return Ok(given.clone());
         }
         self.may_draw(ValuesError::NoDm1)?;
-        let random = DeviceKey::generate()?;
-        let mut entropy = Zeroizing::new([0; Dm1Credentials::ENTROPY]);
-        for (block, number) in entropy.chunks_mut(32).zip(0_u8..) {
-            let seed = Zeroizing::new([&[number], random.pkcs8().expose()].concat());
-            let hash = omadm_bootstrap::PayloadHash::of(&seed);
-            for (octet, of) in block.iter_mut().zip(hash.octets()) {
-                *octet = *of;
-            }
-        }
+        let entropy = Zeroizing::new(random()?);
         Ok(Dm1Credentials::of_entropy(&entropy))
     }
 
@@ -195,19 +189,44 @@ impl Values<'_> {
 }
 
 /// A name that no other device has.
-fn random_name() -> Result<String, DeviceKeyError> {
-    Ok(random_digits()?.chars().take(32).collect())
+fn random_name() -> Result<String, NoRandomness> {
+    Ok(EventId::of(random()?).to_string())
 }
 
 /// 32 random octets.
-fn random_key() -> Result<Secret, DeviceKeyError> {
-    let random = DeviceKey::generate()?;
-    let hash = omadm_bootstrap::PayloadHash::of(random.pkcs8().expose());
-    Ok(Secret::new(hash.octets().to_vec()))
+fn random_key() -> Result<Secret, NoRandomness> {
+    let octets: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+    Ok(Secret::new(octets.to_vec()))
 }
 
-/// 64 random hexadecimal digits: the hash of a key that nobody keeps.
-fn random_digits() -> Result<String, DeviceKeyError> {
-    let random = DeviceKey::generate()?;
-    Ok(omadm_bootstrap::PayloadHash::of(random.pkcs8().expose()).to_hex())
+/// 64 random hexadecimal digits.
+fn random_digits() -> Result<Secret, NoRandomness> {
+    let octets: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+    let mut digits = String::with_capacity(64);
+    for octet in octets.iter() {
+        let _written = write!(digits, "{octet:02x}");
+    }
+    Ok(Secret::from(digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{random_digits, random_key, random_name};
+
+    #[test]
+    fn what_is_drawn_is_hexadecimal_and_never_the_same_twice() {
+        let drawn: BTreeSet<_> = (0..20)
+            .flat_map(|_| {
+                let (name, digits) = (random_name().unwrap(), random_digits().unwrap());
+                assert_eq!((name.len(), digits.len()), (32, 64));
+                [name.into_bytes(), digits.expose().to_vec()]
+            })
+            .collect();
+        let is_digit = |octet: &u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+        assert!(drawn.iter().flatten().all(is_digit));
+        assert_eq!(drawn.len(), 40);
+        assert!(random_key().unwrap() != random_key().unwrap());
+    }
 }

@@ -4,27 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use omadm_bootstrap::EventId;
 use omadm_mo::Secret;
+pub use omadm_tls::NoRandomness;
+pub(crate) use omadm_tls::random;
 use zeroize::Zeroize as _;
-
-/// The system gave no randomness. The environment's fault; nothing that needs a secret can go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the system gave no randomness")]
-pub struct NoRandomness;
 
 /// Characters of a bootstrap code: digits and capitals without those that are taken for one another; 32 of them, so 5 bits each.
 const CODE_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// 80 random bits; D81 asks for at least 50.
 const CODE_LENGTH: usize = 16;
-
-/// Fresh random octets.
-///
-/// # Errors
-/// [`NoRandomness`].
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
-    let mut octets = [0; N];
-    aws_lc_rs::rand::fill(&mut octets).map_err(|_| NoRandomness)?;
-    Ok(octets)
-}
 
 /// 16 hexadecimal digits that tie log lines and events of one exchange together. Not a secret: without randomness they are zeros.
 pub(crate) fn correlation() -> String {

@@ -15,7 +15,7 @@ use crate::device_key::{WipedPair, device_params};
 use crate::pem::{self, PemError, PemKind};
 use crate::{
     CertificateRequest, CertificateValidity, DeviceKey, DeviceKeyError, Fingerprint, Identity,
-    IdentityError, IssuedCertificate, Revocation, SerialNumber,
+    IdentityError, IssuedCertificate, NoRandomness, Revocation, SerialNumber, random,
 };
 
 /// 9999-12-31T23:59:59Z, the last moment X.509 can write (RFC 5280 §4.1.2.5).
@@ -411,8 +411,8 @@ pub(crate) fn limit(params: &mut CertificateParams, validity: CertificateValidit
 }
 
 fn new_serial() -> Result<rcgen::SerialNumber, DevelopmentCaError> {
-    let mut octets = [0; SERIAL_OCTETS];
-    aws_lc_rs::rand::fill(&mut octets).map_err(|_| DevelopmentCaError::Randomness)?;
+    let mut octets: [u8; SERIAL_OCTETS] =
+        random().map_err(|NoRandomness| DevelopmentCaError::Randomness)?;
     // Positive, and always of full length.
     octets[0] = octets[0] & 0x7f | 0x40;
     Ok(rcgen::SerialNumber::from_slice(&octets))

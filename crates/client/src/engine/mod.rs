@@ -179,8 +179,5 @@ impl Engine {
 
 /// Random octets of the operating system. Where it gives none the process cannot make secrets and says so.
 pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], io::Error> {
-    let mut octets = [0; N];
-    aws_lc_rs::rand::fill(&mut octets)
-        .map_err(|_| io::Error::other("the operating system gives no random octets"))?;
-    Ok(octets)
+    omadm_tls::random().map_err(io::Error::other)
 }
