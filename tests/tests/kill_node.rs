@@ -41,7 +41,7 @@ fn walk(case: Case) -> usize {
     for needed in [
         "before a deferred mark",
         "after a deferred mark",
-        "read session",
+        "read sessions",
         "before a commit",
         "after a commit",
         "GET /bootstrap -> 200",

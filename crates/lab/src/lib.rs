@@ -8,3 +8,4 @@ pub mod nodes;
 pub mod pcsc;
 pub mod postgres;
 pub mod soak;
+pub mod watched_store;

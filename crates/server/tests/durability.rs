@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use omadm_server::model::BootstrapState;
 use omadm_server::store::{Bootstraps as _, Commit as _};
-use support::moody::{Mood, Moody};
+use support::moody::{Mood, Moods, Moody};
 use support::{DEVICE, DOCUMENT, PACKAGE1, Rig, completion, soon};
 
 const EVENT: &str = "5f0c1d2e3a4b5c6d7e8f901122334455";
 
 async fn rig() -> (Arc<Moody>, Rig) {
-    let store = Moody::new();
+    let store = Moods::store();
     let given = Arc::clone(&store);
     let rig = Rig::one_node(|_| {}, |server| server.with_store(given.clone())).await;
     (store, rig)
@@ -125,7 +125,7 @@ async fn the_answer_waits_for_the_commit_and_a_shutdown_waits_for_the_answer() {
 
 #[tokio::test]
 async fn a_drain_ends_at_its_limit() {
-    let store = Moody::new();
+    let store = Moods::store();
     let given = Arc::clone(&store);
     let rig = Rig::one_node(
         |config| config.limits.drain = Duration::from_millis(100),

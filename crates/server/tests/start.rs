@@ -19,7 +19,7 @@ use omadm_server::operator::client::ApiClient;
 use omadm_server::store::Deployments as _;
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 use omadm_server::{DmServer, StartError};
-use support::moody::{Mood, Moody};
+use support::moody::{Mood, Moods};
 use support::{DEVICE, Rig};
 
 fn on(state: &Path, store: &str) -> DmServer {
@@ -89,7 +89,7 @@ async fn half_a_copy_is_refused_as_such_and_no_state_directory_is_made() {
 
 #[tokio::test]
 async fn codes_of_other_devices_do_not_wait_for_one_that_the_store_holds_up() {
-    let store = Moody::new();
+    let store = Moods::store();
     let given = Arc::clone(&store);
     let rig = Rig::one_node(|_| {}, |server| server.with_store(given.clone())).await;
     rig.device(DEVICE).await;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::Method;
 use omadm_server::model::{BootstrapState, EventKind, EventLag, StoredEvent};
-use support::moody::{ADDRESS, Mood, Moody, WHY};
+use support::moody::{ADDRESS, Mood, Moods, Moody, WHY};
 use support::{Answer, DEVICE, DOCUMENT, PACKAGE1, Rig, completion, open, soon};
 
 const EVENT: &str = "5f0c1d2e3a4b5c6d7e8f901122334455";
@@ -21,7 +21,7 @@ const NOT_KNOWN: &str =
     "the store does not answer now; whether this request was carried out is not known";
 
 async fn rig() -> (Arc<Moody>, Rig) {
-    let store = Moody::new();
+    let store = Moods::store();
     let given = Arc::clone(&store);
     let rig = Rig::one_node(|_| {}, |server| server.with_store(given.clone())).await;
     (store, rig)

@@ -5,7 +5,7 @@ use omadm_server::DmServer;
 use omadm_server::store::Store;
 use omadm_server::store::sqlite::{SqliteOptions, SqliteStore};
 
-use super::counted_store::CountedStore;
+use super::counted_store::{CountedStore, CountedUses};
 use super::step::tell;
 use super::{Fault, Nodes, Server, Steps};
 
@@ -44,7 +44,7 @@ pub fn run(arguments: &[String]) -> Result<(), Fault> {
                 (config, Nodes::store(url).await?)
             }
         };
-        let store = CountedStore::new(store, Arc::clone(&steps));
+        let store = CountedStore::new(store, CountedUses(Arc::clone(&steps)));
         let server = DmServer::new(config)
             .with_store(Arc::new(store))
             .with_observer(steps);
