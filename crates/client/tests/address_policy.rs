@@ -8,14 +8,9 @@ use omadm_client::policy::NetworkPolicy;
 use omadm_mo::Moid;
 use omadm_session::client::{AddressRule, Cause, Outcome};
 use serde_json::{Value, json};
+use support::ON_LOOPBACK;
 use support::managed::{CLOCK, Device, GPS, PUMP, gps, srv, statuses};
 use support::peer::{Peer, document, status};
-
-const LOOPBACK: NetworkPolicy = NetworkPolicy {
-    allow_private: false,
-    allow_loopback: true,
-    allow_plain_http: false,
-};
 
 /// Every command that makes the device connect somewhere, and its status where policy forbids that.
 fn commands(to: &str) -> Vec<(Value, u64)> {
@@ -79,7 +74,7 @@ async fn plain_http_is_403_and_other_schemes_are_400_d24() {
     let peer = Peer::start().await;
     let mut device = Device::of(&peer).await;
     device.browser = true;
-    device.network = LOOPBACK;
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     let plain = format!("http://127.0.0.1:{}/x", peer.port);
     let (list, expected): (Vec<_>, Vec<_>) = commands(&plain).into_iter().unzip();
@@ -99,7 +94,7 @@ async fn the_named_key_opens_loopback_to_every_command() {
     let peer = Peer::start().await;
     let mut device = Device::of(&peer).await;
     device.browser = true;
-    device.network = LOOPBACK;
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     let url = format!("https://localhost:{}/x", peer.port);
     let (list, _): (Vec<_>, Vec<_>) = commands(&url).into_iter().unzip();
@@ -119,7 +114,7 @@ async fn the_key_for_plain_http_opens_repositories_but_never_a_session() {
     device.browser = true;
     device.network = NetworkPolicy {
         allow_plain_http: true,
-        ..LOOPBACK
+        ..ON_LOOPBACK
     };
     let client = device.client(&peer);
     let socket = tokio::net::TcpListener::bind(support::LOOPBACK)
@@ -192,10 +187,7 @@ async fn a_server_that_moves_its_srv_uri_is_judged_at_its_new_place() {
     let why = client.forbidden_address(&srv()).unwrap();
     assert_eq!(why.and_then(AddressRule::key), Some("allow_loopback"));
     drop(client);
-    device.network = NetworkPolicy {
-        allow_loopback: true,
-        ..NetworkPolicy::default()
-    };
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     peer.says(json!([["END"]]), |_| status(404).into());
     let report = client.session(&srv()).await.unwrap();

@@ -9,7 +9,8 @@ use omadm_bootstrap::plan::{EntryOutcome, ReaderState, SwitchOnDecision};
 use omadm_bootstrap::{BootstrapFailureCause as Cause, BootstrapMethod, BootstrapPolicy, Refusal};
 use omadm_client::{CardCheck, Client, ClientBuilder, ConsentRequest};
 use omadm_mo::ddf::Ddf;
-use omadm_mo::{ExecOutcome, ManagedObject, ManagedObjectError, Node, NodePath};
+use omadm_mo::{ManagedObjectError, Node};
+use omadm_session::pair::FixedObject;
 use serde_json::{Value, json};
 use support::slots::{Slots, on_card};
 use support::{Clock, SENT, Watcher, device, document};
@@ -19,32 +20,13 @@ const CARD: &str = "iccid:8949017201234567890";
 const LAMP: &str = "urn:example:mo:lamp:1.0";
 
 /// A plug-in that takes no instance beside its own.
-struct Lamp(Ddf);
-
-impl Lamp {
-    fn new() -> Self {
-        let text = format!(
-            "<MgmtTree><Node><NodeName>Lamp</NodeName><DFProperties><AccessType><Add/><Get/></AccessType><DFFormat><node/></DFFormat>\
+fn lamp() -> FixedObject {
+    let text = format!(
+        "<MgmtTree><Node><NodeName>Lamp</NodeName><DFProperties><AccessType><Add/><Get/></AccessType><DFFormat><node/></DFFormat>\
              <Occurrence><ZeroOrMore/></Occurrence><Scope><Dynamic/></Scope><DFType><DDFName>{LAMP}</DDFName></DFType></DFProperties></Node></MgmtTree>"
-        );
-        Self(Ddf::read(&text).unwrap())
-    }
-}
-
-impl ManagedObject for Lamp {
-    fn ddf(&self) -> &Ddf {
-        &self.0
-    }
-    fn read(&self, at: &NodePath) -> Result<Option<Node>, ManagedObjectError> {
-        Ok(Node::empty().at(at).cloned())
-    }
-    fn plan_write(&self, _: &NodePath, _: &Node) -> Result<(), ManagedObjectError> {
-        Err(ManagedObjectError::NotAllowed)
-    }
-    fn exec(&mut self, _: &NodePath) -> Result<ExecOutcome, ManagedObjectError> {
-        Err(ManagedObjectError::NotAllowed)
-    }
-    fn changed(&mut self, _: &NodePath) {}
+    );
+    FixedObject::new(Ddf::read(&text).unwrap(), Node::empty())
+        .executing(Err(ManagedObjectError::NotAllowed))
 }
 
 fn of(srv_id: &str, more: &[Value]) -> Vec<u8> {
@@ -173,18 +155,16 @@ async fn b_22_each_document_of_a_card_is_put_to_the_person_who_decides() {
 async fn a_document_that_a_plug_in_does_not_take_fails_alone_with_its_cause() {
     let (folder, watcher) = (tempfile::tempdir().unwrap(), Arc::new(Watcher::default()));
     let slots = Slots::default();
-    let lamp = json!({"ClientURI": format!("{LAMP}//"), "MOData": {"Lamp": {}}});
+    let second = json!({"ClientURI": format!("{LAMP}//"), "MOData": {"Lamp": {}}});
     let documents = [
         of("a", &[]),
-        of("b", std::slice::from_ref(&lamp)),
+        of("b", std::slice::from_ref(&second)),
         of("c", &[]),
-        of("d", &[lamp]),
+        of("d", &[second]),
     ];
     slots.put(SLOT, CARD, on_card(&documents));
     let builder: ClientBuilder = device(folder.path(), &Clock::at(SENT), &watcher);
-    let builder = builder
-        .card_readers(slots.clone())
-        .managed_object(Lamp::new());
+    let builder = builder.card_readers(slots.clone()).managed_object(lamp());
     let client = builder.build().unwrap();
     let decision = check(&client).await;
     assert_eq!(servers(&client), ["a", "c"]);

@@ -9,18 +9,14 @@ use std::sync::Arc;
 use omadm_bootstrap::{
     BootstrapFailureCause as Cause, BootstrapKind, BootstrapMethod, SealedImage,
 };
-use omadm_client::policy::ClientPolicy;
 use omadm_client::{Client, ClientEvent, FactoryImage, NoBootstrap};
 use omadm_mo::{DevId, Secret};
 use omadm_session::client::Outcome;
-use omadm_session::pair::acme;
 use omadm_tls::{CertificateValidity, DeviceKey, SealingKey, UnixTime};
 use serde_json::{Value, json};
 use support::Watcher;
 use support::peer::{Peer, ending};
-
-const DEV_ID: &str = "IMEI:493005100592800";
-const SRV: &str = "dms.example.com";
+use support::pushing::{DEV_ID, SRV, under};
 
 /// A device with a read-only image; what survives a restart is its folder.
 struct Device {
@@ -51,20 +47,7 @@ impl Device {
     }
 
     fn start_with(&self, peer: &Peer, policy: &str, with_key: bool) -> Client {
-        let policy = format!(
-            "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
-        );
-        let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
-        let dev_info = acme(DevId::parse(DEV_ID).unwrap());
-        let mut builder = Client::builder(dev_info, self.folder.path().join("tree.redb"))
-            .policy(&policy)
-            .unwrap()
-            .anchors(vec![peer.ca.certificate().clone()])
-            .network(omadm_client::policy::NetworkPolicy {
-                allow_loopback: true,
-                ..Default::default()
-            })
-            .observer(Arc::clone(&self.watcher) as _);
+        let mut builder = under(policy, self.folder.path(), peer, &self.watcher);
         if with_key {
             let key = DeviceKey::from_pkcs8(self.key.pkcs8().clone()).unwrap();
             builder = builder.device_key(key);

@@ -8,40 +8,18 @@ use omadm_client::store::TreeStore;
 use omadm_client::{Client, DevInfoObject};
 use omadm_mo::ddf::Ddf;
 use omadm_mo::standard::DevInfo;
-use omadm_mo::{
-    AccessList, DevId, ExecOutcome, ManagedObject, ManagedObjectError, Miid, Moid, Node, NodePath,
-    Rights, TreeView as _,
-};
-use omadm_session::pair::acme;
+use omadm_mo::{AccessList, DevId, ManagedObjectError, Miid, Moid, Node, Rights, TreeView as _};
+use omadm_session::pair::{FixedObject, acme};
 
 const LAMP: &str = "urn:example:mo:lamp:1.0";
 
-struct Lamp(Ddf);
-
-impl Lamp {
-    fn new() -> Self {
-        let text = format!(
-            "<MgmtTree><Node><NodeName>Lamp</NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat><Occurrence><One/></Occurrence>\
+fn lamp() -> FixedObject {
+    let text = format!(
+        "<MgmtTree><Node><NodeName>Lamp</NodeName><DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat><Occurrence><One/></Occurrence>\
              <Scope><Permanent/></Scope><DFType><DDFName>{LAMP}</DDFName></DFType></DFProperties></Node></MgmtTree>"
-        );
-        Self(Ddf::read(&text).unwrap())
-    }
-}
-
-impl ManagedObject for Lamp {
-    fn ddf(&self) -> &Ddf {
-        &self.0
-    }
-    fn read(&self, at: &NodePath) -> Result<Option<Node>, ManagedObjectError> {
-        Ok(Node::empty().at(at).cloned())
-    }
-    fn plan_write(&self, _: &NodePath, _: &Node) -> Result<(), ManagedObjectError> {
-        Err(ManagedObjectError::NotAllowed)
-    }
-    fn exec(&mut self, _: &NodePath) -> Result<ExecOutcome, ManagedObjectError> {
-        Err(ManagedObjectError::NotAllowed)
-    }
-    fn changed(&mut self, _: &NodePath) {}
+    );
+    FixedObject::new(Ddf::read(&text).unwrap(), Node::empty())
+        .executing(Err(ManagedObjectError::NotAllowed))
 }
 
 fn dev_info() -> DevInfo {
@@ -51,7 +29,7 @@ fn dev_info() -> DevInfo {
 fn client(folder: &Path, rights: Option<Rights>) -> Client {
     let builder = Client::builder(dev_info(), folder.join("tree.redb"));
     match rights {
-        Some(rights) => builder.managed_object_for(Lamp::new(), rights),
+        Some(rights) => builder.managed_object_for(lamp(), rights),
         None => builder.managed_object(DevInfoObject::new(&dev_info())),
     }
     .build()

@@ -22,9 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 async fn b_09_b_12_dm_boot_005_c_o_what_a_trusted_server_pushes_is_applied_and_reported() {
     let place = Place::new().await;
     let (client, listening) = place.start(&place.source("")).await;
-    let told = place
-        .push(&listening, Some(&place.server), place.document(1))
-        .await;
+    let told = place.deliver(&listening, 1).await;
     assert_eq!((told.status, told.cause), (202, None));
     let account = client.accounts().unwrap().remove(0);
     let provenance = &account.provenance;
@@ -78,9 +76,7 @@ async fn b_12_without_a_source_or_with_nobody_named_no_push_is_taken() {
     let place = Place::new().await;
     for policy in [LISTEN.to_owned(), place.source("push_names = []")] {
         let (client, listening) = place.start(&policy).await;
-        let told = place
-            .push(&listening, Some(&place.server), place.document(1))
-            .await;
+        let told = place.deliver(&listening, 1).await;
         assert_eq!(
             (told.status, told.cause.as_deref()),
             (403, Some("source-not-trusted"))
@@ -143,16 +139,12 @@ async fn a_repeated_delivery_counts_once_until_it_is_reported_d88() {
     let (client, listening) = place.start(&place.source("")).await;
     let seq = || client.accounts().unwrap()[0].provenance.seq;
     for _ in 0..3 {
-        let told = place
-            .push(&listening, Some(&place.server), place.document(1))
-            .await;
+        let told = place.deliver(&listening, 1).await;
         assert_eq!(told.status, 202);
     }
     assert_eq!(seq(), 1);
     client.settle().await.unwrap();
-    let told = place
-        .push(&listening, Some(&place.server), place.document(1))
-        .await;
+    let told = place.deliver(&listening, 1).await;
     assert_eq!((told.status, seq()), (202, 2));
 }
 
@@ -265,7 +257,7 @@ async fn a_second_push_while_one_is_on_its_way_is_told_to_come_again() {
         slow.flush().await.unwrap();
         slow
     };
-    let again = || place.push(&listening, Some(&place.server), place.document(2));
+    let again = || place.deliver(&listening, 2);
     let mut slow = begin().await;
     let mut told = again().await;
     while told.status == 202 {
@@ -297,9 +289,7 @@ async fn the_method_can_be_turned_off_and_nothing_listens_without_address_or_cer
         place.source("")
     );
     let (client, listening) = place.start(&policy).await;
-    let told = place
-        .push(&listening, Some(&place.server), place.document(1))
-        .await;
+    let told = place.deliver(&listening, 1).await;
     assert_eq!(
         (told.status, told.cause.as_deref()),
         (403, Some("method-disabled"))
@@ -328,9 +318,7 @@ async fn an_account_of_another_source_is_not_taken_over_by_a_push_d58() {
     let place = Place::new().await;
     let (client, listening) = place.start(&place.source("")).await;
     support::install(&client, place.document(1).into_bytes()).await;
-    let told = place
-        .push(&listening, Some(&place.server), place.document(2))
-        .await;
+    let told = place.deliver(&listening, 2).await;
     assert_eq!(
         (told.status, told.cause.as_deref()),
         (403, Some("foreign-account"))

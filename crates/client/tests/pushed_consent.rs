@@ -48,9 +48,8 @@ async fn a_push_that_needs_consent_is_kept_over_a_restart_and_applied_once_it_is
     let decider = Decider::new();
     let client = decider.decide(place.builder(&policy)).build().unwrap();
     let listening = client.listen().await.unwrap();
-    let server = Some(&place.server);
     for (n, status) in [(1, 202), (1, 202), (2, 409)] {
-        let told = place.push(&listening, server, place.document(n)).await;
+        let told = place.deliver(&listening, n).await;
         assert_eq!(told.status, status);
     }
     assert!(client.accounts().unwrap().is_empty());
@@ -93,9 +92,7 @@ async fn a_push_that_is_not_agreed_to_changes_nothing_and_its_source_is_told() {
         let client = Arc::clone(&client);
         async move { client.run(stopped).await }
     });
-    let told = place
-        .push(&listening, Some(&place.server), place.document(1))
-        .await;
+    let told = place.deliver(&listening, 1).await;
     assert_eq!(told.status, 202);
     decider.0.store(NO, Ordering::SeqCst);
     until("the source is told", || {
@@ -119,9 +116,7 @@ async fn consent_that_nobody_can_give_is_refused_at_once() {
     let place = Place::new().await;
     let policy = format!("{}{CONSENT}", place.source(""));
     let (client, listening) = place.start(&policy).await;
-    let told = place
-        .push(&listening, Some(&place.server), place.document(1))
-        .await;
+    let told = place.deliver(&listening, 1).await;
     assert_eq!(
         (told.status, told.cause.as_deref()),
         (403, Some("consent-refused"))

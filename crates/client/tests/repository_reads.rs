@@ -4,8 +4,8 @@
 mod support;
 
 use omadm_client::Client;
-use omadm_client::policy::NetworkPolicy;
 use serde_json::json;
+use support::ON_LOOPBACK;
 use support::managed::{Device, GPS, gps, statuses};
 use support::peer::{Answer, Asked, Peer, document, status};
 
@@ -26,6 +26,25 @@ fn conditions(peer: &Peer) -> Vec<Option<String>> {
     peer.forget();
     let header = |one: &Asked| one.header("if-none-match").map(str::to_owned);
     asked.iter().map(header).collect()
+}
+
+/// No redirect of another kind is followed, nor one to another scheme.
+async fn follows_no_other(client: &Client, peer: &Peer, command: &str, elsewhere: &str) {
+    let plain = elsewhere.replace("https:", "http:");
+    for (code, to) in [
+        (301, elsewhere),
+        (302, elsewhere),
+        (303, elsewhere),
+        (307, &plain),
+    ] {
+        let list = json!([[command, peer.url("x"), format!("{GPS}/left/")]]);
+        peer.forget();
+        let to = to.to_owned();
+        peer.says(list, move |_| status(code).with("Location", &to).into());
+        let told = statuses(client, peer).await;
+        assert!(told[0] >= 300, "{code}: {told:?}");
+        assert_eq!(peer.repository().len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,10 +91,7 @@ async fn an_hget_of_what_did_not_change_brings_no_body_and_stores_the_same() {
 async fn an_hget_follows_three_redirects_and_tells_nobody_else_who_the_device_is_d08() {
     let peer = Peer::start().await;
     let mut device = Device::of(&peer).await;
-    device.network = NetworkPolicy {
-        allow_loopback: true,
-        ..NetworkPolicy::default()
-    };
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     let other = peer.beside().await;
     let elsewhere = format!("https://localhost:{}/there", other.port);
@@ -104,21 +120,7 @@ async fn an_hget_follows_three_redirects_and_tells_nobody_else_who_the_device_is
     });
     assert_eq!(statuses(&client, &peer).await.len(), 1);
     assert_eq!(peer.repository().len(), 4);
-    let plain = elsewhere.replace("https:", "http:");
-    for (code, to) in [
-        (301, &elsewhere),
-        (302, &elsewhere),
-        (303, &elsewhere),
-        (307, &plain),
-    ] {
-        let list = json!([["HGET", peer.url("x"), format!("{GPS}/left/")]]);
-        peer.forget();
-        let to = to.clone();
-        peer.says(list, move |_| status(code).with("Location", &to).into());
-        let told = statuses(&client, &peer).await;
-        assert!(told[0] >= 300, "{code}: {told:?}");
-        assert_eq!(peer.repository().len(), 1);
-    }
+    follows_no_other(&client, &peer, "HGET", &elsewhere).await;
     assert_eq!(other.asked().len(), 1);
 }
 
@@ -157,10 +159,7 @@ async fn no_redirect_of_a_transfer_leads_where_policy_forbids() {
 async fn an_upload_follows_three_redirects_with_its_method_and_body_d08() {
     let peer = Peer::start().await;
     let mut device = Device::of(&peer).await;
-    device.network = NetworkPolicy {
-        allow_loopback: true,
-        ..NetworkPolicy::default()
-    };
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     let other = peer.beside().await;
     let elsewhere = format!("https://localhost:{}/there", other.port);
@@ -202,20 +201,6 @@ async fn an_upload_follows_three_redirects_with_its_method_and_body_d08() {
         assert_eq!(peer.repository().len(), 4);
     }
     other.forget();
-    let plain = elsewhere.replace("https:", "http:");
-    for (code, to) in [
-        (301, &elsewhere),
-        (302, &elsewhere),
-        (303, &elsewhere),
-        (307, &plain),
-    ] {
-        let list = json!([["HPUT", peer.url("x"), format!("{GPS}/left/")]]);
-        peer.forget();
-        let to = to.clone();
-        peer.says(list, move |_| status(code).with("Location", &to).into());
-        let told = statuses(&client, &peer).await;
-        assert!(told[0] >= 300, "{code}: {told:?}");
-        assert_eq!(peer.repository().len(), 1);
-    }
+    follows_no_other(&client, &peer, "HPUT", &elsewhere).await;
     assert!(other.asked().is_empty());
 }

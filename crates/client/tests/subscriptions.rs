@@ -13,7 +13,7 @@ use omadm_session::client::{AddressRule, Cause};
 use serde_json::json;
 use support::managed::{Device, GPS, PUMP, gps, srv, statuses};
 use support::peer::{Asked, Peer, Reply, document, status};
-use support::until;
+use support::{ON_LOOPBACK, until};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -288,10 +288,7 @@ async fn x_cmd_003_no_report_leaves_after_unsub() {
 async fn a_report_goes_to_no_address_that_policy_forbids_by_then() {
     let peer = Peer::start().await;
     let mut device = Device::of(&peer).await;
-    device.network = NetworkPolicy {
-        allow_loopback: true,
-        ..NetworkPolicy::default()
-    };
+    device.network = ON_LOOPBACK;
     let client = device.client(&peer);
     let elsewhere = format!("https://localhost:{}/report", peer.port);
     peer.says(json!([["SUB", elsewhere, format!("{GPS}/left/")]]), |_| {

@@ -49,6 +49,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// Peers of tests are on this machine.
+pub(crate) const ON_LOOPBACK: NetworkPolicy = NetworkPolicy {
+    allow_private: false,
+    allow_loopback: true,
+    allow_plain_http: false,
+};
+
 /// Remembers every event.
 #[derive(Default)]
 pub(crate) struct Watcher(Mutex<Vec<ClientEvent>>);
@@ -123,10 +130,7 @@ pub(crate) fn device(folder: &Path, clock: &Clock, watcher: &Arc<Watcher>) -> Cl
     let dev_info = acme(DevId::parse("IMEI:493005100592800").unwrap());
     Client::builder(dev_info, folder.join("tree.redb"))
         .clock(clock.reader())
-        .network(NetworkPolicy {
-            allow_loopback: true,
-            ..NetworkPolicy::default()
-        })
+        .network(ON_LOOPBACK)
         .observer(Arc::clone(watcher) as _)
         .listen(ListenAddresses {
             udp: Some(LOOPBACK),

@@ -1,13 +1,14 @@
 //! A listening device, its bootstrap server, and pushes (D56).
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
-use omadm_client::policy::{ClientPolicy, NetworkPolicy};
+use omadm_client::policy::ClientPolicy;
 use omadm_client::{BOOTSTRAP_PATH, Client, ClientBuilder, ClientEvent, Listening};
 use omadm_mo::DevId;
 use omadm_session::pair::acme;
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::Watcher;
 use super::peer::{Asked, Peer};
+use super::{ON_LOOPBACK, Watcher};
 
 pub(crate) const DEV_ID: &str = "IMEI:493005100592800";
 pub(crate) const SRV: &str = "dms.example.com";
@@ -68,23 +69,11 @@ impl Place {
     }
 
     pub(crate) fn builder(&self, policy: &str) -> ClientBuilder {
-        let dev_info = acme(DevId::parse(DEV_ID).unwrap());
-        let policy = format!(
-            "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
-        );
-        let policy = ClientPolicy::read(&policy, self.folder.path()).unwrap();
-        let file = self.folder.path().join("tree.redb");
-        let mut builder = Client::builder(dev_info, file).policy(&policy).unwrap();
-        if !self.bare {
-            builder = builder.identity(self.own.clone());
+        let builder = under(policy, self.folder.path(), &self.peer, &self.watcher);
+        if self.bare {
+            return builder;
         }
-        builder
-            .anchors(vec![self.peer.ca.certificate().clone()])
-            .network(NetworkPolicy {
-                allow_loopback: true,
-                ..NetworkPolicy::default()
-            })
-            .observer(Arc::clone(&self.watcher) as _)
+        builder.identity(self.own.clone())
     }
 
     pub(crate) async fn start(&self, policy: &str) -> (Client, Listening) {
@@ -155,6 +144,12 @@ impl Place {
             .await
     }
 
+    /// Pushes a document by the server that the source vouches for.
+    pub(crate) async fn deliver(&self, listening: &Listening, n: u8) -> Told {
+        let server = Some(&self.server);
+        self.push(listening, server, self.document(n)).await
+    }
+
     pub(crate) fn turned_away(&self) -> Vec<String> {
         let events = self.watcher.events();
         let causes = events.iter().filter_map(|event| match event {
@@ -163,6 +158,26 @@ impl Place {
         });
         causes.collect()
     }
+}
+
+/// A device with its tree and policy in this folder. It has no card reader, and trusts the peer's CA.
+pub(crate) fn under(
+    policy: &str,
+    folder: &Path,
+    peer: &Peer,
+    watcher: &Arc<Watcher>,
+) -> ClientBuilder {
+    let policy = format!(
+        "{policy}\n[bootstrap.smartcard]\nreaders = []\n[limits]\ndocument_octets = 20000\n"
+    );
+    let policy = ClientPolicy::read(&policy, folder).unwrap();
+    let dev_info = acme(DevId::parse(DEV_ID).unwrap());
+    Client::builder(dev_info, folder.join("tree.redb"))
+        .policy(&policy)
+        .unwrap()
+        .anchors(vec![peer.ca.certificate().clone()])
+        .network(ON_LOOPBACK)
+        .observer(Arc::clone(watcher) as _)
 }
 
 pub(crate) fn post(content_type: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
