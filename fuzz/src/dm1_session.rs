@@ -10,18 +10,16 @@ use omadm_bootstrap::{
 };
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Command, Encoding, Message};
+use omadm_mo::standard::MoRegistry;
 use omadm_mo::standard::dm_acc1::{
     self, AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1,
 };
-use omadm_mo::standard::{DevDetail, DevInfo1, MoRegistry};
-use omadm_mo::{
-    DevId, ExecOutcome, Miid, NodeName, Secret, SrvId, TreeLayout, TreeView as _, UriLimits,
-};
+use omadm_mo::{DevId, ExecOutcome, Miid, NodeName, Secret, SrvId, TreeLayout, TreeView as _};
 use omadm_session::client::Cause;
 use omadm_session::client::dm1::{
-    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Reason, Dm1Response, Dm1Set,
-    UserAnswer,
+    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Opening, Dm1Reason, Dm1Response, UserAnswer,
 };
+use omadm_session::pair::dm1;
 
 use crate::parts;
 
@@ -112,33 +110,12 @@ fn with_session(body: &[u8], session: &str) -> Vec<u8> {
 }
 
 fn opening(encoding: Encoding, user: bool) -> Dm1Opening {
+    let server = SrvId::parse(SERVER).expect("a ServerID");
+    let dev_id = DevId::parse("IMEI:493005100592800").expect("a DevID");
     Dm1Opening {
-        server: SrvId::parse(SERVER).expect("a ServerID"),
         reason: Dm1Reason::Triggered { session: 0xABCD },
-        set: Dm1Set::Current,
-        encoding,
-        dev_info: DevInfo1 {
-            dev_id: DevId::parse("IMEI:493005100592800").expect("a DevID"),
-            man: "Example".into(),
-            mod_: "M1".into(),
-            dm_v: "1.2".into(),
-            lang: "en".into(),
-        },
-        dev_detail: DevDetail {
-            uri: UriLimits::OURS,
-            dev_typ: "sensor".into(),
-            oem: String::new(),
-            fw_v: "1".into(),
-            sw_v: "1".into(),
-            hw_v: "A".into(),
-            lrg_obj: true,
-        },
-        alerts: Vec::new(),
-        event_type: None,
         user,
-        live: BTreeSet::new(),
-        limits: Dm1Limits::default(),
-        entropy: [9; 32],
+        ..dm1::opening(server, dev_id, encoding, [9; 32])
     }
 }
 

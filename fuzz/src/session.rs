@@ -84,7 +84,9 @@ pub fn client_session(octets: &[u8]) {
 /// A device whose one account is acknowledged.
 fn device() -> Pair {
     let mut pair = Pair::new(FaultPlan::none());
-    pair.end.plug_in(FixedObject::dev_info(&acme(DevId::parse("IMEI:493005100592800").expect("a DevID"))));
+    pair.end.plug_in(FixedObject::dev_info(&acme(
+        DevId::parse("IMEI:493005100592800").expect("a DevID"),
+    )));
     let delivered = pair.deliver(DOCUMENT.as_bytes(), "https://boot.example.com:443");
     assert!(matches!(delivered, Delivered::Applied(..)), "{delivered:?}");
     pair

@@ -65,7 +65,7 @@ fn the_first_message_tells_why_who_and_what_the_device_is() {
                 ("./DevInfo/DevId", DEVICE),
                 ("./DevInfo/DmV", "1.2"),
                 ("./DevInfo/Lang", "en"),
-                ("./DevInfo/Man", "Example"),
+                ("./DevInfo/Man", "Acme"),
                 ("./DevInfo/Mod", "M1"),
             ];
             assert_eq!(items, due);

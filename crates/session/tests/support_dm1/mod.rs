@@ -20,20 +20,21 @@ use omadm_dm1::credential::{MacHeader, Nonce, UserHash, basic};
 use omadm_dm1::markup::{MarkupLimits, Vocabulary};
 use omadm_dm1::syncml::{Alert, Command, Encoding, Message};
 use omadm_dm1::wbxml;
+use omadm_mo::standard::MoRegistry;
 use omadm_mo::standard::dm_acc::BootstrapType;
 use omadm_mo::standard::dm_acc1::{
     self, AddrType1, AppAddr1, AppAuth1, AuthLevel1, AuthType1, DmAcc1,
 };
-use omadm_mo::standard::{DevDetail, DevInfo1, MoRegistry};
 use omadm_mo::{
     DevId, ExecOutcome, Miid, NodeAddress, NodeName, NodePath, Secret, SrvId, TreeLayout,
-    TreeView as _, UriLimits,
+    TreeView as _,
 };
 use omadm_session::client::Cause;
 use omadm_session::client::dm1::{
-    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Outcome, Dm1Reason,
-    Dm1Request, Dm1Response, Dm1SessionEvent, Dm1Set, UserAnswer,
+    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Opening, Dm1Outcome, Dm1Request, Dm1Response,
+    Dm1SessionEvent, UserAnswer,
 };
+use omadm_session::pair::dm1;
 
 pub(crate) const SRV: &str = "com.mgmtsrv.manage";
 pub(crate) const DEVICE: &str = "IMEI:493005100592800";
@@ -167,34 +168,7 @@ pub(crate) struct Talk {
 }
 
 pub(crate) fn opening(encoding: Encoding) -> Dm1Opening {
-    Dm1Opening {
-        server: srv(),
-        reason: Dm1Reason::Client,
-        set: Dm1Set::Current,
-        encoding,
-        dev_info: DevInfo1 {
-            dev_id: DevId::parse(DEVICE).unwrap(),
-            man: "Example".into(),
-            mod_: "M1".into(),
-            dm_v: "1.2".into(),
-            lang: "en".into(),
-        },
-        dev_detail: DevDetail {
-            uri: UriLimits::OURS,
-            dev_typ: "sensor".into(),
-            oem: String::new(),
-            fw_v: "1".into(),
-            sw_v: "1".into(),
-            hw_v: "A".into(),
-            lrg_obj: true,
-        },
-        alerts: Vec::new(),
-        event_type: None,
-        user: false,
-        live: Default::default(),
-        limits: Dm1Limits::default(),
-        entropy: [5; 32],
-    }
+    dm1::opening(srv(), DevId::parse(DEVICE).unwrap(), encoding, [5; 32])
 }
 
 pub(crate) fn start(shape: &Shape, encoding: Encoding) -> Talk {

@@ -2,14 +2,13 @@ use omadm_bootstrap::plan::TreePlan;
 use omadm_bootstrap::{BootstrapKind, BootstrapMethod, EventId, Utc};
 use omadm_dm1::markup::MarkupLimits;
 use omadm_dm1::syncml::{Alert, Encoding, Message};
-use omadm_mo::standard::{DevDetail, DevInfo1};
-use omadm_mo::{DevId, ExecOutcome, SrvId, TreeError, TreeVersion, TreeView as _, UriLimits};
+use omadm_mo::{DevId, ExecOutcome, SrvId, TreeError, TreeVersion, TreeView as _};
 
-use super::{Dm1Credentials, Dm1Device, Dm1ServerEnd};
+use super::{Dm1Credentials, Dm1Device, Dm1ServerEnd, opening};
 use crate::client::Cause;
 use crate::client::dm1::{
-    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Outcome, Dm1Reason,
-    Dm1Request, Dm1Response, Dm1SessionEvent, Dm1Set, UserAnswer,
+    Dm1ClientSession, Dm1Effect, Dm1Input, Dm1Limits, Dm1Opening, Dm1Outcome, Dm1Request,
+    Dm1Response, Dm1SessionEvent, Dm1Set, UserAnswer,
 };
 use crate::pair::{Fault, FaultPlan, Moment, Pair, Seed};
 
@@ -160,34 +159,12 @@ impl Dm1Pair {
         let mut entropy = [0; 32];
         entropy[..16].copy_from_slice(&self.seed.octets());
         let device = &self.device;
-        let text = str::to_owned;
+        let server = device.server.clone();
         let opening = Dm1Opening {
-            server: device.server.clone(),
-            reason: Dm1Reason::Client,
             set: self.set,
-            encoding: self.encoding,
-            dev_info: DevInfo1 {
-                dev_id: device.dev_id.clone(),
-                man: text("Acme"),
-                mod_: text("M1"),
-                dm_v: text("1.2"),
-                lang: text("en"),
-            },
-            dev_detail: DevDetail {
-                uri: UriLimits::OURS,
-                dev_typ: text("sensor"),
-                oem: String::new(),
-                fw_v: text("1.0"),
-                sw_v: text("1.0"),
-                hw_v: text("A"),
-                lrg_obj: true,
-            },
             alerts: self.alerts.clone(),
-            event_type: None,
-            user: false,
-            live: Default::default(),
             limits: self.limits,
-            entropy,
+            ..opening(server, device.dev_id.clone(), self.encoding, entropy)
         };
         Dm1ClientSession::start(opening, device.layout.clone(), &device.tree)
     }

@@ -2,8 +2,10 @@
 
 mod bed;
 mod device;
+mod opening;
 mod server_end;
 
 pub use bed::{Dm1Pair, Dm1SessionEnd};
 pub use device::{Dm1Credentials, Dm1Device};
+pub use opening::opening;
 pub use server_end::Dm1ServerEnd;
