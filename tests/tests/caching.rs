@@ -32,9 +32,7 @@ impl Stand {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start_one(&folder.path().join("server")).unwrap();
         let token = server.token.clone().unwrap();
-        let device = Device::init(&folder.path().join("device"), DEVICE);
-        device.register(&server, &token, "full");
-        let _done = device.client_at("bootstrap", &server).run().good();
+        let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
         let dir = DeviceDir::open(device.file("devinfo.toml").parent().unwrap()).unwrap();
         let ca = pem::certificates(&std::fs::read_to_string(server.ca()).unwrap()).unwrap();
         let ddf = std::fs::read_to_string(reporting_ddf()).unwrap();

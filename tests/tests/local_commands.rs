@@ -11,10 +11,7 @@ const REPORTING: &str = "urn:example:mo:reporting:1.0";
 fn a_device_in_hand_is_shown_read_and_set_and_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
-    let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
     let client = |command: &str, words: &[&str]| device.client(command).args(words).run();
 
     let interval = format!("{REPORTING}//IntervalSeconds");

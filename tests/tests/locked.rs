@@ -45,9 +45,7 @@ fn a_second_server_on_the_same_state_refuses_and_the_first_goes_on() {
 fn a_second_client_on_the_same_device_refuses_and_the_first_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_one(&folder.path().join("server")).unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &server.token.clone().unwrap(), "minimal");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "minimal");
 
     let mut first = device.client("run").start().unwrap();
     first.until("the DM Client runs", PATIENCE).unwrap();

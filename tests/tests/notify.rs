@@ -21,10 +21,7 @@ impl Pair {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("server")).unwrap();
         let token = server.token.clone().unwrap();
-        let device = Device::init(&folder.path().join("device"), DEVICE);
-        device.register(&server, &token, profile);
-        let done = device.client_at("bootstrap", &server).run().good();
-        assert!(done.stdout.contains("bootstrapped"), "{done:?}");
+        let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, profile);
         Self {
             server,
             token,

@@ -238,9 +238,7 @@ fn a_server_ends_by_sigterm_and_what_it_acknowledged_is_there_again() {
     let state = folder.path().join("server");
     let first = Server::start(&state).unwrap();
     let token = first.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&first, &token, "minimal");
-    let _done = device.client_at("bootstrap", &first).run().good();
+    let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &first, "minimal");
     let ended = first.end().unwrap().good();
     assert!(ended.stdout.contains("ending: "), "{}", ended.stdout);
 

@@ -25,9 +25,7 @@ const MIB: usize = 1 << 20;
 /// A device that is bootstrapped by this server.
 fn bootstrapped(server: Server, folder: &Path) -> (Server, String, Device) {
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.join("device"), DEVICE);
-    device.register(&server, &token, "minimal");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.join("device"), DEVICE, &server, "minimal");
     (server, token, device)
 }
 

@@ -12,9 +12,7 @@ fn a_server_reads_bearer_and_roaming_as_they_are_now_and_changes_neither() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
     let operator = |words: &[&str]| -> Value {
         let said = server.operator(&token, &["--json"]).args(words).run();
         serde_json::from_str(&said.good().stdout).unwrap()

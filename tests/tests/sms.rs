@@ -53,10 +53,7 @@ impl Pair {
         )
         .unwrap();
         let token = server.token.clone().unwrap();
-        let device = Device::init(&folder.path().join("device"), DEVICE);
-        device.register(&server, &token, "sms");
-        let done = device.client_at("bootstrap", &server).run().good();
-        assert!(done.stdout.contains("bootstrapped"), "{done:?}");
+        let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "sms");
         std::fs::write(device.file("smsc-password"), "devpw\n").unwrap();
         let policy = format!(
             "[listen.smpp]\naddress = '127.0.0.1:{}'\nsystem_id = 'dev'\npassword_file = 'smsc-password'\nnumber = '+15551230001'\n",
@@ -285,9 +282,7 @@ fn an_smsc_that_says_no_is_told_with_what_to_do() {
     )
     .unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let _device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
     let refused = ["notify", DEVICE, "--to", TO];
     let refused = server.operator(&token, &refused).run().refused();
     for part in ["refused the bind", "ESME_RBINDFAIL", "system_id"] {
@@ -306,9 +301,7 @@ fn without_an_smsc_the_way_to_one_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let _device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
     for (to, told) in [(TO, "--smpp"), ("file:x", "--push-dir")] {
         let refused = server.operator(&token, &["notify", DEVICE, "--to", to]);
         let refused = refused.run().refused();
@@ -333,9 +326,7 @@ fn a_device_is_called_over_tls_by_an_smsc_whose_ca_both_ends_know_and_by_no_othe
     let arguments = ["--smpp", file.to_str().unwrap()];
     let server = Server::start_with(&beside.path().join("server"), &arguments).unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&beside.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let _device = Device::bootstrapped(&beside.path().join("device"), DEVICE, &server, "full");
     let refused = ["notify", DEVICE, "--to", TO];
     let refused = server.operator(&token, &refused).run().refused();
     assert!(refused.stderr.contains("no TLS connection"), "{refused:?}");

@@ -91,9 +91,7 @@ fn x_cmd_001_x_cmd_002_x_cmd_003_each_of_the_twelve_commands_goes_from_the_queue
     let arguments = ["--profiles", from.to_str().unwrap()];
     let server = Server::start_with(&folder.path().join("server"), &arguments).unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.path().join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.path().join("device"), DEVICE, &server, "full");
 
     let dir = DeviceDir::open(device.file("devinfo.toml").parent().unwrap()).unwrap();
     let ca = pem::certificates(&std::fs::read_to_string(server.ca()).unwrap()).unwrap();
@@ -194,9 +192,7 @@ fn x_cmd_001_x_cmd_002_x_cmd_003_each_of_the_twelve_commands_goes_from_the_queue
 fn bootstrapped(folder: &Path) -> (Server, String, Device) {
     let server = Server::start(&folder.join("server")).unwrap();
     let token = server.token.clone().unwrap();
-    let device = Device::init(&folder.join("device"), DEVICE);
-    device.register(&server, &token, "full");
-    let _done = device.client_at("bootstrap", &server).run().good();
+    let device = Device::bootstrapped(&folder.join("device"), DEVICE, &server, "full");
     (server, token, device)
 }
 

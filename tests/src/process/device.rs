@@ -29,6 +29,20 @@ impl Device {
         }
     }
 
+    /// The same, registered with a profile at a server that is started for the first time, and bootstrapped by it.
+    ///
+    /// # Panics
+    /// Where the server refuses.
+    #[must_use]
+    pub fn bootstrapped(dir: &Path, dev_id: &str, server: &Server, profile: &str) -> Self {
+        let device = Self::init(dir, dev_id);
+        let token = server.token.as_deref().unwrap_or_default();
+        device.register(server, token, profile);
+        let done = device.client_at("bootstrap", server).run().good();
+        assert!(done.stdout.contains("bootstrapped"), "{done:?}");
+        device
+    }
+
     /// A file of its folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
