@@ -55,6 +55,35 @@ async fn x_flow_001_redirects_307_and_308_are_followed_for_three_hops_d08() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cookies_of_a_server_come_back_whatever_their_names_and_in_its_session_alone_d02() {
+    let peer = Peer::start().await;
+    let device = Device::of(&peer).await;
+    let client = device.client(&peer);
+    for _ in 0..2 {
+        peer.forget();
+        let mut left = [
+            Some("omadm-session=3"),
+            Some("JSESSIONID=2; Path=/; SameSite=Odd"),
+        ];
+        peer.does(
+            move |asked| match left.iter_mut().rev().find_map(Option::take) {
+                Some(cookie) => {
+                    let get = json!({"CMD": [["GET", "urn:oma:mo:oma-dm-devinfo:1.2//Man"]]});
+                    let answer = status(200).with("Set-Cookie", cookie);
+                    answer.body(get.to_string().into_bytes()).into()
+                }
+                None => ending(asked),
+            },
+        );
+        assert_eq!(outcome(&client).await, Outcome::Ended);
+        let asked = peer.asked();
+        let sent: Vec<_> = asked.iter().map(|one| one.header("Cookie")).collect();
+        let both = "JSESSIONID=2; omadm-session=3";
+        assert_eq!(sent, [None, Some("JSESSIONID=2"), Some(both)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn x_flow_001_a_fourth_redirect_is_refused_d08() {
     let peer = Peer::start().await;
     let device = Device::of(&peer).await;

@@ -75,6 +75,29 @@ fn the_cookie_is_returned_within_its_session_and_never_in_another_d02() {
 }
 
 #[test]
+fn a_cookie_goes_to_no_other_host_d02() {
+    for (uri, cookie) in [
+        ("https://dms.example.com:8443/next", Some("a")),
+        ("https://other.example.com/dm/2.0", None),
+    ] {
+        let cont = format!(r#"{{"CMD":[["CONT","{uri}"]]}}"#);
+        let run = Bench::new().session(SRV, |_, n| match n {
+            0 => with_cookie("a", &cont),
+            _ => answer(200, ""),
+        });
+        assert_eq!(run.requests[1].to.as_str(), uri);
+        assert_eq!(run.requests[1].cookie.as_deref(), cookie);
+        let run = Bench::new().session(SRV, |_, n| match n {
+            0 => with_cookie("a", CMD_GET),
+            1 => redirect(307, uri),
+            _ => answer(200, ""),
+        });
+        let cookies: Vec<_> = run.requests.iter().map(|r| r.cookie.as_deref()).collect();
+        assert_eq!(cookies, [None, Some("a"), cookie]);
+    }
+}
+
+#[test]
 fn redirects_307_and_308_are_followed_three_times_with_the_same_package_d08() {
     let mut bench = Bench::new();
     let run = bench.session(SRV, |_, n| match n {

@@ -1,6 +1,7 @@
 //! HTTPS of the client: one connection at a time, kept while origin, credential and trust stay what they were (D79).
 
 mod connection;
+mod cookies;
 mod login;
 mod pool;
 mod reach;

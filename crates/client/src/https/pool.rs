@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, LOCATION, RETRY_AFTER,
-    SET_COOKIE, WWW_AUTHENTICATE,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Lost};
+use super::cookies;
 use super::login::{Answered, Login};
 use super::resolve;
 use super::target::Target;
@@ -67,6 +68,7 @@ pub(crate) struct Call {
     pub(crate) accept: String,
     /// `OMADM-DevID`, where D05 allows it.
     pub(crate) dev_id: Option<DevId>,
+    /// `Cookie`, whole.
     pub(crate) cookie: Option<String>,
     /// What a challenge is answered with (D45, D81); none where none is to be answered.
     pub(crate) login: Option<Login>,
@@ -166,7 +168,7 @@ impl Https {
         let number = state.exchanges;
         drop(state);
         let headers = answer.headers().clone();
-        let response = read(answer);
+        let response = read(answer, call.cookie.as_deref());
         if self.observer.wants_exchanges() {
             self.observer.exchange(&Exchange {
                 connection,
@@ -286,8 +288,8 @@ pub(super) fn build(
     if let Some(dev_id) = &call.dev_id {
         request = request.header(header::DEV_ID, dev_id.as_str());
     }
-    if let Some(cookie) = &call.cookie {
-        request = request.header(COOKIE, format!("{}={cookie}", header::SESSION_COOKIE));
+    if let Some(cookie) = call.cookie.as_deref().filter(|all| !all.is_empty()) {
+        request = request.header(COOKIE, cookie);
     }
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, authorization);
@@ -300,7 +302,7 @@ pub(super) fn build(
         .map_err(|error| Cause::Unreachable(format!("the request cannot be written: {error}")))
 }
 
-fn read(answer: http::Response<Bytes>) -> Response {
+fn read(answer: http::Response<Bytes>, sent: Option<&str>) -> Response {
     let (head, body) = answer.into_parts();
     let text = |name: HeaderName| {
         head.headers
@@ -310,7 +312,7 @@ fn read(answer: http::Response<Bytes>) -> Response {
     };
     Response {
         status: head.status.as_u16(),
-        set_cookie: session_cookie(&head.headers),
+        set_cookie: cookies::kept(sent, &head.headers),
         location: text(LOCATION),
         // The date form of Retry-After is not read: the schedule of D60 serves then.
         retry_after: text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()),
@@ -333,18 +335,6 @@ fn listed(headers: &HeaderMap, name: &str) -> Option<String> {
 pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let lines = headers.get_all(WWW_AUTHENTICATE).iter();
     Challenge::read_all(lines.filter_map(|line| line.to_str().ok()))
-}
-
-fn session_cookie(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers
-        .get_all(SET_COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.trim().split_once('='));
-    pairs
-        .filter(|(name, _)| *name == header::SESSION_COOKIE)
-        .map(|(_, value)| value.to_owned())
-        .next_back()
 }
 
 /// The `Accept` of a bootstrap fetch and of an HGET: the types of D09.

@@ -49,7 +49,7 @@ pub struct Request {
     pub content_type: &'static str,
     /// What may come back.
     pub accept: &'static str,
-    /// The cookie the server set in this session (D02).
+    /// The cookies the server set in this session (D02): the `Cookie` of the request.
     pub cookie: Option<String>,
     /// The body.
     pub body: Vec<u8>,
@@ -60,7 +60,7 @@ pub struct Request {
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// Value of the cookie `omadm-session`, where the answer sets it.
+    /// The cookies of the session from now on, where the answer sets any.
     pub set_cookie: Option<String>,
     /// `Location` of a redirect.
     pub location: Option<String>,
@@ -162,7 +162,10 @@ pub enum Outcome {
     #[error("END")]
     Ended,
     /// The server answered a package with an HTTP error (D07).
-    #[error("the server answered with HTTP status {status}: {detail}")]
+    #[error(
+        "the server answered with HTTP status {status}{}",
+        behind_colon(detail)
+    )]
     Refused {
         /// Its status.
         status: u16,
@@ -221,4 +224,14 @@ pub enum SessionEvent {
     },
     /// The session is over.
     Ended(Outcome),
+}
+
+/// Text for the end of a sentence, if there is any.
+fn behind_colon(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
 }

@@ -215,6 +215,8 @@ impl ClientSession {
         let next = redirected(&request.to, response.status, location);
         if let Some(next) = next.filter(|_| self.redirects < REDIRECTS) {
             self.redirects += 1;
+            // What a host set is for no other one.
+            request.cookie.take_if(|_| next.host() != request.to.host());
             request.to = next;
             self.effects.push_back(Effect::Send(request.clone()));
             self.state = State::Sent(request);
@@ -423,7 +425,9 @@ impl ClientSession {
         match progress {
             Progress::Done(status) => self.done(run, status),
             Progress::Continue(to) => {
-                self.to = Some(to);
+                let from = self.to.replace(to);
+                let hosts = [from.as_ref(), self.to.as_ref()].map(|to| to.map(ServerUri::host));
+                self.cookie.take_if(|_| hosts[0] != hosts[1]);
                 self.done(run, Status::new(StatusCode::OK));
             }
             Progress::Wait(make, need) => {
