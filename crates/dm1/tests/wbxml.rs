@@ -191,6 +191,24 @@ fn literal_names_entities_and_processing_instructions_are_read() {
 }
 
 #[test]
+fn an_element_written_by_its_name_is_that_which_its_token_means() {
+    // String table: "SyncML", "s:SyncHdr", "Meta", "MaxMsgSize", "Final"; the third element by its token.
+    let literal = b"\x02\xa4\x01\x6a\x27SyncML\0s:SyncHdr\0Meta\0MaxMsgSize\0Final\0\x44\x00\x44\x07\x5a\x44\x16\x039\0\x01\x01\x01\x04\x21\x01";
+    let text = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><Meta><MaxMsgSize xmlns=\"syncml:metinf\">9</MaxMsgSize></Meta></SyncHdr><Final></Final></SyncML>";
+    let events = |reader: &mut dyn MarkupReader<'_>| {
+        let mut all = Vec::new();
+        while let Some(event) = reader.next_event().unwrap() {
+            all.push(format!("{event:?}"));
+        }
+        all
+    };
+    let read = events(&mut WbxmlReader::new(literal, LIMITS).unwrap());
+    let meant =
+        events(&mut XmlReader::new(text.as_bytes(), Vocabulary::SyncMl.into(), LIMITS).unwrap());
+    assert_eq!(read, meant);
+}
+
+#[test]
 fn each_fault_of_a_header_is_told_apart() {
     assert_eq!(fault_of(&[]), MarkupFault::TooShort);
     assert_eq!(fault_of(&[4, 1, 0x6a, 0]), MarkupFault::WbxmlVersion(4));

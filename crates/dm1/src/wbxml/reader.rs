@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use super::header::{integer, string_at};
 use super::{ATTRIBUTES, CONTENT, TOKEN, WbxmlHeader, global};
 use crate::markup::{
-    Event, MarkupError, MarkupFault, MarkupLimits, MarkupReader, Name, Vocabulary, attribute_start,
-    attribute_value,
+    Event, MarkupError, MarkupFault, MarkupLimits, MarkupReader, Name, Vocabulary, XmlVocabulary,
+    attribute_start, attribute_value,
 };
 
 /// Reads a WBXML document event by event, without building a tree (§2.1). What follows the root element is padding and is not looked at (M23).
@@ -128,6 +128,14 @@ impl<'a> WbxmlReader<'a> {
         Ok(octets)
     }
 
+    /// An element that is written by its name is the one that has it: that of the code page first, as the element around it may have set it.
+    fn named(&self, name: &'a str) -> Name<'a> {
+        let local = name.rsplit(':').next().unwrap_or(name);
+        let around = self.vocabulary.tag(self.tag_page, 0);
+        let known = XmlVocabulary::from(self.vocabulary).tag(local, None, Some(around));
+        known.map_or_else(|| Name::Other(name.into()), Name::Known)
+    }
+
     fn begin(&mut self, name: Name<'a>, bits: u8) -> Result<Event<'a>, MarkupError> {
         self.depth += 1;
         if self.depth > self.limits.depth {
@@ -163,7 +171,7 @@ impl<'a> WbxmlReader<'a> {
                 global::PI => self.skip_attributes()?,
                 global::LITERAL | global::LITERAL_C | global::LITERAL_A | global::LITERAL_AC => {
                     let name = self.table_string()?;
-                    return self.begin(Name::Other(name.into()), octet);
+                    return self.begin(self.named(name), octet);
                 }
                 _ if is_tag(octet) => {
                     let tag = self.vocabulary.tag(self.tag_page, octet & TOKEN);
