@@ -25,7 +25,7 @@ use crate::model::{
 use crate::node::{Node, event};
 use crate::notification_service::{call, parse_addresses};
 use crate::problem::{Problem, ProblemBody};
-use crate::session_service::queue::{Spoken, name, spoken, spoken1, uri};
+use crate::session_service::queue::{Spoken, spoken, spoken1, title};
 use crate::store::CommitError;
 
 /// How often a change is made again after other commits of the device came between.
@@ -237,7 +237,8 @@ async fn decide(
         };
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         command.state = state;
-        let (id, name, uri) = (command.id.to_string(), name(&command), uri(&command));
+        let id = command.id.to_string();
+        let (name, uri) = title(&command.words);
         let kind = match decision {
             Decision::Cancel => {
                 command.ended_at = Some(delta.at);

@@ -8,7 +8,7 @@ use omadm_dm2::Command;
 use omadm_mo::{CacheValidator, DevId, ServerUri};
 use omadm_session::server::dm1::WantedCommand1;
 use omadm_session::server::queue::{
-    DeviceLayout, NeutralCommand, NotExpressible, executes, to_dm1, to_dm2,
+    DeviceLayout, NeutralCommand, NotExpressible, executes, to_dm1, to_dm2, told,
 };
 use omadm_session::server::{CommandOutcome, MAX_COMMANDS, SentCommand, WantedCommand};
 
@@ -150,7 +150,7 @@ impl Queue {
         command.status = Some(status);
         command.result = result;
         command.ended_at = Some(now);
-        Some((name(command), uri(command)))
+        Some(title(&command.words))
     }
 
     /// The command stands in the answer to the device.
@@ -177,11 +177,12 @@ impl Queue {
         command.sends = command.sends.saturating_add(1);
         command.session = session.cloned();
         command.sent_at = Some(now);
+        let (name, uri) = title(&command.words);
         Some(EventKind::CommandSent {
             id: command.id.to_string(),
             session: session.cloned(),
-            command: name(command),
-            uri: uri(command),
+            command: name,
+            uri,
             sends: command.sends,
         })
     }
@@ -238,11 +239,12 @@ impl Queue {
             return;
         }
         command.state = CommandState::Held;
+        let (name, uri) = title(&command.words);
         let held = EventKind::CommandHeld {
             id: command.id.to_string(),
             session: command.session.clone(),
-            command: name(command),
-            uri: uri(command),
+            command: name,
+            uri,
             duration_ms: command.sent_at.map(|sent| millis(delta.at, sent)),
         };
         delta.events.push(event(held, correlation));
@@ -312,14 +314,16 @@ pub(crate) fn millis(now: Utc, since: Utc) -> u64 {
     u64::try_from(now.millis_since(since)).unwrap_or_default()
 }
 
-/// A command's name.
-pub(crate) fn name(command: &QueuedCommand) -> String {
-    command.words.first().cloned().unwrap_or_default()
-}
-
-/// A command's first parameter.
-pub(crate) fn uri(command: &QueuedCommand) -> Option<String> {
-    command.words.get(1).cloned()
+/// A command's name and the first place that it names, for events: never a value. A raw command is named with the one that it wraps.
+pub(crate) fn title(words: &[String]) -> (String, Option<String>) {
+    let mut told = told(words).into_iter();
+    let mut name = told.next().unwrap_or_default();
+    if name == "raw"
+        && let Some(wrapped) = told.next()
+    {
+        name = format!("raw {wrapped}");
+    }
+    (name, told.next())
 }
 
 #[cfg(test)]
@@ -330,7 +334,7 @@ mod tests {
     use omadm_dm2::StatusCode;
     use omadm_session::server::CommandOutcome;
 
-    use super::Queue;
+    use super::{Queue, title};
     use crate::model::{CommandChange, CommandId, CommandState, QueuedCommand};
     use crate::session_service::known::Known;
 
@@ -398,6 +402,22 @@ mod tests {
             let again = after_304(gone);
             assert_eq!((again.state, again.status), (CommandState::Queued, None));
             assert!(again.ended_at.is_none() && again.result.is_none());
+        }
+    }
+
+    #[test]
+    fn a_command_is_titled_by_name_and_place_and_never_by_a_value() {
+        let place = "urn:example:mo:gps:1.0/1/Rate";
+        let raw = "<Add><Item><Target><LocURI>./a</LocURI></Target><Data>hush</Data></Item></Add>";
+        for (words, name, uri) in [
+            (&WORDS[..], "GET", Some(WORDS[1])),
+            (&["replace", place, "chr", "hush"], "replace", Some(place)),
+            (&["raw", raw], "raw Add", Some("./a")),
+            (&["raw", "hush"], "raw", None),
+            (&["END"], "END", None),
+        ] {
+            let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(title(&words), (name.to_owned(), uri.map(str::to_owned)));
         }
     }
 }
