@@ -78,6 +78,8 @@ fn x_cmd_001_a_command_of_the_command_line_is_answered_in_the_next_session_and_t
         &format!("command-queued      GET {LEAF}  (command {id})"),
         "command-cancelled   EXEC",
         "session-started     urn:oma:at:dm:2.0:BootstrapComplete",
+        "command-sent        GET urn:oma:mo:oma-dm-devinfo:1.2//  (session ",
+        ")  (the server's own)\n",
         &format!("command-sent        GET {LEAF}  (session "),
         &format!(")  (command {id})\n"),
         "command-answered    GET urn:oma:mo:oma-dm-devinfo:1.2//: 200",

@@ -86,7 +86,9 @@ async fn judge(store: &dyn Store, dev_id: &DevId, round: &Round) -> (Vec<QueuedC
     let (mut begun, mut over) = (0, 0);
     for event in &events {
         match &event.event.kind {
-            EventKind::CommandSent { id, .. } => *sent.entry(id.clone()).or_insert(0_u32) += 1,
+            EventKind::CommandSent { id: Some(id), .. } => {
+                *sent.entry(id.clone()).or_insert(0_u32) += 1;
+            }
             EventKind::CommandAnswered { id: Some(id), .. } => {
                 *answered.entry(id.clone()).or_insert(0_u32) += 1;
             }

@@ -174,6 +174,9 @@ async fn x_flow_001_a_superseded_session_leaves_a_get_to_be_repeated_and_an_exec
     let held = &told(&rig, "command-held").await[0];
     assert_eq!(held["id"], queued[0].id);
     assert!(held["duration_ms"].is_u64(), "{held}");
+    let unanswered = &told(&rig, "command-unanswered").await[0];
+    assert_eq!(unanswered["id"], queued[1].id);
+    assert_eq!(unanswered["session"], superseded["session"]);
 
     assert_eq!(begin(&mut wire).await.json(), json!({"CMD": [["END"]]}));
     let released = rig.api.release_command(DEVICE, &queued[0].id).await;

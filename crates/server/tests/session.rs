@@ -97,10 +97,81 @@ async fn a_minimal_bootstrap_takes_one_connection_three_exchanges_and_two_commit
         "bootstrap-fetched",
         "session-started",
         "bootstrap-completed",
+        "command-sent",
         "command-answered",
         "session-ended",
     ];
     assert_eq!(names(&kinds(&rig).await), expected);
+}
+
+/// The events of this name, as members.
+async fn told(rig: &Rig, name: &str) -> Vec<serde_json::Value> {
+    let kinds = kinds(rig).await;
+    let kinds = kinds.iter().map(|kind| serde_json::to_value(kind).unwrap());
+    kinds.filter(|kind| kind["event"] == name).collect()
+}
+
+/// What is told of the server's own read of DevInfo, beside durations.
+fn own_read(mut what: serde_json::Value) -> serde_json::Value {
+    what["duration_ms"].take();
+    what
+}
+
+#[tokio::test]
+async fn the_servers_own_read_of_dev_info_is_told_as_sent_each_time_and_as_answered() {
+    let rig = Rig::new().await;
+    let identity = rig.device(DEVICE).await;
+    let mut wire = rig.connect(Some(&identity)).await;
+    for _again in 0..2 {
+        wire.package(DEVICE, PACKAGE1, completion(EVENT, DOCUMENT))
+            .await;
+    }
+    wire.package(DEVICE, PACKAGE3, DEV_INFO).await;
+    let session = told(&rig, "session-started").await[0]["session"].clone();
+    let get = "urn:oma:mo:oma-dm-devinfo:1.2//";
+    let sent = |sends: u32| serde_json::json!({"event": "command-sent", "session": session, "command": "GET", "uri": get, "sends": sends});
+    assert_eq!(told(&rig, "command-sent").await, [sent(1), sent(2)]);
+    let answered = told(&rig, "command-answered").await;
+    assert!(answered[0]["duration_ms"].is_u64(), "{answered:?}");
+    let expected = serde_json::json!({"event": "command-answered", "session": session, "command": "GET", "uri": get, "status": 200, "duration_ms": null});
+    assert_eq!(
+        answered.into_iter().map(own_read).collect::<Vec<_>>(),
+        [expected]
+    );
+}
+
+#[tokio::test]
+async fn an_own_read_that_is_never_answered_is_told_with_the_end_of_its_session() {
+    for end in ["superseded", "swept", "found over"] {
+        let rig = Rig::new().await;
+        let identity = rig.device(DEVICE).await;
+        let mut wire = rig.connect(Some(&identity)).await;
+        wire.package(DEVICE, PACKAGE1, completion(EVENT, DOCUMENT))
+            .await;
+        match end {
+            "superseded" => {}
+            _ => rig.jump(15 * 60 + 1),
+        }
+        if end == "swept" {
+            support::soon(async {
+                while told(&rig, "command-unanswered").await.is_empty() {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            })
+            .await;
+        }
+        wire.package(DEVICE, PACKAGE1, CLIENT_INITIATED).await;
+        let session = told(&rig, "session-started").await[0]["session"].clone();
+        let unanswered = told(&rig, "command-unanswered").await;
+        assert!(unanswered[0]["duration_ms"].is_u64(), "{unanswered:?}");
+        let expected = serde_json::json!({"event": "command-unanswered", "session": session, "command": "GET",
+            "uri": "urn:oma:mo:oma-dm-devinfo:1.2//", "duration_ms": null});
+        assert_eq!(
+            unanswered.into_iter().map(own_read).collect::<Vec<_>>(),
+            [expected],
+            "{end}"
+        );
+    }
 }
 
 #[tokio::test]

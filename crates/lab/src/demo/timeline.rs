@@ -311,6 +311,10 @@ fn server_words(event: &EventKind) -> String {
         EventKind::CommandSent { command, uri, .. } => {
             format!("{command} {} was sent", uri.as_deref().unwrap_or_default())
         }
+        EventKind::CommandUnanswered { command, uri, .. } => format!(
+            "{command} {} got no answer: its outcome is unknown",
+            uri.as_deref().unwrap_or_default()
+        ),
         EventKind::CommandHeld { command, uri, .. } => format!(
             "{command} {} waits for an operator: its outcome is unknown",
             uri.as_deref().unwrap_or_default()

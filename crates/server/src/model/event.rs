@@ -308,10 +308,11 @@ pub enum EventKind {
         /// Its parameters.
         parameters: Vec<String>,
     },
-    /// A queued command stood in an answer to the device.
+    /// A command stood in an answer to the device.
     CommandSent {
-        /// The queued command.
-        id: String,
+        /// The queued command; none for one that the server sent by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
         /// The session.
         session: Option<String>,
         /// The command's name.
@@ -340,6 +341,22 @@ pub enum EventKind {
         /// `Status.URI`: where an HGET stored its data.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         uris: Vec<String>,
+    },
+    /// The outcome of a command is unknown: its session ended without its status, or the device left it out. A queued one goes again.
+    CommandUnanswered {
+        /// The command's name.
+        command: String,
+        /// Its first parameter.
+        uri: Option<String>,
+        /// From the answer in which it was sent until that was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
+        /// The queued command; none for one that the server sent by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// The session it was sent in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
     },
     /// The outcome of an EXEC is unknown: it waits for an operator (D02).
     CommandHeld {

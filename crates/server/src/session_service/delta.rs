@@ -4,10 +4,9 @@ use omadm_bootstrap::Utc;
 use omadm_dm2::{Alert, Mark};
 use omadm_session::server::{CommandOutcome, SessionDelta, SessionEvent, SessionState};
 
+use super::over::unanswered;
 use super::queue::Queue;
-use crate::model::{
-    DeviceChange, DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow,
-};
+use crate::model::{DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow};
 use crate::node::event;
 
 /// A session without a package for so long is over (D02).
@@ -15,20 +14,25 @@ const SESSION_SECS: i64 = 15 * 60;
 /// Longest Data of an alert that an event keeps whole, in octets of its compact form.
 const ALERT_DATA_OCTETS: usize = 4096;
 
-/// Adds what became known by a package: its events, DevInfo, what became of commands. Completions are added apart.
+/// What a package brought, and what the answer to it says: completions, which are added apart, belong in between.
+pub(super) fn came_and_goes(step: &SessionDelta) -> (&[SessionEvent], &[SessionEvent]) {
+    let goes =
+        |what: &SessionEvent| matches!(what, SessionEvent::Sent { .. } | SessionEvent::Ended);
+    let events = &step.events[..];
+    let first = events.iter().position(goes);
+    events.split_at(first.unwrap_or(events.len()))
+}
+
+/// Adds what these events of a session tell, and what became of commands.
 pub(super) fn describe(
-    step: &SessionDelta,
+    session: Option<&String>,
+    events: &[SessionEvent],
     queue: &mut Queue,
     delta: &mut ExchangeDelta,
     correlation: &str,
 ) {
-    if let Some(dev_info) = &step.dev_info {
-        delta
-            .device
-            .push(DeviceChange::DevInfo(dev_info.to_compact()));
-    }
-    for what in &step.events {
-        let session = step.session.clone();
+    for what in events {
+        let session = session.cloned();
         let kind = match what {
             SessionEvent::Started { causes } => Some(EventKind::SessionStarted {
                 causes: causes.clone(),
@@ -37,6 +41,7 @@ pub(super) fn describe(
             SessionEvent::Superseded {
                 session,
                 outcome_unknown,
+                duration_ms,
             } => {
                 let commands = outcome_unknown.iter();
                 let superseded = EventKind::SessionSuperseded {
@@ -44,10 +49,22 @@ pub(super) fn describe(
                     outcome_unknown: commands.map(|sent| sent.words.join(" ")).collect(),
                 };
                 delta.events.push(event(superseded, correlation));
+                let own = unanswered(outcome_unknown, session, *duration_ms);
+                let own = own.map(|kind| event(kind, correlation));
+                delta.events.extend(own);
                 queue.lose_these(outcome_unknown, delta, correlation);
                 None
             }
-            SessionEvent::Sent(sent) => queue.sent(sent, session.as_ref(), delta.at),
+            SessionEvent::Sent { command, given } => match &command.id {
+                Some(id) => queue.sent_by(id, session.as_ref(), delta.at),
+                None => Some(EventKind::CommandSent {
+                    id: None,
+                    session,
+                    command: command.words.first().cloned().unwrap_or_default(),
+                    uri: command.words.get(1).cloned(),
+                    sends: *given,
+                }),
+            },
             SessionEvent::Answered(outcome) => {
                 queue.answered(outcome, delta.at);
                 Some(answered(outcome, session))

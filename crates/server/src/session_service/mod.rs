@@ -5,6 +5,7 @@ mod delta;
 mod elsewhere;
 mod generation;
 mod known;
+mod over;
 pub(crate) mod queue;
 mod sweep;
 
@@ -16,6 +17,7 @@ use omadm_dm2::media_type::PACKAGE2;
 use omadm_session::server::{DeviceFacts, PackageIn, Reply, SessionState, advance};
 
 pub(crate) use elsewhere::elsewhere;
+pub(crate) use over::over;
 pub(crate) use sweep::sweep;
 
 use self::queue::Queue;
@@ -23,17 +25,13 @@ use crate::entropy::random;
 use crate::exchange::{Answer, Head, Refusal, SESSION_PATH, of_commit};
 use crate::generations;
 use crate::identity::SessionDevice;
-use crate::model::{
-    DeviceChange, DmGeneration, EventKind, ExchangeDelta, SessionChange, SessionRow,
-};
+use crate::model::{DeviceChange, DmGeneration, ExchangeDelta, SessionChange, SessionRow};
 use crate::node::{Node, event};
 use crate::notification_service;
 use crate::store::CommitError;
 
 /// How often a package is advanced again after another commit of the device came between (DESIGN §3).
 pub(crate) const RETRIES: usize = 3;
-/// Why a session whose time is over was aborted (D02).
-const NO_PACKAGE: &str = "no package came for 15 minutes";
 
 /// Which package came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +63,7 @@ pub(crate) async fn exchange(
     let sessions = node.store.sessions(dev_id).await?;
     let elsewhere = elsewhere(node, dev_id, &sessions, DmGeneration::Dm2);
     let mut queue = Queue::load(node, device.device(), &elsewhere).await?;
-    let before = running(&sessions, &mut delta, head);
+    let before = running(node, &sessions, &mut delta, head);
     if before.is_none() {
         queue.lose_all(&mut delta, &head.correlation);
     }
@@ -108,8 +106,13 @@ pub(crate) async fn exchange(
     if nothing_new && step.state == before {
         return Ok(Outcome::Answered(answer(body, set_cookie)));
     }
-    delta::describe(&step.delta, &mut queue, &mut delta, &head.correlation);
-    delta.commands.extend(queue.changes());
+    if let Some(dev_info) = &step.delta.dev_info {
+        let text = dev_info.to_compact();
+        delta.device.push(DeviceChange::DevInfo(text));
+    }
+    let session = step.delta.session.as_ref();
+    let (came, goes) = delta::came_and_goes(&step.delta);
+    delta::describe(session, came, &mut queue, &mut delta, &head.correlation);
     notification_service::answered(
         node,
         known,
@@ -137,6 +140,8 @@ pub(crate) async fn exchange(
         )
         .await?;
     }
+    delta::describe(session, goes, &mut queue, &mut delta, &head.correlation);
+    delta.commands.extend(queue.changes());
     delta.device.push(DeviceChange::Seen);
     delta.session = delta::session(step.state, head.now);
     log(head, &delta);
@@ -149,22 +154,21 @@ pub(crate) async fn exchange(
 
 /// The session that runs, unless its time is over or another version of this program wrote it.
 fn running(
+    node: &Node,
     sessions: &[SessionRow],
     delta: &mut ExchangeDelta,
     head: &Head,
 ) -> Option<SessionState> {
     let mut sessions = sessions.iter();
     let row = sessions.find(|row| row.generation == DmGeneration::Dm2)?;
-    let (reason, session) = match SessionState::from_text(&row.state) {
-        Ok(state) if row.expires_at > head.now => return Some(state),
-        Ok(state) => (NO_PACKAGE.to_owned(), Some(state.id)),
-        Err(error) => (error.to_string(), None),
-    };
+    let state = SessionState::from_text(&row.state);
+    if let Some(state) = state.ok().filter(|_| row.expires_at > head.now) {
+        return Some(state);
+    }
     delta.session = SessionChange::End(DmGeneration::Dm2);
-    delta.events.push(event(
-        EventKind::SessionAborted { reason, session },
-        &head.correlation,
-    ));
+    let over = over(node, &delta.dev_id, row, head.now).into_iter();
+    let told = over.map(|kind| event(kind, &head.correlation));
+    delta.events.extend(told);
     None
 }
 

@@ -153,16 +153,6 @@ impl Queue {
         Some(title(&command.words))
     }
 
-    /// The command stands in the answer to the device.
-    pub(crate) fn sent(
-        &mut self,
-        sent: &SentCommand,
-        session: Option<&String>,
-        now: Utc,
-    ) -> Option<EventKind> {
-        self.sent_by(sent.id.as_ref()?, session, now)
-    }
-
     /// The command of this id stands in the answer to the device.
     pub(crate) fn sent_by(
         &mut self,
@@ -179,7 +169,7 @@ impl Queue {
         command.sent_at = Some(now);
         let (name, uri) = title(&command.words);
         Some(EventKind::CommandSent {
-            id: command.id.to_string(),
+            id: Some(command.id.to_string()),
             session: session.cloned(),
             command: name,
             uri,
@@ -234,20 +224,30 @@ impl Queue {
             return;
         };
         self.changed.insert(command.nr);
-        if !executes(&command.words) {
-            command.state = CommandState::Queued;
-            return;
-        }
-        command.state = CommandState::Held;
         let (name, uri) = title(&command.words);
-        let held = EventKind::CommandHeld {
-            id: command.id.to_string(),
-            session: command.session.clone(),
-            command: name,
-            uri,
-            duration_ms: command.sent_at.map(|sent| millis(delta.at, sent)),
+        let id = command.id.to_string();
+        let session = command.session.clone();
+        let duration_ms = command.sent_at.map(|sent| millis(delta.at, sent));
+        let kind = if executes(&command.words) {
+            command.state = CommandState::Held;
+            EventKind::CommandHeld {
+                id,
+                session,
+                command: name,
+                uri,
+                duration_ms,
+            }
+        } else {
+            command.state = CommandState::Queued;
+            EventKind::CommandUnanswered {
+                command: name,
+                uri,
+                duration_ms,
+                id: Some(id),
+                session,
+            }
         };
-        delta.events.push(event(held, correlation));
+        delta.events.push(event(kind, correlation));
     }
 
     fn place(&self, id: Option<&String>) -> Option<usize> {

@@ -2,18 +2,14 @@
 //! them ends it.
 
 use omadm_mo::DevId;
-use omadm_session::server::SessionState;
 
 use super::queue::Queue;
-use super::{NO_PACKAGE, elsewhere};
-use crate::dm1_service::stored_session;
+use super::{elsewhere, over};
 use crate::entropy::correlation;
-use crate::model::{DmGeneration, EventKind, ExchangeDelta, SessionChange};
+use crate::model::{ExchangeDelta, SessionChange};
 use crate::node::{Node, event};
 use crate::store::{CommitError, StoreError};
 
-/// Why a session of DM 1.x whose time is over was aborted (`dm1x.md` §1.5/9).
-const NO_MESSAGE: &str = "no message came for an hour";
 /// Sessions taken at once.
 const PAGE: usize = 100;
 
@@ -47,32 +43,16 @@ async fn end(node: &Node, dev_id: &DevId) -> Result<bool, StoreError> {
     let correlation = correlation();
     let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), now);
     delta.session = SessionChange::End(session.generation);
-    let (reason, id, ended) = match session.generation {
-        DmGeneration::Dm2 => {
-            let state = SessionState::from_text(&session.state).ok();
-            (NO_PACKAGE, state.map(|state| state.id), false)
-        }
-        DmGeneration::Dm1 => {
-            let state = stored_session(node, dev_id, &session.state);
-            // One that ended was kept for repeats alone.
-            let ended = state.as_ref().is_some_and(|state| state.ended);
-            (NO_MESSAGE, state.map(|state| state.id), ended)
-        }
-    };
-    if !ended {
-        let aborted = EventKind::SessionAborted {
-            reason: reason.to_owned(),
-            session: id,
-        };
-        delta.events.push(event(aborted, &correlation));
-    }
+    let over = over(node, dev_id, session, now);
+    let told = over.into_iter().map(|kind| event(kind, &correlation));
+    delta.events.extend(told);
     let elsewhere = elsewhere(node, dev_id, &sessions, session.generation);
     let mut queue = Queue::load(node, &device, &elsewhere).await?;
     queue.lose_all(&mut delta, &correlation);
     delta.commands.extend(queue.changes());
     match node.store.commit(delta).await {
         Ok(_) => {
-            tracing::info!(correlation, device = %dev_id, reason, "session ended");
+            tracing::info!(correlation, device = %dev_id, "session ended");
             Ok(true)
         }
         Err(CommitError::Conflict | CommitError::Busy) => Ok(false),

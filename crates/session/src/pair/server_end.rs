@@ -238,8 +238,8 @@ impl ServerEnd {
         self.dev_info = delta.dev_info.or_else(|| self.dev_info.take());
         for event in &delta.events {
             match event {
-                SessionEvent::Sent(sent) => {
-                    if let Some(queued) = self.queued(sent.id.as_ref()) {
+                SessionEvent::Sent { command, .. } => {
+                    if let Some(queued) = self.queued(command.id.as_ref()) {
                         queued.sends += 1;
                     }
                 }

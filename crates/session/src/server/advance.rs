@@ -66,7 +66,9 @@ fn initiation(
         completions: causes.iter().filter_map(completion).collect(),
         ..SessionDelta::default()
     };
-    delta.events.extend(older.map(superseded));
+    delta
+        .events
+        .extend(older.map(|older| superseded(now, older)));
     delta.events.push(SessionEvent::Started {
         causes: causes.iter().map(urn).collect(),
     });
@@ -121,7 +123,7 @@ fn response(
         }
         return Err(Refusal::StatusCount { expected, found });
     }
-    let duration_ms = u64::try_from(now.millis_since(state.sent_at)).unwrap_or_default();
+    let duration_ms = state.waited_ms(now);
     let commands: Vec<_> = state.sent.iter().map(command_of).collect();
     let answered = (0..).zip(state.sent.iter().zip(&package.statuses));
     let answered = answered.map(|(index, (sent, status))| {
@@ -216,13 +218,20 @@ fn go_on(
     }
 }
 
-/// The queued commands of the last Package#2.
+/// The commands of the last Package#2.
 fn sent(state: &SessionState) -> impl Iterator<Item = SessionEvent> {
-    let queued = state.sent.iter().filter(|sent| sent.id.is_some());
-    queued.cloned().map(SessionEvent::Sent)
+    state
+        .sent
+        .iter()
+        .cloned()
+        .map(|command| SessionEvent::Sent {
+            command,
+            given: state.given,
+        })
 }
 
-fn answer_again(state: SessionState, cookie: Option<String>) -> Step {
+fn answer_again(mut state: SessionState, cookie: Option<String>) -> Step {
+    state.given = state.given.saturating_add(1);
     let events: Vec<_> = sent(&state).collect();
     Step {
         reply: package2(state.last_reply.clone(), cookie),
@@ -242,10 +251,11 @@ fn package2(body: String, set_cookie: Option<String>) -> Reply {
     }
 }
 
-fn superseded(older: &SessionState) -> SessionEvent {
+fn superseded(now: Utc, older: &SessionState) -> SessionEvent {
     SessionEvent::Superseded {
         session: older.id.clone(),
         outcome_unknown: older.sent.clone(),
+        duration_ms: older.waited_ms(now),
     }
 }
 

@@ -20,6 +20,9 @@ pub struct SessionState {
     pub sent: Vec<SentCommand>,
     /// When that Package#2 was made; where the same Package#1 came again: when it was given again.
     pub sent_at: Utc,
+    /// How often it was given.
+    #[serde(default = "once")]
+    pub(super) given: u32,
     /// Fingerprint of the last package that was accepted.
     pub(super) last_request: String,
     /// The answer it got: given again when the same package comes again.
@@ -48,6 +51,11 @@ pub struct SentCommand {
 pub struct SessionStateError {
     /// The version found, where one was.
     pub found: Option<u32>,
+}
+
+/// What is taken of a session that was stored without the number.
+const fn once() -> u32 {
+    1
 }
 
 /// SHA-256 in hex, after the number of the package: #1 and #3 are told apart by media type, so the same bytes can be either.
@@ -111,6 +119,7 @@ impl SessionState {
             started_at: now,
             sent: Vec::new(),
             sent_at: now,
+            given: 0,
             last_request: String::new(),
             last_reply: String::new(),
         }
@@ -120,8 +129,15 @@ impl SessionState {
     pub(super) fn send(&mut self, now: Utc, request: String, sent: Vec<SentCommand>, reply: &str) {
         self.sent = sent;
         self.sent_at = now;
+        self.given = 1;
         self.last_request = request;
         reply.clone_into(&mut self.last_reply);
+    }
+
+    /// Milliseconds that the last Package#2 waits for its statuses; 0 where the clock went back.
+    #[must_use]
+    pub fn waited_ms(&self, now: Utc) -> u64 {
+        u64::try_from(now.millis_since(self.sent_at)).unwrap_or_default()
     }
 
     /// Writes it for the store.
@@ -174,6 +190,14 @@ mod tests {
     #[test]
     fn a_stored_session_is_read_as_it_was_written() {
         assert_eq!(SessionState::from_text(&state().to_text()), Ok(state()));
+    }
+
+    #[test]
+    fn a_session_that_was_stored_without_how_often_its_answer_was_given_gave_it_once() {
+        let text = state().to_text();
+        let without = text.replacen(r#""given":1,"#, "", 1);
+        assert_ne!(text, without);
+        assert_eq!(SessionState::from_text(&without), Ok(state()));
     }
 
     #[test]

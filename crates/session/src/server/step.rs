@@ -93,9 +93,16 @@ pub enum SessionEvent {
         session: String,
         /// Its commands whose outcome is unknown (D02). An EXEC among them was not sent again; the caller keeps it back until an operator decides.
         outcome_unknown: Vec<SentCommand>,
+        /// From the package that carried them until now.
+        duration_ms: u64,
     },
-    /// A queued command stands in the answer to this package; again, where the answer is given a second time.
-    Sent(SentCommand),
+    /// A command stands in the answer to this package; again, where the answer is given a second time.
+    Sent {
+        /// The command.
+        command: SentCommand,
+        /// How often this answer was given, this time included.
+        given: u32,
+    },
     /// A command was answered.
     Answered(CommandOutcome),
     /// An alert came that is no session cause.

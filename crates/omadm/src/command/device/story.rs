@@ -100,6 +100,7 @@ fn words(what: &Value) -> String {
                 after(what)
             )
         }
+        "command-unanswered" => format!("{}: its outcome is unknown{}", command(what), after(what)),
         "command-held" => format!(
             "{}: its outcome is unknown{}, it waits for you",
             command(what),
@@ -171,10 +172,12 @@ fn words(what: &Value) -> String {
     };
     // Two of the same command in one session are told apart by it.
     let which = match (name.as_str(), text(what, "id")) {
-        ("command-sent" | "command-answered" | "command-held", Some(id)) => {
+        ("command-sent" | "command-answered" | "command-unanswered" | "command-held", Some(id)) => {
             format!("  (command {id})")
         }
-        ("command-answered", None) => "  (the server's own)".to_owned(),
+        ("command-sent" | "command-answered" | "command-unanswered", None) => {
+            "  (the server's own)".to_owned()
+        }
         _ => String::new(),
     };
     format!("{name:<18}  {told}{in_session}{which}")
@@ -254,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_event_is_told_with_what_matters_of_it() {
-        let told: [(Value, &str); 6] = [
+        let told: [(Value, &str); 8] = [
             (
                 json!({"event": "session-started", "causes": ["urn:a", "urn:b"], "session": "5f"}),
                 "session-started     urn:a, urn:b  (session 5f)",
@@ -266,6 +269,14 @@ mod tests {
             (
                 json!({"event": "command-answered", "command": "HGET", "uri": "https://a/", "status": 200, "duration_ms": 31, "uris": ["urn:m/1/"]}),
                 "command-answered    HGET https://a/: 200 after 31 ms, stored at urn:m/1/  (the server's own)",
+            ),
+            (
+                json!({"event": "command-sent", "command": "GET", "uri": "urn:m//", "sends": 1, "session": "5f"}),
+                "command-sent        GET urn:m//  (session 5f)  (the server's own)",
+            ),
+            (
+                json!({"event": "command-unanswered", "command": "GET", "uri": "urn:m//", "duration_ms": 900_000, "session": "5f"}),
+                "command-unanswered  GET urn:m//: its outcome is unknown after 900000 ms  (session 5f)  (the server's own)",
             ),
             (
                 json!({"event": "command-held", "command": "EXEC", "uri": "urn:m//Run"}),

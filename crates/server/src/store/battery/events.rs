@@ -98,11 +98,18 @@ fn every_kind() -> Vec<EventKind> {
             parameters: vec![text()],
         },
         EventKind::CommandSent {
-            id: text(),
+            id: some(),
             session: some(),
             command: text(),
             uri: some(),
             sends: 2,
+        },
+        EventKind::CommandUnanswered {
+            command: text(),
+            uri: some(),
+            duration_ms: Some(31),
+            id: None,
+            session: some(),
         },
         EventKind::CommandHeld {
             id: text(),
@@ -284,6 +291,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::SessionSuperseded { .. }
             | EventKind::CommandQueued { .. }
             | EventKind::CommandSent { .. }
+            | EventKind::CommandUnanswered { .. }
             | EventKind::CommandHeld { .. }
             | EventKind::CommandReleased { .. }
             | EventKind::CommandCancelled { .. }

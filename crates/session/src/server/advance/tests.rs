@@ -13,6 +13,7 @@ const COMPLETE: &str = r#"{"AlertType":"urn:oma:at:dm:2.0:BootstrapComplete","So
 const READ_DEV_INFO: &str = r#"{"CMD":[["GET","urn:oma:mo:oma-dm-devinfo:1.2//"]]}"#;
 const END: &str = r#"{"CMD":[["END"]]}"#;
 const ONE_OK: &str = r#"{"Status":[{"sc":200}]}"#;
+const GET_DEV_INFO: [&str; 2] = ["GET", "urn:oma:mo:oma-dm-devinfo:1.2//"];
 const GET_A: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//A"];
 const GET_B: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//B"];
 const GET_C: [&str; 2] = ["GET", "urn:oma:mo:m:1.0//C"];
@@ -37,12 +38,19 @@ fn wanted(words: &[&str]) -> WantedCommand {
 }
 
 fn sent(words: &[&str]) -> SessionEvent {
-    SessionEvent::Sent(sent_command(words))
+    given(words, 1)
 }
 
+fn given(words: &[&str], given: u32) -> SessionEvent {
+    let command = sent_command(words);
+    SessionEvent::Sent { command, given }
+}
+
+/// A queued command; the server's own read of DevInfo has no id.
 fn sent_command(words: &[&str]) -> SentCommand {
+    let own = words.iter().any(|word| word.contains("devinfo"));
     SentCommand {
-        id: Some(words.join(" ")),
+        id: (!own).then(|| words.join(" ")),
         words: words.iter().map(|&word| word.to_owned()).collect(),
         cv: None,
     }
@@ -112,9 +120,10 @@ fn started(causes: &[&str]) -> SessionEvent {
     }
 }
 
-fn superseded(older: &SessionState, commands: &[&[&str]]) -> SessionEvent {
+fn superseded(older: &SessionState, commands: &[&[&str]], duration_ms: u64) -> SessionEvent {
     SessionEvent::Superseded {
         session: older.id.clone(),
+        duration_ms,
         outcome_unknown: commands.iter().map(|words| sent_command(words)).collect(),
     }
 }
@@ -131,7 +140,8 @@ fn b_30_the_first_session_of_a_bootstrap_completes_reads_dev_info_and_ends() {
     let opened = package1(1_000, None, &facts(0xab, &[]), &completed());
     assert_eq!(body(&opened), READ_DEV_INFO);
     assert_eq!(cookie(&opened).unwrap(), "ab".repeat(16));
-    assert_eq!(opened.delta.events, [started(&["BootstrapComplete"])]);
+    let events = [started(&["BootstrapComplete"]), sent(&GET_DEV_INFO)];
+    assert_eq!(opened.delta.events, events);
     let [completion] = &opened.delta.completions[..] else {
         panic!("{:?}", opened.delta)
     };
@@ -178,7 +188,7 @@ fn x_flow_001_commands_go_on_until_none_is_wanted_then_the_session_ends() {
         [outcome(&GET_A, 404, 500), outcome(&EXEC, 202, 500)]
     );
     assert!(
-        matches!(&second.delta.events[2..], [SessionEvent::Alert(alert), SessionEvent::Sent(_)] if alert.alert_type.as_str() == "urn:x")
+        matches!(&second.delta.events[2..], [SessionEvent::Alert(alert), SessionEvent::Sent { .. }] if alert.alert_type.as_str() == "urn:x")
     );
     let state = second.state.clone().unwrap();
     assert_eq!((state.started_at, state.sent_at), (Utc(1_000), Utc(1_500)));
@@ -223,7 +233,7 @@ fn x_alrt_001_bootstrap_complete_dominates_and_other_alerts_are_reported_d04() {
         started(&["BootstrapComplete", "ServerInitiatedMgmt"])
     );
     assert!(
-        matches!(&step.delta.events[1..], [SessionEvent::Alert(alert)] if alert.alert_type.as_str() == "urn:x")
+        matches!(&step.delta.events[1..], [SessionEvent::Alert(alert), SessionEvent::Sent { .. }] if alert.alert_type.as_str() == "urn:x")
     );
     assert_eq!(step.delta.completions.len(), 1);
 }
@@ -280,12 +290,13 @@ fn a_new_package1_supersedes_the_older_session_and_voids_its_cookie_d02() {
         &facts(2, &[&GET_A]),
         &completed(),
     );
-    let [over, begun, again] = &newer.delta.events[..] else {
-        panic!("{:?}", newer.delta)
-    };
-    let of_older = superseded(older.state.as_ref().unwrap(), &[&GET_A]);
-    assert_eq!((over, begun), (&of_older, &started(&["BootstrapComplete"])));
-    assert_eq!(*again, sent(&GET_A));
+    let expected = [
+        superseded(older.state.as_ref().unwrap(), &[&GET_A], 1_000),
+        started(&["BootstrapComplete"]),
+        sent(&GET_DEV_INFO),
+        sent(&GET_A),
+    ];
+    assert_eq!(newer.delta.events, expected);
     assert!(body(&newer).contains("urn:oma:mo:m:1.0//A"));
     assert_eq!(newer.state.as_ref().unwrap().started_at, Utc(2_000));
     let two = r#"{"Status":[{"sc":200},{"sc":200}]}"#;
@@ -311,7 +322,8 @@ fn the_same_package1_gets_the_same_answer_under_a_new_cookie_and_completes_nothi
     let again = package1(4_000, first.state.clone(), &facts(2, &[]), &completed());
     assert_eq!(body(&again), body(&first));
     assert_eq!(again.delta.completions, []);
-    assert_eq!(again.delta.events, [sent(&GET_A)], "seen as sent twice");
+    let twice = [given(&GET_DEV_INFO, 2), given(&GET_A, 2)];
+    assert_eq!(again.delta.events, twice, "seen as sent twice");
     let state = again.state.clone().unwrap();
     assert_eq!(state.id, first.state.as_ref().unwrap().id);
     assert_eq!((state.started_at, state.sent_at), (Utc(1_000), Utc(4_000)));
@@ -347,7 +359,7 @@ fn the_same_package1_after_the_first_exchange_opens_a_new_session() {
     assert_eq!(
         again.delta.events,
         [
-            superseded(&older, &[&GET_B]),
+            superseded(&older, &[&GET_B], 100),
             started(&["ClientInitiatedMgmt"]),
             sent(&GET_B)
         ]
@@ -365,7 +377,7 @@ fn an_exec_of_unknown_outcome_is_not_repeated_by_itself_d02() {
         };
         let state = older.state.clone().unwrap();
         let newer = package1(2_000, older.state, &device, &next);
-        assert_eq!(newer.delta.events[0], superseded(&state, &wanted));
+        assert_eq!(newer.delta.events[0], superseded(&state, &wanted, 1_000));
         assert_eq!(body(&newer), r#"{"CMD":[["GET","urn:oma:mo:m:1.0//A"]]}"#);
     }
 }
@@ -452,8 +464,10 @@ fn the_same_package3_gets_the_same_answer_and_is_recorded_once() {
     );
     let again = package3(1_200, second.state.clone(), &facts(3, &[]), ONE_OK, None);
     assert_eq!(body(&again), body(&second));
-    assert_eq!(again.delta.events, [sent(&GET_B), sent(&GET_C)]);
-    assert_eq!(again.state, second.state);
+    assert_eq!(again.delta.events, [given(&GET_B, 2), given(&GET_C, 2)]);
+    let mut state = again.state.unwrap();
+    state.given = 1;
+    assert_eq!(Some(state), second.state);
 }
 
 #[test]
@@ -462,7 +476,7 @@ fn equal_bytes_that_fit_the_next_commands_are_their_answer() {
     for (wanted, answered) in [(&GET_B, &GET_A), (&EXEC, &GET_B), (&GET_A, &EXEC)] {
         step = package3(1_100, step.state, &facts(2, &[wanted]), ONE_OK, None);
         assert!(
-            matches!(&step.delta.events[..], [SessionEvent::Answered(outcome), SessionEvent::Sent(_)] if outcome.command == *answered)
+            matches!(&step.delta.events[..], [SessionEvent::Answered(outcome), SessionEvent::Sent { .. }] if outcome.command == *answered)
         );
     }
     let ended = package3(1_200, step.state, &facts(2, &[]), ONE_OK, None);
