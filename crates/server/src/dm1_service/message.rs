@@ -22,10 +22,10 @@ use crate::model::{
     Credential, CredentialChange, CredentialProof, Device, DeviceChange, DmGeneration,
     ExchangeDelta, SessionChange, SessionRow,
 };
-use crate::node::Node;
+use crate::node::{Node, event};
 use crate::notification_service::answered_to;
-use crate::session_service::elsewhere;
 use crate::session_service::queue::Queue;
+use crate::session_service::{elsewhere, over};
 use crate::store::{CommitError, StoreError};
 
 /// What the text of a stored session of DM 1.x begins with; base64 of what is sealed follows.
@@ -123,6 +123,14 @@ pub(super) async fn advance_once(
         .find(|row| row.generation == DmGeneration::Dm1 && row.expires_at > head.now);
     let before = running.and_then(|row| stored_session(node, dev_id, &row.state));
     if before.is_none() {
+        let row = sessions
+            .iter()
+            .find(|row| row.generation == DmGeneration::Dm1);
+        let told = row.map(|row| over(node, dev_id, row, head.now));
+        let told = told.into_iter().flatten();
+        delta
+            .events
+            .extend(told.map(|kind| event(kind, &head.correlation)));
         queue.lose_all(&mut delta, &head.correlation);
     }
     let layout = layout(&node.registry, &account.device_model());

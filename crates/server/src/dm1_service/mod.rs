@@ -19,6 +19,7 @@ pub(crate) use failures::sweep;
 pub(crate) use http::exchange;
 pub(crate) use issue::{Issue, IssueError, issue};
 pub(crate) use message::stored_session;
+pub(crate) use story::own_outcome;
 
 use omadm_mo::standard::MoRegistry;
 use omadm_session::server::dm1::DeviceModel;

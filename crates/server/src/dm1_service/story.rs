@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_dm1::syncml::{Data, StatusCode as DmStatus};
 use omadm_session::server::dm1::{
     Aborter, BootstrapReport, CommandOutcome1, Direction, Dm1Delta, Dm1Event, NotSentCause,
-    Outcome, ReceivedAlert, ResultItem,
+    Outcome, OwnOutcome1, ReceivedAlert, ResultItem,
 };
 use serde_json::json;
 
@@ -97,6 +97,14 @@ fn kind_of(
         },
         Dm1Event::Sent { id } => queue.sent_by(id, session, delta.at)?,
         Dm1Event::Outcome(outcome) => outcome_of(outcome, session, queue, delta, correlation)?,
+        Dm1Event::OwnSent(command) => EventKind::CommandSent {
+            id: None,
+            session: session.cloned(),
+            command: command.name.clone(),
+            uri: command.uri.clone(),
+            sends: 1,
+        },
+        Dm1Event::OwnOutcome(outcome) => own_outcome(outcome),
         Dm1Event::Alert(alert) => received(alert, session),
         Dm1Event::Aborted { by } => EventKind::SessionAborted {
             reason: aborted(by),
@@ -194,6 +202,30 @@ fn outcome_of(
         session: session.cloned(),
         uris: Vec::new(),
     })
+}
+
+/// What became of a command that the server sent by itself.
+pub(crate) fn own_outcome(outcome: &OwnOutcome1) -> EventKind {
+    let (command, uri) = (outcome.command.name.clone(), outcome.command.uri.clone());
+    let session = Some(outcome.session.clone());
+    match outcome.code {
+        Some(code) => EventKind::CommandAnswered {
+            command,
+            uri,
+            status: code.0,
+            duration_ms: outcome.duration_ms,
+            id: None,
+            session,
+            uris: Vec::new(),
+        },
+        None => EventKind::CommandUnanswered {
+            command,
+            uri,
+            duration_ms: Some(outcome.duration_ms),
+            id: None,
+            session,
+        },
+    }
 }
 
 /// What an answer brought beside its status, as JSON: of a `Get` its results; of an `Atomic` or `Sequence` the statuses of its members too, in order, null

@@ -4,7 +4,7 @@ use omadm_bootstrap::Utc;
 use omadm_mo::DevId;
 use omadm_session::server::{SentCommand, SessionState};
 
-use crate::dm1_service::stored_session;
+use crate::dm1_service::{own_outcome, stored_session};
 use crate::model::{DmGeneration, EventKind, SessionRow};
 use crate::node::Node;
 
@@ -12,6 +12,9 @@ use crate::node::Node;
 const NO_PACKAGE: &str = "no package came for 15 minutes";
 /// Why one of DM 1.x was (`dm1x.md` §1.5/9).
 const NO_MESSAGE: &str = "no message came for an hour";
+
+/// Why one of DM 1.x was that nobody can read.
+const UNREADABLE: &str = "the stored session cannot be read";
 
 /// What is told of this session, which got nothing in time, or was stored by another version of this program. Nothing of one that ended, and was kept for
 /// repeats alone.
@@ -27,11 +30,18 @@ pub(crate) fn over(node: &Node, dev_id: &DevId, row: &SessionRow, now: Utc) -> V
                 let own = unanswered(&state.sent, &state.id, state.waited_ms(now));
                 std::iter::once(aborted).chain(own).collect()
             }
-            Err(error) => vec![aborted(&error.to_string(), None)],
+            Err(error) if row.expires_at > now => vec![aborted(&error.to_string(), None)],
+            Err(_) => vec![aborted(NO_PACKAGE, None)],
         },
         DmGeneration::Dm1 => match stored_session(node, dev_id, &row.state) {
             Some(state) if state.ended => Vec::new(),
-            state => vec![aborted(NO_MESSAGE, state.map(|state| state.id))],
+            Some(state) => {
+                let aborted = aborted(NO_MESSAGE, Some(state.id.clone()));
+                let own = state.own_outcomes(now).map(|own| own_outcome(&own));
+                std::iter::once(aborted).chain(own).collect()
+            }
+            None if row.expires_at > now => vec![aborted(UNREADABLE, None)],
+            None => vec![aborted(NO_MESSAGE, None)],
         },
     }
 }

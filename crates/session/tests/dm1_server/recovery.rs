@@ -2,8 +2,10 @@
 
 use omadm_bootstrap::generation::Generation::{Boot, Current, Pending};
 use omadm_dm1::credential::UserHash;
-use omadm_dm1::syncml::{Command, Group};
-use omadm_session::server::dm1::{AppAuthNames, Direction, Dm1Event, HeldCause, Irregularity};
+use omadm_dm1::syncml::{AlertCode, Command, Group, StatusCode};
+use omadm_session::server::dm1::{
+    AppAuthNames, Direction, Dm1Event, HeldCause, Irregularity, OwnCommand1, OwnOutcome1,
+};
 
 use crate::bed::{
     Answer, Bed, DEVICE, ENCODINGS, SERVER, Say, event, kept, nonce, opened, proven, secret,
@@ -382,6 +384,139 @@ fn m06_a_rotation_that_the_client_challenged_goes_once_more_with_the_same_secret
     assert_eq!(new_secrets(&again).unwrap(), sent);
     assert!(shows(&again, "server boot", "c"));
     assert_eq!(again.codes(), [200, 200, 200], "the event's among them");
+    let (name, uri) = ("Atomic", "./DMAcc/1/AppAuth");
+    let session = bed.delta.session.clone().unwrap();
+    let nothing = outcome_in(&session, (name, uri), None, 0);
+    assert_eq!(
+        own(&bed),
+        [own_sent(name, uri), nothing, own_sent(name, uri)]
+    );
+}
+
+/// What is told of the server's own commands.
+fn own(bed: &Bed) -> Vec<Dm1Event> {
+    let is_own =
+        |event: &&Dm1Event| matches!(event, Dm1Event::OwnSent(_) | Dm1Event::OwnOutcome(_));
+    bed.events.iter().filter(is_own).cloned().collect()
+}
+
+fn command(name: &str, uri: &str) -> OwnCommand1 {
+    OwnCommand1 {
+        name: name.to_owned(),
+        uri: Some(uri.to_owned()),
+    }
+}
+
+fn own_sent(name: &str, uri: &str) -> Dm1Event {
+    Dm1Event::OwnSent(command(name, uri))
+}
+
+/// An outcome in this session.
+fn outcome_in(
+    session: &str,
+    (name, uri): (&str, &str),
+    code: Option<u16>,
+    duration_ms: u64,
+) -> Dm1Event {
+    Dm1Event::OwnOutcome(OwnOutcome1 {
+        command: command(name, uri),
+        session: session.to_owned(),
+        code: code.map(StatusCode),
+        duration_ms,
+    })
+}
+
+#[test]
+fn own_commands_are_told_with_place_status_and_duration_and_without_what_they_carry() {
+    let mut bed = Bed::new(ENCODINGS[1]);
+    bed.account.account_uri = Some("./DMAcc/1".to_owned());
+    bed.account.rotate = true;
+    let at = "./DMAcc/1/AppAuth";
+    let answer = opened(&mut bed);
+    let ask = answer.commands()[0];
+    bed.now = bed.now.plus_millis(7);
+    let say = Say::new("A5", 2)
+        .header(&answer, 212, None)
+        .of(&answer, ask, 200)
+        .results(&answer, ask, at, "7/8".into());
+    let answer = bed.say(&say, Some(&answer.token()));
+    bed.now = bed.now.plus_millis(8);
+    let [Command::Sequence(group)] = answer.commands()[..] else {
+        panic!("{:?}", answer.commands());
+    };
+    let mut say = Say::new("A5", 3)
+        .header(&answer, 200, None)
+        .all(&answer, 200);
+    for (member, (name, level)) in group
+        .members
+        .iter()
+        .zip([("7", "SRVCRED"), ("8", "CLCRED")])
+    {
+        let uri = format!("./DMAcc/1/AppAuth/{name}/AAuthLevel");
+        say = say.results(&answer, member, &uri, level.into());
+    }
+    let answer = bed.say(&say, Some(&answer.token()));
+    bed.now = bed.now.plus_millis(9);
+    let say = Say::new("A5", 4)
+        .header(&answer, 200, None)
+        .all(&answer, 200);
+    bed.say(&say, Some(&answer.token()));
+    let session = bed.delta.session.clone().unwrap();
+    let done = |name, millis| outcome_in(&session, (name, at), Some(200), millis);
+    let expected = [
+        own_sent("Get", at),
+        done("Get", 7),
+        own_sent("Sequence", at),
+        done("Sequence", 8),
+        own_sent("Atomic", at),
+        done("Atomic", 9),
+    ];
+    assert_eq!(own(&bed), expected);
+    let told = format!("{:?}", bed.events);
+    let kept = bed.account.client_secrets.iter();
+    let secrets = kept.chain(&bed.account.server.as_ref().unwrap().secrets);
+    for kept in secrets {
+        let secret = String::from_utf8_lossy(kept.secret.expose()).into_owned();
+        assert!(!told.contains(&secret), "{told}");
+    }
+}
+
+#[test]
+fn an_own_command_without_status_is_told_as_such_however_its_session_goes_on() {
+    let begun = || {
+        let mut bed = replaced(ENCODINGS[0], true, true);
+        let answer = proven(&mut bed, "A5", "client boot", |say| {
+            say.event(&event(1, 1, "reset"))
+        });
+        assert!(new_secrets(&answer).is_some());
+        let session = bed.delta.session.clone().unwrap();
+        let unknown = outcome_in(&session, ("Atomic", "./DMAcc/1/AppAuth"), None, 5);
+        bed.now = bed.now.plus_millis(5);
+        (bed, answer, unknown)
+    };
+    let (mut bed, answer, unknown) = begun();
+    bed.say(
+        &Say::new("A5", 3).header(&answer, 212, None),
+        Some(&answer.token()),
+    );
+    assert_eq!(own(&bed)[1..], [unknown], "left out");
+
+    let (mut bed, answer, unknown) = begun();
+    let say = Say::new("A5", 3)
+        .header(&answer, 212, None)
+        .alert(AlertCode::SESSION_ABORT);
+    bed.say(&say, Some(&answer.token()));
+    assert_eq!(own(&bed)[1..], [unknown], "aborted");
+
+    let (mut bed, _, unknown) = begun();
+    proven(&mut bed, "B6", "client boot", |say| say);
+    assert_eq!(own(&bed)[1..2], [unknown], "superseded");
+
+    let (bed, _, Dm1Event::OwnOutcome(unknown)) = begun() else {
+        panic!("an outcome");
+    };
+    let open: Vec<_> = bed.state.unwrap().own_outcomes(bed.now).collect();
+    assert_eq!(open, [unknown], "swept");
 }
 
 #[test]

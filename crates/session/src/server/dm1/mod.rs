@@ -40,5 +40,5 @@ pub use identified::{Identified, identify};
 pub use state::{Dm1SessionState, Dm1SessionStateError, token_hash};
 pub use step::{
     BootstrapReport, Channel, CommandOutcome1, Direction, Dm1Delta, Dm1Event, Dm1Reply, Dm1Step,
-    MessageIn, Outcome, ReceivedAlert, ResultItem,
+    MessageIn, Outcome, OwnCommand1, OwnOutcome1, ReceivedAlert, ResultItem,
 };

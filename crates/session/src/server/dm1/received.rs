@@ -7,7 +7,7 @@ use omadm_dm1::syncml::{Command, Data, Item, Meta, NodeCommand, Results, Status,
 
 use super::causes::Irregularity;
 use super::state::{ChunkIn, SentCommand1, StoredData, StoredItem};
-use super::step::Outcome;
+use super::step::{Outcome, OwnCommand1, OwnOutcome1};
 use super::turn::Turn;
 
 /// Commands of SyncML that DM does not use: 406, where others are 501.
@@ -312,12 +312,52 @@ impl SentCommand1 {
             msg_id: 0,
             cmd_id: 0,
             name: command.name().to_owned(),
+            uri: None,
             members: vec![0; members],
             sent_at: now,
             code: None,
             member_codes: vec![None; members],
             results: Vec::new(),
         }
+    }
+
+    /// One that the server sends by itself, about nodes below this one.
+    pub(super) fn own(command: &Command, uri: String, now: Utc) -> Self {
+        Self {
+            uri: Some(uri),
+            ..Self::new(None, command, now)
+        }
+    }
+
+    /// What is told of one of the server's own, with this status.
+    pub(super) fn own_outcome(
+        &self,
+        session: &str,
+        code: Option<StatusCode>,
+        now: Utc,
+    ) -> OwnOutcome1 {
+        OwnOutcome1 {
+            command: self.own_command(),
+            session: session.to_owned(),
+            code,
+            duration_ms: u64::try_from(now.millis_since(self.sent_at)).unwrap_or_default(),
+        }
+    }
+
+    /// Name and place.
+    pub(super) fn own_command(&self) -> OwnCommand1 {
+        OwnCommand1 {
+            name: self.name.clone(),
+            uri: self.uri.clone(),
+        }
+    }
+
+    /// Its status; where only members have one, that of the first that failed, else of the first.
+    pub(super) fn told_code(&self) -> Option<StatusCode> {
+        let members = || self.member_codes.iter().flatten().copied().map(StatusCode);
+        let failed = members().find(|code| !code.is_success());
+        let own = self.code.map(StatusCode);
+        own.or(failed).or_else(|| members().next())
     }
 
     /// Takes the numbers that the command gets in a message, of which `first` is the next.

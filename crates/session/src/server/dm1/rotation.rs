@@ -50,7 +50,7 @@ impl Turn<'_> {
         let Some(names) = self.state.app_auth.clone() else {
             let (command, asked) = self.question(&account);
             self.state.rotation = asked;
-            let sent = SentCommand1::new(None, &command, self.now);
+            let sent = SentCommand1::own(&command, credentials_at(&account), self.now);
             return Some((command, sent));
         };
         let members: Vec<_> = DIRECTIONS
@@ -61,7 +61,7 @@ impl Turn<'_> {
                     Direction::Server => &names.server,
                 };
                 let secret = self.coming(direction)?;
-                let uri = format!("{account}/AppAuth/{name}/AAuthSecret");
+                let uri = format!("{}/{name}/AAuthSecret", credentials_at(&account));
                 let text = String::from_utf8_lossy(secret.expose()).into_owned();
                 let item = Item {
                     data: Some(Data::Text(text)),
@@ -89,7 +89,7 @@ impl Turn<'_> {
             (Command::Atomic(group), Rotation::SentAtomic)
         };
         self.state.rotation = sent;
-        let sent = SentCommand1::new(None, &command, self.now);
+        let sent = SentCommand1::own(&command, credentials_at(&account), self.now);
         Some((command, sent))
     }
 
@@ -100,6 +100,7 @@ impl Turn<'_> {
             return;
         };
         let sent = self.state.sent.remove(at);
+        self.own_outcome(&sent, sent.told_code());
         let was = std::mem::replace(&mut self.state.rotation, Rotation::Done);
         if matches!(was, Rotation::AskedNodes | Rotation::AskedLevels) {
             return self.told(was, &sent);
@@ -151,9 +152,9 @@ impl Turn<'_> {
         };
         let nodes = &self.state.app_auth_nodes;
         if nodes.is_empty() {
-            return (get(format!("{account}/AppAuth")), Rotation::AskedNodes);
+            return (get(credentials_at(account)), Rotation::AskedNodes);
         }
-        let level = |node| get(format!("{account}/AppAuth/{node}/{LEVEL}"));
+        let level = |node| get(format!("{}/{node}/{LEVEL}", credentials_at(account)));
         let group = Group {
             members: nodes.iter().map(level).collect(),
             ..Group::default()
@@ -264,6 +265,11 @@ impl Turn<'_> {
         });
         Some(fresh)
     }
+}
+
+/// Where an account keeps its credentials.
+fn credentials_at(account: &str) -> String {
+    format!("{account}/AppAuth")
 }
 
 const fn is_coming(kept: &KeptSecret) -> bool {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AppAuthNames;
 use super::object_in::ObjectIn;
-use super::step::ResultItem;
+use super::step::{OwnOutcome1, ResultItem};
 
 /// A running session of DM 1.x as the store keeps it: everything a node needs to answer the next message. Only a proven session has one (M12).
 ///
@@ -122,13 +122,16 @@ pub(super) struct StoredStatus {
 /// A command that was sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SentCommand1 {
-    /// The queued command; none for the replacement of the secrets.
+    /// The queued command; none for one that the server sends by itself.
     pub(super) id: Option<String>,
     /// `MsgID` and `CmdID` it went with; in chunks: of the last one.
     pub(super) msg_id: u32,
     pub(super) cmd_id: u32,
     /// Its name.
     pub(super) name: String,
+    /// Of one that the server sends by itself: the node above all that it is about, for events.
+    #[serde(default)]
+    pub(super) uri: Option<String>,
     /// `CmdID`s of the members of an Atomic or Sequence, in order.
     pub(super) members: Vec<u32>,
     pub(super) sent_at: Utc,
@@ -235,6 +238,12 @@ impl Dm1SessionState {
         let sent = self.sent.iter().filter_map(|sent| sent.id.as_deref());
         let chunked = self.chunk_out.iter().map(|chunk| chunk.id.as_str());
         sent.chain(chunked)
+    }
+
+    /// What is known now of the commands that the server sent by itself: where the session is swept, it is what became of them.
+    pub fn own_outcomes(&self, now: Utc) -> impl Iterator<Item = OwnOutcome1> {
+        let own = self.sent.iter().filter(|sent| sent.id.is_none());
+        own.map(move |sent| sent.own_outcome(&self.id, sent.told_code(), now))
     }
 
     /// Queued commands whose status is due.

@@ -171,6 +171,10 @@ pub enum Dm1Event {
     },
     /// A queued command has its outcome.
     Outcome(CommandOutcome1),
+    /// A command that nobody queued stands in the answer to this message.
+    OwnSent(OwnCommand1),
+    /// Such a command has its outcome.
+    OwnOutcome(OwnOutcome1),
     /// A generic alert or client event that is none of the standard's own (1224, 1226).
     Alert(ReceivedAlert),
     /// The client speaks of something that it must not, in a way that harms nothing: for the log.
@@ -192,6 +196,28 @@ pub struct CommandOutcome1 {
     /// What became of it.
     pub outcome: Outcome,
     /// From the message that carried it to its answer.
+    pub duration_ms: u64,
+}
+
+/// A command that the server sends by itself: it asks whose credentials lie where, or replaces secrets. What it carries is not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCommand1 {
+    /// Its name; `Atomic` or `Sequence` for several in one.
+    pub name: String,
+    /// The node above all that it is about.
+    pub uri: Option<String>,
+}
+
+/// What became of a command that the server sent by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnOutcome1 {
+    /// The command.
+    pub command: OwnCommand1,
+    /// The session that it was sent in.
+    pub session: String,
+    /// Its status; none where none came that counts.
+    pub code: Option<StatusCode>,
+    /// From the message that carried it until this was known.
     pub duration_ms: u64,
 }
 

@@ -179,6 +179,8 @@ impl<'a> Turn<'a> {
         for sent in &older.sent {
             self.outcome(sent, Outcome::Unknown);
         }
+        let own = older.own_outcomes(self.now).map(Dm1Event::OwnOutcome);
+        self.delta.events.extend(own);
         // What goes in chunks is not carried out before the last of them.
     }
 
@@ -302,6 +304,9 @@ impl<'a> Turn<'a> {
         for sent in std::mem::take(&mut self.state.sent) {
             let outcome = sent.outcome();
             self.outcome(&sent, outcome);
+            if sent.id.is_none() {
+                self.own_outcome(&sent, sent.told_code());
+            }
         }
         self.state.chunk_in = None;
         self.state.object_in = None;
@@ -321,6 +326,12 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// A command of the server's own has its outcome.
+    pub(super) fn own_outcome(&mut self, sent: &SentCommand1, code: Option<StatusCode>) {
+        let outcome = sent.own_outcome(&self.state.id, code, self.now);
+        self.delta.events.push(Dm1Event::OwnOutcome(outcome));
+    }
+
     /// The client challenged our credential: nothing was carried out, and none of the statuses of the last package counted. All of it goes once more (M06).
     fn prove_again(mut self) -> Dm1Step {
         self.delta.events.push(Dm1Event::ServerChallenged);
@@ -336,7 +347,11 @@ impl<'a> Turn<'a> {
                 .map(|nonce| chal(CredentialType::Md5, Some(&nonce)));
         }
         self.statuses = self.state.statuses.clone();
-        self.state.sent = Vec::new();
+        for sent in std::mem::take(&mut self.state.sent) {
+            if sent.id.is_none() {
+                self.own_outcome(&sent, None);
+            }
+        }
         self.state.chunk_out = None;
         self.rotation_again();
         self.state.messages = 0;
@@ -402,9 +417,11 @@ impl<'a> Turn<'a> {
                 for (command, mut sent) in commands {
                     sent.number(answer.upcoming(), header.msg_id, &command);
                     answer.command(command);
-                    if let Some(id) = &sent.id {
-                        self.delta.events.push(Dm1Event::Sent { id: id.clone() });
-                    }
+                    let told = match &sent.id {
+                        Some(id) => Dm1Event::Sent { id: id.clone() },
+                        None => Dm1Event::OwnSent(sent.own_command()),
+                    };
+                    self.delta.events.push(told);
                     self.state.sent.push(sent);
                 }
                 self.state.was_final = ends;
