@@ -161,23 +161,24 @@ fn a_device_that_nobody_named_is_refused_and_an_event_names_it() {
     assert_eq!(device.client("tree").run().good().stdout, before);
 
     // The events of refusals are written soon, not before the answer.
-    let api = server.api(&token).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let events = |arguments: &[&str]| {
+        let events = omadm(["events", "--only", "request-refused"]).args(arguments);
+        server.reached(events, &token).run().good().stdout
+    };
     let end = Instant::now() + PATIENCE;
-    loop {
-        let page = runtime.block_on(api.events(0)).unwrap();
-        let refused = page
-            .events
-            .iter()
-            .filter(|event| event.what["event"] == "request-refused");
-        if refused
-            .map(|event| serde_json::to_string(event).unwrap())
-            .any(|event| event.contains(DEVICE))
-        {
-            break;
+    let told = loop {
+        let told = events(&[]);
+        if told.contains(DEVICE) {
+            break told;
         }
-        assert!(Instant::now() < end, "no event: {:?}", page.events);
-    }
+        assert!(Instant::now() < end, "no event: {told}");
+    };
+    assert!(told.contains("status=403") && told.contains("from=127.0.0.1"));
+    let whole = events(&["--after", "0", "--json"]);
+    let event: Value = serde_json::from_str(whole.lines().last().unwrap()).unwrap();
+    assert_eq!(event["what"]["claimed"], DEVICE);
+    let position = event["position"].to_string();
+    assert_eq!(events(&["--after", &position]), "");
     let unknown = server.operator(&token, &["show", DEVICE]).run().refused();
     assert!(unknown.stderr.contains("no device"), "{}", unknown.stderr);
 }

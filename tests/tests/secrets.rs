@@ -127,7 +127,7 @@ fn nothing_leaks(log: &str) {
     let api = server.api(&token).unwrap();
     let (events, bootstraps, profiles) = runtime.block_on(async {
         (
-            api.events(0).await.unwrap(),
+            api.events(0, None).await.unwrap(),
             api.bootstraps(None).await.unwrap(),
             api.profiles().await.unwrap(),
         )

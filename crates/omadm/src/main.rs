@@ -47,6 +47,8 @@ enum Command {
     Bootstrap(command::bootstrap::Bootstrap),
     /// Register and show devices, through the server's API
     Device(command::device::Device),
+    /// Tell what happened on a server, to all devices and by whom it does not know
+    Events(command::events::Events),
     /// Be a DM Client
     #[command(subcommand)]
     Client(command::client::Client),
@@ -74,6 +76,7 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::Bootstrap(bootstrap) => return bootstrap.run().await,
         Command::Device(device) => device.run().await,
+        Command::Events(events) => events.run().await,
         Command::Client(client) => client.run().await,
         Command::Card(card) => card.run(),
         Command::Store(store) => store.run().await,

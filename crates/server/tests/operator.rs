@@ -203,7 +203,7 @@ async fn a_device_is_registered_once_and_shown_without_secrets() {
     let shown = rig.api.device(DEVICE).await.unwrap();
     rig.flush().await;
     let text = serde_json::to_string(&shown).unwrap()
-        + &serde_json::to_string(&rig.api.events(0).await.unwrap()).unwrap();
+        + &serde_json::to_string(&rig.api.events(0, None).await.unwrap()).unwrap();
     assert!(!text.contains(&code));
     assert_eq!(
         (
@@ -258,9 +258,16 @@ async fn lists_come_in_pages_and_events_resume_by_position() {
     let rest = rig.api.devices(Some("IMEI:1")).await.unwrap();
     assert_eq!((rest.devices.len(), rest.next), (1, None));
     rig.flush().await;
-    let events = rig.api.events(0).await.unwrap();
+    let events = rig.api.events(0, None).await.unwrap();
     assert_eq!(events.events.len(), 3);
-    assert!(rig.api.events(events.next).await.unwrap().events.is_empty());
+    assert!(
+        rig.api
+            .events(events.next, None)
+            .await
+            .unwrap()
+            .events
+            .is_empty()
+    );
     let (_, own) = raw(
         &rig,
         Method::GET,

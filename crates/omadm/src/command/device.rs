@@ -5,7 +5,7 @@ mod commands;
 mod dm1;
 mod generations;
 mod set;
-mod story;
+pub(super) mod story;
 
 use std::path::PathBuf;
 

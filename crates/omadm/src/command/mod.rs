@@ -18,6 +18,7 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod device;
 mod device_notify;
+pub(crate) mod events;
 mod object;
 mod repository_limits;
 pub(crate) mod serve;

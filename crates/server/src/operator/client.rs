@@ -346,12 +346,14 @@ impl ApiClient {
             .await
     }
 
-    /// Events after a position.
+    /// Events after a position: so many at most, or a page.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn events(&self, after: u64) -> Result<EventPage, ApiError> {
-        self.get(&format!("/api/v1/events?after={after}")).await
+    pub async fn events(&self, after: u64, most: Option<usize>) -> Result<EventPage, ApiError> {
+        let limit = most.map_or_else(String::new, |most| format!("&limit={most}"));
+        self.get(&format!("/api/v1/events?after={after}{limit}"))
+            .await
     }
 
     /// The server's profiles.

@@ -63,7 +63,7 @@ pub(super) fn tell_push(push: &PushBody) -> Result<(), Failure> {
 }
 
 /// An event's name, and what it tells.
-fn words(what: &Value) -> String {
+pub(in crate::command) fn words(what: &Value) -> String {
     let name = text(what, "event").unwrap_or_default();
     let in_session = text(what, "session")
         .map(|session| format!("  (session {session})"))
