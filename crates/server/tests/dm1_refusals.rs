@@ -99,13 +99,16 @@ async fn an_unknown_account_is_told_by_its_name_and_by_the_device_that_claims_it
             let all = told(&rig).await;
             assert_eq!(*all.last().unwrap(), (None, status, claimed, detail));
         }
-        // The text of a stranger is kept as far as it names somebody.
+        // The text of a stranger is kept as far as it names somebody, and breaks no line of a log.
         client.user = "m".repeat(20_000);
+        client.dev_id = "IMEI:1\nIMEI:2".to_owned();
         client.begin();
         let body = client.message(PACKAGE1);
         client.post(&rig, body).await;
         let all = told(&rig).await;
-        assert!(all.last().unwrap().3.len() < 400);
+        let (_, _, claimed, detail) = all.last().unwrap();
+        assert!(detail.len() < 400);
+        assert_eq!(claimed.as_deref(), Some("IMEI:1\\nIMEI:2"));
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn tell(node: &Node, head: &Head, who: &Unproven<'_>, said: &Dm1Delta
             tracing::debug!(correlation = head.correlation, account = ?who.user, event = ?what, "DM 1.x");
             continue;
         };
-        let claimed = excerpt(who.claimed);
+        let claimed = excerpt(who.claimed).escape_debug().to_string();
         tracing::warn!(
             correlation = head.correlation,
             device = who.dev_id.map(tracing::field::display),
