@@ -32,7 +32,7 @@ pub(crate) struct Notify {
     /// Send it without proof where the account has no Auth/Noti; the device may ignore it
     #[arg(long)]
     unauthenticated: bool,
-    /// Generation of the account it is called by: 1.x or 2.0; by default 2.0 where it has one
+    /// Generation of the account it is called by, 1.x or 2.0, where it has both; by default 2.0 where that account has Auth/Noti, else 1.x
     #[arg(long)]
     generation: Option<String>,
     /// DM 1.x: how much of the session the user is to see: unspecified, background, informative or interactive
@@ -67,6 +67,7 @@ impl Notify {
                 "notification: {} to {}, {}",
                 sent.notification_id, sent.address, sent.outcome
             ))?;
+            say(format!("generation:   {}", sent.generation))?;
             say(format!("server:       {}", sent.srv_id))?;
         }
         match self.wait {

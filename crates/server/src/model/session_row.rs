@@ -31,6 +31,15 @@ impl DmGeneration {
         }
     }
 
+    /// As people know it.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Dm2 => "2.0",
+            Self::Dm1 => "1.x",
+        }
+    }
+
     /// Reads [`Self::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

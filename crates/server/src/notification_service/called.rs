@@ -8,7 +8,7 @@ use omadm_mo::DevId;
 
 use super::{NotifyError, Sent, Wanted, notify, recent};
 use crate::carrier::{AddressError, PushAddress};
-use crate::model::{EventKind, StoredEvent};
+use crate::model::{DmGeneration, EventKind, StoredEvent};
 use crate::node::Node;
 
 /// Who queues one command after the other calls the device once: another Notification within this time would only repeat what the device is asked.
@@ -37,16 +37,22 @@ pub(crate) fn parse_addresses(
     all.map(parse).collect()
 }
 
-/// Calls a device at these addresses, unless it was called a moment ago.
+/// Calls a device at these addresses, unless it was called a moment ago; in this generation where what is queued can be said in no other.
 pub(crate) async fn call(
     node: &Arc<Node>,
     dev_id: &DevId,
     to: Vec<PushAddress>,
+    generation: Option<DmGeneration>,
     correlation: &str,
 ) -> Called {
+    let wanted = Wanted {
+        to,
+        generation,
+        ..Wanted::default()
+    };
     let (node, dev_id, correlation) = (Arc::clone(node), dev_id.clone(), correlation.to_owned());
     let calling = tokio::spawn(async move {
-        let called = calls(&node, &dev_id, to, &correlation).await;
+        let called = calls(&node, &dev_id, &wanted, &correlation).await;
         if let Called::Failed(error) = &called {
             tracing::warn!(correlation, device = %dev_id, %error, "the device was not called");
         }
@@ -58,23 +64,14 @@ pub(crate) async fn call(
     }
 }
 
-async fn calls(
-    node: &Arc<Node>,
-    dev_id: &DevId,
-    to: Vec<PushAddress>,
-    correlation: &str,
-) -> Called {
-    let wanted = Wanted {
-        to,
-        ..Wanted::default()
-    };
+async fn calls(node: &Arc<Node>, dev_id: &DevId, wanted: &Wanted, correlation: &str) -> Called {
     let called = async {
         let device = node.store.device(dev_id).await?;
         let device = device.ok_or_else(|| NotifyError::UnknownDevice(dev_id.clone()))?;
         if is_called(&recent(node, &device).await?, node.now()) {
             return Ok(Called::Before);
         }
-        let sent = notify(node, dev_id, &wanted, correlation).await?;
+        let sent = notify(node, dev_id, wanted, correlation).await?;
         Ok(Called::Sent(sent))
     };
     called.await.unwrap_or_else(Called::Failed)

@@ -55,18 +55,19 @@ pub(super) async fn account(
     dev_id: &DevId,
     wanted: &Wanted,
 ) -> Result<Option<Called1>, NotifyError> {
-    if wanted.generation == Some(DmGeneration::Dm2) {
-        return Ok(None);
-    }
-    let missing = match find(node, dev_id, wanted.srv_id.as_ref()).await {
-        Ok(_) if wanted.generation.is_none() => return Ok(None),
-        Err(NotifyError::Credential(CredentialError::NoBootstrap(_))) | Ok(_) => None,
-        Err(error) if wanted.generation.is_none() => Some(error),
-        Err(_) => None,
+    // It stands in for an account of DM 2.0 by which the device could not tell who calls.
+    let stands_in = match wanted.generation {
+        Some(DmGeneration::Dm2) => return Ok(None),
+        Some(DmGeneration::Dm1) => false,
+        None if wanted.ui_mode.is_some() || wanted.resync => false,
+        None => match find(node, dev_id, wanted.srv_id.as_ref()).await {
+            Ok(_) if wanted.req_mos || wanted.prefer.is_some() => return Ok(None),
+            Ok(found) if found.proving(wanted.unauthenticated).is_ok() => return Ok(None),
+            Ok(_) => true,
+            Err(NotifyError::Credential(CredentialError::NoBootstrap(_))) => false,
+            Err(error) => return Err(error),
+        },
     };
-    if let Some(error) = missing {
-        return Err(error);
-    }
     let known = node.store.credentials(dev_id).await?;
     let no = || CredentialError::NoDm1(dev_id.clone());
     let Some(row) = account_row(&known) else {
@@ -84,6 +85,9 @@ pub(super) async fn account(
             Some(_) => Err(no().into()),
             None => Ok(None),
         };
+    }
+    if stands_in && account.server.is_none() {
+        return Ok(None);
     }
     Ok(Some(Called1 { account, srv_id }))
 }
@@ -197,6 +201,7 @@ pub(super) async fn notify_at(
     let outcome = carrier.push(&going).await;
     message.sent(node, &outcome, began).await?;
     Ok(Sent {
+        generation: DmGeneration::Dm1,
         notification_id: session_id,
         carrier: carrier.name(),
         authenticated: true,

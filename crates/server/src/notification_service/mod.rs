@@ -47,7 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) req_mos: bool,
     /// Send it without digest where the account has no `Auth/Noti`.
     pub(crate) unauthenticated: bool,
-    /// In which generation; none means DM 2.0 where the device has an account of it.
+    /// In which generation. None means that of what is asked for beside, where only one has it; else DM 2.0 where the device has an account of it that can tell
+    /// who calls, else DM 1.x.
     pub(crate) generation: Option<DmGeneration>,
     /// Of DM 1.x: how much of the session the user is to see.
     pub(crate) ui_mode: Option<UiMode>,
@@ -57,6 +58,7 @@ pub(crate) struct Wanted {
 
 /// A Notification that left, or could not.
 pub(crate) struct Sent {
+    pub(crate) generation: DmGeneration,
     pub(crate) to: PushAddress,
     pub(crate) notification_id: u16,
     pub(crate) srv_id: SrvId,
@@ -195,6 +197,7 @@ async fn notify_at(
     let outcome = leave(carrier, to, &packages, &device_certificates).await;
     message.sent(node, &outcome, began).await?;
     Ok(Sent {
+        generation: DmGeneration::Dm2,
         notification_id,
         carrier: carrier_name,
         authenticated: !proofs.is_empty(),

@@ -32,6 +32,9 @@ pub struct CallBody {
     /// Its NOTIFICATION-ID: the event `notification-answered` bears it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<u16>,
+    /// The generation that it called in: `1.x` or `2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
     /// Where it went, or was to go last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

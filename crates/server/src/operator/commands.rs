@@ -20,7 +20,8 @@ use crate::dm1_service;
 use crate::entropy::{correlation, random};
 use crate::generations::{Book, take_back};
 use crate::model::{
-    BootstrapState, CommandChange, CommandId, CommandState, EventKind, ExchangeDelta, QueuedCommand,
+    BootstrapState, CommandChange, CommandId, CommandState, DmGeneration, EventKind, ExchangeDelta,
+    QueuedCommand,
 };
 use crate::node::{Node, event};
 use crate::notification_service::{call, parse_addresses};
@@ -50,9 +51,11 @@ pub(super) async fn queue(
     let mut queued = Vec::new();
     let speaks = speaks(&node, &dev_id).await?;
     let notify = new.notify;
+    let mut only_in = None;
     for (nr, words) in wanted(new)?.into_iter().enumerate() {
         let id = CommandId(EventId::of(random()?));
         expressible(&node, &speaks, &id, &words, nr)?;
+        only_in = only_in.or_else(|| said_only_in(&node, &speaks, &id, &words));
         queued.push((id, words));
     }
     for _again in 0..RETRIES {
@@ -100,7 +103,7 @@ pub(super) async fn queue(
         }
         let called = if calls {
             let to = parse_addresses(&device.notify.addresses).unwrap_or_default();
-            Some(call(&node, &dev_id, to, &correlation).await)
+            Some(call(&node, &dev_id, to, only_in, &correlation).await)
         } else {
             None
         };
@@ -175,7 +178,9 @@ pub(super) async fn release(
     let notify = found.map(|device| device.notify).unwrap_or_default();
     let called = if calls(&notify, None)? {
         let to = parse_addresses(&notify.addresses).unwrap_or_default();
-        Some(call(&node, &dev_id, to, &correlation).await)
+        let speaks = speaks(&node, &dev_id).await?;
+        let only_in = said_only_in(&node, &speaks, &released.id, &released.words);
+        Some(call(&node, &dev_id, to, only_in, &correlation).await)
     } else {
         None
     };
@@ -373,6 +378,23 @@ fn expressible(
             Err(problem.advising(cause.advice()).into())
         }
         Spoken::Unreadable => Err(Refused::bad(format!("command {} cannot be read", nr + 1))),
+    }
+}
+
+/// The only generation that has a word for the command, of a device with accounts of both: a session of the other would not take it.
+fn said_only_in(
+    node: &Node,
+    speaks: &Speaks,
+    id: &CommandId,
+    words: &[String],
+) -> Option<DmGeneration> {
+    let layout = speaks.dm1.as_ref().filter(|_| speaks.dm2)?;
+    let in_dm1 = matches!(spoken1(words, layout), Spoken::As(_));
+    let in_dm2 = matches!(spoken(node, id, words), Spoken::As(_));
+    match (in_dm1, in_dm2) {
+        (true, false) => Some(DmGeneration::Dm1),
+        (false, true) => Some(DmGeneration::Dm2),
+        _ => None,
     }
 }
 

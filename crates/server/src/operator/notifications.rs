@@ -55,6 +55,7 @@ pub(super) async fn send(
             StatusCode::ACCEPTED,
             Json(NotificationBody {
                 notification_id: sent.notification_id,
+                generation: sent.generation.version().to_owned(),
                 srv_id: sent.srv_id.to_string(),
                 carrier: sent.carrier.to_owned(),
                 address: sent.to.to_string(),
@@ -90,13 +91,11 @@ fn connection(text: &str) -> Result<PreferredConnection, Refused> {
 }
 
 fn generation(text: &str) -> Result<DmGeneration, Refused> {
-    match text {
-        "1.x" => Ok(DmGeneration::Dm1),
-        "2.0" => Ok(DmGeneration::Dm2),
-        other => Err(Refused::bad(format!(
-            "generation: {other:?} is neither 1.x nor 2.0"
-        ))),
-    }
+    let all = [DmGeneration::Dm1, DmGeneration::Dm2];
+    let found = all
+        .into_iter()
+        .find(|generation| generation.version() == text);
+    found.ok_or_else(|| Refused::bad(format!("generation: {text:?} is neither 1.x nor 2.0")))
 }
 
 fn ui_mode(text: &str) -> Result<UiMode, Refused> {

@@ -129,6 +129,7 @@ pub(super) fn call_body(called: &Called) -> CallBody {
     let outcome = |outcome: &str| CallBody {
         outcome: outcome.to_owned(),
         notification_id: None,
+        generation: None,
         address: None,
         detail: None,
         action: None,
@@ -144,6 +145,7 @@ pub(super) fn call_body(called: &Called) -> CallBody {
         Called::Sent(sent) => {
             let left = CallBody {
                 notification_id: Some(sent.notification_id),
+                generation: Some(sent.generation.version().to_owned()),
                 address: Some(sent.to.to_string()),
                 ..outcome("failed")
             };

@@ -295,7 +295,7 @@ pub struct NewNotification {
     /// Send it without digest where the account has no `Auth/Noti`.
     #[serde(default)]
     pub unauthenticated: bool,
-    /// `1.x` or `2.0`; without it 2.0 where the device has an account of that.
+    /// `1.x` or `2.0`. Without it that of `ui_mode`, `resync` or `req_mos`, `prefer`; else 2.0 where the device has an account of that with `Auth/Noti`, else 1.x.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
     /// Of DM 1.x, how much of the session the user is to see: `unspecified`, `background` (default), `informative` or `interactive`.
@@ -312,6 +312,8 @@ pub struct NewNotification {
 pub struct NotificationBody {
     /// Its NOTIFICATION-ID: the event `notification-answered` bears it.
     pub notification_id: u16,
+    /// The generation that the device is called in: `1.x` or `2.0`.
+    pub generation: String,
     /// The server whose account it names.
     pub srv_id: String,
     /// `udp`, `https`, `sms` or `file`.
