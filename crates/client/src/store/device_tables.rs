@@ -58,25 +58,37 @@ pub struct DeviceTables<T> {
 /// The device as it was after one commit; later commits do not show. Keep it for one call: while it lives, the store's file cannot reuse old pages.
 pub type Snapshot = DeviceTables<ReadOnlyTable<&'static [u8], &'static [u8]>>;
 
-impl Snapshot {
-    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, TreeError> {
-        let table = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
-        Self {
+impl<T> DeviceTables<T> {
+    /// All tables, each as `open` opens it; of no version yet.
+    pub(super) fn opened(
+        open: impl Fn(Definition) -> Result<T, TreeError>,
+        at_hand: Option<RefCell<RowsAtHand>>,
+    ) -> Result<Self, TreeError> {
+        Ok(Self {
             epoch: 0,
             version: TreeVersion(0),
-            facts: table(FACTS)?,
-            moids: table(MOIDS)?,
-            nodes: table(NODES)?,
-            instances: table(INSTANCES)?,
-            counted: table(COUNTED)?,
-            accounts: table(ACCOUNTS)?,
-            shadows: table(SHADOWS)?,
-            alerts: table(ALERTS)?,
-            properties: table(PROPERTIES)?,
+            facts: open(FACTS)?,
+            moids: open(MOIDS)?,
+            nodes: open(NODES)?,
+            instances: open(INSTANCES)?,
+            counted: open(COUNTED)?,
+            accounts: open(ACCOUNTS)?,
+            shadows: open(SHADOWS)?,
+            alerts: open(ALERTS)?,
+            properties: open(PROPERTIES)?,
             last_number: RefCell::default(),
             last_row: RefCell::default(),
-            at_hand: Some(RefCell::default()),
-        }
+            at_hand,
+        })
+    }
+}
+
+impl Snapshot {
+    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, TreeError> {
+        Self::opened(
+            |definition| transaction.open_table(definition).map_err(tree_error),
+            Some(RefCell::default()),
+        )?
         .at_its_version()
     }
 }

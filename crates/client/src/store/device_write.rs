@@ -7,10 +7,7 @@ use omadm_mo::{
 };
 use redb::{ReadableTableMetadata as _, Table, WriteTransaction};
 
-use super::device_tables::{
-    ACCOUNTS, ALERTS, COUNTED, Definition, DeviceTables, FACTS, INSTANCES, MOIDS, NODES,
-    PROPERTIES, SHADOWS,
-};
+use super::device_tables::DeviceTables;
 use super::instance_row::InstanceRow;
 use super::storage_error::{damaged, tree_error};
 use super::{
@@ -22,7 +19,7 @@ pub(super) type WriteTxn<'t> = DeviceTables<Table<'t, &'static [u8], &'static [u
 
 impl<'t> WriteTxn<'t> {
     pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, TreeError> {
-        Self::opened(transaction)?.at_its_version()
+        Self::in_transaction(transaction)?.at_its_version()
     }
 
     /// Makes the tables of a new store.
@@ -31,29 +28,16 @@ impl<'t> WriteTxn<'t> {
         format: u32,
         epoch: u32,
     ) -> Result<(), TreeError> {
-        let mut tables = Self::opened(transaction)?;
+        let mut tables = Self::in_transaction(transaction)?;
         facts::write(&mut tables.facts, facts::FORMAT, &format.to_be_bytes())?;
         facts::write(&mut tables.facts, facts::EPOCH, &epoch.to_be_bytes())
     }
 
-    fn opened(transaction: &'t WriteTransaction) -> Result<Self, TreeError> {
-        let table = |definition: Definition| transaction.open_table(definition).map_err(tree_error);
-        Ok(Self {
-            epoch: 0,
-            version: TreeVersion(0),
-            facts: table(FACTS)?,
-            moids: table(MOIDS)?,
-            nodes: table(NODES)?,
-            instances: table(INSTANCES)?,
-            counted: table(COUNTED)?,
-            accounts: table(ACCOUNTS)?,
-            shadows: table(SHADOWS)?,
-            alerts: table(ALERTS)?,
-            properties: table(PROPERTIES)?,
-            last_number: RefCell::default(),
-            last_row: RefCell::default(),
-            at_hand: None,
-        })
+    fn in_transaction(transaction: &'t WriteTransaction) -> Result<Self, TreeError> {
+        Self::opened(
+            |definition| transaction.open_table(definition).map_err(tree_error),
+            None,
+        )
     }
 
     /// The version that the commit of this transaction makes.
