@@ -16,14 +16,7 @@ fn a_further_bootstrap_is_started_from_the_former_profile_and_keeps_the_miid() {
 
     let unknown = operator(&["bootstrap", DEVICE, "--profile", "minimal"]).refused();
     assert!(unknown.stderr.contains("no device"), "{unknown:?}");
-    let csr = device.file("device-csr.pem");
-    let _added = server
-        .operator(&token, &["add", DEVICE, "--csr"])
-        .arg(&csr)
-        .arg("--out")
-        .arg(device.file("device-cert.pem"))
-        .run()
-        .good();
+    device.add(&server, &token, &[]);
     let unnamed = operator(&["bootstrap", DEVICE]).refused();
     assert!(unnamed.stderr.contains("--profile"), "{unnamed:?}");
     let named = operator(&["bootstrap", DEVICE, "--profile", "minimal"]).good();
@@ -111,13 +104,7 @@ fn the_hook_of_the_kit_prepares_the_bootstrap_that_waits() {
     let server = Server::start(&folder.path().join("server")).unwrap();
     let token = server.token.clone().unwrap();
     let device = Device::init(&folder.path().join("device"), DEVICE);
-    let _added = server
-        .operator(&token, &["add", DEVICE, "--csr"])
-        .arg(device.file("device-csr.pem"))
-        .arg("--out")
-        .arg(device.file("device-cert.pem"))
-        .run()
-        .good();
+    device.add(&server, &token, &[]);
     let session = server.url().replace("/bootstrap", "/dm/2.0");
     let kit = omadm_tests::process::omadm(["conformance", "server", "--json", "--item", "B-14"])
         .args(["--url", &session, "--bootstrap-url", &server.url()])

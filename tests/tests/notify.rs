@@ -56,14 +56,7 @@ impl Pair {
 
     /// What happened to the device, oldest first.
     fn events(&self) -> Vec<Value> {
-        let shown = self
-            .server
-            .operator(&self.token, &["--json", "show", DEVICE])
-            .run()
-            .good();
-        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
-        let events = shown["events"].as_array().unwrap().iter();
-        events.map(|event| event["what"].clone()).collect()
+        self.server.events_of(&self.token, DEVICE)
     }
 }
 

@@ -22,14 +22,7 @@ impl Pair {
         let server = Server::start(&folder.path().join("server")).unwrap();
         let token = server.token.clone().unwrap();
         let device = Device::init(&folder.path().join("device"), DEVICE);
-        let added = server
-            .operator(&token, &["add", DEVICE, "--csr"])
-            .arg(device.file("device-csr.pem"))
-            .arg("--out")
-            .arg(device.file("device-cert.pem"))
-            .run()
-            .good();
-        assert!(added.stdout.contains("certificate:"), "{added:?}");
+        device.add(&server, &token, &[]);
         std::fs::write(device.file("boot.secret"), SECRET).unwrap();
         let policy = format!(
             "[[source]]\nid = 'boot'\nurl = '{}'\nca_files = ['{}']\nnoti_secret_file = 'boot.secret'\n\
@@ -72,14 +65,7 @@ impl Pair {
 
     /// What happened to the device, oldest first.
     fn events(&self) -> Vec<Value> {
-        let shown = self
-            .server
-            .operator(&self.token, &["--json", "show", DEVICE])
-            .run()
-            .good();
-        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
-        let events = shown["events"].as_array().unwrap().iter();
-        events.map(|event| event["what"].clone()).collect()
+        self.server.events_of(&self.token, DEVICE)
     }
 }
 

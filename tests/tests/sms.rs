@@ -88,16 +88,10 @@ impl Pair {
 
     /// Outcomes of events of this name, oldest first.
     fn outcomes(&self, name: &str) -> Vec<String> {
-        let shown = self
-            .server
-            .operator(&self.token, &["--json", "show", DEVICE])
-            .run()
-            .good();
-        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
-        let events = shown["events"].as_array().unwrap().iter();
+        let events = self.server.events_of(&self.token, DEVICE).into_iter();
         events
-            .filter(|event| event["what"]["event"] == name)
-            .map(|event| event["what"]["outcome"].as_str().unwrap().to_owned())
+            .filter(|event| event["event"] == name)
+            .map(|event| event["outcome"].as_str().unwrap().to_owned())
             .collect()
     }
 

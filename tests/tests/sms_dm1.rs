@@ -43,15 +43,7 @@ impl Chain {
         let server = Server::start_with(&folder.path().join("server"), &arguments).unwrap();
         let token = server.token.clone().unwrap();
         let device = Device::init(&folder.path().join("device"), DEVICE);
-        let [request, certificate] =
-            ["device-csr.pem", "device-cert.pem"].map(|name| device.file(name));
-        let added = server.operator(&token, &["add", DEVICE, "--csr"]);
-        let _added = added
-            .arg(request)
-            .arg("--out")
-            .arg(certificate)
-            .run()
-            .good();
+        device.add(&server, &token, &[]);
         std::fs::write(device.file("smsc-password"), "devpw\n").unwrap();
         Self {
             folder,

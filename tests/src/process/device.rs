@@ -66,13 +66,23 @@ impl Device {
             .arg(server.ca())
     }
 
-    /// Registers it by its certificate request; its certificate then lies in its folder.
+    /// Registers it by its certificate request, with a profile; its certificate then lies in its folder.
     ///
     /// # Panics
     /// Where the server refuses.
     pub fn register(&self, server: &Server, token: &str, profile: &str) {
+        self.add(server, token, &["--profile", profile]);
+    }
+
+    /// The same with these arguments.
+    ///
+    /// # Panics
+    /// Where the server refuses.
+    pub fn add(&self, server: &Server, token: &str, arguments: &[&str]) {
         let added = server
-            .operator(token, &["add", &self.dev_id, "--profile", profile, "--csr"])
+            .operator(token, &["add", &self.dev_id])
+            .args(arguments)
+            .arg("--csr")
             .arg(self.file("device-csr.pem"))
             .arg("--out")
             .arg(self.file("device-cert.pem"))

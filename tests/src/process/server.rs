@@ -10,6 +10,7 @@ use omadm_lab::postgres::Database;
 use omadm_mo::Secret;
 use omadm_server::operator::client::ApiClient;
 use omadm_tls::pem;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::binary::{Ended, Omadm, omadm};
@@ -213,6 +214,20 @@ impl Server {
     #[must_use]
     pub fn operator(&self, token: &str, arguments: &[&str]) -> Omadm {
         self.reached(omadm(["device"]).args(arguments), token)
+    }
+
+    /// What happened to a device, oldest first, as `omadm device show` tells it.
+    ///
+    /// # Panics
+    /// Where it tells something else.
+    #[must_use]
+    pub fn events_of(&self, token: &str, dev_id: &str) -> Vec<Value> {
+        let shown = self.operator(token, &["--json", "show", dev_id]);
+        let shown: Value = serde_json::from_str(&shown.run().good().stdout).unwrap_or_default();
+        let events = shown["events"].as_array();
+        assert!(events.is_some(), "{shown}");
+        let events = events.into_iter().flatten();
+        events.map(|event| event["what"].clone()).collect()
     }
 
     /// A command line that speaks to its operator API with this token.
