@@ -91,6 +91,7 @@ impl Vocabulary {
 impl XmlVocabulary {
     /// The tag of a local name. The page of a declared namespace decides where it has the name; else the parent's page comes first, so that documents without namespaces
     /// are read as they were meant (`dm1x.md` §1.11): `Type` in `Meta` is MetInf's, in `RTProperties` it is DDF's.
+    #[inline]
     pub(crate) fn tag(self, name: &str, declared: Option<u8>, parent: Option<Tag>) -> Option<Tag> {
         match self {
             Self::Provisioning => provisioning_tags::NAMES

@@ -20,8 +20,8 @@ pub struct XmlReader<'a> {
     attributes: VecDeque<(String, String)>,
     /// The attributes of a message that were read last, as they stand there, and the page that they declare: the elements of a message repeat them.
     declared: (String, Option<u8>),
-    /// Whether a line may end otherwise than by a line feed.
-    has_returns: bool,
+    /// Whether the document has neither carriage returns nor control characters as they are: then text is read without looking for them.
+    is_plain: bool,
     end_owed: bool,
     done: bool,
 }
@@ -52,7 +52,9 @@ impl<'a> XmlReader<'a> {
             open: Vec::with_capacity(16),
             attributes: VecDeque::new(),
             declared: (String::new(), None),
-            has_returns: octets.contains(&b'\r'),
+            is_plain: octets
+                .iter()
+                .fold(true, |plain, octet| plain & is_plain(*octet)),
             end_owed: false,
             done: false,
         })
@@ -87,17 +89,33 @@ impl<'a> XmlReader<'a> {
             self.read_attributes(element)?
         };
         let parent = self.open.last().copied().flatten();
-        let local = element.local_name().into_inner();
-        let tag = self.vocabulary.tag(local, page, parent);
+        let name = element.name().into_inner();
+        let tag = match self.vocabulary.tag(name, page, parent) {
+            None if name.contains(':') => self.tag_without_prefix(element, page, parent),
+            tag => tag,
+        };
         self.open.push(tag.or(parent));
         self.end_owed = empty;
         Ok(Some(Event::Start(match tag {
             Some(tag) => Name::Known(tag),
-            None => Name::Other(Cow::Owned(local.to_owned())),
+            None => Name::Other(Cow::Owned(element.local_name().into_inner().to_owned())),
         })))
     }
 
+    /// No name of a vocabulary has a colon: a prefix is cut off only where the name is not found with it.
+    #[cold]
+    fn tag_without_prefix(
+        &self,
+        element: &BytesStart<'_>,
+        page: Option<u8>,
+        parent: Option<Tag>,
+    ) -> Option<Tag> {
+        let name = element.local_name().into_inner();
+        self.vocabulary.tag(name, page, parent)
+    }
+
     /// The code page of the default namespace that the element declares. What else it says is kept where attributes have a meaning.
+    #[inline(never)]
     fn read_attributes(&mut self, element: &BytesStart<'a>) -> Result<Option<u8>, MarkupError> {
         let mut page = None;
         let mut attributes = element.attributes();
@@ -129,18 +147,22 @@ impl<'a> XmlReader<'a> {
         Event::End
     }
 
-    #[inline]
-    fn text(&self, text: Cow<'a, str>) -> Result<Option<Event<'a>>, MarkupError> {
-        // XML 1.0 has no others of the lowest 32, as references or as they are.
-        let control = |octet: &u8| *octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r');
-        if let Some(octet) = text.as_bytes().iter().copied().find(control) {
-            return Err(self.error(MarkupFault::Character(octet.into())));
+    /// XML 1.0 has no others of the lowest 32 characters, as references or as they are.
+    fn without_controls(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, MarkupError> {
+        match text.bytes().find(|octet| is_control(*octet)) {
+            Some(octet) => Err(self.error(MarkupFault::Character(octet.into()))),
+            None => Ok(text),
         }
+    }
+
+    /// Whether text is content; outside of the root it may only be white space.
+    #[inline]
+    fn is_content(&self, text: &str) -> Result<bool, MarkupError> {
         if !self.open.is_empty() {
-            return Ok((!text.is_empty()).then_some(Event::Text(text)));
+            return Ok(!text.is_empty());
         }
         if text.trim().is_empty() {
-            Ok(None)
+            Ok(false)
         } else {
             Err(self.error(MarkupFault::OutsideRoot))
         }
@@ -172,32 +194,6 @@ impl<'a> XmlReader<'a> {
             Err(self.error(MarkupFault::Encoding(encoding.as_ref().into())))
         }
     }
-
-    #[inline]
-    /// One event of the XML, or `None` for what is no content.
-    fn step(&mut self) -> Result<Option<Event<'a>>, MarkupError> {
-        let event = match self.events.read_event() {
-            Ok(event) => event,
-            Err(error) => return Err(self.not_well_formed(&error)),
-        };
-        match event {
-            XmlEvent::Start(element) => self.begin(&element, false),
-            XmlEvent::Empty(element) => self.begin(&element, true),
-            XmlEvent::End(_) => Ok(Some(self.ended())),
-            XmlEvent::Text(text) if self.has_returns => self.text(text.xml10_content()),
-            XmlEvent::CData(text) if self.has_returns => self.text(text.xml10_content()),
-            XmlEvent::Text(text) => self.text(text.into_inner()),
-            XmlEvent::CData(text) => self.text(text.into_inner()),
-            XmlEvent::GeneralRef(reference) => {
-                let text = self.reference(&reference)?;
-                self.text(text)
-            }
-            XmlEvent::Decl(declaration) => self.declaration(&declaration).map(|()| None),
-            XmlEvent::Comment(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) => Ok(None),
-            XmlEvent::Eof if self.open.is_empty() => Err(self.error(MarkupFault::NoRoot)),
-            XmlEvent::Eof => Err(self.error(MarkupFault::TooShort)),
-        }
-    }
 }
 
 impl<'a> MarkupReader<'a> for XmlReader<'a> {
@@ -213,10 +209,42 @@ impl<'a> MarkupReader<'a> for XmlReader<'a> {
             return Ok(Some(self.ended()));
         }
         while !self.done {
-            if let Some(event) = self.step()? {
-                return Ok(Some(event));
+            // Matched where it lies: an event is not moved before it is known what of it is wanted.
+            let text = match self.events.read_event() {
+                Ok(XmlEvent::Start(ref element)) => return self.begin(element, false),
+                Ok(XmlEvent::Empty(ref element)) => return self.begin(element, true),
+                Ok(XmlEvent::End(_)) => return Ok(Some(self.ended())),
+                Ok(XmlEvent::Text(text)) if self.is_plain => text.into_inner(),
+                Ok(XmlEvent::CData(text)) if self.is_plain => text.into_inner(),
+                Ok(XmlEvent::Text(text)) => self.without_controls(text.xml10_content())?,
+                Ok(XmlEvent::CData(text)) => self.without_controls(text.xml10_content())?,
+                Ok(XmlEvent::GeneralRef(reference)) => {
+                    self.without_controls(self.reference(&reference)?)?
+                }
+                Ok(XmlEvent::Decl(declaration)) => {
+                    self.declaration(&declaration)?;
+                    continue;
+                }
+                Ok(XmlEvent::Comment(_) | XmlEvent::PI(_) | XmlEvent::DocType(_)) => continue,
+                Ok(XmlEvent::Eof) if self.open.is_empty() => {
+                    return Err(self.error(MarkupFault::NoRoot));
+                }
+                Ok(XmlEvent::Eof) => return Err(self.error(MarkupFault::TooShort)),
+                Err(error) => return Err(self.not_well_formed(&error)),
+            };
+            if self.is_content(&text)? {
+                return Ok(Some(Event::Text(text)));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether an octet of text stands for itself.
+const fn is_plain(octet: u8) -> bool {
+    octet >= b' ' || matches!(octet, b'\t' | b'\n')
+}
+
+const fn is_control(octet: u8) -> bool {
+    !is_plain(octet) && octet != b'\r'
 }
