@@ -77,50 +77,33 @@ pub fn copy<'a>(
     reader: &mut impl MarkupReader<'a>,
     writer: &mut impl MarkupWriter,
 ) -> Result<(), MarkupError> {
-    let mut so_far = SoFar::Elements;
-    // White space at the beginning of an element: content only if no element follows it.
-    let mut space = String::new();
-    while let Some(event) = reader.next_event()? {
-        if let Event::Text(text) = &event
-            && so_far != SoFar::Text
-            && text.bytes().all(|octet| octet.is_ascii_whitespace())
-        {
-            if so_far == SoFar::Nothing {
-                space.push_str(text);
-            }
-            continue;
-        }
-        if !space.is_empty() {
-            if !matches!(event, Event::Start(_)) {
-                writer.text(&space);
-            }
-            space.clear();
-        }
-        match event {
-            Event::Start(Name::Known(tag)) => {
-                writer.start(tag);
-                so_far = SoFar::Nothing;
-            }
-            Event::Start(Name::Other(name)) => {
+    let mut copying = Copying {
+        writer,
+        so_far: SoFar::Elements,
+        space: String::new(),
+    };
+    loop {
+        match reader.next_event() {
+            Ok(Some(Event::Start(Name::Known(tag)))) => copying.start(tag),
+            Ok(Some(Event::Text(text))) => copying.text(&text),
+            Ok(Some(Event::End)) => copying.end(),
+            Ok(Some(Event::Attribute { name, value })) => copying.writer.attribute(&name, &value),
+            Ok(Some(Event::Opaque(octets))) => copying.opaque(octets),
+            Ok(Some(Event::Start(Name::Other(name)))) => {
                 let fault = MarkupFault::NotInVocabulary(name.into_owned().into());
                 return Err(MarkupError::nowhere(fault));
             }
-            Event::Attribute { name, value } => writer.attribute(&name, &value),
-            Event::Text(text) => {
-                writer.text(&text);
-                so_far = SoFar::Text;
-            }
-            Event::Opaque(octets) => {
-                writer.opaque(octets);
-                so_far = SoFar::Text;
-            }
-            Event::End => {
-                writer.end();
-                so_far = SoFar::Elements;
-            }
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+}
+
+struct Copying<'w, W> {
+    writer: &'w mut W,
+    so_far: SoFar,
+    /// White space at the beginning of an element: content only if no element follows it.
+    space: String,
 }
 
 /// What the innermost element has held so far.
@@ -129,4 +112,43 @@ enum SoFar {
     Nothing,
     Text,
     Elements,
+}
+
+impl<W: MarkupWriter> Copying<'_, W> {
+    fn start(&mut self, tag: Tag) {
+        self.space.clear();
+        self.writer.start(tag);
+        self.so_far = SoFar::Nothing;
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.so_far != SoFar::Text && text.bytes().all(|octet| octet.is_ascii_whitespace()) {
+            if self.so_far == SoFar::Nothing {
+                self.space.push_str(text);
+            }
+            return;
+        }
+        self.write_space();
+        self.writer.text(text);
+        self.so_far = SoFar::Text;
+    }
+
+    fn opaque(&mut self, octets: &[u8]) {
+        self.write_space();
+        self.writer.opaque(octets);
+        self.so_far = SoFar::Text;
+    }
+
+    fn end(&mut self) {
+        self.write_space();
+        self.writer.end();
+        self.so_far = SoFar::Elements;
+    }
+
+    fn write_space(&mut self) {
+        if !self.space.is_empty() {
+            self.writer.text(&self.space);
+            self.space.clear();
+        }
+    }
 }

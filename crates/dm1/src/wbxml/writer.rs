@@ -44,6 +44,7 @@ impl WbxmlWriter {
     }
 
     /// Marks the innermost element as one with content and ends its attribute list.
+    #[inline]
     fn content(&mut self) {
         self.end_attributes();
         if let Some(tag) = self.open.last() {
@@ -51,6 +52,7 @@ impl WbxmlWriter {
         }
     }
 
+    #[inline]
     fn end_attributes(&mut self) {
         if self.in_attributes {
             self.octets.push(global::END);
@@ -78,6 +80,7 @@ impl WbxmlWriter {
 }
 
 impl MarkupWriter for WbxmlWriter {
+    #[inline]
     fn start(&mut self, tag: Tag) {
         self.content();
         if tag.page() != self.tag_page {
@@ -110,11 +113,12 @@ impl MarkupWriter for WbxmlWriter {
         }
     }
 
+    #[inline]
     fn text(&mut self, text: &str) {
         if text.is_empty() {
             return;
         }
-        if text.as_bytes().contains(&0) {
+        if memchr::memchr(0, text.as_bytes()).is_some() {
             return self.opaque(text.as_bytes());
         }
         self.content();
@@ -135,6 +139,7 @@ impl MarkupWriter for WbxmlWriter {
         self.octets.extend(octets);
     }
 
+    #[inline]
     fn end(&mut self) {
         let Some(tag) = self.open.pop() else {
             return;
