@@ -264,12 +264,18 @@ fn server_words(event: &EventKind) -> String {
             known(method),
             recovered.join(", ")
         ),
+        EventKind::CredentialHeld {
+            cause: Some(cause), ..
+        } => format!("a DM 1.x credential does not count, {cause}; it waits for an operator"),
         EventKind::CredentialHeld { .. } => {
             "a replaced credential came without BootstrapComplete; it waits for an operator"
                 .to_owned()
         }
         EventKind::CredentialAccepted { scope, .. } => {
             format!("an operator lets a replaced secret count again, scope {scope}")
+        }
+        EventKind::CredentialRejected { scope, .. } => {
+            format!("an operator leaves out what waited for him, scope {scope}")
         }
         EventKind::EscrowEnded { scope, .. } => {
             format!("a secret left escrow, scope {scope}")

@@ -207,12 +207,14 @@ With --wait the exit code is 0 where the device answered with success.")]
 --generation boot is for a card, image or URL that others may have: what was replaced can never come back, and what is still in use leaves escrow, so that
 it ends with the next rotation.")]
     Revoke(generations::Revoke),
-    /// Accounts of devices that speak DM 1.2 or 1.3: add, show, rotate, revoke
+    /// Accounts of devices that speak DM 1.2 or 1.3: add, show, rotate, reject, revoke
     #[command(
         after_help = "Examples:\n  omadm device dm1 add IMEI:493005100592800\n  omadm device dm1 show IMEI:493005100592800\n  omadm device dm1 rotate IMEI:493005100592800\n  omadm device dm1 revoke IMEI:493005100592800 --boot"
     )]
     Dm1(dm1::Dm1),
     /// Let a device come back with secrets that were replaced, though it reports no bootstrap that brought them back
+    ///
+    /// Of a DM 1.x account, for what waits for you by `omadm device dm1 show`: a replaced secret without bootstrap event counts once more when the device proves it next, and is replaced again. Where two hold the account, the one who came second is let in: a recovery that is not finished is taken back, and what was provisioned is revoked.
     #[command(after_help = "Examples:\n  omadm device accept IMEI:493005100592800")]
     Accept {
         /// Its DevID

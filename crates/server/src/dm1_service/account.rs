@@ -1,7 +1,7 @@
 //! An account of DM 1.x as the store keeps it: one credential row, in which every secret and nonce of both directions is sealed.
 
-use omadm_bootstrap::EventId;
 use omadm_bootstrap::generation::{Generation, Standing};
+use omadm_bootstrap::{EventId, Utc};
 use omadm_dm1::credential::{CredentialType, Nonce};
 use omadm_mo::{DevId, Secret};
 use omadm_session::server::dm1::{
@@ -11,6 +11,7 @@ use omadm_session::server::dm1::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
+use super::held::{Held, Waits};
 use super::models;
 use crate::model::{Credential, CredentialProof};
 use crate::node::Node;
@@ -33,6 +34,10 @@ pub(crate) struct Account {
     pub(crate) account_uri: Option<String>,
     /// Both secrets are to be replaced in the next session.
     pub(crate) rotate: bool,
+    /// What waits for an operator.
+    pub(crate) held: Option<Held>,
+    /// What was replaced counts once more, by an operator's word.
+    pub(crate) accepted: bool,
 }
 
 /// Why an account cannot be used. The store or the key is at fault.
@@ -59,6 +64,17 @@ struct Form {
     last_event: Option<(EventId, u32)>,
     account_uri: Option<String>,
     rotate: bool,
+    #[serde(default)]
+    held: Option<HeldForm>,
+    #[serde(default)]
+    accepted: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeldForm {
+    cause: String,
+    since: i64,
+    claimed: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,6 +145,7 @@ impl Account {
             last_event: self.last_event.clone(),
             account_uri: self.account_uri.clone(),
             rotate: self.rotate,
+            accepted: self.accepted,
             wanted,
         }
     }
@@ -175,12 +192,12 @@ impl Account {
             self.model = Some(model.name.clone());
             changed = true;
         }
-        changed
+        self.decided(delta.recovers_client()) || changed
     }
 
     /// Nothing that was provisioned counts again: what was replaced opens nothing, what is in use leaves escrow. Whether anything changed.
     pub(crate) fn revoke_boot(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = self.reject();
         let server = self.server.iter_mut().flat_map(|side| &mut side.secrets);
         for kept in self.client_secrets.iter_mut().chain(server) {
             let standing = &mut kept.standing;
@@ -217,6 +234,12 @@ impl Account {
                 .map(|last| (last.id.clone(), last.seq)),
             account_uri: self.account_uri.clone(),
             rotate: self.rotate,
+            held: self.held.as_ref().map(|held| HeldForm {
+                cause: held.cause.name().to_owned(),
+                since: held.since.0,
+                claimed: held.claimed.clone(),
+            }),
+            accepted: self.accepted,
         };
         Secret::new(serde_json::to_vec(&form).unwrap_or_default())
     }
@@ -256,6 +279,17 @@ impl Account {
             last_event: form.last_event.map(|(id, seq)| LastEvent { id, seq }),
             account_uri: form.account_uri,
             rotate: form.rotate,
+            held: match form.held {
+                None => None,
+                Some(held) => Some(Held {
+                    cause: Waits::ALL
+                        .into_iter()
+                        .find(|cause| cause.name() == held.cause)?,
+                    since: Utc(held.since),
+                    claimed: held.claimed,
+                }),
+            },
+            accepted: form.accepted,
         })
     }
 }
@@ -320,13 +354,13 @@ pub(crate) const fn provisioned(secret: Secret, escrowed: bool) -> KeptSecret {
 
 #[cfg(test)]
 mod tests {
-    use omadm_bootstrap::EventId;
     use omadm_bootstrap::generation::Generation;
+    use omadm_bootstrap::{EventId, Utc};
     use omadm_dm1::credential::{CredentialType, Nonce};
     use omadm_mo::Secret;
     use omadm_session::server::dm1::{Brought, ClientNonces, Dm1Delta, LastEvent, ServerSide};
 
-    use super::{Account, provisioned};
+    use super::{Account, Held, Waits, provisioned};
 
     fn nonce(octet: u8) -> Nonce {
         Nonce::new(vec![octet; 12]).unwrap()
@@ -362,6 +396,12 @@ mod tests {
             }),
             account_uri: Some("./DMAcc/1".to_owned()),
             rotate: true,
+            held: Some(Held {
+                cause: Waits::OtherDevice,
+                since: Utc(7),
+                claimed: Some("IMEI:1".to_owned()),
+            }),
+            accepted: true,
         }
     }
 
@@ -373,6 +413,7 @@ mod tests {
         assert_eq!(read.client_secrets, written.client_secrets);
         assert_eq!(read.client_nonces, written.client_nonces);
         assert_eq!(read.last_event, written.last_event);
+        assert_eq!((read.held, read.accepted), (written.held, true));
         let server = read.server.unwrap();
         assert_eq!(server.boot_nonce, Some(nonce(4)));
         assert_eq!(server.secrets, account().server.unwrap().secrets);

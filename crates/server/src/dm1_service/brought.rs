@@ -69,6 +69,8 @@ impl Account {
             last_event: None,
             account_uri: None,
             rotate: false,
+            held: None,
+            accepted: false,
         }
     }
 

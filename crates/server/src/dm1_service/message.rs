@@ -14,7 +14,7 @@ use omadm_tls::Verdict;
 use super::account::Account;
 use super::completion::applied;
 use super::unproven::Unproven;
-use super::{account_row, failures, is_over, layout, story, unproven};
+use super::{account_row, failures, held, is_over, layout, story, unproven};
 use crate::config::Rotate;
 use crate::entropy::random;
 use crate::exchange::{Head, Refusal, of_commit};
@@ -156,6 +156,9 @@ pub(super) async fn advance_once(
             dev_id: Some(dev_id),
         };
         unproven::tell(node, head, &who, &said);
+        if !held::keep(node, head, (&device, &row, &mut account), &said).await? {
+            return Ok(Advanced::Conflict);
+        }
         // A repeated message is answered from the store, a stranger's changes nothing (M03, M12).
         return Ok(Advanced::Answer(reply));
     }

@@ -91,10 +91,6 @@ fn kind_of(
             scope: scope(*direction).to_owned(),
             status: code.0,
         },
-        Dm1Event::RecoveryHeld { .. } | Dm1Event::TwoHolders => EventKind::CredentialHeld {
-            fingerprint: None,
-            name: Some(user.to_owned()),
-        },
         Dm1Event::Sent { id } => queue.sent_by(id, session, delta.at)?,
         Dm1Event::Outcome(outcome) => outcome_of(outcome, session, queue, delta, correlation)?,
         Dm1Event::OwnSent(command) => EventKind::CommandSent {
@@ -121,8 +117,10 @@ fn kind_of(
             tracing::info!(correlation, device = %delta.dev_id, "DM 1.x: {what}");
             return None;
         }
-        // Told with the bootstrap, or of no concern to an operator.
+        // Told with the bootstrap, kept where it was proven (`held`), or of no concern to an operator.
         Dm1Event::Recovered(_)
+        | Dm1Event::RecoveryHeld { .. }
+        | Dm1Event::TwoHolders
         | Dm1Event::Challenged(_)
         | Dm1Event::Refused(_)
         | Dm1Event::AttemptsExhausted

@@ -104,7 +104,7 @@ const fn held(cause: HeldCause) -> &'static str {
 }
 
 /// The beginning of a text that a peer chose.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let end = text.floor_char_boundary(EXCERPT_OCTETS);
     text.get(..end).unwrap_or_default().to_owned()
 }

@@ -170,23 +170,37 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         recovered: Vec<String>,
     },
-    /// A device came with a secret that had been replaced, and reported no bootstrap: it waits for an operator.
+    /// A device came with a secret that does not count, as one that had been replaced, without reporting a bootstrap: it waits for an operator.
     CredentialHeld {
         /// The certificate's SHA-256.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
-        /// The PSK identity or the HTTP user.
+        /// The PSK identity, the HTTP user or the DM 1.x account.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// Of a DM 1.x account: `without-event`, `two-holders`, `other-device`, `revoked` or `replayable`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+        /// The DevID that another device claims.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claimed: Option<String>,
     },
     /// An operator let a secret count again that had been replaced.
     CredentialAccepted {
-        /// `session`, `bootstrap` or `notification`.
+        /// `session`, `bootstrap`, `notification` or `dm1`.
         scope: String,
         /// The certificate's SHA-256.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
-        /// The PSK identity or the HTTP user.
+        /// The PSK identity, the HTTP user or the DM 1.x account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// An operator left out what waited for him, or took an acceptance back.
+    CredentialRejected {
+        /// `dm1`.
+        scope: String,
+        /// The DM 1.x account.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },

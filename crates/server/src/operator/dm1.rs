@@ -1,4 +1,4 @@
-//! Accounts of DM 1.x that an operator makes by hand: add, show, rotate, revoke.
+//! Accounts of DM 1.x by hand: add, show, rotate, revoke, and what an operator decides about what does not count.
 
 use std::sync::Arc;
 
@@ -14,13 +14,14 @@ use super::answer::{JsonBody, Refused};
 use super::devices::{dev_id, registered};
 use super::dm1_made::make;
 use super::dm1_types::{
-    Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
+    Dm1AccountAdded, Dm1AccountBody, Dm1HeldBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
-use crate::dm1_service::{Account, AccountError, IssueError, account_row};
+use crate::dm1_service::{Accepted, Account, AccountError, IssueError, NotAccepted, account_row};
 use crate::entropy::correlation;
 use crate::exchange::DM1_PATH;
 use crate::model::{
-    Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
+    Credential, CredentialChange, CredentialProof, CredentialScope, DmGeneration, EventKind,
+    ExchangeDelta, SessionChange,
 };
 use crate::node::{Node, event};
 use crate::problem::{Problem, ProblemBody};
@@ -168,6 +169,60 @@ pub(super) async fn revoke(
     .await
 }
 
+/// Leaves out what waits for a decision about the account of DM 1.x, or takes an acceptance back that was not used. What did not count goes on not counting.
+#[utoipa::path(post, path = "/api/v1/devices/{dev_id}/dm1/reject", tag = "dm1", params(("dev_id" = String, Path)),
+    responses((status = 200, body = Dm1AccountBody), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
+pub(super) async fn reject(
+    State(node): State<Arc<Node>>,
+    Path(device): Path<String>,
+) -> Result<Json<Dm1AccountBody>, Refused> {
+    change(
+        &node,
+        &dev_id(&device)?,
+        |row, account, delta, correlation| {
+            account.reject().then(|| {
+                let rejected = EventKind::CredentialRejected {
+                    scope: CredentialScope::Dm1.name().to_owned(),
+                    name: row.proof.name().map(str::to_owned),
+                };
+                delta.events.push(event(rejected, correlation));
+                Change::Reseal
+            })
+        },
+    )
+    .await
+}
+
+/// Adds to a delta that what the account holds, or had replaced, counts again. None where the device has no account.
+pub(super) fn accept_into(
+    node: &Node,
+    credentials: &[Credential],
+    delta: &mut ExchangeDelta,
+    correlation: &str,
+) -> Result<Option<Result<Accepted, NotAccepted>>, Refused> {
+    let Some(row) = account_row(credentials) else {
+        return Ok(None);
+    };
+    let mut account = Account::open(node, row)?;
+    let accepted = account.accept();
+    if let Ok(what) = &accepted {
+        let sealed = account.seal(node, &row.proof, &row.dev_id)?;
+        let reseal = CredentialChange::Reseal(row.proof.clone(), sealed);
+        delta.credentials.push(reseal);
+        let kind = EventKind::CredentialAccepted {
+            scope: CredentialScope::Dm1.name().to_owned(),
+            fingerprint: None,
+            name: row.proof.name().map(str::to_owned),
+        };
+        delta.events.push(event(kind, correlation));
+        if *what == Accepted::Former {
+            // That of whoever is out now.
+            delta.session = SessionChange::End(DmGeneration::Dm1);
+        }
+    }
+    Ok(Some(accepted))
+}
+
 /// What becomes of an account's row.
 enum Change {
     Reseal,
@@ -239,6 +294,14 @@ fn body(row: &Credential, account: &Account) -> Dm1AccountBody {
         client: secrets(&account.client_secrets),
         server: side.map_or_else(Vec::new, |side| secrets(&side.secrets)),
         rotate: account.rotate,
+        held: account.held.as_ref().map(|held| Dm1HeldBody {
+            cause: held.cause.name().to_owned(),
+            since: held.since.to_string(),
+            claimed: held.claimed.clone(),
+            sentence: held.cause.sentence().to_owned(),
+            action: held.cause.action().to_owned(),
+        }),
+        accepted: account.accepted,
         model: account.model.clone(),
         last_event_seq: account.last_event.as_ref().map(|last| last.seq),
         account_uri: account.account_uri.clone(),

@@ -92,6 +92,8 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<
         last_event: None,
         account_uri: None,
         rotate: false,
+        held: None,
+        accepted: false,
     };
     Ok(Made {
         user,

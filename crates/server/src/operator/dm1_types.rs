@@ -88,6 +88,12 @@ pub struct Dm1AccountBody {
     pub server: Vec<Dm1SecretBody>,
     /// Whether both secrets are replaced in the next session.
     pub rotate: bool,
+    /// What waits for an operator's decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Dm1HeldBody>,
+    /// Whether what was replaced counts once more, by an operator's word, when the device proves it next.
+    #[serde(default)]
+    pub accepted: bool,
     /// The device's model, told or detected.
     pub model: Option<String>,
     /// The number of the last bootstrap event that the device reported.
@@ -100,6 +106,22 @@ pub struct Dm1AccountBody {
     pub used_at: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<String>,
+}
+
+/// What was proven with an account and did not count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Dm1HeldBody {
+    /// `without-event`, `two-holders`, `other-device`, `revoked` or `replayable`.
+    pub cause: String,
+    /// When it came first.
+    pub since: String,
+    /// The DevID that another device claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+    /// What happened.
+    pub sentence: String,
+    /// What an operator can do.
+    pub action: String,
 }
 
 /// How a secret stands.

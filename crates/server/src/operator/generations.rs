@@ -14,6 +14,7 @@ use super::answer::{JsonBody, Parameters, Refused};
 use super::bootstraps::{body as bootstrap_body, draft_refused, lifetime};
 use super::credentials::name;
 use super::devices::{dev_id, registered, unknown_profile};
+use super::dm1::accept_into;
 use super::pushes;
 use super::types::{GenerationAccepted, GenerationRevoked, NewRotation, RotationBody};
 use crate::bootstrap_service::{Draft, draft_into};
@@ -221,7 +222,8 @@ pub(super) async fn revoke(
     Err(CommitError::Conflict.into())
 }
 
-/// Lets a device come back with secrets that were replaced, though it reported no bootstrap that brought them back; what had replaced them is dead.
+/// Lets a device come back with secrets that were replaced, though it reported no bootstrap that brought them back; what had replaced them is dead. Of a DM 1.x
+/// account that happens when the device proves them next; where two hold it, the recovery that is not finished is taken back.
 #[utoipa::path(post, path = "/api/v1/devices/{dev_id}/generations/boot/accept", tag = "credentials", params(("dev_id" = String, Path)),
     responses((status = 200, body = GenerationAccepted), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn accept(
@@ -234,16 +236,29 @@ pub(super) async fn accept(
         let mut book = Book::read(&node, &device).await?;
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let accepted = generations::accept(&mut book, &mut delta, &correlation);
-        if accepted == 0 {
-            let detail = format!("{dev_id} has no replaced secret in escrow");
-            return Err(Problem::new(StatusCode::CONFLICT, detail)
-                .advising("Start a new bootstrap for the device.")
-                .into());
-        }
+        let credentials = book.credentials();
+        let dm1 = match accept_into(&node, credentials, &mut delta, &correlation)? {
+            Some(Ok(what)) => Some(what),
+            Some(Err(cause)) if accepted == 0 => {
+                return Err(Problem::new(StatusCode::CONFLICT, cause.to_string())
+                    .advising(cause.action())
+                    .into());
+            }
+            None if accepted == 0 => {
+                let detail = format!("{dev_id} has no replaced secret in escrow");
+                return Err(Problem::new(StatusCode::CONFLICT, detail)
+                    .advising("Start a new bootstrap for the device.")
+                    .into());
+            }
+            Some(Err(_)) | None => None,
+        };
         match node.store.commit(delta).await {
             Ok(_) => {
-                tracing::info!(correlation, device = %dev_id, accepted, "replaced secrets count again");
-                return Ok(Json(GenerationAccepted { accepted }));
+                tracing::info!(correlation, device = %dev_id, accepted, ?dm1, "replaced secrets count again");
+                return Ok(Json(GenerationAccepted {
+                    accepted,
+                    dm1: dm1.map(|what| what.name().to_owned()),
+                }));
             }
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),

@@ -80,6 +80,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/devices/{dev_id}/dm1", get(dm1::show).post(dm1::add))
         .route("/devices/{dev_id}/dm1/rotate", post(dm1::rotate))
         .route("/devices/{dev_id}/dm1/revoke", post(dm1::revoke))
+        .route("/devices/{dev_id}/dm1/reject", post(dm1::reject))
         .route("/devices/{dev_id}/rotations", post(generations::rotate))
         .route(
             "/devices/{dev_id}/generations/boot/accept",

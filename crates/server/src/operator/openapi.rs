@@ -22,6 +22,7 @@ use super::{
         dm1::show,
         dm1::rotate,
         dm1::revoke,
+        dm1::reject,
         generations::rotate,
         generations::revoke,
         generations::accept,

@@ -14,7 +14,7 @@ pub use super::admission_types::{
 pub use super::call_types::{CallBody, NotifyAt};
 pub use super::command_types::{CommandBody, CommandPage, CommandReleased, NewCommands};
 pub use super::dm1_types::{
-    Dm1AccountAdded, Dm1AccountBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
+    Dm1AccountAdded, Dm1AccountBody, Dm1HeldBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
 
 /// A device to be registered.
@@ -272,8 +272,12 @@ pub struct GenerationRevoked {
 /// Secrets that count again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GenerationAccepted {
-    /// How many.
+    /// How many of DM 2.0.
     pub accepted: usize,
+    /// Of the DM 1.x account. `boot`: what was replaced counts once more, when the device proves it next; `former`: a recovery is taken back, what it had replaced
+    /// is in use again, and what it had brought back is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dm1: Option<String>,
 }
 
 /// A DM Notification to be sent to a device.

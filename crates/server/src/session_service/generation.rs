@@ -136,6 +136,8 @@ async fn hold(
             fingerprint: crate::identity::fingerprint_of(&credential.proof)
                 .map(|print| print.to_string()),
             name: credential.proof.name().map(str::to_owned),
+            cause: None,
+            claimed: None,
         };
         held.events.push(event(kind, &head.correlation));
         if let Err(error) = node.store.commit(held).await {

@@ -4,6 +4,7 @@
 
 mod bed;
 mod brought;
+mod decided;
 mod families;
 mod flow;
 mod hostile;

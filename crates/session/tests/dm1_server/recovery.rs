@@ -12,7 +12,7 @@ use crate::bed::{
 };
 
 /// An account whose secrets were replaced since its bootstrap, in these directions.
-fn replaced(encoding: omadm_dm1::syncml::Encoding, client: bool, server: bool) -> Bed {
+pub(crate) fn replaced(encoding: omadm_dm1::syncml::Encoding, client: bool, server: bool) -> Bed {
     let mut bed = Bed::new(encoding);
     bed.account.client_nonces.package = None;
     named(&mut bed);
@@ -49,7 +49,7 @@ fn shows(answer: &Answer, password: &str, with: &str) -> bool {
 }
 
 /// The new secrets in an answer: of the client, of the server.
-fn new_secrets(answer: &Answer) -> Option<(String, String)> {
+pub(crate) fn new_secrets(answer: &Answer) -> Option<(String, String)> {
     let group = answer
         .commands()
         .into_iter()

@@ -36,6 +36,12 @@ enum Dm1Command {
         /// The device's DevID
         dev_id: String,
     },
+    /// Leave out what waits for your decision, or take back what `omadm device accept` let in; what did not count goes on not counting
+    #[command(after_help = "Examples:\n  omadm device dm1 reject IMEI:493005100592800")]
+    Reject {
+        /// The device's DevID
+        dev_id: String,
+    },
     /// Revoke the account, or what it was provisioned with
     #[command(
         after_help = "Examples:\n  omadm device dm1 revoke IMEI:493005100592800\n  omadm device dm1 revoke IMEI:493005100592800 --boot"
@@ -138,6 +144,10 @@ impl Dm1 {
                 api.rotate_dm1(&dev_id).await,
                 format!("the secrets of {dev_id} are not replaced"),
             ),
+            Dm1Command::Reject { dev_id } => (
+                api.reject_dm1(&dev_id).await,
+                format!("nothing of {dev_id} was rejected"),
+            ),
             Dm1Command::Revoke { dev_id, boot } => (
                 api.revoke_dm1(&dev_id, &Dm1Revocation { boot }).await,
                 format!("the DM 1.x account of {dev_id} was not revoked"),
@@ -237,6 +247,18 @@ pub(super) fn tell(account: &Dm1AccountBody) -> Result<(), Failure> {
     }
     if account.rotate {
         say("both are replaced in the next session")?;
+    }
+    if let Some(held) = &account.held {
+        let claimed = held.claimed.as_ref();
+        let claimed = claimed.map_or_else(String::new, |claimed| format!(", {claimed}"));
+        say(format!(
+            "WAITS FOR YOU:  {}{claimed}, since {}",
+            held.sentence, held.since
+        ))?;
+        say(format!("                {}", held.action))?;
+    }
+    if account.accepted {
+        say("what was replaced counts once more, when the device proves it next")?;
     }
     say(format!("model:          {}", text(&account.model)))?;
     let used = account.used_at.as_ref();

@@ -163,6 +163,18 @@ pub(super) async fn accept(api: &ApiClient, dev_id: &str, json: bool) -> Result<
     if json {
         return say_json(&done);
     }
+    match done.dm1.as_deref() {
+        Some("former") => say(
+            "the DM 1.x account is of whoever had it before the recovery; what was provisioned is revoked",
+        )?,
+        Some(_) => say(
+            "DM 1.x: what was replaced counts once more, when the device proves it next; then it is replaced again",
+        )?,
+        None => {}
+    }
+    if done.accepted == 0 {
+        return Ok(());
+    }
     say(format!(
         "{} replaced {} again; what had replaced {} opens nothing any more",
         done.accepted,

@@ -43,6 +43,14 @@ impl ApiClient {
     ) -> Result<Dm1AccountBody, ApiError> {
         self.post(&path(dev_id, "/revoke"), what).await
     }
+
+    /// Leaves out what waits for a decision about the account, or takes an acceptance back that was not used.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn reject_dm1(&self, dev_id: &str) -> Result<Dm1AccountBody, ApiError> {
+        self.ask(&path(dev_id, "/reject")).await
+    }
 }
 
 fn path(dev_id: &str, rest: &str) -> String {

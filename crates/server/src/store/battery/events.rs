@@ -245,10 +245,16 @@ fn every_kind() -> Vec<EventKind> {
         EventKind::CredentialHeld {
             fingerprint: some(),
             name: some(),
+            cause: some(),
+            claimed: some(),
         },
         EventKind::CredentialAccepted {
             scope: text(),
             fingerprint: some(),
+            name: some(),
+        },
+        EventKind::CredentialRejected {
+            scope: text(),
             name: some(),
         },
         EventKind::EscrowEnded {
@@ -312,6 +318,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Rebootstrapped { .. }
             | EventKind::CredentialHeld { .. }
             | EventKind::CredentialAccepted { .. }
+            | EventKind::CredentialRejected { .. }
             | EventKind::EscrowEnded { .. }
             | EventKind::HandshakeRefused { .. } => {}
         }

@@ -68,6 +68,8 @@ pub struct AccountFacts {
     pub account_uri: Option<String>,
     /// Whether both secrets are to be replaced in the next session (§6.5; after a pushed bootstrap). A recovery replaces them by itself.
     pub rotate: bool,
+    /// An operator lets what was replaced count once more, though no bootstrap is reported with it (§6.5).
+    pub accepted: bool,
     /// Commands to be answered, in order, those whose status is due included. Those that this message answers are passed over.
     pub wanted: Vec<WantedCommand1>,
 }
@@ -200,6 +202,7 @@ impl AccountFacts {
         let last_event = delta.last_event.clone();
         self.last_event = last_event.or_else(|| self.last_event.take());
         self.rotate &= !delta.rotated;
+        self.accepted &= !delta.recovers_client();
         for event in &delta.events {
             if let Dm1Event::Outcome(outcome) = event {
                 self.wanted.retain(|wanted| wanted.id != outcome.id);
@@ -224,6 +227,7 @@ impl AccountFacts {
             last_event: None,
             account_uri: None,
             rotate: false,
+            accepted: false,
             wanted: Vec::new(),
         }
     }

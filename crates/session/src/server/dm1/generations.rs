@@ -27,7 +27,7 @@ pub(super) enum Judgement {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proven {
     pub(super) nonce: NonceKind,
-    /// It reports a bootstrap that was not known, or the device's model reports none.
+    /// It reports a bootstrap that was not known, the device's model reports none, or an operator accepts that none is reported.
     pub(super) has_event: bool,
     pub(super) same_device: bool,
     pub(super) encrypted: bool,
@@ -62,6 +62,17 @@ pub(super) fn judge(kept: &KeptSecret, proven: Proven, policy: GenerationPolicy)
         },
         counts => Judgement::Counts(counts),
     }
+}
+
+/// Takes a recovery back that is not finished, as an operator decides where two hold the account: what it had replaced is in use again, what it had brought back
+/// opens nothing any more, and what was on its way to whoever came with that is dropped. Whether there was one.
+pub fn take_recovery_back(client: &mut Vec<KeptSecret>, server: &mut Vec<KeptSecret>) -> bool {
+    let is_unfinished = client.iter().any(|kept| kept.previous);
+    if is_unfinished {
+        put_back(client);
+        put_back(server);
+    }
+    is_unfinished
 }
 
 enum Freshness {
@@ -115,6 +126,25 @@ pub(super) fn settle(secrets: &mut Vec<KeptSecret>, decision: Decision, used: us
 /// What a session was bringing to a device that was bootstrapped anew since is not on it.
 pub(super) fn forget_coming(secrets: &mut Vec<KeptSecret>) {
     secrets.retain(|kept| !kept.is_replacement());
+}
+
+/// A direction that was not recovered keeps what is in use.
+fn put_back(secrets: &mut Vec<KeptSecret>) {
+    forget_coming(secrets);
+    let is_recovered = secrets.iter().any(|kept| kept.previous);
+    for kept in secrets
+        .iter_mut()
+        .filter(|kept| is_recovered && was_in_use(kept))
+    {
+        if kept.previous {
+            kept.previous = false;
+            kept.standing.revoked = false;
+        } else {
+            kept.standing.generation = Generation::Boot;
+            kept.standing.escrowed = false;
+            kept.standing.revoked = true;
+        }
+    }
 }
 
 fn was_in_use(kept: &KeptSecret) -> bool {

@@ -36,6 +36,7 @@ pub use facts::{
     AccountFacts, Brought, ClientNonces, Dm1Limits, Failures, KeptSecret, LastEvent, ServerFacts,
     ServerSide, WantedCommand1,
 };
+pub use generations::take_recovery_back;
 pub use identified::{Identified, identify};
 pub use state::{Dm1SessionState, Dm1SessionStateError, token_hash};
 pub use step::{

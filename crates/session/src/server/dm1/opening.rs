@@ -139,7 +139,8 @@ impl<'a> Opening<'a> {
         let proven = Proven {
             nonce: found.nonce,
             has_event: self.event() == Some(Reported::New)
-                || self.account.model.quirks.recovery_without_event,
+                || self.account.model.quirks.recovery_without_event
+                || self.account.accepted,
             same_device: self
                 .account
                 .dev_id

@@ -91,6 +91,15 @@ pub struct Dm1Delta {
     pub events: Vec<Dm1Event>,
 }
 
+impl Dm1Delta {
+    /// Whether what the client was provisioned with came back and counts again.
+    #[must_use]
+    pub fn recovers_client(&self) -> bool {
+        self.events
+            .contains(&Dm1Event::Recovered(Direction::Client))
+    }
+}
+
 /// A bootstrap event (§6.2) from a proven message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootstrapReport {
