@@ -16,7 +16,7 @@ use omadm_dm1::markup::MarkupLimits;
 use omadm_mo::standard::dm_acc1::AuthLevel1;
 use omadm_push::wsp::{Mac, Push};
 use omadm_server::operator::client::ApiError;
-use omadm_server::operator::types::{NewBootstrap, NewDm1Account, NewTrigger};
+use omadm_server::operator::types::{Dm1Revocation, NewBootstrap, NewDm1Account, NewTrigger};
 use support::{DEVICE, Rig, soon};
 use tokio::net::UdpSocket;
 
@@ -50,6 +50,36 @@ async fn taken(ear: &UdpSocket) -> PushedBootstrap {
     let length = soon(ear.recv(&mut octets)).await.unwrap();
     let push = Push::decode(&octets[..length]).unwrap();
     PushedBootstrap::of_push(&push).unwrap()
+}
+
+#[tokio::test]
+async fn a_model_outlives_the_account_that_is_revoked_for_a_new_one() {
+    let rig = rig().await;
+    let by_hand = NewDm1Account {
+        model: Some("ASCII IMSI".to_owned()),
+        ..NewDm1Account::default()
+    };
+    rig.api.add_dm1(DEVICE, &by_hand).await.unwrap();
+    let model = async || rig.api.dm1(DEVICE).await.unwrap().model;
+    let whole = Dm1Revocation { boot: false };
+    rig.api.revoke_dm1(DEVICE, &whole).await.unwrap();
+    let revoked = rig.api.dm1(DEVICE).await.unwrap();
+    assert!(revoked.revoked_at.is_some(), "{revoked:?}");
+    assert_eq!(revoked.model.as_deref(), Some("ASCII IMSI"));
+
+    let again = NewDm1Account {
+        user: Some("again".to_owned()),
+        ..NewDm1Account::default()
+    };
+    let added = rig.api.add_dm1(DEVICE, &again).await.unwrap();
+    assert_eq!(added.account.model.as_deref(), Some("ASCII IMSI"));
+    rig.api.revoke_dm1(DEVICE, &whole).await.unwrap();
+    rig.api.start_bootstrap(&new(None)).await.unwrap();
+    assert_eq!(model().await.as_deref(), Some("ASCII IMSI"));
+    rig.api.revoke_dm1(DEVICE, &whole).await.unwrap();
+    let other = new(Some("NetComm router"));
+    rig.api.start_bootstrap(&other).await.unwrap();
+    assert_eq!(model().await.as_deref(), Some("NetComm router"), "as told");
 }
 
 /// The push to a device of this model, its key as asked for.

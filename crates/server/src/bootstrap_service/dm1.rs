@@ -8,7 +8,7 @@ use omadm_push::wsp::{Mac, Sec, Security};
 
 use super::document::Built;
 use super::draft::{Draft, DraftError};
-use crate::dm1_service::{Account, Issue, account_row, is_over, issue, models};
+use crate::dm1_service::{Account, Issue, account_row, is_over, issue, known_model};
 use crate::model::{
     Credential, CredentialChange, CredentialProof, CredentialScope, EventKind, ExchangeDelta,
     PushSec, PushSecurity, RecordId,
@@ -60,7 +60,17 @@ pub(super) async fn build(
             delta.credentials.push(reseal);
             made
         }
-        None => first(node, delta, draft, format, (id, escrowed), correlation).await?,
+        None => {
+            first(
+                node,
+                delta,
+                draft,
+                (format, &known),
+                (id, escrowed),
+                correlation,
+            )
+            .await?
+        }
     };
     Ok(Built {
         document: made.package.document,
@@ -75,21 +85,21 @@ async fn first(
     node: &Node,
     delta: &mut ExchangeDelta,
     draft: &Draft,
-    format: Dm1Format,
+    (format, credentials): (Dm1Format, &[Credential]),
     (id, escrowed): (&RecordId, bool),
     correlation: &str,
 ) -> Result<Issue, DraftError> {
     let dev_id = delta.dev_id.clone();
-    // As the operator says, else as the device told in a session of the other generation.
+    // As the operator says, else as a former account has it, else as the device told in a session of the other generation.
     let told = match delta.expected {
         Some(_) => node.store.device(&dev_id).await?,
         None => None,
     };
     let told = told.and_then(|device| device.dev_info);
-    let model = draft
-        .model
-        .or_else(|| models::detected_in(told.as_deref()))
-        .cloned();
+    let model = match draft.model {
+        Some(model) => Some(model.clone()),
+        None => known_model(node, credentials, told.as_deref())?,
+    };
     let form = (format, &model.clone().unwrap_or_default());
     let mut made = issue(node, &draft.profile, &dev_id, form, None)?;
     let name = made.user.clone();

@@ -29,6 +29,7 @@ use omadm_session::server::queue::{DeviceLayout, Root};
 
 use crate::entropy::correlation;
 use crate::model::{Credential, CredentialProof};
+use crate::node::Node;
 
 /// What a node knows beside the store.
 pub(crate) struct Dm1Node {
@@ -52,6 +53,26 @@ pub(crate) fn account_row(credentials: &[Credential]) -> Option<&Credential> {
         one.revoked_at.is_none() && matches!(one.proof, CredentialProof::Dm1Account { .. })
     };
     credentials.iter().find(is_it)
+}
+
+/// The account that a device has, or had last.
+pub(crate) fn last_account_row(credentials: &[Credential]) -> Option<&Credential> {
+    let is_dm1 = |one: &&Credential| matches!(one.proof, CredentialProof::Dm1Account { .. });
+    account_row(credentials).or_else(|| credentials.iter().rfind(is_dm1))
+}
+
+/// What is known of a device's model: by the account that it has or had last, else by what it told in a session of either generation.
+pub(crate) fn known_model(
+    node: &Node,
+    credentials: &[Credential],
+    dev_info: Option<&str>,
+) -> Result<Option<DeviceModel>, AccountError> {
+    let account = last_account_row(credentials).map(|row| Account::open(node, row));
+    let name = account.transpose()?.and_then(|account| account.model);
+    let of_account = name.and_then(|name| models::named(&name));
+    Ok(of_account
+        .or_else(|| models::detected_in(dev_info))
+        .cloned())
 }
 
 /// Where devices of this model keep their objects.

@@ -16,7 +16,10 @@ use super::dm1_made::make;
 use super::dm1_types::{
     Dm1AccountAdded, Dm1AccountBody, Dm1HeldBody, Dm1Revocation, Dm1SecretBody, NewDm1Account,
 };
-use crate::dm1_service::{Accepted, Account, AccountError, IssueError, NotAccepted, account_row};
+use crate::dm1_service::{
+    Accepted, Account, AccountError, IssueError, NotAccepted, account_row, known_model,
+    last_account_row,
+};
 use crate::entropy::correlation;
 use crate::exchange::DM1_PATH;
 use crate::model::{
@@ -40,7 +43,9 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<Dm1AccountAdded>), Refused> {
     let (dev_id, correlation) = (dev_id(&device)?, correlation());
     let known = registered(&node, &dev_id).await?;
-    let made = make(&node, &new, &known)?;
+    let former = node.store.credentials(&dev_id).await?;
+    let model = known_model(&node, &former, known.dev_info.as_deref())?;
+    let made = make(&node, &new, &dev_id, model)?;
     let user = made.user.clone();
     let proof = CredentialProof::Dm1Account { user: user.clone() };
     for _again in 0..RETRIES {
@@ -94,7 +99,7 @@ pub(super) async fn add(
     Err(CommitError::Conflict.into())
 }
 
-/// Shows the account of DM 1.x that a device has, and how its secrets stand.
+/// Shows the account of DM 1.x that a device has, or had last, and how its secrets stand.
 #[utoipa::path(get, path = "/api/v1/devices/{dev_id}/dm1", tag = "dm1", params(("dev_id" = String, Path)),
     responses((status = 200, body = Dm1AccountBody), (status = 404, body = ProblemBody), (status = "default", body = ProblemBody)))]
 pub(super) async fn show(
@@ -102,8 +107,9 @@ pub(super) async fn show(
     Path(device): Path<String>,
 ) -> Result<Json<Dm1AccountBody>, Refused> {
     let dev_id = dev_id(&device)?;
-    let (row, account) = found(&node, &dev_id).await?;
-    Ok(Json(body(&row, &account)))
+    let credentials = node.store.credentials(&dev_id).await?;
+    let row = last_account_row(&credentials).ok_or_else(|| none_of(&dev_id))?;
+    Ok(Json(body(row, &Account::open(&node, row)?)))
 }
 
 /// Has both secrets replaced in the device's next session. What is in use stays so until the device used the new ones.
@@ -278,14 +284,19 @@ pub(super) fn body_of(
 async fn found(node: &Node, dev_id: &DevId) -> Result<(Credential, Account), Refused> {
     let credentials = node.store.credentials(dev_id).await?;
     let Some(row) = account_row(&credentials) else {
-        return Err(Refused::missing(format!("{dev_id} has no DM 1.x account")));
+        return Err(none_of(dev_id));
     };
     Ok((row.clone(), Account::open(node, row)?))
 }
 
+fn none_of(dev_id: &DevId) -> Refused {
+    Refused::missing(format!("{dev_id} has no DM 1.x account"))
+}
+
 fn body(row: &Credential, account: &Account) -> Dm1AccountBody {
     let secrets = |all: &[KeptSecret]| all.iter().map(secret_body).collect();
-    let side = account.server.as_ref();
+    let (side, held) = (account.server.as_ref(), account.held.as_ref());
+    let is_live = row.revoked_at.is_none();
     Dm1AccountBody {
         device: row.dev_id.to_string(),
         user: row.proof.name().unwrap_or_default().to_owned(),
@@ -294,14 +305,15 @@ fn body(row: &Credential, account: &Account) -> Dm1AccountBody {
         client: secrets(&account.client_secrets),
         server: side.map_or_else(Vec::new, |side| secrets(&side.secrets)),
         rotate: account.rotate,
-        held: account.held.as_ref().map(|held| Dm1HeldBody {
+        // Whoever revoked it decided.
+        held: held.filter(|_| is_live).map(|held| Dm1HeldBody {
             cause: held.cause.name().to_owned(),
             since: held.since.to_string(),
             claimed: held.claimed.clone(),
             sentence: held.cause.sentence().to_owned(),
             action: held.cause.action().to_owned(),
         }),
-        accepted: account.accepted,
+        accepted: account.accepted && is_live,
         model: account.model.clone(),
         last_event_seq: account.last_event.as_ref().map(|last| last.seq),
         account_uri: account.account_uri.clone(),

@@ -13,7 +13,6 @@ use super::dm1_types::NewDm1Account;
 use super::types::SecretText;
 use crate::dm1_service::{Account, issue, models, provisioned};
 use crate::entropy::random;
-use crate::model::Device;
 use crate::node::Node;
 use crate::problem::Problem;
 
@@ -43,13 +42,16 @@ struct Parts {
     server: Option<(CredentialType, Secret, Nonce)>,
 }
 
-/// Makes the account that was asked for.
-pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<Made, Refused> {
-    let dev_id = &device.dev_id;
+/// Makes the account that was asked for; `known` is the device's model where nothing else is asked.
+pub(super) fn make(
+    node: &Node,
+    new: &NewDm1Account,
+    dev_id: &DevId,
+    known: Option<DeviceModel>,
+) -> Result<Made, Refused> {
     let model = match new.model.as_deref() {
-        // As it told in a session before.
-        None => models::detected_in(device.dev_info.as_deref()).map(|model| model.name.clone()),
-        Some(name) => Some(known_model(name)?.name.clone()),
+        None => known,
+        Some(name) => Some(known_model(name)?.clone()),
     };
     let (parts, package) = match new.profile.as_deref() {
         None if new.format.is_some() => {
@@ -57,9 +59,8 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<
         }
         None => (told(node, new, dev_id)?, None),
         Some(name) => {
-            let known = model.as_deref().and_then(models::named);
-            let known = known.cloned().unwrap_or_default();
-            let (parts, package) = of_profile(node, new, dev_id, name, &known)?;
+            let model = model.clone().unwrap_or_default();
+            let (parts, package) = of_profile(node, new, dev_id, name, &model)?;
             (parts, Some(package))
         }
     };
@@ -88,7 +89,7 @@ pub(super) fn make(node: &Node, new: &NewDm1Account, device: &Device) -> Result<
                 boot_nonce: Some(nonce.clone()),
             }),
         server_id,
-        model,
+        model: model.map(|model| model.name),
         last_event: None,
         account_uri: None,
         rotate: false,

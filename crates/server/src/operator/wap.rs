@@ -11,7 +11,7 @@ use super::notifications::refused;
 use super::types::{NewBootstrap, NewTrigger, SecretText};
 use crate::bootstrap_service::Signing;
 use crate::carrier::PushAddress;
-use crate::dm1_service::{Account, account_row, models};
+use crate::dm1_service::{known_model, models};
 use crate::model::{PushCarrierKind, PushSec};
 use crate::node::Node;
 use crate::notification_service::NotifyError;
@@ -179,17 +179,12 @@ fn network_id(imsi: Option<&str>, esn: Option<&str>) -> Result<Option<NetworkId>
     }
 }
 
-/// The model of a device: its account's, else the one that it told in a session of the other generation.
+/// The model of a device, the standard's where none is known.
 async fn model_of(node: &Node, dev_id: &DevId) -> Result<DeviceModel, Refused> {
     let credentials = node.store.credentials(dev_id).await?;
-    if let Some(row) = account_row(&credentials) {
-        return Ok(Account::open(node, row)?.device_model());
-    }
     let device = node.store.device(dev_id).await?;
     let told = device.and_then(|device| device.dev_info);
-    Ok(models::detected_in(told.as_deref())
-        .cloned()
-        .unwrap_or_default())
+    Ok(known_model(node, &credentials, told.as_deref())?.unwrap_or_default())
 }
 
 fn pin_of(SecretText(text): &SecretText) -> Result<Secret, Refused> {
