@@ -11,6 +11,7 @@ fn b1_s_04_what_an_operator_accepts_is_recovered_without_an_event_once_and_on_a_
     for encoding in ENCODINGS {
         let mut bed = replaced(encoding, true, true);
         bed.account.client_nonces.next = Some(nonce("could be a replay"));
+        bed.account.account_uri = Some("./DMAcc/1".to_owned());
         bed.account.accepted = true;
         let stale = Say::package1("A5", 1).md5("client boot", &nonce("could be a replay"));
         assert_eq!(bed.post(&stale.octets(encoding), None, None).code(), 401);
