@@ -11,7 +11,7 @@ mod wap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use omadm_bootstrap::BootstrapFailureCause as Cause;
+use omadm_bootstrap::{BootstrapFailureCause as Cause, Utc};
 
 pub(crate) use called::{Prover, own_source, seal_prover};
 pub(crate) use wap::arrived;
@@ -111,6 +111,13 @@ struct Claimed {
     notification_id: Option<u16>,
     /// The receipts of this number are awaited no more.
     settled: Option<u16>,
+}
+
+impl Claimed {
+    /// When the try counts as lost.
+    fn due(&self) -> Option<Utc> {
+        self.record.push.as_ref()?.due
+    }
 }
 
 async fn make(node: &Arc<Node>, claimed: &Claimed, correlation: &str) -> Tried {

@@ -29,8 +29,11 @@ pub(super) async fn settle(
             return Ok(());
         };
         let of_this = |push: &&mut crate::model::BootstrapPush| push.attempts == claimed.number;
-        let (terminal, name) = (record.state.is_terminal(), record.id.to_string());
-        let Some(push) = record.push.as_mut().filter(of_this).filter(|_| !terminal) else {
+        // That the device has it is told though it was quicker to complete.
+        let is_told = !record.state.is_terminal()
+            || record.state == BootstrapState::Completed && matches!(tried, Tried::Taken);
+        let name = record.id.to_string();
+        let Some(push) = record.push.as_mut().filter(of_this).filter(|_| is_told) else {
             return Ok(());
         };
         let now = node.now();
@@ -62,6 +65,8 @@ pub(super) async fn settle(
                 };
                 delta.events.push(event(kind, correlation));
             }
+            // A receipt came before this was written: what it says stays.
+            Tried::Left if push.due != claimed.due() => return Ok(()),
             Tried::Left => (push.due, push.trouble) = (None, None),
             Tried::Called => {
                 let wait = policy.wait(push.carrier, claimed.number);
