@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use omadm_tests::process::{Device, Ended, PATIENCE, Server};
+use omadm_tests::process::{Device, Ended, PATIENCE, Server, omadm};
 
 /// One device on its server.
 struct Desk<'a> {
@@ -234,6 +234,62 @@ fn what_a_device_was_provisioned_with_counts_no_more_once_the_operator_revoked_i
 }
 
 #[test]
+fn b1_s_04_of_two_that_hold_an_account_the_operator_lets_the_second_in_and_the_first_is_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let dev_id = "IMEI:493005100592800";
+    let device = Device::init(&folder.path().join("device"), dev_id);
+    let desk = desk(&server, &token, device, dev_id);
+    let image = desk.device.file("image.wbxml");
+    let profile = ["--profile", "dm1x", "--format", "cp", "--out"];
+    desk.operator(
+        &["dm1", "add"],
+        &[&profile[..], &[image.to_str().unwrap()]].concat(),
+    );
+    let policy =
+        "[bootstrap]\nfactory = { image = 'image.wbxml' }\n[network]\nallow_loopback = true\n";
+    std::fs::write(desk.device.file("policy.toml"), policy).unwrap();
+    desk.client("switch-on");
+    desk.operator(&["dm1", "rotate"], &[]);
+    desk.session();
+    let used = desk.session();
+    assert!(
+        used.contains("boot (can be brought back), current"),
+        "{used}"
+    );
+
+    let thief = Device::init(&folder.path().join("thief"), dev_id);
+    std::fs::write(thief.file("policy.toml"), policy).unwrap();
+    std::fs::copy(&image, thief.file("image.wbxml")).unwrap();
+    let ca = server.ca();
+    let of_thief = |command: &str| thief.client(command).arg("--ca").arg(&ca).run();
+    let done = of_thief("switch-on").good();
+    assert!(done.stdout.contains("applied: org.example.dm"), "{done:?}");
+    let _held = desk.device.client("session").arg("--ca").arg(&ca).run();
+    let shown = desk.operator(&["dm1", "show"], &[]).stdout;
+    let waits = "WAITS FOR YOU:  two hold the account";
+    assert!(shown.contains(waits), "{shown}");
+    assert!(shown.contains("`omadm device accept`"), "{shown}");
+
+    let accepted = desk.operator(&["accept"], &[]).stdout;
+    assert!(
+        accepted.contains("what was provisioned is revoked"),
+        "{accepted}"
+    );
+    let after = desk.session();
+    assert!(!after.contains(waits), "{after}");
+    let _out = of_thief("session");
+    let shown = desk.operator(&["dm1", "show"], &[]).stdout;
+    let of_client = shown
+        .lines()
+        .find(|line| line.starts_with("client secrets:"));
+    assert_eq!(of_client, Some("client secrets: boot (revoked), current"));
+    desk.operator(&["dm1", "reject"], &[]);
+    desk.session();
+}
+
+#[test]
 fn a_device_whose_nonce_went_apart_from_the_servers_is_called_by_the_default_one() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("server")).unwrap();
@@ -285,5 +341,99 @@ fn a_device_whose_nonce_went_apart_from_the_servers_is_called_by_the_default_one
         };
         desk.shows(&["dm1", "show"], part);
         drop(running);
+    }
+}
+
+#[test]
+fn dm_1_3_is_what_the_servers_of_a_device_are_told_whose_policy_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    for (version, dev_id) in [
+        ("1.2", "IMEI:493005100592800"),
+        ("1.3", "IMEI:493005100592801"),
+    ] {
+        let device = Device::init(&folder.path().join(dev_id), dev_id);
+        let desk = desk(&server, &token, device, dev_id);
+        let image = desk.device.file("image.wbxml");
+        let profile = ["--profile", "dm1x", "--format", "cp", "--out"];
+        desk.operator(
+            &["dm1", "add"],
+            &[&profile[..], &[image.to_str().unwrap()]].concat(),
+        );
+        let policy = format!(
+            "[bootstrap]\nfactory = {{ image = 'image.wbxml' }}\n[network]\nallow_loopback = true\n[dm1]\nversion = '{version}'\n"
+        );
+        std::fs::write(desk.device.file("policy.toml"), policy).unwrap();
+        desk.client("switch-on");
+        let shown = desk.operator(&["show"], &[]).stdout;
+        assert!(shown.contains(&format!("\"DmV\":\"{version}\"")), "{shown}");
+    }
+    let device = Device::init(&folder.path().join("other"), "IMEI:493005100592802");
+    let policy = "[dm1]\nversion = '1.1'\n";
+    std::fs::write(device.file("policy.toml"), policy).unwrap();
+    let refused = device.client("switch-on").run().refused();
+    for part in ["policy.toml", "version = '1.1'", "^", "1.3"] {
+        assert!(refused.stderr.contains(part), "no {part:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn every_command_that_makes_an_account_takes_the_model_that_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server")).unwrap();
+    let token = server.token.clone().unwrap();
+    let of_profile = ["--profile", "dm1x", "--profile-format", "cp"];
+    let of_build = [
+        "bootstrap",
+        "build",
+        "--from-server",
+        "--server-profile",
+        "dm1x",
+        "--profile-format",
+        "cp",
+        "--carrier",
+        "factory",
+        "--dev-id",
+    ];
+    let push = [
+        &["bootstrap", "send", "DEVICE"][..],
+        &of_profile,
+        &["--imsi", "310150123456789", "--to", "udp://127.0.0.1:9"],
+    ];
+    let ways = [
+        vec!["device", "dm1", "add", "DEVICE"],
+        [&["device", "bootstrap", "DEVICE"][..], &of_profile].concat(),
+        [
+            &["device", "trigger", "DEVICE", "--key", "k"][..],
+            &of_profile,
+        ]
+        .concat(),
+        push.concat(),
+        [&of_build[..], &["DEVICE", "-o", "OUT"]].concat(),
+    ];
+    for (nr, way) in ways.into_iter().enumerate() {
+        let dev_id = format!("IMEI:49300510059280{nr}");
+        let out = folder.path().join(format!("out-{nr}"));
+        let words = way.into_iter().map(|word| match word {
+            "DEVICE" => dev_id.clone(),
+            "OUT" => out.to_str().unwrap().to_owned(),
+            word => word.to_owned(),
+        });
+        let words: Vec<_> = words.collect();
+        server.operator(&token, &["add", &dev_id]).run().good();
+        let by = |model: &str| {
+            let command = omadm(&words).args(["--model", model]);
+            server.reached(command, &token).run()
+        };
+        let refused = by("Nothing Ltd").refused();
+        assert!(refused.stderr.contains("NetComm router"), "{refused:?}");
+        by("NetComm router").good();
+        let shown = server
+            .operator(&token, &["dm1", "show", &dev_id])
+            .run()
+            .good();
+        let model = shown.stdout.lines().find(|line| line.starts_with("model:"));
+        assert_eq!(model, Some("model:          NetComm router"), "{words:?}");
     }
 }
