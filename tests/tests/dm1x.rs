@@ -280,7 +280,7 @@ fn b1_s_04_of_two_that_hold_an_account_the_operator_lets_the_second_in_and_the_f
     let after = desk.session();
     assert!(!after.contains(waits), "{after}");
     let _out = of_thief("session");
-    let shown = desk.operator(&["dm1", "show"], &[]).stdout;
+    let shown = desk.session();
     let of_client = shown
         .lines()
         .find(|line| line.starts_with("client secrets:"));
@@ -421,14 +421,14 @@ fn every_command_that_makes_an_account_takes_the_model_that_it_is_told() {
             word => word.to_owned(),
         });
         let words: Vec<_> = words.collect();
-        server.operator(&token, &["add", &dev_id]).run().good();
+        let _registered = server.operator(&token, &["add", &dev_id]).run().good();
         let by = |model: &str| {
             let command = omadm(&words).args(["--model", model]);
             server.reached(command, &token).run()
         };
         let refused = by("Nothing Ltd").refused();
         assert!(refused.stderr.contains("NetComm router"), "{refused:?}");
-        by("NetComm router").good();
+        let _made = by("NetComm router").good();
         let shown = server
             .operator(&token, &["dm1", "show", &dev_id])
             .run()

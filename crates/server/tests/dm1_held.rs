@@ -73,7 +73,8 @@ async fn session(rig: &Rig, client: &mut Client, package1: &str) -> (u16, Option
                         let uri = &node.items[0].target.as_ref().unwrap().uri;
                         if let Some(data) = &node.items[0].data {
                             let is_own = uri.contains("AppAuth/1/");
-                            secret = secret.or(is_own.then(|| data.text().unwrap().to_owned()));
+                            secret =
+                                secret.or_else(|| is_own.then(|| data.text().unwrap().to_owned()));
                             continue;
                         }
                         let of_client = uri.contains("AppAuth/1/");

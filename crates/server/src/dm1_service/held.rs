@@ -42,7 +42,7 @@ pub(crate) enum Waits {
 pub(crate) enum Accepted {
     /// What was replaced counts once more, when it is proven next: it is recovered and replaced as after a bootstrap event.
     Boot,
-    /// The recovery is taken back: what it had replaced is in use, what it had brought back is revoked.
+    /// The recovery is taken back: what it had replaced is in use, and replaced in the next session; what it had brought back is revoked.
     Former,
 }
 
@@ -159,6 +159,8 @@ impl Account {
                 let server = self.server.as_mut().map(|side| &mut side.secrets);
                 take_recovery_back(&mut self.client_secrets, server.unwrap_or(&mut none));
                 self.held = None;
+                // The first holder's sessions used up the nonce that the second has: a command is what the server proves itself for.
+                self.rotate = true;
                 return Ok(Accepted::Former);
             }
             Some(Held {

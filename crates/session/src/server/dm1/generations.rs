@@ -147,6 +147,27 @@ fn put_back(secrets: &mut Vec<KeptSecret>) {
     }
 }
 
+/// What the server has not used yet, and a device that used its own beside it has, is kept as what a recovery replaces is; what is still on its way is dropped.
+pub(super) fn set_aside(secrets: &mut Vec<KeptSecret>) {
+    let is_there = |kept: &KeptSecret| kept.is_replacement() && !kept.standing.coming;
+    if secrets.iter().any(is_there) {
+        secrets.retain(|kept| !kept.previous);
+    }
+    for kept in secrets.iter_mut().filter(|kept| is_there(kept)) {
+        kept.standing.generation = Generation::Current;
+        kept.standing.revoked = true;
+        kept.previous = true;
+    }
+    forget_coming(secrets);
+}
+
+/// What was set aside is of no use once the device proved itself with the client's secret that came beside the server's.
+pub(super) fn drop_set_aside(secrets: &mut Vec<KeptSecret>) {
+    if secrets.iter().any(KeptSecret::is_replacement) {
+        secrets.retain(|kept| !kept.previous);
+    }
+}
+
 fn was_in_use(kept: &KeptSecret) -> bool {
     kept.standing.generation == Generation::Current
 }

@@ -11,7 +11,7 @@ use omadm_mo::Secret;
 use super::advance::aborted;
 use super::answer::{Answer, Frame, chal};
 use super::causes::{AbortReason, Aborter, Irregularity};
-use super::generations::{forget_coming, settle};
+use super::generations::{drop_set_aside, forget_coming, set_aside, settle};
 use super::opening::Opening;
 use super::own_proof::Accepted;
 use super::proof::{Match, NonceKind};
@@ -122,6 +122,7 @@ impl<'a> Turn<'a> {
                     .push(Dm1Event::Promoted(Direction::Client));
                 self.state.server.from_pending = true;
                 // Both went in one command.
+                drop_set_aside(&mut self.server_secrets);
                 self.arrived(Direction::Server);
             }
             Decision::Recover => {
@@ -130,7 +131,7 @@ impl<'a> Turn<'a> {
                     .push(Dm1Event::Recovered(Direction::Client));
                 self.state.server.from_boot = true;
                 self.state.rotation = Rotation::Due;
-                forget_coming(&mut self.server_secrets);
+                set_aside(&mut self.server_secrets);
                 self.delta.server_secrets = Some(self.server_secrets.clone());
             }
             Decision::Accept | Decision::Refuse(_) | Decision::Hold(_) => {}
