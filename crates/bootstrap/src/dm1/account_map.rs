@@ -84,7 +84,7 @@ pub fn account_of_w7(w7: &W7, app_srv: AppSrvIs) -> Result<DmAcc1, AccountMapFau
     Ok(account)
 }
 
-/// The application `w7` of a DM Account. `AAuthPref` and `Ext` have no place in it. Which of the connectivity is a proxy no account tells: `with_proxies`.
+/// The application `w7` of a DM Account. `AAuthPref` and `Ext` have no place in it. Which of the connectivity is a proxy no account tells.
 ///
 /// # Errors
 /// [`AccountMapFault::Nonce`].
