@@ -199,10 +199,12 @@ pub(super) async fn reject(
     .await
 }
 
-/// Adds to a delta that what the account holds, or had replaced, counts again. None where the device has no account.
+/// Adds to a delta that what the account holds, or else what it had replaced, counts again. None where the device has no account, and where only what is held is
+/// meant and nothing is.
 pub(super) fn accept_into(
     node: &Node,
     credentials: &[Credential],
+    only_held: bool,
     delta: &mut ExchangeDelta,
     correlation: &str,
 ) -> Result<Option<Result<Accepted, NotAccepted>>, Refused> {
@@ -210,6 +212,9 @@ pub(super) fn accept_into(
         return Ok(None);
     };
     let mut account = Account::open(node, row)?;
+    if only_held && account.held.is_none() {
+        return Ok(None);
+    }
     let accepted = account.accept();
     if let Ok(what) = &accepted {
         let sealed = account.seal(node, &row.proof, &row.dev_id)?;

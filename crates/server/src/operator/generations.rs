@@ -237,7 +237,9 @@ pub(super) async fn accept(
         let mut delta = ExchangeDelta::new(dev_id.clone(), Some(device.epoch), node.now());
         let accepted = generations::accept(&mut book, &mut delta, &correlation);
         let credentials = book.credentials();
-        let dm1 = match accept_into(&node, credentials, &mut delta, &correlation)? {
+        // Whose secrets of DM 2.0 come back has said nothing of its account of DM 1.x.
+        let only_held = accepted > 0;
+        let dm1 = match accept_into(&node, credentials, only_held, &mut delta, &correlation)? {
             Some(Ok(what)) => Some(what),
             Some(Err(cause)) if accepted == 0 => {
                 return Err(Problem::new(StatusCode::CONFLICT, cause.to_string())

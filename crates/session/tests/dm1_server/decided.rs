@@ -3,8 +3,8 @@
 use omadm_bootstrap::generation::Generation::{Boot, Current};
 use omadm_session::server::dm1::{Direction, Dm1Event, HeldCause, KeptSecret, take_recovery_back};
 
-use crate::bed::{ENCODINGS, Say, event, nonce, proven};
-use crate::recovery::{new_secrets, replaced};
+use crate::bed::{Bed, ENCODINGS, Say, event, nonce, opened, proven, secret};
+use crate::recovery::{named, new_secrets, replaced};
 
 #[test]
 fn b1_s_04_what_an_operator_accepts_is_recovered_without_an_event_once_and_on_a_fresh_challenge() {
@@ -65,5 +65,52 @@ fn b1_s_04_a_recovery_that_is_taken_back_leaves_the_account_to_whoever_had_it_be
             assert_eq!(answer.code(), 401, "{lost}");
         }
         assert_eq!(proven(&mut bed, "D8", "client 2", |say| say).code(), 212);
+    }
+}
+
+#[test]
+fn b1_s_04_a_recovery_that_is_taken_back_gives_the_server_the_secret_that_it_had_not_used_yet() {
+    for encoding in ENCODINGS {
+        let mut bed = Bed::new(encoding);
+        bed.account.account_uri = Some("./DMAcc/1".to_owned());
+        bed.account.rotate = true;
+        named(&mut bed);
+        let (of_client, of_server) = new_secrets(&opened(&mut bed)).unwrap();
+        assert_eq!(proven(&mut bed, "B6", &of_client, |say| say).code(), 212);
+        let reset = |say: Say| say.event(&event(1, 1, "reset"));
+        assert_eq!(proven(&mut bed, "C7", "client boot", reset).code(), 212);
+        bed.state = None;
+        let side = bed.account.server.as_mut().unwrap();
+        assert!(take_recovery_back(
+            &mut bed.account.client_secrets,
+            &mut side.secrets
+        ));
+        let mut in_use = side.secrets.iter().filter(|kept| !kept.standing.revoked);
+        assert!(in_use.next().unwrap().secret == secret(&of_server));
+        assert!(in_use.next().is_none());
+        assert_eq!(proven(&mut bed, "D8", &of_client, |say| say).code(), 212);
+    }
+}
+
+#[test]
+fn what_was_set_aside_goes_once_the_reset_device_uses_its_new_secret() {
+    for encoding in ENCODINGS {
+        let mut bed = replaced(encoding, true, false);
+        bed.account.account_uri = Some("./DMAcc/1".to_owned());
+        named(&mut bed);
+        bed.account.rotate = true;
+        let first = proven(&mut bed, "A5", "client 2", |say| say);
+        let (of_client, _) = new_secrets(&first).unwrap();
+        assert_eq!(proven(&mut bed, "B6", &of_client, |say| say).code(), 212);
+        let reset = |say: Say| say.event(&event(1, 1, "reset"));
+        let recovered = proven(&mut bed, "C7", "client boot", reset);
+        let previous = |bed: &Bed| {
+            let side = bed.account.server.as_ref().unwrap();
+            side.secrets.iter().filter(|kept| kept.previous).count()
+        };
+        assert_eq!(previous(&bed), 1);
+        let (of_client, _) = new_secrets(&recovered).unwrap();
+        assert_eq!(proven(&mut bed, "D8", &of_client, |say| say).code(), 212);
+        assert_eq!(previous(&bed), 0);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn replaced(encoding: omadm_dm1::syncml::Encoding, client: bool, serv
 }
 
 /// Says which node is whose credential.
-fn named(bed: &mut Bed) {
+pub(crate) fn named(bed: &mut Bed) {
     bed.account.model.quirks.app_auth = Some(AppAuthNames {
         client: "1".to_owned(),
         server: "2".to_owned(),
