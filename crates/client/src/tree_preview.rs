@@ -9,7 +9,9 @@ use omadm_mo::ddf::Ddf;
 use omadm_mo::json::{Json, JsonLimits};
 use omadm_mo::serialization::{BindError, MoItem, SerializationError};
 use omadm_mo::standard::dm_acc::names as acc;
-use omadm_mo::standard::{MoRegistry, RegistryError, dac, dev_info, dm_acc, dm_acc1, session_info};
+use omadm_mo::standard::{
+    MoRegistry, RegistryError, dac, dev_detail, dev_info, dev_info1, dm_acc, dm_acc1, session_info,
+};
 use omadm_mo::{DevId, Miid, Moid, Node, NodePath, SrvId, TreeView as _, Value};
 
 use crate::engine::TlsCredentials;
@@ -94,6 +96,10 @@ fn device(
             let Some(uri) = &item.client_uri else {
                 continue;
             };
+            // What the device makes of itself for DM 1.x servers lies in no tree.
+            if [dev_info1::moid(), dev_detail::moid()].contains(&uri.moid) {
+                continue;
+            }
             // What no DDF describes no document changes either (§14.6.1 step 4).
             let Some(ddf) = registry.get(&uri.moid) else {
                 continue;
